@@ -1,0 +1,1 @@
+"""Features to probabilities; the only room that knows Keras and scikit-learn."""

@@ -1,0 +1,1 @@
+"""Spectra to noisy photometry with known class and redshift."""

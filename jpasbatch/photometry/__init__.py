@@ -1,0 +1,1 @@
+"""Fluxes to feature arrays; numpy and pyarrow only."""

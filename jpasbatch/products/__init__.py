@@ -1,0 +1,1 @@
+"""Probabilities to science: records, counts, targets, figures, reports."""

@@ -1,0 +1,1 @@
+"""One verb per module: load the configuration, map the pure function, commit."""

@@ -1,0 +1,26 @@
+"""Fixtures that several rooms share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jpasbatch.photometry.survey import Survey, load_survey
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Return the folder of public data that a user would download, or skip."""
+    named = os.environ.get("JPASBATCH_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs real data: set JPASBATCH_DATA to the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def survey() -> Survey:
+    """Return the miniJPAS survey."""
+    return load_survey("jpas60")
