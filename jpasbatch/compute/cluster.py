@@ -1,0 +1,227 @@
+"""Where the work runs: in this process, in local processes, or on an existing scheduler.
+
+A cluster file (``deploy/*.toml``) is one of the dataclasses below; `open_cluster` turns it into an
+`Executor`, which is all that the stages see of Dask.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from jpasbatch.errors import InputError, TryAgainError
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+
+# One thread a worker: a task that kills its worker then takes no innocent neighbour along, and the
+# threads of the inference runtime never outnumber the cores.
+THREADS_PER_WORKER = 1
+
+# Deaths that Dask forgives before it gives a task up. Two, so that a task which kills its worker is known
+# soon; the runner then tries it alone.
+ALLOWED_FAILURES = 1
+
+
+@dataclass(frozen=True)
+class SerialCluster:
+    """Everything in this process, one partition after another: for debugging and for tests."""
+
+    kind: Literal["serial"] = "serial"
+
+
+@dataclass(frozen=True)
+class LocalCluster:
+    """Worker processes on this machine, reachable from this machine only.
+
+    Attributes
+    ----------
+    workers : int
+        Number of worker processes, of one thread each.
+    memory_limit : str
+        Memory of one worker at which it is restarted, such as ``"4 GiB"``; ``"auto"`` shares the machine.
+    dashboard : bool
+        Whether to serve Dask's status page on a free loopback port.
+    resources : dict of str to float
+        What each worker offers, such as ``{GPU = 1}``; training asks for ``GPU`` where it is declared.
+    no_workers_timeout : float
+        Seconds after which a run gives up (exit code 75) when no worker is left.
+    """
+
+    kind: Literal["local"] = "local"
+    workers: int = 2
+    memory_limit: str = "auto"
+    dashboard: bool = False
+    resources: dict[str, float] = field(default_factory=dict)
+    no_workers_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"workers: found {self.workers}; at least 1 is needed")
+
+
+@dataclass(frozen=True)
+class TransportSecurity:
+    """Files that a client of a TLS scheduler presents: PEM paths, never their contents."""
+
+    ca_file: str
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class AddressCluster:
+    """A scheduler that runs already, started by ``dask scheduler`` or a site's own tools.
+
+    Attributes
+    ----------
+    scheduler : str
+        ``tcp://`` for loopback, ``tls://`` (with ``[tls]``) for any other host.
+    tls : TransportSecurity, optional
+        Required by ``tls://``.
+    no_workers_timeout : float
+        Seconds to wait for a first worker, and after which a run that lost all of them gives up.
+    resources : dict of str to float
+        What the workers of the scheduler were started with (``--resources``), such as ``{GPU = 1}``.
+    """
+
+    scheduler: str
+    kind: Literal["address"] = "address"
+    tls: TransportSecurity | None = None
+    no_workers_timeout: float = 60.0
+    resources: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.scheduler)
+        if parts.scheme not in ("tcp", "tls") or not parts.hostname:
+            raise ValueError(
+                f"scheduler: found '{self.scheduler}'; write tcp://HOST:PORT (loopback only) or tls://HOST:PORT"
+            )
+        if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
+            raise ValueError(
+                f"scheduler: '{self.scheduler}' is not encrypted and not on this machine; "
+                "use tls:// with a [tls] table (ca_file, certificate, key)"
+            )
+        if parts.scheme == "tls" and self.tls is None:
+            raise ValueError("scheduler: tls:// needs a [tls] table with ca_file, certificate and key")
+
+
+Cluster = SerialCluster | LocalCluster | AddressCluster
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class Executor:
+    """What runs tasks: a Dask client, or nothing (then this process does).
+
+    Attributes
+    ----------
+    client : distributed.Client or None
+        None runs every task in this process, in order.
+    resources : dict of str to float
+        What each worker declares.
+    no_workers_timeout : float
+        Seconds without any worker after which the run gives up.
+    """
+
+    client: Client | None
+    resources: dict[str, float]
+    no_workers_timeout: float
+
+    def request(self, resource: str) -> dict[str, float] | None:
+        """Return the request for one unit of a resource, or None where no worker declares it."""
+        return {resource: 1} if resource in self.resources else None
+
+
+@contextmanager
+def open_cluster(options: Cluster) -> Iterator[Executor]:
+    """Start or join a cluster, and leave it at the end.
+
+    Raises
+    ------
+    InputError
+        When the scheduler cannot be reached.
+    TryAgainError
+        When it has no worker within ``no_workers_timeout``.
+    """
+    if isinstance(options, SerialCluster):
+        yield Executor(None, {}, 0.0)
+        return
+    opening = _open_local(options) if isinstance(options, LocalCluster) else _open_address(options)
+    with opening as client:
+        yield Executor(client, dict(options.resources), options.no_workers_timeout)
+
+
+@contextmanager
+def _open_local(options: LocalCluster) -> Iterator[Client]:
+    import dask
+    import distributed
+
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.scheduler.no-workers-timeout": f"{options.no_workers_timeout}s",
+        "distributed.admin.large-graph-warning-threshold": "1MB",
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=options.workers,
+            threads_per_worker=THREADS_PER_WORKER,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0" if options.dashboard else None,
+            memory_limit=options.memory_limit,
+            resources=options.resources or None,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _open_address(options: AddressCluster) -> Iterator[Client]:
+    import distributed
+
+    try:
+        client = distributed.Client(
+            options.scheduler, security=_security(options.tls), timeout=options.no_workers_timeout
+        )
+    except (OSError, TimeoutError) as error:
+        raise InputError(
+            f"no scheduler answers at {options.scheduler} ({type(error).__name__}); "
+            "start one with `dask scheduler`, or correct `scheduler` in the cluster file"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=options.no_workers_timeout)
+        except TimeoutError as error:
+            raise TryAgainError(
+                f"the scheduler at {options.scheduler} has no worker after {options.no_workers_timeout:g} s; "
+                "start workers with `dask worker` and run the same command again"
+            ) from error
+        yield client
+
+
+def _security(tls: TransportSecurity | None) -> Security | None:
+    if tls is None:
+        return None
+    import distributed
+
+    return distributed.Security(
+        tls_ca_file=tls.ca_file,
+        tls_client_cert=tls.certificate,
+        tls_client_key=tls.key,
+        require_encryption=True,
+    )

@@ -1,0 +1,272 @@
+"""Run one function over many partitions: bounded window, retries, quarantine; and its serial twin.
+
+The loop trusts nothing that a cluster remembers: a task is done when its outcome has arrived here, and the
+caller decides from storage what is still to do. Facts behind the choices: a task's exception is returned
+as a value (a Rust panic hangs ``Future.result``), results are released at once, and futures are held in a
+window only, so that the death of a worker reruns a handful of tasks and not thousands.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from jpasbatch.errors import InputError, TryAgainError
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from jpasbatch.compute.cluster import Executor
+
+MINIMUM_WINDOW = 64
+ATTEMPTS = 3
+TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call: a key that is unique in its run, and the arguments of the function."""
+
+    key: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    Attributes
+    ----------
+    key : str
+    status : {"done", "refused", "failed", "killed"}
+        ``refused``: its input is wrong (`InputError`), tried once. ``failed``: another exception, three
+        times. ``killed``: it ended its worker, also when it ran alone.
+    result : object
+        What the function returned when done; the message otherwise.
+    """
+
+    key: str
+    status: Literal["done", "refused", "failed", "killed"]
+    result: Any
+
+
+def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any]:
+    """Call a function on a worker and return its exception as a value.
+
+    Returns
+    -------
+    (str, object)
+        ``("done", result)``, ``("refused", message)`` or ``("failed", message with the last lines)``.
+    """
+    try:
+        return "done", function(*arguments)
+    except InputError as error:
+        return "refused", str(error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a Rust panic is a BaseException and does not pickle
+        return "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
+
+
+def run_tasks(
+    function: Callable[..., Any],
+    tasks: Iterable[Task],
+    executor: Executor,
+    resources: dict[str, float] | None = None,
+    on_tick: Callable[[], None] | None = None,
+) -> Iterator[Outcome]:
+    """Run ``function(*task.arguments)`` for every task and yield each outcome as it comes.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by the workers; it returns something small (under a kilobyte).
+    tasks : iterable of Task
+        Consumed lazily: at most one window of them is alive.
+    executor : Executor
+    resources : dict, optional
+        What a task needs of its worker, such as ``{"GPU": 1}``.
+    on_tick : callable, optional
+        Called about twice a second, for progress.
+
+    Yields
+    ------
+    Outcome
+        In order of completion; in order of the tasks when serial.
+
+    Raises
+    ------
+    TryAgainError
+        When the scheduler or all workers are lost, or the run is interrupted.
+    """
+    tick = on_tick or (lambda: None)
+    if executor.client is None:
+        yield from _run_serially(function, tasks, tick)
+        return
+    window = _Window(function, executor, resources)
+    try:
+        yield from _run_in_window(window, iter(tasks), tick)
+    except KeyboardInterrupt as error:
+        raise TryAgainError("interrupted; run the same command again to go on") from error
+    finally:
+        window.cancel()
+
+
+def _run_serially(
+    function: Callable[..., Any], tasks: Iterable[Task], tick: Callable[[], None]
+) -> Iterator[Outcome]:
+    for task in tasks:
+        status, result = "failed", None
+        for _ in range(ATTEMPTS):
+            status, result = guard(function, task.arguments)
+            tick()
+            if status != "failed":
+                break
+        yield Outcome(task.key, status, result)  # type: ignore[arg-type]
+
+
+class _Window:
+    """Futures in flight, with what is needed to submit a task again."""
+
+    def __init__(
+        self, function: Callable[..., Any], executor: Executor, resources: dict[str, float] | None
+    ) -> None:
+        self.function, self.executor, self.resources = function, executor, resources
+        assert executor.client is not None
+        self.client = executor.client
+        self.tasks: dict[Future, Task] = {}
+        self.attempts: dict[str, int] = {}
+        self.run = uuid4().hex[:12]
+        self.idle_since: float | None = None
+
+    def submit(self, task: Task) -> None:
+        """Submit a task under a key that no earlier run or attempt had."""
+        attempt = self.attempts[task.key] = self.attempts.get(task.key, 0) + 1
+        try:
+            future = self.client.submit(
+                guard,
+                self.function,
+                task.arguments,
+                key=f"{task.key}-{self.run}-{attempt}",
+                resources=self.resources,
+                retries=0,
+                pure=False,
+            )
+        except Exception as error:
+            raise _lost(error) from error
+        self.tasks[future] = task
+
+    def capacity(self) -> int:
+        """Return how many tasks may be in flight: twice the slots, at least 64."""
+        return max(MINIMUM_WINDOW, 2 * len(self.client.nthreads()))
+
+    def finished(self) -> list[Future]:
+        """Wait up to one tick and return the futures that ended."""
+        from distributed import wait
+
+        try:
+            return list(wait(list(self.tasks), timeout=TICK_SECONDS, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            self._check_workers()
+            return []
+        except Exception as error:  # cancelled futures and a closed client raise different types
+            raise _lost(error) from error
+
+    def _check_workers(self) -> None:
+        if self.client.status != "running":
+            raise _lost(None)
+        if self.client.nthreads():
+            self.idle_since = None
+            return
+        self.idle_since = self.idle_since or time.monotonic()
+        if time.monotonic() - self.idle_since > self.executor.no_workers_timeout:
+            raise TryAgainError(
+                f"no worker for {self.executor.no_workers_timeout:g} s; start workers and run the same command again"
+            )
+
+    def cancel(self) -> None:
+        """Drop what is still in flight; what a worker finishes unseen is found in storage next time."""
+        futures, self.tasks = list(self.tasks), {}
+        if futures and self.client.status == "running":
+            self.client.cancel(futures, force=True)
+
+
+def _lost(error: BaseException | None) -> TryAgainError:
+    reason = f" ({type(error).__name__})" if error else ""
+    return TryAgainError(f"the connection to the scheduler was lost{reason}; run the same command again to go on")
+
+
+def _run_in_window(window: _Window, tasks: Iterator[Task], tick: Callable[[], None]) -> Iterator[Outcome]:
+    suspects: list[Task] = []
+    exhausted = False
+    capacity = window.capacity()
+    while True:
+        while not exhausted and len(window.tasks) < capacity:
+            task = next(tasks, None)
+            if task is None:
+                exhausted = True
+            else:
+                window.submit(task)
+        if not window.tasks:
+            break
+        for future in window.finished():
+            outcome = _settle(window, future, suspects)
+            if outcome is not None:
+                yield outcome
+        tick()
+    for task in suspects:
+        yield _run_alone(window, task, tick)
+
+
+def _settle(window: _Window, future: Future, suspects: list[Task]) -> Outcome | None:
+    """Read one ended future: an outcome, or None when the task goes round again."""
+    task = window.tasks.pop(future)
+    if future.status in ("cancelled", "lost"):
+        raise _lost(None)
+    if future.status == "error":
+        return _settle_error(window, future, task, suspects)
+    status, result = future.result()
+    future.release()
+    if status == "failed" and window.attempts[task.key] < ATTEMPTS:
+        window.submit(task)
+        return None
+    return Outcome(task.key, status, result)
+
+
+def _settle_error(window: _Window, future: Future, task: Task, suspects: list[Task]) -> Outcome | None:
+    from distributed import KilledWorker
+    from distributed.scheduler import NoValidWorkerError, NoWorkerError
+
+    error = future.exception()
+    future.release()
+    if isinstance(error, KilledWorker):
+        suspects.append(task)
+        return None
+    if isinstance(error, NoValidWorkerError | NoWorkerError):
+        raise TryAgainError(
+            f"no worker can run {task.key}: {error}; start workers (with the resources that the cluster file "
+            "declares) and run the same command again"
+        )
+    if window.attempts[task.key] < ATTEMPTS:
+        window.submit(task)
+        return None
+    return Outcome(task.key, "failed", f"{type(error).__name__}: {error}")
+
+
+def _run_alone(window: _Window, task: Task, tick: Callable[[], None]) -> Outcome:
+    """Rerun a suspect with nothing beside it: only its own deaths can be blamed on it then."""
+    suspects: list[Task] = []
+    window.submit(task)
+    while window.tasks:
+        for future in window.finished():
+            outcome = _settle(window, future, suspects)
+            if outcome is not None:
+                return outcome
+        tick()
+    return Outcome(
+        task.key, "killed", "its worker died each time, also when it ran alone (out of memory, or a crash in a library)"
+    )

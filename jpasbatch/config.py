@@ -1,0 +1,316 @@
+"""Job and cluster files: TOML into frozen objects, checked; a typo is an error that names the key.
+
+A job file holds the science, a cluster file where it runs; the command line holds neither. Each table of a
+job file is an options dataclass of the room that it configures, so that a new option is written once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from jpasbatch.compute.cluster import AddressCluster, LocalCluster, SerialCluster
+from jpasbatch.errors import InputError
+from jpasbatch.learning.models import MultilayerPerceptron
+from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.learning.training import TrainingPlan
+from jpasbatch.mocks.populations import MockSky
+from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.photometry.features import FEATURES
+from jpasbatch.photometry.normalisation import QualityCuts
+from jpasbatch.products.counts import CountOptions
+from jpasbatch.products.targets import TargetProgramme
+from jpasbatch.products.weave import Submitter
+from jpasbatch.storage.catalogue import PartitionOptions
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+DATA_VARIABLE = "JPASBATCH_DATA"
+DATA_PLACEHOLDER = "{data}"
+
+
+class Section(BaseModel):
+    """A table of a job file: frozen, and any key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CatalogueSection(Section):
+    """Where the survey's tables are and how they become a partitioned catalogue.
+
+    Attributes
+    ----------
+    input : str, optional
+        A table or a folder of tables (FITS, Parquet, CSV, VOTable). Without it the job's mock is ingested.
+    filter_table : str, optional
+        A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
+    duplicates : {"refuse", "quarantine"}
+        What to do when an object id occurs twice: refuse the input, or keep the first row and quarantine
+        the others.
+    cuts : QualityCuts
+        Which quality flags a row may carry.
+    partitions : PartitionOptions
+        How the sky is divided.
+    """
+
+    input: str | None = None
+    filter_table: str | None = None
+    duplicates: Literal["refuse", "quarantine"] = "refuse"
+    cuts: QualityCuts = QualityCuts()
+    partitions: PartitionOptions = PartitionOptions()
+
+
+class FeaturesSection(Section):
+    """Which representation of the fluxes the classifier sees."""
+
+    kind: str = "relative_flux"
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in FEATURES:
+            raise ValueError(f"found '{kind}'; allowed: {', '.join(sorted(FEATURES))}")
+        return kind
+
+
+class SamplesSection(Section):
+    """Labelled tables to learn from, in any form that ``ingest`` reads.
+
+    Without ``training`` and ``validation`` the job's mock provides both.
+    """
+
+    training: str | None = None
+    validation: str | None = None
+    filter_table: str | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> SamplesSection:
+        if (self.training is None) != (self.validation is None):
+            raise ValueError("give both training and validation, or neither (then the job's mock provides them)")
+        return self
+
+
+class CommitteeSection(Section):
+    """How many networks vote, or where a trained committee lies.
+
+    Attributes
+    ----------
+    members : int
+        Networks to train (paper A: eight).
+    artefact : str, optional
+        Folder of a trained committee to use instead of training one.
+    """
+
+    members: Annotated[int, Field(ge=1, le=64)] = 8
+    artefact: str | None = None
+
+
+Mock = Annotated[MockSky | ObservedSpectra, Field(discriminator="kind")]
+
+
+class Job(Section):
+    """A whole job file.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case name, used in reports.
+    survey : str
+        A survey of the package (``jpas60``) or the path of a survey file.
+    seed : int
+        From which all random streams of training derive.
+    """
+
+    name: str
+    title: str = ""
+    survey: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    classes: dict[str, ClassDefinition] = {}
+    mock: Mock | None = None
+    catalogue: CatalogueSection = CatalogueSection()
+    features: FeaturesSection = FeaturesSection()
+    samples: SamplesSection = SamplesSection()
+    model: MultilayerPerceptron = MultilayerPerceptron()
+    training: TrainingPlan = TrainingPlan()
+    committee: CommitteeSection = CommitteeSection()
+    counts: CountOptions | None = None
+    targets: tuple[TargetProgramme, ...] = ()
+    submitter: Submitter = Submitter()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"found '{name}'; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)")
+        return name
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> Job:
+        for class_name in self.classes:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", class_name):
+                raise ValueError(f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it")
+        sections = [("counts", self.counts)] + [(f"targets[{i}]", t) for i, t in enumerate(self.targets)]
+        for key, section in sections:
+            unknown = [c for c in (section.classes if section else ()) if c not in self.classes]
+            if unknown:
+                raise ValueError(
+                    f"{key}.classes: '{unknown[0]}' is not a class of this job; allowed: {', '.join(self.classes)}"
+                )
+        return self
+
+
+def load_job(path: Path, data: Path | None = None) -> Job:
+    """Read and check a job file.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+    data : Path, optional
+        What ``{data}`` stands for in its paths; the variable ``JPASBATCH_DATA`` otherwise.
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not TOML, has an unknown key or a value that is not allowed.
+    """
+    return _validate(Job, expand_data(read_toml(path), data, path), path)
+
+
+def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:
+    """Read and check a cluster file; without one, two processes on this machine.
+
+    Raises
+    ------
+    InputError
+        As `load_job`.
+    """
+    if path is None:
+        return LocalCluster()
+    cluster_type = Annotated[SerialCluster | LocalCluster | AddressCluster, Field(discriminator="kind")]
+    return _validate(cluster_type, read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or parsed (duplicate keys are refused by TOML itself).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+
+
+def expand_data(value: Any, data: Path | None, path: Path) -> Any:
+    """Replace ``{data}`` in every string of a job by the folder of public data.
+
+    Raises
+    ------
+    InputError
+        When a path needs the folder and none is named.
+    """
+    if isinstance(value, dict):
+        return {key: expand_data(item, data, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand_data(item, data, path) for item in value]
+    if not isinstance(value, str) or DATA_PLACEHOLDER not in value:
+        return value
+    folder = data or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
+    if folder is None:
+        raise InputError(
+            f"{path}: '{value}' needs the folder of public data; name it with --data FOLDER or {DATA_VARIABLE}"
+        )
+    return value.replace(DATA_PLACEHOLDER, str(folder))
+
+
+def _validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(tables)
+    except ValidationError as error:
+        lines = [_explain(kind, item) for item in error.errors()]
+        raise InputError(f"{path}: " + "; ".join(dict.fromkeys(lines))) from error
+
+
+def _explain(kind: Any, item: Any) -> str:
+    """Say in one line what is wrong with one key."""
+    location = [part for part in item["loc"]]
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        allowed = allowed_keys(kind, location[:-1])
+        table = ".".join(str(part) for part in _visible(location[:-1])) or "the top level"
+        close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        return f"unknown key '{location[-1]}' in {table}{hint}; allowed: {', '.join(allowed)}"
+    key = ".".join(str(part) for part in _visible(location)) or "the top level"
+    if item["type"] in ("missing", "missing_argument"):
+        return f"'{key}' is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    found = "" if item["type"] == "value_error" else f" (found {item['input']!r})"
+    return f"{key}: {message}{found}"
+
+
+def _visible(location: list[Any]) -> list[Any]:
+    """Drop the tags that a union of kinds adds to a location: they are no keys of the file."""
+    tags = {"builtin", "spectra", "serial", "local", "address"}
+    return [part for i, part in enumerate(location) if not (part in tags and (i == 0 or location[i - 1] == "mock"))]
+
+
+def allowed_keys(kind: Any, location: list[Any]) -> list[str]:
+    """Return the keys that the table at a location may hold, in the order in which they are declared."""
+    here = _types(kind)
+    for part in location:
+        if isinstance(part, int):
+            continue
+        found = [option for option in here if _tag(option) == part]
+        here = found or [step for option in here for step in _types(_member(option, part))]
+    return list(dict.fromkeys(name for option in here for name in _names(option)))
+
+
+def _names(kind: Any) -> list[str]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return list(kind.model_fields)
+    return [item.name for item in fields(kind)] if is_dataclass(kind) else []
+
+
+def _tag(kind: Any) -> Any:
+    if not is_dataclass(kind):
+        return None
+    return next((item.default for item in fields(kind) if item.name == "kind"), None)
+
+
+def _member(kind: Any, name: str) -> Any:
+    from typing import get_type_hints
+
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        info = kind.model_fields.get(name)
+        return info.annotation if info else None
+    if is_dataclass(kind):
+        return get_type_hints(kind).get(name)
+    return get_args(kind)[1] if get_origin(kind) is dict else None
+
+
+def _types(kind: Any) -> list[Any]:
+    """Return the classes that an annotation may stand for, without optional, union, tuple and annotated."""
+    origin = get_origin(kind)
+    if origin is dict or (isinstance(kind, type) and origin is None):
+        return [kind]
+    if origin is Literal:
+        return []
+    return [option for argument in get_args(kind) if argument is not Ellipsis for option in _types(argument)]
