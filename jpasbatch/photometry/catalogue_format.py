@@ -1,0 +1,136 @@
+"""How a survey publishes its tables: the names, units and sentinels that a survey file declares.
+
+A survey file (TOML) fills these dataclasses; nothing here reads a table. The functions that
+turn published columns into canonical ones are in `jpasbatch.photometry.normalisation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LAYOUTS = ("arrays", "columns")
+KINDS = ("flux", "magnitude")
+ERROR_KINDS = ("absolute", "relative")
+ID_TYPES = ("integer", "string")
+OPTIONAL_ROLES = ("flags", "mask_flags", "class_star", "tile", "true_class", "true_redshift")
+
+
+@dataclass(frozen=True)
+class PhotometryForm:
+    """One pair of published columns that holds the photometry of all bands.
+
+    Parameters
+    ----------
+    kind : {"flux", "magnitude"}
+        Fluxes are per wavelength or per frequency as their unit says; magnitudes are AB.
+    value, error : str
+        Column names. In the layout "columns" they hold ``{column}``, which each band replaces
+        by its own ``column`` (or its name), for example ``"{column}m"``.
+    error_kind : {"absolute", "relative"}
+        A relative error is the ratio of error to flux; its sign is ignored, so that releases
+        which divide by a negative flux and releases which do not are read alike.
+    unit : str
+        The unit that this survey publishes. It is used only for formats that carry no units
+        (CSV); FITS, VOTable and Parquet must state their own.
+    non_detection, not_observed : float, optional
+        Sentinels of the value column, for example 99 and -99 in CEFCA magnitudes.
+    """
+
+    kind: str
+    value: str
+    error: str
+    error_kind: str = "absolute"
+    unit: str = ""
+    non_detection: float | None = None
+    not_observed: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("kind", self.kind, KINDS)
+        _check_choice("error_kind", self.error_kind, ERROR_KINDS)
+        if self.kind == "magnitude" and self.error_kind == "relative":
+            raise ValueError("error_kind = 'relative' has no meaning for kind = 'magnitude'; use 'absolute'")
+
+
+@dataclass(frozen=True)
+class CatalogueFormat:
+    """The published table: its key, coordinates, photometry, flags and optional truth.
+
+    Parameters
+    ----------
+    layout : {"arrays", "columns"}
+        "arrays": one column holds a vector of all bands, in the order of the file's FILTER
+        table. "columns": every band has columns of its own.
+    id_columns : tuple of str
+        Columns that together name an object; joined by ``id_separator`` into ``object_id``.
+    id_type : {"integer", "string"}
+        Type of the id columns; a file with another type is refused.
+    ra, dec : str
+        Columns of the coordinates in degrees (ICRS).
+    forms : tuple of PhotometryForm
+        Accepted photometry, best first; the first whose two columns are present is used.
+    flags, mask_flags, class_star, tile, true_class, true_redshift : str
+        Column names; empty where the survey has no such column.
+    optional : tuple of str
+        Which of the roles in the line above may be absent from a file.
+    ignore_case : bool
+        Match column names without case, and without a prefix such as ``minijpas.``.
+    float32_coordinates : bool
+        Accept coordinates in single precision (0.05 arcsec at best; refused unless allowed).
+    check_radians : bool
+        Refuse coordinates that all fit into radians where the file states no unit.
+    """
+
+    layout: str
+    id_columns: tuple[str, ...]
+    ra: str
+    dec: str
+    forms: tuple[PhotometryForm, ...]
+    id_type: str = "integer"
+    id_separator: str = "-"
+    flags: str = ""
+    mask_flags: str = ""
+    class_star: str = ""
+    tile: str = ""
+    true_class: str = ""
+    true_redshift: str = ""
+    optional: tuple[str, ...] = ("class_star", "true_class", "true_redshift")
+    ignore_case: bool = False
+    float32_coordinates: bool = False
+    check_radians: bool = True
+
+    def __post_init__(self) -> None:
+        _check_choice("layout", self.layout, LAYOUTS)
+        _check_choice("id_type", self.id_type, ID_TYPES)
+        for role in self.optional:
+            _check_choice("optional", role, OPTIONAL_ROLES)
+        if not self.id_columns:
+            raise ValueError("id_columns = []: name at least one column that identifies an object")
+        if not self.forms:
+            raise ValueError("forms = []: declare at least one [[catalogue.forms]]")
+        if self.layout == "columns":
+            for form in self.forms:
+                if "{column}" not in form.value or "{column}" not in form.error:
+                    raise ValueError(
+                        f"value = {form.value!r}, error = {form.error!r}: in layout 'columns' both must"
+                        " hold '{column}', which each band replaces"
+                    )
+
+    @property
+    def coordinates_and_keys(self) -> tuple[str, ...]:
+        """Names of the columns that every file must have, photometry aside."""
+        roles = [getattr(self, role) for role in OPTIONAL_ROLES if role not in self.optional]
+        return tuple(dict.fromkeys((*self.id_columns, self.ra, self.dec, *filter(None, roles))))
+
+    @property
+    def optional_columns(self) -> tuple[str, ...]:
+        """Names of the columns that a file may lack."""
+        return tuple(name for role in self.optional if (name := getattr(self, role)))
+
+    def key(self, name: str) -> str:
+        """Return the form of a column name under which two spellings count as the same."""
+        return name.rsplit(".", 1)[-1].strip().casefold() if self.ignore_case else name
+
+
+def _check_choice(key: str, found: str, allowed: tuple[str, ...]) -> None:
+    if found not in allowed:
+        raise ValueError(f"{key} = {found!r}: allowed are {', '.join(map(repr, allowed))}")
