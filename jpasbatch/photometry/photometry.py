@@ -115,7 +115,9 @@ class Photometry:
         usable = np.isfinite(self.flux_err) & (self.flux_err > 0) & self.observed
         ratio = np.full(self.flux.shape, np.nan, dtype=np.float32)
         with np.errstate(over="ignore"):
-            return np.divide(self.flux, self.flux_err, out=ratio, where=usable)
+            np.divide(self.flux, self.flux_err, out=ratio, where=usable)
+        ratio[np.isinf(ratio)] = np.nan  # an error that small is no error at all
+        return ratio
 
     def median_signal_to_noise(self) -> np.ndarray:
         """Return the median S/N over bands with a usable error, (n,) float32; NaN if there is none."""

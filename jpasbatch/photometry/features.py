@@ -1,0 +1,208 @@
+"""Photometry to the numbers that a classifier sees.
+
+The two kinds of Martinez-Solaeche et al. 2023 (A&A 673, A103), sect. 3.1 and eq. 1. A further
+kind is a class with the methods of `Features` and an entry in `FEATURES`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import Survey
+
+
+class Features(Protocol):
+    """A map from photometry to input vectors, possibly fitted to the training set."""
+
+    name: str
+
+    @property
+    def n_inputs(self) -> int:
+        """Length of an input vector."""
+        ...
+
+    def __call__(self, photometry: Photometry) -> np.ndarray:
+        """Return inputs, (n, n_inputs) float32.
+
+        A row is NaN throughout where the reference flux is not positive, or so small that an
+        input would overflow single precision; every other row is finite.
+        """
+        ...
+
+    def fit(self, photometry: Photometry) -> Features:
+        """Return features fitted to a training set (the original is unchanged)."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what `fit` learned, as JSON-able values; `make_features` takes it back."""
+        ...
+
+
+class RelativeFlux:
+    """Fluxes per wavelength relative to the reference band, which is dropped (eq. 1, ANN1).
+
+    f_lambda^j / f_lambda^ref = f_nu^j / f_nu^ref (lambda_ref / lambda_j)^2. Fluxes that are
+    zero or negative stay as they are, as in the paper; a band that was not observed is 0.
+    """
+
+    name = "relative_flux"
+
+    def __init__(self, survey: Survey) -> None:
+        self._reference = survey.reference_index
+        self._others = _without(len(survey.bands), self._reference)
+        ratio = survey.wavelengths[self._reference] / survey.wavelengths[self._others]
+        self._to_flux_lambda = ratio**2
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of bands less the reference."""
+        return len(self._others)
+
+    def __call__(self, photometry: Photometry) -> np.ndarray:
+        """Return relative fluxes, (n, bands - 1) float32; see `Features`."""
+        _check_width(photometry, self.n_inputs + 1)
+        reference = _positive_reference(photometry, self._reference)
+        flux = photometry.flux[:, self._others].astype(np.float64)
+        relative = flux * self._to_flux_lambda / reference[:, np.newaxis]
+        relative[np.isnan(flux) & np.isfinite(reference)[:, np.newaxis]] = 0.0
+        return _single_precision(relative)
+
+    def fit(self, photometry: Photometry) -> RelativeFlux:
+        """Return itself: there is nothing to learn."""
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Return an empty state."""
+        return {}
+
+
+class Colours:
+    """Colours against the reference band, and its magnitude scaled to the training set (eq. 1, ANN2).
+
+    The first bands - 1 inputs are m_j - m_ref, 0 where band j has no positive flux or was not
+    observed (sect. 3.1); the last is (m_ref - max) / (min - max): 1 for the brightest object of
+    the training set and 0 for the faintest. Objects beyond that range lie outside [0, 1].
+
+    Parameters
+    ----------
+    survey : Survey
+        Gives the reference band.
+    magnitude_range : (float, float), optional
+        Brightest and faintest reference magnitude of the training set; learned by `fit`.
+    """
+
+    name = "colours"
+
+    def __init__(self, survey: Survey, magnitude_range: tuple[float, float] | None = None) -> None:
+        if magnitude_range is not None:
+            brightest, faintest = (float(value) for value in magnitude_range)
+            if not (np.isfinite(brightest) and np.isfinite(faintest) and brightest < faintest):
+                raise ValueError(
+                    f"magnitude_range = ({brightest}, {faintest}): must be finite magnitudes, brightest first"
+                )
+            magnitude_range = (brightest, faintest)
+        self.magnitude_range = magnitude_range
+        self._survey = survey
+        self._reference = survey.reference_index
+        self._others = _without(len(survey.bands), self._reference)
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of bands: the colours and one magnitude."""
+        return len(self._others) + 1
+
+    def __call__(self, photometry: Photometry) -> np.ndarray:
+        """Return colours and the scaled magnitude, (n, bands) float32; see `Features`.
+
+        Raises
+        ------
+        ValueError
+            If the magnitude range is unknown because `fit` was not called.
+        """
+        if self.magnitude_range is None:
+            raise ValueError("magnitude_range is unknown: call fit() with the training set first")
+        _check_width(photometry, self.n_inputs)
+        brightest, faintest = self.magnitude_range
+        magnitude = ab_magnitude(_positive_reference(photometry, self._reference))
+        inputs = np.empty((len(photometry), self.n_inputs), dtype=np.float64)
+        inputs[:, :-1] = ab_magnitude(photometry.flux[:, self._others].astype(np.float64))
+        inputs[:, :-1] -= magnitude[:, np.newaxis]
+        inputs[:, -1] = (magnitude - faintest) / (brightest - faintest)
+        inputs[np.isnan(inputs) & np.isfinite(magnitude)[:, np.newaxis]] = 0.0
+        return _single_precision(inputs)
+
+    def fit(self, photometry: Photometry) -> Colours:
+        """Return colours that know the range of the reference magnitude in a training set.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two different positive reference fluxes are there to learn from.
+        """
+        _check_width(photometry, self.n_inputs)
+        magnitude = ab_magnitude(_positive_reference(photometry, self._reference))
+        magnitude = magnitude[np.isfinite(magnitude)]
+        if magnitude.size == 0 or not magnitude.min() < magnitude.max():
+            raise ValueError(
+                f"a range of {self._survey.reference_band} magnitudes needs two different ones; found"
+                f" {np.unique(magnitude).size} among {len(photometry)} objects"
+            )
+        return Colours(self._survey, (float(magnitude.min()), float(magnitude.max())))
+
+    def state(self) -> dict[str, Any]:
+        """Return the magnitude range, or None before `fit`."""
+        return {"magnitude_range": list(self.magnitude_range) if self.magnitude_range else None}
+
+
+FEATURES: dict[str, type] = {kind.name: kind for kind in (RelativeFlux, Colours)}
+"""Every kind of features by its name in a job file."""
+
+
+def make_features(kind: str, survey: Survey, state: dict[str, Any] | None = None) -> Features:
+    """Return the features of a kind, restored from a `Features.state` if one is given.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown or the state does not belong to it.
+    """
+    if kind not in FEATURES:
+        raise InputError(f"features kind = {kind!r}: allowed are {', '.join(map(repr, FEATURES))}")
+    try:
+        return FEATURES[kind](survey, **(state or {}))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"features kind = {kind!r}: its stored state {state!r} is not valid ({error})"
+        ) from None
+
+
+def _without(n_bands: int, index: int) -> np.ndarray:
+    return np.delete(np.arange(n_bands), index)
+
+
+def _check_width(photometry: Photometry, n_bands: int) -> None:
+    if photometry.n_bands != n_bands:
+        raise InputError(f"photometry has {photometry.n_bands} bands, but these features need {n_bands}")
+
+
+def _positive_reference(photometry: Photometry, index: int) -> np.ndarray:
+    """Return the reference flux in double precision, NaN where it is not positive and finite."""
+    reference = photometry.flux[:, index].astype(np.float64)
+    return np.where((reference > 0) & np.isfinite(reference), reference, np.nan)
+
+
+def _single_precision(inputs: np.ndarray) -> np.ndarray:
+    """Return float32, with NaN throughout a row in which any value is not finite.
+
+    A network fed with NaN or infinity can answer with plausible probabilities, so that half a
+    row must never get through.
+    """
+    limit = np.finfo(np.float32).max
+    with np.errstate(invalid="ignore"):
+        usable = (np.abs(inputs) <= limit).all(axis=1)
+    inputs[~usable] = np.nan
+    return inputs.astype(np.float32)

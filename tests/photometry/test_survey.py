@@ -1,0 +1,115 @@
+import tomllib
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.survey import load_survey, survey_names
+
+
+def _text(name: str) -> str:
+    return (resources.files("jpasbatch.photometry") / "surveys" / f"{name}.toml").read_text()
+
+
+@pytest.mark.parametrize("name", survey_names())
+def test_every_survey_of_the_package_is_complete(name):
+    survey = load_survey(name)
+    assert survey.name == name
+    assert len(set(survey.band_names)) == len(survey.bands)
+    assert all(band.source in survey.sources for band in survey.bands)
+    assert np.all(survey.wavelengths > 1000)
+    assert survey.bands[survey.reference_index].name == survey.reference_band
+    lows = [low for low, _ in survey.magnitude_bins]
+    highs = [high for _, high in survey.magnitude_bins]
+    assert lows[1:] == highs[:-1]
+
+
+def test_jpas60_holds_the_published_numbers():
+    survey = load_survey("jpas60")
+    assert len(survey.bands) == 60
+    assert survey.band_names[0] == "uJAVA"
+    assert survey.band_names[-4:] == ("uJPAS", "gSDSS", "rSDSS", "iSDSS")
+    assert survey.magnitude_bins == ((17.0, 20.0), (20.0, 22.5), (22.5, 23.6))
+    assert survey.bands[survey.index("rSDSS")].depth == pytest.approx(23.8782)
+    assert survey.bands[survey.index("J0840")].depth == min(band.depth for band in survey.bands)
+    for band in survey.bands:
+        assert np.mean(band.tile_depths) == pytest.approx(band.depth, abs=2e-4)
+
+
+def test_jpas60_agrees_with_the_filter_table(data_folder):
+    lines = (data_folder / "minijpas_tables" / "minijpas.Filter.csv").read_text().splitlines()[2:]
+    published = [line.split(",")[1:4] for line in lines]
+    survey = load_survey("jpas60")
+    assert [name.strip('"') for name, _, _ in published] == list(survey.band_names)
+    assert [float(wavelength) for _, wavelength, _ in published] == survey.wavelengths.tolist()
+    assert [float(width) for _, _, width in published] == [band.width for band in survey.bands]
+
+
+def test_an_unknown_name_lists_what_is_allowed():
+    with pytest.raises(InputError, match="allowed are jpas60, nepw14"):
+        load_survey("jpas61")
+
+
+def test_an_unknown_band_lists_the_bands():
+    with pytest.raises(InputError, match=r"'rsdss'.*rSDSS"):
+        load_survey("jpas60").index("rsdss")
+
+
+def test_a_second_survey_is_a_file_and_no_code(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(_text("nepw14").replace('name = "nepw14"', 'name = "mine"'))
+    survey = load_survey(path)
+    assert survey.name == "mine"
+    assert survey.fingerprint != load_survey("nepw14").fingerprint
+
+
+def test_the_fingerprint_follows_bands_and_order_but_not_depths(tmp_path):
+    text = _text("nepw14")
+    path = tmp_path / "depth.toml"
+    path.write_text(text.replace("depth = 28.6", "depth = 28.5"))
+    assert load_survey(path).fingerprint == load_survey("nepw14").fingerprint
+    blocks = text.split("\n[[bands]]")
+    swapped = tmp_path / "swapped.toml"
+    swapped.write_text("\n[[bands]]".join([blocks[0], blocks[2], blocks[1], *blocks[3:]]))
+    assert load_survey(swapped).fingerprint != load_survey("nepw14").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "AKARI', 'titel = "x"\ntitle = "AKARI', "unknown key 'titel'"),
+        ('layout = "columns"', 'layout = "rows"', "layout = 'rows': allowed are 'arrays', 'columns'"),
+        ('ra = "RA"', "ra = 5", "ra = 5 must be of type str"),
+        ('ra = "RA"\n', "", "the key 'ra' is missing"),
+        ('reference_band = "i"', 'reference_band = "I"', "reference_band = 'I': is not a band"),
+        ("wavelength = 4770", "wavelength = -1", "wavelength = -1 of band 'g'"),
+        ("wavelength = 4770", "wavelength = true", "wavelength = True must be of type float"),
+        ("depth = 28.6", "depth = 99.0", "depth = 99.0 of band 'g'"),
+        ('name = "r"', 'name = "g"', "listed twice: g"),
+        ('source = "hsc"', 'source = "hearsay"', "'hearsay' of band 'g': no such key"),
+        ('value = "{column}m"', 'value = "m"', "must hold '{column}'"),
+        ('kind = "magnitude"', 'kind = "luptitude"', "kind = 'luptitude'"),
+        ("[17.0, 20.0]", "[20.0, 17.0]", "is empty"),
+        ("[catalogue]", "[catalogue", "not valid TOML"),
+    ],
+)
+def test_a_wrong_survey_file_is_an_error_that_names_the_key(tmp_path, old, new, message):
+    text = _text("nepw14")
+    assert old in text
+    path = tmp_path / "wrong.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        load_survey(path)
+    assert message in str(caught.value)
+    assert "wrong.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.toml"):
+        load_survey(tmp_path / "nowhere.toml")
+
+
+def test_no_survey_file_holds_more_than_toml():
+    for name in survey_names():
+        assert tomllib.loads(_text(name))["name"] == name
