@@ -1,0 +1,200 @@
+"""The output record of one classified object: the only place that names its columns.
+
+================================  ==============  ======================================================
+column                            type            meaning
+================================  ==============  ======================================================
+``_healpix_29``                   int64           nested HEALPix pixel of order 29 (HATS sort key)
+``object_id``                     string          identifier of the survey, e.g. ``2406-15603``
+``ra``, ``dec``                   float64         ICRS position, degrees
+``probability_<class>``           float32         committee probability, sums to 1 over the classes
+``predicted_class``               string          class of the largest probability
+``entropy``                       float32         entropy of the probabilities, bits (paper A, eq. 13)
+``median_snr``                    float32         median signal-to-noise ratio over the observed bands
+``magnitude_<role>``              float32         AB magnitude of a reported band; NaN if not detected
+``magnitude_err_<role>``          float32         its error, mag
+``magnitude_bin``                 int8            bin of the reference band (paper A, eq. 14); -1 outside
+``class_star``                    float32         SExtractor stellarity; NaN unknown
+``quality``                       int32           bits of `Quality`
+================================  ==============  ======================================================
+
+Paper A is Martinez-Solaeche et al. 2023, A&A 673, A103.
+"""
+
+from enum import IntFlag
+
+import numpy as np
+import pyarrow as pa
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.survey import Survey
+
+HEALPIX_COLUMN = "_healpix_29"
+
+
+class Quality(IntFlag):
+    """Bits of the ``quality`` column: what a user may want to cut on."""
+
+    GOOD = 0
+    NON_DETECTIONS = 1
+    """At least one observed band has no positive flux."""
+    MISSING_BANDS = 2
+    """At least one band of the survey was not observed."""
+    OUTSIDE_MAGNITUDE_RANGE = 4
+    """The reference magnitude lies in none of the survey's magnitude bins."""
+    NO_REPORTED_MAGNITUDE = 8
+    """At least one reported magnitude is missing."""
+    UNDECIDED = 16
+    """No class has more than half of the probability."""
+
+
+def probability_column(class_name: str) -> str:
+    """Return the column that holds the probability of a class."""
+    return f"probability_{class_name}"
+
+
+def magnitude_column(role: str) -> str:
+    """Return the column that holds the magnitude of a reported band, by role (``"r"``)."""
+    return f"magnitude_{role}"
+
+
+def magnitude_error_column(role: str) -> str:
+    """Return the column that holds the magnitude error of a reported band, by role (``"r"``)."""
+    return f"magnitude_err_{role}"
+
+
+def record_schema(survey: Survey, classes: tuple[str, ...]) -> pa.Schema:
+    """Return the Arrow schema of the records of a survey and its classes."""
+    fields = [
+        (HEALPIX_COLUMN, pa.int64()),
+        ("object_id", pa.string()),
+        ("ra", pa.float64()),
+        ("dec", pa.float64()),
+        *((probability_column(name), pa.float32()) for name in classes),
+        ("predicted_class", pa.string()),
+        ("entropy", pa.float32()),
+        ("median_snr", pa.float32()),
+    ]
+    for role in survey.reported_bands:
+        fields += [(magnitude_column(role), pa.float32()), (magnitude_error_column(role), pa.float32())]
+    fields += [("magnitude_bin", pa.int8()), ("class_star", pa.float32()), ("quality", pa.int32())]
+    metadata = {"jpasbatch.survey": survey.name, "jpasbatch.classes": ",".join(classes)}
+    return pa.schema(fields, metadata=metadata)
+
+
+def magnitude_bin(magnitude: np.ndarray, bins: tuple[tuple[float, float], ...]) -> np.ndarray:
+    """Return the bin of each magnitude, int8 (n,), lower exclusive and upper inclusive (paper A, eq. 14).
+
+    -1 where the magnitude lies in no bin or is NaN.
+    """
+    index = np.full(len(magnitude), -1, dtype=np.int8)
+    for number, (brightest, faintest) in enumerate(bins):
+        index[(magnitude > brightest) & (magnitude <= faintest)] = number
+    return index
+
+
+def healpix_29(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return the nested order-29 HEALPix pixel of positions in degrees, int64 (n,)."""
+    import healpy
+
+    return np.asarray(healpy.ang2pix(2**29, ra, dec, nest=True, lonlat=True), dtype=np.int64)
+
+
+def make_record(
+    table: pa.Table,
+    photometry: Photometry,
+    probabilities: np.ndarray,
+    survey: Survey,
+    classes: tuple[str, ...],
+    entropy: np.ndarray,
+) -> pa.Table:
+    """Build the records of one partition, rows in input order.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Catalogue rows: ``object_id``, ``ra``, ``dec``, ``class_star`` and, if it is there, ``_healpix_29``
+        (taken over as it is; computed otherwise).
+    photometry : Photometry
+        Fluxes of the same rows, (n, bands), microjansky.
+    probabilities : float (n, classes)
+    survey : Survey
+    classes : tuple of str
+    entropy : float (n,)
+        Bits.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the schema `record_schema`.
+
+    Raises
+    ------
+    InputError
+        When the numbers of rows or classes disagree, or a probability is not in [0, 1].
+    """
+    probabilities = np.asarray(probabilities)
+    _check_probabilities(probabilities, table.num_rows, len(photometry.flux), classes)
+    columns: dict[str, object] = {
+        "object_id": table["object_id"],
+        "ra": table["ra"],
+        "dec": table["dec"],
+        "class_star": table["class_star"],
+        "entropy": np.asarray(entropy, dtype=np.float32),
+        "median_snr": photometry.median_signal_to_noise().astype(np.float32),
+        "predicted_class": _predicted(probabilities, classes),
+    }
+    if HEALPIX_COLUMN in table.column_names:
+        columns[HEALPIX_COLUMN] = table[HEALPIX_COLUMN]
+    else:
+        columns[HEALPIX_COLUMN] = healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())
+    for number, name in enumerate(classes):
+        columns[probability_column(name)] = probabilities[:, number].astype(np.float32)
+    for role, band in survey.reported_bands.items():
+        magnitude, error = photometry.magnitudes(survey.index(band))
+        columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
+    reference, _ = photometry.magnitudes(survey.index(survey.reference_band))
+    columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)
+    columns["quality"] = _quality(photometry, probabilities, columns, survey)
+    schema = record_schema(survey, classes)
+    arrays = [_as_array(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _as_array(values: object, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        return values if values.type == kind else values.cast(kind)
+    return pa.array(values, type=kind)
+
+
+def _predicted(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
+    best = probabilities.argmax(axis=1).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(best, pa.array(list(classes))).cast(pa.string())
+
+
+def _quality(
+    photometry: Photometry, probabilities: np.ndarray, columns: dict[str, object], survey: Survey
+) -> np.ndarray:
+    observed = photometry.observed
+    quality = np.zeros(len(observed), dtype=np.int32)
+    quality[(observed & ~photometry.detected).any(axis=1)] |= Quality.NON_DETECTIONS
+    quality[~observed.all(axis=1)] |= Quality.MISSING_BANDS
+    quality[np.asarray(columns["magnitude_bin"]) < 0] |= Quality.OUTSIDE_MAGNITUDE_RANGE
+    for role in survey.reported_bands:
+        quality[np.isnan(np.asarray(columns[magnitude_column(role)]))] |= Quality.NO_REPORTED_MAGNITUDE
+    quality[~(probabilities > 0.5).any(axis=1)] |= Quality.UNDECIDED
+    return quality
+
+
+def _check_probabilities(
+    probabilities: np.ndarray, table_rows: int, photometry_rows: int, classes: tuple[str, ...]
+) -> None:
+    expected = (table_rows, len(classes))
+    if probabilities.shape != expected or photometry_rows != table_rows:
+        raise InputError(
+            f"{table_rows} catalogue rows and {len(classes)} classes need probabilities of shape {expected} "
+            f"and as many rows of photometry; found {probabilities.shape} and {photometry_rows} rows"
+        )
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN fails both comparisons
+        row = int(np.flatnonzero(~((probabilities >= 0) & (probabilities <= 1)).all(axis=1))[0])
+        raise InputError(f"row {row} has probabilities outside [0, 1]: {probabilities[row].tolist()}")

@@ -1,0 +1,86 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.products.record import Quality, healpix_29, magnitude_bin, make_record, record_schema
+
+CLASSES = ("star", "galaxy", "qso_low", "qso_high")
+
+
+def test_schema_and_rows(sky, survey):
+    table, photometry, record = sky
+    assert record.schema.equals(record_schema(survey, CLASSES), check_metadata=True)
+    assert record["object_id"].to_pylist() == table["object_id"].to_pylist()
+    assert record["magnitude_r"].to_numpy() == pytest.approx(
+        23.9 - 2.5 * np.log10(photometry.flux[:, survey.index("rSDSS")]), abs=1e-5
+    )
+    names = np.array(CLASSES)
+    probability = np.column_stack([record[f"probability_{name}"].to_numpy() for name in CLASSES])
+    assert record["predicted_class"].to_pylist() == names[probability.argmax(axis=1)].tolist()
+    assert record["_healpix_29"][7].as_py() == healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())[7]
+
+
+def test_bins_are_open_below_and_closed_above():
+    magnitude = np.array([17.0, 17.01, 20.0, 20.01, 22.5, 23.6, 23.61, np.nan])
+    bins = magnitude_bin(magnitude, ((17, 20), (20, 22.5), (22.5, 23.6)))
+    assert bins.tolist() == [-1, 0, 0, 1, 1, 2, -1, -1]
+
+
+def test_healpix_column_is_taken_over(sky, survey):
+    table, photometry, _ = sky
+    pixels = np.arange(table.num_rows)
+    table = table.append_column("_healpix_29", pa.array(pixels))
+    record = make_record(
+        table, photometry, np.full((len(pixels), 4), 0.25), survey, CLASSES, np.full(len(pixels), 2.0)
+    )
+    assert record["_healpix_29"].to_numpy().tolist() == pixels.tolist()
+    assert set(np.unique(record["quality"].to_numpy() & Quality.UNDECIDED)) == {Quality.UNDECIDED}
+
+
+def test_quality_bits(sky, survey):
+    table, _, _ = sky
+    table = table.slice(0, 4)
+    flux, error = (
+        np.full((4, len(survey.bands)), 3.0, np.float32),
+        np.full((4, len(survey.bands)), 0.1, np.float32),
+    )
+    flux[1, 5], error[1, 5] = 0, np.nan
+    flux[2, 6], error[2, 6] = np.nan, np.nan
+    flux[3, survey.index("uJPAS")] = -1
+    probabilities = np.tile([0.7, 0.1, 0.1, 0.1], (4, 1))
+    record = make_record(table, Photometry(flux, error), probabilities, survey, CLASSES, np.ones(4))
+    expected = [
+        Quality.GOOD,
+        Quality.NON_DETECTIONS,
+        Quality.MISSING_BANDS,
+        Quality.NON_DETECTIONS | Quality.NO_REPORTED_MAGNITUDE,
+    ]
+    assert record["quality"].to_pylist() == [int(bits) for bits in expected]
+    assert np.isnan(record["magnitude_u"][3].as_py())
+    assert record["median_snr"].to_numpy() == pytest.approx([30] * 4, rel=1e-5)
+
+
+def test_empty_partition(sky, survey):
+    table, photometry, _ = sky
+    empty = make_record(
+        table.slice(0, 0), photometry.select(slice(0)), np.zeros((0, 4)), survey, CLASSES, np.zeros(0)
+    )
+    assert empty.num_rows == 0
+    assert empty.schema.equals(record_schema(survey, CLASSES))
+
+
+@pytest.mark.parametrize("value", [np.nan, -0.1, 1.5])
+def test_bad_probabilities_are_refused(sky, survey, value):
+    table, photometry, _ = sky
+    probabilities = np.full((table.num_rows, 4), 0.25)
+    probabilities[3, 2] = value
+    with pytest.raises(InputError, match="row 3"):
+        make_record(table, photometry, probabilities, survey, CLASSES, np.zeros(table.num_rows))
+
+
+def test_wrong_shape_is_refused(sky, survey):
+    table, photometry, _ = sky
+    with pytest.raises(InputError, match="3 classes"):
+        make_record(table, photometry, np.zeros((5, 4)), survey, CLASSES[:3], np.zeros(5))
