@@ -7,6 +7,7 @@ once), followed by ``fsync`` of the folder so that the name survives a loss of p
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -58,6 +59,12 @@ def sha256_file(path: Path) -> str:
 def temporary_name(path: Path) -> Path:
     """Return a hidden name beside `path` that no other process uses."""
     return path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp")
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder when nothing is in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _write_and_flush(path: Path, data: bytes) -> None:

@@ -1,0 +1,32 @@
+"""Open catalogues, read and write their partitions, import and publish: what the other rooms import.
+
+==========================  =========================================================================
+module                      what it knows
+==========================  =========================================================================
+`catalogue_partitions`      one Parquet file: page checksums, encodings, staging
+`catalogue_collection`      the folder of versions and its pointer
+`catalogue_import`          hats-import: Parquet files into a primary catalogue and its margin
+`catalogue_publication`     staged partitions into an extension
+`catalogue_validation`      hats' strict validation and our own checks
+==========================  =========================================================================
+
+hats, hats-import and lsdb are before 1.0 and move in lockstep: only these modules import them, inside
+functions, because they take seconds to import and a worker that reads a partition needs none of them.
+"""
+
+from jpasbatch.storage.catalogue_collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue_import import PartitionOptions, import_tables
+from jpasbatch.storage.catalogue_partitions import StagedPartition, read_partition, write_partition
+from jpasbatch.storage.catalogue_publication import publish_extension
+
+__all__ = [
+    "Catalogue",
+    "PartitionOptions",
+    "StagedPartition",
+    "current_extension",
+    "import_tables",
+    "open_catalogue",
+    "publish_extension",
+    "read_partition",
+    "write_partition",
+]
