@@ -78,6 +78,8 @@ class CatalogueFormat:
         Accept coordinates in single precision (0.05 arcsec at best; refused unless allowed).
     check_radians : bool
         Refuse coordinates that all fit into radians where the file states no unit.
+    unknown_redshift : float, optional
+        True redshifts at or below this value stand for "unknown".
     """
 
     layout: str
@@ -97,6 +99,7 @@ class CatalogueFormat:
     ignore_case: bool = False
     float32_coordinates: bool = False
     check_radians: bool = True
+    unknown_redshift: float | None = None
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, LAYOUTS)

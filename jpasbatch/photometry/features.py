@@ -55,7 +55,7 @@ class RelativeFlux:
         self._reference = survey.reference_index
         self._others = _without(len(survey.bands), self._reference)
         ratio = survey.wavelengths[self._reference] / survey.wavelengths[self._others]
-        self._to_flux_lambda = ratio**2
+        self._to_flux_lambda = (ratio**2).astype(np.float32)
 
     @property
     def n_inputs(self) -> int:
@@ -65,11 +65,12 @@ class RelativeFlux:
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return relative fluxes, (n, bands - 1) float32; see `Features`."""
         _check_width(photometry, self.n_inputs + 1)
-        reference = _positive_reference(photometry, self._reference)
-        flux = photometry.flux[:, self._others].astype(np.float64)
-        relative = flux * self._to_flux_lambda / reference[:, np.newaxis]
-        relative[np.isnan(flux) & np.isfinite(reference)[:, np.newaxis]] = 0.0
-        return _single_precision(relative)
+        reference = _positive_reference(photometry, self._reference)[:, np.newaxis]
+        flux = photometry.flux[:, self._others]
+        with np.errstate(over="ignore"):
+            relative = flux / reference * self._to_flux_lambda
+        relative[np.isnan(flux) & np.isfinite(reference)] = 0.0
+        return _all_or_nothing(relative)
 
     def fit(self, photometry: Photometry) -> RelativeFlux:
         """Return itself: there is nothing to learn."""
@@ -128,12 +129,11 @@ class Colours:
         _check_width(photometry, self.n_inputs)
         brightest, faintest = self.magnitude_range
         magnitude = ab_magnitude(_positive_reference(photometry, self._reference))
-        inputs = np.empty((len(photometry), self.n_inputs), dtype=np.float64)
-        inputs[:, :-1] = ab_magnitude(photometry.flux[:, self._others].astype(np.float64))
-        inputs[:, :-1] -= magnitude[:, np.newaxis]
+        inputs = np.empty((len(photometry), self.n_inputs), dtype=np.float32)
+        inputs[:, :-1] = ab_magnitude(photometry.flux[:, self._others]) - magnitude[:, np.newaxis]
         inputs[:, -1] = (magnitude - faintest) / (brightest - faintest)
         inputs[np.isnan(inputs) & np.isfinite(magnitude)[:, np.newaxis]] = 0.0
-        return _single_precision(inputs)
+        return _all_or_nothing(inputs)
 
     def fit(self, photometry: Photometry) -> Colours:
         """Return colours that know the range of the reference magnitude in a training set.
@@ -190,19 +190,16 @@ def _check_width(photometry: Photometry, n_bands: int) -> None:
 
 
 def _positive_reference(photometry: Photometry, index: int) -> np.ndarray:
-    """Return the reference flux in double precision, NaN where it is not positive and finite."""
-    reference = photometry.flux[:, index].astype(np.float64)
-    return np.where((reference > 0) & np.isfinite(reference), reference, np.nan)
+    """Return the reference flux, (n,) float32, NaN where it is not positive and finite."""
+    reference = photometry.flux[:, index]
+    return np.where((reference > 0) & np.isfinite(reference), reference, np.float32(np.nan))
 
 
-def _single_precision(inputs: np.ndarray) -> np.ndarray:
-    """Return float32, with NaN throughout a row in which any value is not finite.
+def _all_or_nothing(inputs: np.ndarray) -> np.ndarray:
+    """Return the inputs with NaN throughout a row in which any value is not finite.
 
     A network fed with NaN or infinity can answer with plausible probabilities, so that half a
     row must never get through.
     """
-    limit = np.finfo(np.float32).max
-    with np.errstate(invalid="ignore"):
-        usable = (np.abs(inputs) <= limit).all(axis=1)
-    inputs[~usable] = np.nan
-    return inputs.astype(np.float32)
+    inputs[~np.isfinite(inputs).all(axis=1)] = np.nan
+    return inputs

@@ -73,10 +73,9 @@ def test_a_row_is_finite_throughout_or_nan_throughout(flux):
 def test_relative_flux_is_a_ratio_per_wavelength(survey, photometry):
     inputs = RelativeFlux(survey)(photometry)
     assert inputs.shape[1] == 59
-    flux_lambda = flux_lambda_from_nu(photometry.flux, survey.wavelengths)
-    expected = np.delete(
-        flux_lambda / flux_lambda[:, [survey.reference_index]], survey.reference_index, axis=1
-    )
+    reference = survey.reference_index
+    flux_lambda = flux_lambda_from_nu(photometry.flux[7:], survey.wavelengths)
+    expected = np.delete(flux_lambda / flux_lambda[:, [reference]], reference, axis=1)
     np.testing.assert_allclose(inputs[7:], expected, rtol=1e-6)
     assert inputs[0, 3] == 0  # not observed
     assert inputs[1, 3] == 0  # catalogued non-detection

@@ -1,0 +1,85 @@
+"""Published keys to one string id, and text columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.catalogue_format import CatalogueFormat
+from jpasbatch.photometry.raw_table import RawTable, as_scalars
+
+
+def read_identifiers(raw: RawTable, catalogue: CatalogueFormat, matched: dict[str, str]) -> pa.Array:
+    """Return the id of each row as a string; null where a part of the key is missing.
+
+    The parts of the key are joined, for example (2406, 15603) to "2406-15603".
+
+    Raises
+    ------
+    InputError
+        If a part has another type than the survey declares: an id that is an integer in one
+        file and a float or a string in another would name one object twice.
+    """
+    parts = []
+    for declared in catalogue.id_columns:
+        name = matched[declared]
+        kind = as_scalars(raw, name).dtype.kind
+        wanted = "iu" if catalogue.id_type == "integer" else "USO"
+        if kind not in wanted and len(raw):
+            found = raw.columns[name].dtype
+            hint = " (integers with gaps turn into floats in some tools)" if kind == "f" else ""
+            raise InputError(
+                f"{raw.source}: id column {name!r} must hold {catalogue.id_type}s, found {found}{hint}"
+            )
+        parts.append(read_text(raw, name))
+    if len(parts) == 1:
+        return parts[0]
+    return pc.binary_join_element_wise(*parts, catalogue.id_separator, null_handling="emit_null")  # type: ignore[call-overload]
+
+
+def read_text(raw: RawTable, name: str | None) -> pa.Array:
+    """Return a column as strings without surrounding blanks; null where masked, empty or absent.
+
+    Raises
+    ------
+    InputError
+        If the text is not UTF-8, or the column holds floats.
+    """
+    if name is None:
+        return pa.nulls(len(raw), pa.string())
+    column = as_scalars(raw, name)
+    values, hidden = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if values.dtype.kind in "iu":
+        return pa.array(values, mask=hidden).cast(pa.string())
+    if values.dtype.kind not in "US" and len(raw) and not hidden.all():
+        raise InputError(f"{raw.source}: column {name!r} must hold text or integers, found {values.dtype}")
+    if values.dtype.kind not in "US":
+        return pa.nulls(len(raw), pa.string())
+    try:
+        text = pa.array(values, mask=hidden).cast(pa.string())
+    except pa.ArrowInvalid:
+        raise InputError(f"{raw.source}: column {name!r} holds text that is not UTF-8") from None
+    text = pc.utf8_trim_whitespace(text)
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def repeated(object_id: pa.Array, seen: set[str] | None = None) -> np.ndarray:
+    """Return where an id occurred before, in these rows or among those seen; null never does.
+
+    The ids of these rows are added to ``seen``.
+    """
+    rows = np.zeros(len(object_id), dtype=bool)
+    codes = object_id.dictionary_encode()
+    indices = codes.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    _, first = np.unique(indices, return_index=True)
+    rows[:] = True
+    rows[first] = False
+    rows[indices == -1] = False
+    if seen is not None:
+        known = np.array([name in seen for name in codes.dictionary.to_pylist()], dtype=bool)
+        if known.any():
+            rows |= known[indices] & (indices != -1)
+        seen.update(codes.dictionary.to_pylist())
+    return rows

@@ -1,0 +1,264 @@
+"""A table as published to canonical photometry: every row is accepted, or rejected with a reason.
+
+What a whole file gets wrong (a missing band, an unknown unit, another order of bands) is an
+`InputError`; what a row gets wrong sends that row to quarantine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.coordinates import read_coordinates
+from jpasbatch.photometry.flux_columns import FluxColumns, read_fluxes
+from jpasbatch.photometry.identifiers import read_identifiers, read_text, repeated
+from jpasbatch.photometry.raw_table import (
+    RawTable,
+    as_floats,
+    as_scalars,
+    as_vectors,
+    match_columns,
+    missing_column,
+)
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
+
+__all__ = ["REASONS", "Normalised", "QualityCuts", "RawTable", "normalise"]
+
+REASONS = (
+    "id missing",
+    "duplicate id",
+    "ra not finite",
+    "dec not finite",
+    "ra out of range",
+    "dec out of range",
+    "flux infinite",
+    "magnitude out of range",
+    "reference band not observed",
+    "reference flux not positive",
+    "flags masked",
+    "mask_flags masked",
+    "flags",
+    "mask_flags",
+)
+"""Stable codes of why a row is rejected. A row with several faults gets the first of this list."""
+
+Columns = dict[str, np.ndarray | pa.Array]
+DUPLICATE_POLICIES = ("refuse", "quarantine")
+
+
+@dataclass(frozen=True)
+class QualityCuts:
+    """Which rows are fit for classification.
+
+    Parameters
+    ----------
+    flags, mask_flags : int
+        Bits that are allowed; a row with any other bit set, in any band, is rejected. 0 is the
+        selection FLAGS = 0 and MASK_FLAGS = 0 of Martinez-Solaeche et al. 2023, sect. 2.1.
+    maximum_rejected_fraction : float
+        A file is refused if a larger fraction of its rows has impossible coordinates ...
+    tolerated_rows : int
+        ... and they are more than this number.
+    duplicates : {"refuse", "quarantine"}
+        Whether an id that occurs twice in a file refuses the file, or rejects all rows but the
+        first.
+    """
+
+    flags: int = 0
+    mask_flags: int = 0
+    maximum_rejected_fraction: float = 0.01
+    tolerated_rows: int = 10
+    duplicates: str = "refuse"
+
+    def __post_init__(self) -> None:
+        for key in ("flags", "mask_flags", "tolerated_rows"):
+            value = getattr(self, key)
+            if value < 0:
+                raise ValueError(f"{key} = {value}: must not be negative")
+        if not 0 <= self.maximum_rejected_fraction <= 1:
+            raise ValueError(
+                f"maximum_rejected_fraction = {self.maximum_rejected_fraction}: must be between 0 and 1"
+            )
+        if self.duplicates not in DUPLICATE_POLICIES:
+            raise ValueError(f"duplicates = {self.duplicates!r}: allowed are 'refuse', 'quarantine'")
+
+
+@dataclass(frozen=True, eq=False)
+class Normalised:
+    """Accepted rows in the catalogue schema, rejected rows in the quarantine schema, and notes.
+
+    Every input row is in exactly one of the two tables, in the order of the input. ``notes``
+    say what was changed on the way in words for a log.
+    """
+
+    accepted: pa.Table
+    rejected: pa.Table
+    notes: tuple[str, ...] = ()
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many rows were rejected for each reason."""
+        counts = pc.value_counts(self.rejected.column("reason")).to_pylist()
+        return {entry["values"]: entry["counts"] for entry in counts}
+
+
+def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, seen: set[str] | None = None) -> Normalised:
+    """Return the rows of a raw table in canonical form, and those that are not fit for it.
+
+    Parameters
+    ----------
+    raw : RawTable
+        Some rows of a file.
+    survey : Survey
+        Declares the columns.
+    cuts : QualityCuts
+        Which rows to reject.
+    seen : set of str, optional
+        Ids of earlier rows of the same file; the ids of these rows are added to it.
+
+    Raises
+    ------
+    InputError
+        If the file as a whole cannot be used.
+    """
+    matched = match_columns(raw.columns, survey, raw.source)
+    available = (*raw.columns, *raw.other_columns)
+    for name in survey.catalogue.coordinates_and_keys:
+        if name not in matched:
+            raise missing_column(name, available, survey.catalogue, raw.source)
+    verdict = np.full(len(raw), -1, dtype=np.int8)
+
+    object_id = read_identifiers(raw, survey.catalogue, matched)
+    _mark(verdict, "id missing", object_id.is_null().to_numpy(zero_copy_only=False))
+    _mark(verdict, "duplicate id", _duplicates(object_id, raw, cuts, seen))
+    coordinates = read_coordinates(raw, survey.catalogue, matched)
+    for reason, rows in coordinates.faults.items():
+        _mark(verdict, reason, rows)
+    _check_coordinate_faults(coordinates.faults, raw, cuts)
+    fluxes = read_fluxes(raw, survey, matched)
+    _mark_fluxes(verdict, fluxes, survey)
+    flags = {}
+    for role in ("flags", "mask_flags"):
+        flags[role], masked = _read_flags(raw, matched.get(getattr(survey.catalogue, role)))
+        _mark(verdict, f"{role} masked", masked)
+        _mark(verdict, role, (flags[role] & ~np.int32(getattr(cuts, role))) != 0)
+
+    columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
+    columns |= _optional_columns(raw, survey, matched)
+    accepted = _accepted(columns, fluxes, verdict == -1, survey)
+    return Normalised(accepted, _rejected(columns, verdict, raw), coordinates.notes)
+
+
+def _mark(verdict: np.ndarray, reason: str, rows: np.ndarray) -> None:
+    """Give rows a reason unless an earlier one of `REASONS` holds already."""
+    code = REASONS.index(reason)
+    verdict[rows & ((verdict == -1) | (verdict > code))] = code
+
+
+def _mark_fluxes(verdict: np.ndarray, fluxes: FluxColumns, survey: Survey) -> None:
+    reference = fluxes.flux[:, survey.reference_index]
+    _mark(verdict, "flux infinite", fluxes.infinite)
+    _mark(verdict, "magnitude out of range", fluxes.out_of_range)
+    _mark(verdict, "reference band not observed", np.isnan(reference))
+    _mark(verdict, "reference flux not positive", reference <= 0)
+
+
+def _duplicates(object_id: pa.Array, raw: RawTable, cuts: QualityCuts, seen: set[str] | None) -> np.ndarray:
+    rows = repeated(object_id, seen)
+    if cuts.duplicates == "refuse" and rows.any():
+        first = object_id.filter(pa.array(rows)).slice(0, 3).to_pylist()
+        raise InputError(
+            f"{raw.source}: {int(rows.sum())} rows repeat an id that occurred before, for example"
+            f" {', '.join(map(repr, first))}; remove them, or set duplicates = 'quarantine'"
+        )
+    return rows
+
+
+def _check_coordinate_faults(faults: dict[str, np.ndarray], raw: RawTable, cuts: QualityCuts) -> None:
+    bad = np.zeros(len(raw), dtype=bool)
+    for rows in faults.values():
+        bad |= rows
+    count = int(bad.sum())
+    if count > max(cuts.tolerated_rows, cuts.maximum_rejected_fraction * len(raw)):
+        counts = ", ".join(f"{reason}: {int(rows.sum())}" for reason, rows in faults.items() if rows.any())
+        raise InputError(
+            f"{raw.source}: {count} of {len(raw)} rows have impossible coordinates ({counts}); allowed are"
+            f" {cuts.maximum_rejected_fraction:.2%} (maximum_rejected_fraction)"
+        )
+
+
+def _read_flags(raw: RawTable, name: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bitwise OR over bands, (n,) int32, and where any band is masked."""
+    if name is None:
+        return np.zeros(len(raw), dtype=np.int32), np.zeros(len(raw), dtype=bool)
+    column = raw.columns[name]
+    first = next((value for value in column if value is not None), None) if column.dtype == object else None
+    width = np.size(first) if column.dtype == object else int(np.prod(column.shape[1:]))
+    if width > 1:
+        expected = len(raw.band_names) if raw.band_names is not None else width
+        column = as_vectors(raw, name, expected)
+    else:
+        column = as_scalars(raw, name)[:, np.newaxis]
+    hidden = np.ma.getmaskarray(column)
+    values = np.ma.getdata(column)
+    if values.dtype.kind == "f" and np.all((values == np.floor(values)) | hidden):
+        values = np.where(hidden, 0, values).astype(np.int64)
+    if values.dtype.kind not in "iub":
+        raise InputError(f"{raw.source}: column {name!r} must hold integers, found {values.dtype}")
+    combined = np.bitwise_or.reduce(np.where(hidden, 0, values).astype(np.int64), axis=1)
+    limits = np.iinfo(np.int32)
+    if len(combined) and not (limits.min <= combined.min() and combined.max() <= limits.max):
+        raise InputError(f"{raw.source}: column {name!r} holds flags beyond 32 bits ({combined.max()})")
+    return combined.astype(np.int32), hidden.any(axis=1)
+
+
+def _optional_columns(raw: RawTable, survey: Survey, matched: dict[str, str]) -> Columns:
+    catalogue = survey.catalogue
+    columns: Columns = {}
+    for role in ("class_star", "true_redshift"):
+        name = matched.get(getattr(catalogue, role))
+        if name is None:
+            columns[role] = np.full(len(raw), np.nan, dtype=np.float32)
+            continue
+        values = as_floats(as_scalars(raw, name), name, raw.source).astype(np.float32)
+        if role == "true_redshift" and catalogue.unknown_redshift is not None:
+            values = np.where(values <= np.float32(catalogue.unknown_redshift), np.float32(np.nan), values)
+        columns[role] = values
+    columns["true_class"] = read_text(raw, matched.get(catalogue.true_class))
+    columns["tile"] = read_text(raw, matched.get(catalogue.tile)).fill_null("")
+    return columns
+
+
+def _accepted(columns: Columns, fluxes: FluxColumns, keep: np.ndarray, survey: Survey) -> pa.Table:
+    schema = catalogue_schema(survey)
+    arrays = []
+    for item in schema:
+        if item.name in ("flux", "flux_err"):
+            vectors = getattr(fluxes, item.name)
+            values = pa.array((vectors if keep.all() else vectors[keep]).reshape(-1))
+            arrays.append(pa.FixedSizeListArray.from_arrays(values, len(survey.bands)).cast(item.type))
+        else:
+            arrays.append(_filter(columns[item.name], keep, item.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _rejected(columns: Columns, verdict: np.ndarray, raw: RawTable) -> pa.Table:
+    rows = verdict != -1
+    schema = quarantine_schema()
+    found = columns | {
+        "reason": pa.array(REASONS).take(pa.array(np.maximum(verdict, 0))),
+        "source": pa.array([raw.source]).take(pa.array(np.zeros(len(raw), dtype=np.int64))),
+        "row": raw.first_row + np.arange(len(raw), dtype=np.int64),
+    }
+    return pa.Table.from_arrays(
+        [_filter(found[item.name], rows, item.type) for item in schema], schema=schema
+    )
+
+
+def _filter(column: np.ndarray | pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
+    array = column if isinstance(column, pa.Array) else pa.array(column)
+    return array.filter(pa.array(rows)).cast(kind)
