@@ -14,7 +14,15 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from jpasbatch.compute.cluster import AddressCluster, LocalCluster, SerialCluster
 from jpasbatch.errors import InputError
@@ -92,7 +100,9 @@ class SamplesSection(Section):
     @model_validator(mode="after")
     def _both_or_none(self) -> SamplesSection:
         if (self.training is None) != (self.validation is None):
-            raise ValueError("give both training and validation, or neither (then the job's mock provides them)")
+            raise ValueError(
+                "give both training and validation, or neither (then the job's mock provides them)"
+            )
         return self
 
 
@@ -147,14 +157,18 @@ class Job(Section):
     @classmethod
     def _plain_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
-            raise ValueError(f"found '{name}'; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)")
+            raise ValueError(
+                f"found '{name}'; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)"
+            )
         return name
 
     @model_validator(mode="after")
     def _classes_exist(self) -> Job:
         for class_name in self.classes:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", class_name):
-                raise ValueError(f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it")
+                raise ValueError(
+                    f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
+                )
         sections = [("counts", self.counts)] + [(f"targets[{i}]", t) for i, t in enumerate(self.targets)]
         for key, section in sections:
             unknown = [c for c in (section.classes if section else ()) if c not in self.classes]
@@ -269,7 +283,11 @@ def _explain(kind: Any, item: Any) -> str:
 def _visible(location: list[Any]) -> list[Any]:
     """Drop the tags that a union of kinds adds to a location: they are no keys of the file."""
     tags = {"builtin", "spectra", "serial", "local", "address"}
-    return [part for i, part in enumerate(location) if not (part in tags and (i == 0 or location[i - 1] == "mock"))]
+    return [
+        part
+        for i, part in enumerate(location)
+        if not (part in tags and (i == 0 or location[i - 1] == "mock"))
+    ]
 
 
 def allowed_keys(kind: Any, location: list[Any]) -> list[str]:

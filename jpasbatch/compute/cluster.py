@@ -225,3 +225,21 @@ def _security(tls: TransportSecurity | None) -> Security | None:
         tls_client_key=tls.key,
         require_encryption=True,
     )
+
+
+@contextmanager
+def borrow_client(executor: Executor) -> Iterator[Client]:
+    """Yield a client for a library that needs one: the executor's, or one within this process."""
+    if executor.client is not None:
+        yield executor.client
+        return
+    import distributed
+
+    with distributed.Client(
+        processes=False,
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        set_as_default=False,
+    ) as client:
+        yield client

@@ -8,6 +8,7 @@ window only, so that the death of a worker reruns a handful of tasks and not tho
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from distributed import Future
 
     from jpasbatch.compute.cluster import Executor
+
+log = logging.getLogger(__name__)
 
 MINIMUM_WINDOW = 64
 ATTEMPTS = 3
@@ -139,19 +142,20 @@ class _Window:
         assert executor.client is not None
         self.client = executor.client
         self.tasks: dict[Future, Task] = {}
-        self.attempts: dict[str, int] = {}
+        self.failures: dict[str, int] = {}
+        self.submitted = 0
         self.run = uuid4().hex[:12]
         self.idle_since: float | None = None
 
     def submit(self, task: Task) -> None:
         """Submit a task under a key that no earlier run or attempt had."""
-        attempt = self.attempts[task.key] = self.attempts.get(task.key, 0) + 1
+        self.submitted += 1
         try:
             future = self.client.submit(
                 guard,
                 self.function,
                 task.arguments,
-                key=f"{task.key}-{self.run}-{attempt}",
+                key=f"{task.key}-{self.run}-{self.submitted}",
                 resources=self.resources,
                 retries=0,
                 pure=False,
@@ -159,6 +163,14 @@ class _Window:
         except Exception as error:
             raise _lost(error) from error
         self.tasks[future] = task
+
+    def submit_again(self, task: Task) -> bool:
+        """Submit a task that failed, unless it used up its attempts."""
+        self.failures[task.key] = self.failures.get(task.key, 0) + 1
+        if self.failures[task.key] >= ATTEMPTS:
+            return False
+        self.submit(task)
+        return True
 
     def capacity(self) -> int:
         """Return how many tasks may be in flight: twice the slots, at least 64."""
@@ -197,7 +209,9 @@ class _Window:
 
 def _lost(error: BaseException | None) -> TryAgainError:
     reason = f" ({type(error).__name__})" if error else ""
-    return TryAgainError(f"the connection to the scheduler was lost{reason}; run the same command again to go on")
+    return TryAgainError(
+        f"the connection to the scheduler was lost{reason}; run the same command again to go on"
+    )
 
 
 def _run_in_window(window: _Window, tasks: Iterator[Task], tick: Callable[[], None]) -> Iterator[Outcome]:
@@ -225,14 +239,21 @@ def _run_in_window(window: _Window, tasks: Iterator[Task], tick: Callable[[], No
 def _settle(window: _Window, future: Future, suspects: list[Task]) -> Outcome | None:
     """Read one ended future: an outcome, or None when the task goes round again."""
     task = window.tasks.pop(future)
-    if future.status in ("cancelled", "lost"):
+    if future.status == "cancelled" or window.client.status != "running":
         raise _lost(None)
     if future.status == "error":
         return _settle_error(window, future, task, suspects)
-    status, result = future.result()
-    future.release()
-    if status == "failed" and window.attempts[task.key] < ATTEMPTS:
+    try:
+        status, result = future.result()
+    except Exception as error:  # the worker that held the result died meanwhile; the type varies
+        log.warning(
+            "the result of %s was lost with its worker (%s); it runs again", task.key, type(error).__name__
+        )
+        future.release()
         window.submit(task)
+        return None
+    future.release()
+    if status == "failed" and window.submit_again(task):
         return None
     return Outcome(task.key, status, result)
 
@@ -251,8 +272,7 @@ def _settle_error(window: _Window, future: Future, task: Task, suspects: list[Ta
             f"no worker can run {task.key}: {error}; start workers (with the resources that the cluster file "
             "declares) and run the same command again"
         )
-    if window.attempts[task.key] < ATTEMPTS:
-        window.submit(task)
+    if window.submit_again(task):
         return None
     return Outcome(task.key, "failed", f"{type(error).__name__}: {error}")
 
@@ -268,5 +288,7 @@ def _run_alone(window: _Window, task: Task, tick: Callable[[], None]) -> Outcome
                 return outcome
         tick()
     return Outcome(
-        task.key, "killed", "its worker died each time, also when it ran alone (out of memory, or a crash in a library)"
+        task.key,
+        "killed",
+        "its worker died each time, also when it ran alone (out of memory, or a crash in a library)",
     )

@@ -1,0 +1,123 @@
+"""The command line: ``jpasbatch VERB JOB.toml [--cluster FILE]``.
+
+Flags say where and how, never what: the science is in the job file. Heavy libraries are imported when a verb
+runs, so that ``--help`` answers at once.
+
+Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
+75 interrupted or locked, run the same command again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from jpasbatch import __version__
+from jpasbatch.errors import JpasbatchError, TryAgainError
+
+VERBS = {
+    "run": "all stages that the job needs, in order",
+    "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
+    "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
+    "train": "train the committee",
+    "infer": "classify every partition and publish the predictions",
+    "summarise": "QSO counts, calibration, target lists and the report",
+    "status": "show what is done, missing or out of date",
+}
+DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
+EPILOGUE = """\
+exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
+            75 interrupted or locked: run the same command again"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="jpasbatch",
+        description="Whole-survey classification of J-PAS photometry: catalogues in; QSO counts, calibration "
+        "and WEAVE target lists out.",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"jpasbatch {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, text in VERBS.items():
+        command = verbs.add_parser(
+            verb,
+            help=text,
+            description=text,
+            epilog=EPILOGUE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+        _add_places(command)
+    demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
+    _add_places(demo)
+    return parser
+
+
+def _add_places(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="cluster file; two local processes without it"
+    )
+    command.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME, or demo)"
+    )
+    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
+    command.add_argument("--serial", action="store_true", help="run in this process, for debugging")
+    command.add_argument(
+        "--allow-gaps", action="store_true", help="publish although partitions are quarantined"
+    )
+    command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    _configure_logging(options.verbose)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(options)
+    except JpasbatchError as error:
+        if options.verbose:
+            logging.getLogger("jpasbatch").exception("stopped")
+        print(f"jpasbatch: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("jpasbatch: interrupted; run the same command again to go on", file=sys.stderr)
+        return TryAgainError.exit_code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from jpasbatch.stages.pipeline import demo_job, run_verb, show_status
+
+    job_file = demo_job() if options.verb == "demo" else options.job
+    if options.verb == "status":
+        return show_status(job_file, options.output, options.data)
+    return run_verb(
+        "run" if options.verb == "demo" else options.verb,
+        job_file,
+        output=options.output or (Path("demo") if options.verb == "demo" else None),
+        data=options.data,
+        cluster_file=options.cluster,
+        serial=options.serial,
+        allow_gaps=options.allow_gaps,
+    )
+
+
+def _configure_logging(verbose: bool) -> None:
+    # TensorFlow prints to standard error while it is imported; its messages are for its developers
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("jpasbatch").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,231 @@
+"""Stage ``ingest``: survey tables in, a HATS catalogue of canonical photometry out.
+
+Each input file is read once, checked row by row and written aside as canonical Parquet; rows that cannot be
+used go to the quarantine with their reason. Only when every file is clean does hats-import partition the
+result, so that an error in the last file never leaves half a catalogue, and the slow formats are read once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.cluster import Executor, borrow_client
+from jpasbatch.compute.runner import Task
+from jpasbatch.config import CatalogueSection
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.normalisation import normalise
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
+from jpasbatch.stages.duplicates import find_duplicates
+from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
+from jpasbatch.storage.catalogue import import_tables, open_catalogue
+from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file
+from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.tables import iterate_raw, list_tables
+
+PHOTOMETRY = "photometry"
+
+
+def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Ingest the job's tables and publish the catalogue; return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When a file is refused, an id occurs twice (by policy), or no row is left.
+    """
+    section = workspace.job.catalogue
+    files = list_tables(_input_path(workspace))
+    hashes = _hash_files(files, executor)
+    identity = fingerprint(
+        inputs=[[str(path), hashes[str(path)]] for path in files],
+        filter_table=sha256_file(Path(section.filter_table)) if section.filter_table else None,
+        options=section.model_dump(exclude={"input", "filter_table"}),
+        survey=repr(workspace.survey),
+        code=code_fingerprint("photometry", "storage", "stages.ingest", "stages.duplicates"),
+    )
+    unchanged = workspace.unchanged("ingest", identity)
+    if unchanged and (workspace.folder / unchanged["catalogue"]).is_dir():
+        return unchanged
+    folder = workspace.run_folder("ingest", identity)
+    with stopwatch() as elapsed:
+        records = _normalise_files(files, workspace, folder, executor)
+        records = _settle_duplicates(records, section, folder)
+        rows = sum(record["accepted"] for record in records)
+        with borrow_client(executor) as client:
+            catalogue = import_tables(
+                client,
+                [folder / "accepted" / record["name"] for record in records if record["accepted"]],
+                workspace.sky,
+                f"{PHOTOMETRY}-{identity[:SHORT]}",
+                section.partitions,
+                rows,
+            )
+        published = open_catalogue(catalogue)
+        if published.rows != rows:
+            raise InputError(
+                f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; nothing was published"
+            )
+        quarantine = _publish_quarantine(
+            records, folder, workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet"
+        )
+    content = {
+        "catalogue": str(catalogue.relative_to(workspace.folder)),
+        "files": len(files),
+        "rows_in": sum(record["rows"] for record in records),
+        "rows_out": rows,
+        "quarantined": sum(quarantine.values()),
+        "reasons": quarantine,
+        "partitions": len(published.pixels),
+        "cuts": asdict(section.cuts),
+    }
+    return workspace.finish("ingest", identity, elapsed[0], content)
+
+
+def _input_path(workspace: Workspace) -> Path:
+    section = workspace.job.catalogue
+    if section.input is not None:
+        return Path(section.input)
+    return workspace.folder / workspace.require("mock")["folder"] / "survey"
+
+
+def _hash_files(files: list[Path], executor: Executor) -> dict[str, str]:
+    tasks = [Task(f"hash-{index}", (str(path),)) for index, path in enumerate(files)]
+    results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
+    require_all(troubles, "input files")
+    return {result["path"]: result["sha256"] for result in results.values()}
+
+
+def hash_table(path: str) -> dict[str, Any]:
+    """Return the path and the sha256 of an input file."""
+    return {"path": path, "sha256": sha256_file(Path(path))}
+
+
+def _normalise_files(
+    files: list[Path], workspace: Workspace, folder: Path, executor: Executor
+) -> list[dict[str, Any]]:
+    ledger = Ledger(folder / "ledger")
+    names = {path: f"{index:05d}-{path.name.split('.')[0]}.parquet" for index, path in enumerate(files)}
+    tasks = [
+        Task(name, (str(path), name, workspace.job.survey, workspace.job.catalogue, str(folder)))
+        for path, name in names.items()
+        if ledger.read(name) is None
+    ]
+    _, troubles = map_tasks("ingest: checked tables", normalise_table, tasks, executor)
+    require_all(troubles, "input files")
+    records = [ledger.read(name) for name in names.values()]
+    return [record for record in records if record is not None]
+
+
+def normalise_table(
+    path: str, name: str, survey_name: str, section: CatalogueSection, folder: str
+) -> dict[str, Any]:
+    """Check one input file and write its accepted and its rejected rows aside, then commit.
+
+    Memory is bounded by a chunk of the file.
+
+    Returns
+    -------
+    dict
+        ``name``, ``source``, ``rows``, ``accepted`` and ``reasons`` (rejected rows by reason).
+    """
+    survey = load_survey(survey_name)
+    parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
+    asides = {kind: part.with_name(f".{part.name}") for kind, part in parts.items()}
+    for part in parts.values():
+        part.parent.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0, "reasons": {}}
+    filter_table = Path(section.filter_table) if section.filter_table else None
+    with (
+        pq.ParquetWriter(asides["accepted"], catalogue_schema(survey), use_dictionary=False) as accepted,
+        pq.ParquetWriter(asides["rejected"], quarantine_schema()) as rejected,
+    ):
+        for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
+            result = normalise(raw, survey, section.cuts)
+            accepted.write_table(result.accepted)
+            rejected.write_table(result.rejected)
+            record["rows"] += result.accepted.num_rows + result.rejected.num_rows
+            record["accepted"] += result.accepted.num_rows
+            _count(record["reasons"], result.rejected)
+    for kind, part in parts.items():
+        fsync_file(asides[kind])
+        asides[kind].replace(part)
+        fsync_folder(part.parent)
+    Ledger(Path(folder) / "ledger").commit(name, record)
+    return record
+
+
+def _count(reasons: dict[str, int], rejected: pa.Table) -> None:
+    for entry in rejected["reason"].value_counts().to_pylist():
+        reasons[entry["values"]] = reasons.get(entry["values"], 0) + entry["counts"]
+
+
+def _settle_duplicates(
+    records: list[dict[str, Any]], section: CatalogueSection, folder: Path
+) -> list[dict[str, Any]]:
+    """Refuse ids that occur in two files, or move the later rows to the quarantine."""
+    names = [record["name"] for record in records]
+    duplicates = find_duplicates([folder / "accepted" / name for name in names], folder / "identifiers")
+    if not duplicates:
+        return records
+    sources = {record["name"]: record["source"] for record in records}
+    if section.duplicates == "refuse":
+        first = next(iter(duplicates.values()))[0]
+        files = ", ".join(sources[path.name] for path in duplicates)
+        raise InputError(
+            f"object id '{first[1]}' (and {sum(map(len, duplicates.values())) - 1} more) occurs more than once; "
+            f"the later rows are in {files}. Remove the rows or the file that was listed twice, or set "
+            '[catalogue] duplicates = "quarantine" to keep the first row of each'
+        )
+    return [
+        _drop(record, duplicates.get(folder / "accepted" / record["name"], []), folder) for record in records
+    ]
+
+
+def _drop(record: dict[str, Any], rows: list[tuple[int, str]], folder: Path) -> dict[str, Any]:
+    """Write a file again without the given rows, and quarantine these."""
+    if not rows:
+        return record
+    accepted = pq.read_table(folder / "accepted" / record["name"])
+    indices = pa.array([index for index, _ in rows])
+    keep = pa.array([i not in set(indices.to_pylist()) for i in range(accepted.num_rows)])
+    dropped = accepted.take(indices)
+    quarantined = pa.table(
+        {
+            "object_id": dropped["object_id"],
+            "ra": dropped["ra"],
+            "dec": dropped["dec"],
+            "reason": pa.array(["duplicate id"] * len(rows)),
+            "source": pa.array([record["source"]] * len(rows)),
+            "row": pa.array([-1] * len(rows), pa.int64()),
+        },
+        schema=quarantine_schema(),
+    )
+    name = f"unique-{record['name']}"
+    pq.write_table(accepted.filter(keep), folder / "accepted" / name, use_dictionary=False)
+    rejected = pq.read_table(folder / "rejected" / record["name"])
+    pq.write_table(pa.concat_tables([rejected, quarantined]), folder / "rejected" / name)
+    reasons = {**record["reasons"], "duplicate id": record["reasons"].get("duplicate id", 0) + len(rows)}
+    return {**record, "name": name, "accepted": record["accepted"] - len(rows), "reasons": reasons}
+
+
+def _publish_quarantine(records: list[dict[str, Any]], folder: Path, target: Path) -> dict[str, int]:
+    """Write one table of all rejected rows, file by file, and return their number by reason."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}")
+    reasons: dict[str, int] = {}
+    with pq.ParquetWriter(aside, quarantine_schema()) as writer:
+        for record in records:
+            table = pq.read_table(folder / "rejected" / record["name"])
+            writer.write_table(table)
+            _count(reasons, table)
+    fsync_file(aside)
+    aside.replace(target)
+    fsync_folder(target.parent)
+    return dict(sorted(reasons.items()))

@@ -1,0 +1,123 @@
+"""Stage ``mock``: write the job's mock sky, or real spectra seen through the filters, as survey tables.
+
+The tables have the form in which CEFCA publishes catalogues, so that a mock enters by the same door as real
+data. Each fingerprint has its own folder: tables of two mocks never lie side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.compute.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.mocks.populations import MockSky
+from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.workspace import Workspace, stopwatch
+from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file
+from jpasbatch.storage.ledger import code_fingerprint, fingerprint
+
+SURVEY, TRAINING, VALIDATION = "survey", "training", "validation"
+
+
+def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Make the tables of the job's ``[mock]`` and return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When the job has no ``[mock]``, or a table of it cannot be made.
+    """
+    options = workspace.job.mock
+    if options is None:
+        raise InputError(
+            f"job '{workspace.job.name}' has no [mock] table; add one, or give [catalogue] input"
+        )
+    identity = fingerprint(
+        options=asdict(options),
+        inputs=_input_hashes(options),
+        survey=workspace.survey.fingerprint,
+        code=code_fingerprint("mocks", "photometry", "storage.tables"),
+    )
+    unchanged = workspace.unchanged("mock", identity)
+    if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
+        return unchanged
+    folder = workspace.run_folder("mock", identity)
+    with stopwatch() as elapsed:
+        tasks = [
+            Task(f"mock-{part}-{index}", (options, workspace.job.survey, part, index, str(folder)))
+            for part, index in _parts(options)
+        ]
+        results, troubles = map_tasks("mock: tables", write_mock_table, tasks, executor)
+        require_all(troubles, "mock tables")
+    rows = {part: 0 for part, _ in _parts(options)}
+    for result in results.values():
+        rows[result["part"]] += result["rows"]
+    tables = sorted(str(Path(r["path"]).relative_to(workspace.folder)) for r in results.values())
+    content = {
+        "rows": rows,
+        "tables": tables,
+        "folder": str(folder.relative_to(workspace.folder)),
+        "kind": options.kind,
+    }
+    return workspace.finish("mock", identity, elapsed[0], content)
+
+
+def _parts(options: MockSky | ObservedSpectra) -> list[tuple[str, int]]:
+    """Return what is to be written; the long parts first, so that no worker ends up alone with them."""
+    if isinstance(options, ObservedSpectra):
+        return [(SURVEY, 0)]
+    return [(TRAINING, 0), (VALIDATION, 0), *((SURVEY, tile) for tile in range(options.tiles))]
+
+
+def _input_hashes(options: MockSky | ObservedSpectra) -> dict[str, str]:
+    if not isinstance(options, ObservedSpectra):
+        return {}
+    hashes = {}
+    for folder in (Path(options.spectra), Path(options.filters)):
+        if not folder.is_dir():
+            raise InputError(
+                f"[mock]: no such folder: {folder}; download the public data and name its folder"
+            )
+        hashes.update(
+            {
+                f"{folder.name}/{path.name}": sha256_file(path)
+                for path in sorted(folder.iterdir())
+                if path.is_file()
+            }
+        )
+    return hashes
+
+
+def write_mock_table(
+    options: MockSky | ObservedSpectra, survey_name: str, part: str, index: int, folder: str
+) -> dict[str, Any]:
+    """Make one table and write it whole: aside, fsynced, renamed.
+
+    Returns
+    -------
+    dict
+        ``part``, ``rows`` and ``path``.
+    """
+    from jpasbatch.mocks.sky import mock_sample, mock_tile, observed_spectra_table
+    from jpasbatch.storage.tables import write_cefca_tile
+
+    survey = load_survey(survey_name)
+    if isinstance(options, ObservedSpectra):
+        table = observed_spectra_table(options, survey)
+    elif part == SURVEY:
+        table = mock_tile(options, survey, index)
+    else:
+        table = mock_sample(options, survey, part)
+    target = Path(folder) / part / f"{part}_{index:04d}.fits"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}")
+    write_cefca_tile(aside, table, survey)
+    fsync_file(aside)
+    aside.replace(target)
+    fsync_folder(target.parent)
+    return {"part": part, "rows": len(table["ra"]), "path": str(target)}

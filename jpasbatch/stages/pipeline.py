@@ -1,0 +1,147 @@
+"""Run verbs: load the job, open the cluster, hold the lease, call the stages, tell the user."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.compute.cluster import Executor, SerialCluster, open_cluster
+from jpasbatch.config import load_cluster, load_job
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+ORDER = ("mock", "ingest", "train", "infer", "summarise")
+
+
+def demo_job() -> Path:
+    """Return the job file of the demonstration, which comes with the package."""
+    return Path(str(resources.files("jpasbatch.stages") / "demo.toml"))
+
+
+def open_workspace(
+    job_file: Path, output: Path | None, data: Path | None, allow_gaps: bool = False
+) -> Workspace:
+    """Load a job and return its workspace; nothing is created yet."""
+    job = load_job(job_file, data)
+    folder = (output or Path("runs") / job.name).resolve()
+    return Workspace(job, load_survey(job.survey), folder, allow_gaps)
+
+
+def run_verb(
+    verb: str,
+    job_file: Path,
+    output: Path | None = None,
+    data: Path | None = None,
+    cluster_file: Path | None = None,
+    serial: bool = False,
+    allow_gaps: bool = False,
+) -> int:
+    """Run one verb and print what came of it.
+
+    Returns
+    -------
+    int
+        The exit code 0; anything else is an exception.
+    """
+    workspace = open_workspace(job_file, output, data, allow_gaps)
+    cluster = SerialCluster() if serial else load_cluster(cluster_file)
+    with workspace.prepare(), open_cluster(cluster) as executor:
+        for stage in needed_stages(workspace) if verb == "run" else (verb,):
+            report_stage(stage, run_stage(stage, workspace, executor))
+    if verb in ("run", "summarise"):
+        print(f"report: {workspace.folder / 'report.html'}")
+    return 0
+
+
+def needed_stages(workspace: Workspace) -> tuple[str, ...]:
+    """Return the stages that the job's tables ask for, in order."""
+    job = workspace.job
+    without: set[str] = set()
+    if job.mock is None:
+        without.add("mock")
+    if job.committee.artefact is not None:
+        without.add("train")
+    if not job.classes:  # a catalogue for its own sake
+        without |= {"train", "infer", "summarise"}
+    return tuple(stage for stage in ORDER if stage not in without)
+
+
+def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:
+    """Return the function of a stage; its libraries are imported now and not before."""
+    if stage == "mock":
+        from jpasbatch.stages.mock import run_mock as function
+    elif stage == "ingest":
+        from jpasbatch.stages.ingest import run_ingest as function
+    elif stage == "train":
+        from jpasbatch.stages.train import run_train as function
+    elif stage == "infer":
+        from jpasbatch.stages.infer import run_infer as function
+    elif stage == "summarise":
+        from jpasbatch.stages.summarise import run_summarise as function
+    else:
+        raise ValueError(f"no stage '{stage}'; stages are {', '.join(ORDER)}")
+    return function
+
+
+def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Run one stage and return its record."""
+    log.info("%s: started", stage)
+    return stage_function(stage)(workspace, executor)
+
+
+REPORTED = {
+    "mock": ("rows",),
+    "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions"),
+    "train": ("members", "rows", "validation"),
+    "infer": ("partitions", "recomputed", "rows_out", "quarantined"),
+    "summarise": ("counts", "targets"),
+}
+
+
+def report_stage(stage: str, record: dict[str, Any]) -> None:
+    """Print the summary of a finished stage, one line each."""
+    facts = ", ".join(
+        f"{key.replace('_', ' ')} {_short(record[key])}" for key in REPORTED[stage] if key in record
+    )
+    print(f"{stage:<10} {record['seconds']:>7.1f} s  {facts}", flush=True)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {_short(item)}" for key, item in value.items()) + ")"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
+    """Print which stages of a job are done and what they recorded; return 0 when all are, 1 otherwise."""
+    from rich.console import Console
+    from rich.table import Table
+
+    workspace = open_workspace(job_file, output, data)
+    table = Table(title=f"{workspace.job.name} in {workspace.folder}")
+    for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
+        table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
+    complete = True
+    for stage in needed_stages(workspace):
+        record = workspace.record(stage)
+        complete &= record is not None
+        table.add_row(*_status_row(workspace, stage, record))
+    Console().print(table)
+    return 0 if complete else 1
+
+
+def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None) -> list[str]:
+    if record is None:
+        commits = len(list((workspace.folder / "work" / stage).glob("*/ledger/*.json")))
+        return [stage, f"{commits} commits, not finished" if commits else "missing", "", "", "", "", ""]
+    rows = record.get("rows_out", record.get("rows", ""))
+    quarantined = record.get("quarantined", "")
+    cells = (record.get("partitions", ""), rows, quarantined)
+    return [stage, "done", record["finished"], f"{record['seconds']:.1f}", *(_short(cell) for cell in cells)]

@@ -1,0 +1,127 @@
+"""The folder of one job: where each stage reads and writes, and what each stage recorded.
+
+Layout below the output folder::
+
+    sky/                the published HATS collection: photometry, its margin, predictions
+    committee/          trained committees, each an immutable folder, and a pointer to the current one
+    targets/            target catalogues
+    report.html  summary.json
+    quarantine/         rows that were refused, with their reasons (Parquet)
+    work/<stage>.json   the record of each finished stage
+    work/<stage>/<fingerprint>/   ledger and staging of a run; another fingerprint never looks here
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.config import Job
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.files import Lease, write_atomically
+from jpasbatch.storage.ledger import without_undefined
+
+log = logging.getLogger(__name__)
+
+SHORT = 12
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One job, its survey and its output folder (created by `prepare`)."""
+
+    job: Job
+    survey: Survey
+    folder: Path
+    allow_gaps: bool = False
+
+    @property
+    def sky(self) -> Path:
+        """The published collection."""
+        return self.folder / "sky"
+
+    @property
+    def committees(self) -> Path:
+        """Trained committees."""
+        return self.folder / "committee"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows, with their reasons."""
+        return self.folder / "quarantine"
+
+    def prepare(self) -> Lease:
+        """Create the output folder and return the lease that a writing run holds."""
+        (self.folder / "work").mkdir(parents=True, exist_ok=True)
+        return Lease(self.folder / "work" / "lease")
+
+    def run_folder(self, stage: str, fingerprint: str) -> Path:
+        """Return (and create) the folder of one run of a stage."""
+        path = self.folder / "work" / stage / fingerprint[:SHORT]
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def record(self, stage: str) -> dict[str, Any] | None:
+        """Return what a stage recorded when it last finished, or None."""
+        path = self.folder / "work" / f"{stage}.json"
+        if not path.is_file():
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def require(self, stage: str) -> dict[str, Any]:
+        """Return the record of a stage that must have run before.
+
+        Raises
+        ------
+        InputError
+            When it has not.
+        """
+        record = self.record(stage)
+        if record is None:
+            raise InputError(
+                f"{self.folder} holds no finished '{stage}' yet; run `jpasbatch {stage} JOB.toml` (or `run`) first"
+            )
+        return record
+
+    def unchanged(self, stage: str, fingerprint: str) -> dict[str, Any] | None:
+        """Return the record of a stage when it already finished for this fingerprint, or None."""
+        record = self.record(stage)
+        if record is None or record["fingerprint"] != fingerprint:
+            return None
+        log.info("%s: up to date (%s)", stage, fingerprint[:SHORT])
+        return record
+
+    def finish(self, stage: str, fingerprint: str, seconds: float, content: dict[str, Any]) -> dict[str, Any]:
+        """Record that a stage finished; the last thing that it does."""
+        record = without_undefined(
+            {
+                "stage": stage,
+                "fingerprint": fingerprint,
+                "seconds": round(seconds, 2),
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                **content,
+            }
+        )
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.folder / "work" / f"{stage}.json", text.encode())
+        log.info("%s: finished in %.1f s", stage, seconds)
+        return record
+
+
+@contextmanager
+def stopwatch() -> Iterator[list[float]]:
+    """Yield a list that holds, after the block, its wall-clock seconds."""
+    elapsed: list[float] = []
+    start = time.monotonic()
+    try:
+        yield elapsed
+    finally:
+        elapsed.append(time.monotonic() - start)
