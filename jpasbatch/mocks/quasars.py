@@ -18,9 +18,9 @@ from jpasbatch.mocks.absorption import broad_absorption, forest_transmission
 from jpasbatch.mocks.cosmology import log_luminosity
 from jpasbatch.mocks.templates import RestSpectra, add_line, observed_wavelength, smc_reddening
 
-BLUE_SLOPE, RED_SLOPE, EXTREME_SLOPE = -0.36, -0.80, -1.57
+BLUE_SLOPE, RED_SLOPE, EXTREME_SLOPE = -0.31, -0.80, -1.57
 """Mean exponents of f_nu before dust: 1216-4661 Angstrom (-0.44 in Vanden Berk et al. 2001, whose composite
-holds the dust that is added apart here); beyond 4661 (their -2.45 holds host light, added apart too: chosen to
+holds the dust that is added apart here); beyond 4661 (their -2.45 holds host light, also apart: chosen to
 meet SDSS colours); below 1216 (Telfer et al. 2002, ApJ 565, 773: about -1.57 for radio-quiet quasars)."""
 
 RED_BREAK, BLUE_BREAK = 4661.0, 1216.0
@@ -63,8 +63,8 @@ BUMPS = (
     # rest centre, equivalent width, sigma in Angstrom: blends of Fe II and Fe III that make the small
     # blue bump (ultraviolet) and flank H beta (optical); widths from Vanden Berk et al. 2001, table 2
     (2080.0, 4.0, 40.0),
-    (2400.0, 20.0, 70.0),
-    (2540.0, 18.0, 60.0),
+    (2400.0, 14.0, 70.0),
+    (2540.0, 15.0, 60.0),
     (2640.0, 4.0, 30.0),
     (2960.0, 12.0, 75.0),
     (3190.0, 5.0, 50.0),

@@ -1,0 +1,102 @@
+"""Survey noise from published depths: what a tile of the survey would have measured.
+
+sigma^2 = (f_5 / 5)^2 + (0.4 ln 10 dm f)^2 with f_5 the flux of the tile's 5-sigma depth in the band and dm
+the zero-point error, times a lognormal scatter. It is a model of the published depths, simpler than the
+noise models fitted to miniJPAS photometry by Queiroz et al. (2023, MNRAS 520, 3476): for demonstration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jpasbatch.photometry.photometry import flux_from_ab_magnitude
+from jpasbatch.photometry.survey import Survey
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """How measured fluxes scatter.
+
+    Parameters
+    ----------
+    error_scatter : float
+        Standard deviation of the natural logarithm of sigma between objects (seeing, position on chip).
+    outlier_share : float
+        Share of measurements whose noise is `outlier_factor` times as large as their error says.
+    outlier_factor : float
+        See above; at least 1.
+    non_detection_share : float
+        Share of measurements below 5 sigma that the catalogue lists as non-detections (flux 0, no error).
+    """
+
+    error_scatter: float = 0.10
+    outlier_share: float = 0.01
+    outlier_factor: float = 4.0
+    non_detection_share: float = 0.01
+
+    def __post_init__(self) -> None:
+        for key in ("outlier_share", "non_detection_share"):
+            value = getattr(self, key)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{key} = {value!r}: must be a share from 0 to 1")
+        if not 0 <= self.error_scatter <= 1:
+            raise ValueError(f"error_scatter = {self.error_scatter!r}: must be from 0 to 1")
+        if not 1 <= self.outlier_factor <= 100:
+            raise ValueError(f"outlier_factor = {self.outlier_factor!r}: must be from 1 to 100")
+
+
+def depths_of_tile(survey: Survey, tile_index: int) -> np.ndarray:
+    """Return the 5-sigma AB depths (bands,) of a tile; the survey's tiles are taken in turn.
+
+    Bands without depths of single tiles take their mean depth.
+    """
+    depths = [
+        band.tile_depths[tile_index % len(band.tile_depths)] if band.tile_depths else band.depth
+        for band in survey.bands
+    ]
+    return np.array(depths, dtype=np.float64)
+
+
+def observe(
+    true_flux: np.ndarray,
+    tile_depth: np.ndarray,
+    zero_point_error: float,
+    rng: np.random.Generator,
+    model: NoiseModel | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return measured fluxes and their errors.
+
+    Parameters
+    ----------
+    true_flux : ndarray, shape (n, bands)
+        In microjansky; NaN is a band that is not observed and stays so.
+    tile_depth : ndarray, shape (bands,) or (n, bands)
+        5-sigma AB magnitudes.
+    zero_point_error : float
+        In magnitudes.
+    rng : numpy Generator
+        Draws the noise.
+    model : NoiseModel, optional
+        The default model if not given.
+
+    Returns
+    -------
+    flux, flux_err : ndarray, shape (n, bands), float32
+        In microjansky. Not detected: flux <= 0 with its error, or flux 0 and error NaN where the
+        catalogue lists no measurement.
+    """
+    model = model or NoiseModel()
+    true_flux = np.asarray(true_flux, dtype=np.float64)
+    sky = flux_from_ab_magnitude(np.asarray(tile_depth)) / 5
+    sigma = np.hypot(sky, 0.4 * np.log(10) * zero_point_error * true_flux)
+    sigma = sigma * np.exp(rng.normal(0.0, model.error_scatter, true_flux.shape))
+    outlier = rng.uniform(size=true_flux.shape) < model.outlier_share
+    noise = rng.normal(size=true_flux.shape) * np.where(outlier, model.outlier_factor, 1.0)
+    flux = true_flux + sigma * noise
+    listed = rng.uniform(size=true_flux.shape) < model.non_detection_share
+    undetected = listed & (flux < 5 * sigma)
+    flux[undetected], sigma[undetected] = 0.0, np.nan
+    sigma[np.isnan(flux)] = np.nan
+    return flux.astype(np.float32), sigma.astype(np.float32)
