@@ -64,7 +64,7 @@ def _absorbed(redshift: np.ndarray, wavelength: np.ndarray, rng: np.random.Gener
     sigma = np.sqrt(POWER_AT_Z2 * (gas / 3.2) ** 3.5 / velocity)
     contrast = 1 + sigma[None, :] * rng.normal(size=result.shape)
     forest = wavelength[None, :] < LYMAN_SERIES[0][0] * (1 + redshift[:, None])
-    result = np.where(forest, np.clip(result * np.clip(contrast, 0.0, None), 0.0, 1.0), 1.0)
+    result = np.where(forest, result * np.clip(contrast, 0.0, 2.0), 1.0)
     return result * _lyman_limit(redshift, wavelength, rng)
 
 
@@ -102,7 +102,8 @@ def broad_absorption(redshift: np.ndarray, rng: np.random.Generator) -> np.ndarr
     width = rng.uniform(2000.0, 10000.0, redshift.size)
     depth = rng.uniform(0.3, 0.9, redshift.size)
     transmission = np.ones((redshift.size, wavelength.size), dtype=np.float32)
-    for row in np.flatnonzero(absorbed & (redshift > 0.9)):
+    seen = redshift > wavelength[0] / BROAD_ABSORPTION_LINES[0][0] - 1
+    for row in np.flatnonzero(absorbed & seen):
         for line, relative in BROAD_ABSORPTION_LINES:
             shift = SPEED_OF_LIGHT_KMS * (line * (1 + redshift[row]) / wavelength - 1)
             shape = np.exp(-((2 * (shift - velocity[row]) / width[row]) ** 4))

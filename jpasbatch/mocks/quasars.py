@@ -18,12 +18,12 @@ from jpasbatch.mocks.absorption import broad_absorption, forest_transmission
 from jpasbatch.mocks.cosmology import log_luminosity
 from jpasbatch.mocks.templates import RestSpectra, add_line, observed_wavelength, smc_reddening
 
-BLUE_SLOPE, RED_SLOPE, EXTREME_SLOPE = -0.31, -0.80, -1.57
-"""Mean exponents of f_nu before dust: 1216-4661 Angstrom (-0.44 in Vanden Berk et al. 2001, whose composite
+BLUE_SLOPE, RED_SLOPE, EXTREME_SLOPE = -0.25, -0.80, -1.41
+"""Mean exponents of f_nu before dust: 1100-4661 Angstrom (-0.44 in Vanden Berk et al. 2001, whose composite
 holds the dust that is added apart here); beyond 4661 (their -2.45 holds host light, also apart: chosen to
-meet SDSS colours); below 1216 (Telfer et al. 2002, ApJ 565, 773: about -1.57 for radio-quiet quasars)."""
+meet SDSS colours); below 1100 (Stevans et al. 2014, ApJ 794, 75: -1.41 in the extreme ultraviolet)."""
 
-RED_BREAK, BLUE_BREAK = 4661.0, 1216.0
+RED_BREAK, BLUE_BREAK = 4661.0, 1100.0
 SLOPE_SCATTER = 0.23
 REDDENING_SCALE = 0.025
 """Mean E(B-V) of an exponential distribution, magnitudes."""
@@ -63,8 +63,8 @@ BUMPS = (
     # rest centre, equivalent width, sigma in Angstrom: blends of Fe II and Fe III that make the small
     # blue bump (ultraviolet) and flank H beta (optical); widths from Vanden Berk et al. 2001, table 2
     (2080.0, 4.0, 40.0),
-    (2400.0, 14.0, 70.0),
-    (2540.0, 15.0, 60.0),
+    (2400.0, 10.0, 70.0),
+    (2540.0, 12.0, 60.0),
     (2640.0, 4.0, 30.0),
     (2960.0, 12.0, 75.0),
     (3190.0, 5.0, 50.0),
@@ -72,7 +72,7 @@ BUMPS = (
     (5270.0, 19.0, 75.0),
 )
 
-BALMER_CONTINUUM = 0.24
+BALMER_CONTINUUM = 0.22
 """Of the power law at 3000 Angstrom (chosen to meet SDSS colours at z 0.5-1.1)."""
 
 
@@ -138,13 +138,13 @@ def _add_lines(
     slope_and_luminosity: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    """Add emission lines in place: lognormal scatter, common 0.10 dex and own 0.12 (narrow 0.30) dex."""
+    """Add emission lines in place: lognormal scatter, common 0.10 dex and own 0.15 (narrow 0.30) dex."""
     slope, luminosity = slope_and_luminosity
     common = rng.normal(0.0, 0.10, redshift.size)
     breadth = 10 ** rng.normal(0.0, 0.12, redshift.size)
     brightness = np.clip(luminosity - 45.7, -2.0, 1.5)
     for rest, width, sigma, baldwin, kind in LINES:
-        scatter = common + rng.normal(0.0, 0.30 if kind == "narrow" else 0.12, redshift.size)
+        scatter = common + rng.normal(0.0, 0.30 if kind == "narrow" else 0.15, redshift.size)
         strength = width * 10 ** (scatter + baldwin * brightness)
         continuum = _power_law(np.full((redshift.size, 1), rest, dtype=np.float32), slope)[:, 0]
         broad = sigma * (breadth if kind == "broad" else 1.0)

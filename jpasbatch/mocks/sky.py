@@ -10,6 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from jpasbatch.errors import InputError
 from jpasbatch.mocks import galaxies, quasars, stars
 from jpasbatch.mocks.appearance import raise_flags, sky_positions, stellarity
 from jpasbatch.mocks.noise import depths_of_tile, observe
@@ -22,7 +23,7 @@ from jpasbatch.mocks.populations import (
     draw_quasars,
     draw_star_magnitudes,
 )
-from jpasbatch.mocks.spectra import ObservedSpectra, read_spectra, spectra_photometry
+from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
 from jpasbatch.mocks.synthesis import approximate_responses, band_weights, load_responses
 from jpasbatch.mocks.templates import chunks, observed_wavelength
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
@@ -131,7 +132,11 @@ def observed_spectra_table(options: ObservedSpectra, survey: Survey) -> MockTabl
     """
     spectra = read_spectra(options.spectra)
     responses = load_responses(options.filters, survey)
-    flux, flux_err = spectra_photometry(spectra, responses, survey.reference_index)
+    roles = survey.reported_bands
+    if options.match_photometry and not all(role in roles for role in PHOTOMETRY):
+        raise InputError(f"match_photometry = true: survey {survey.name!r} does not report all of g, r, i")
+    bands = tuple(survey.index(roles[role]) for role in PHOTOMETRY) if options.match_photometry else None
+    flux, flux_err = spectra_photometry(spectra, responses, bands)
     rng = np.random.default_rng([options.seed, _STREAMS["spectra"], 0])
     if options.survey_noise:
         tile = rng.integers(max(len(survey.tiles), 1), size=len(flux))

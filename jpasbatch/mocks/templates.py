@@ -70,14 +70,13 @@ class RestSpectra:
             f_lambda is left out, since every spectrum is scaled to a magnitude afterwards.
         """
         mixed = np.asarray(weights, dtype=np.float32) @ self.flux_lambda
-        shift = np.log1p(np.asarray(redshift))[:, None]
-        position = (np.log(observed_wavelength())[None, :] - shift - self.log_start) / self.log_step
-        position = np.clip(position, 0, mixed.shape[1] - 1.001)
-        index = position.astype(np.int32)
-        fraction = (position - index).astype(np.float32)
-        lower = np.take_along_axis(mixed, index, axis=1)
-        upper = np.take_along_axis(mixed, index + 1, axis=1)
-        return lower + fraction * (upper - lower)
+        grid = np.log(observed_wavelength())
+        rest = self.log_start + self.log_step * np.arange(mixed.shape[1])
+        shift = np.log1p(np.asarray(redshift))
+        result = np.empty((mixed.shape[0], grid.size), dtype=np.float32)
+        for row in range(mixed.shape[0]):
+            result[row] = np.interp(grid - shift[row], rest, mixed[row])
+        return result
 
 
 def add_line(flux: np.ndarray, centre: np.ndarray, sigma: np.ndarray, area: np.ndarray) -> None:
@@ -102,11 +101,16 @@ def add_line(flux: np.ndarray, centre: np.ndarray, sigma: np.ndarray, area: np.n
         return
     half = int(np.ceil(4 * sigma[rows].max() / step))
     nearest = np.rint((centre[rows] - wavelength[0]) / step).astype(np.int64)
-    pixels = nearest[:, None] + np.arange(-half, half + 1)[None, :]
+    steps = np.arange(-half, half + 1)
+    pixels = nearest[:, None] + steps[None, :]
     inside = (pixels >= 0) & (pixels < wavelength.size)
-    offset = (wavelength[0] + step * pixels - centre[rows, None]) / sigma[rows, None]
-    height = area[rows] / (np.sqrt(2 * np.pi) * sigma[rows])
-    profile = (height[:, None] * np.exp(-0.5 * offset**2)).astype(np.float32)
+    shift = ((wavelength[0] + step * nearest - centre[rows]) / sigma[rows]).astype(np.float32)
+    offset = shift[:, None] + (step / sigma[rows]).astype(np.float32)[:, None] * steps.astype(np.float32)
+    height = (area[rows] / (np.sqrt(2 * np.pi) * sigma[rows])).astype(np.float32)
+    profile = height[:, None] * np.exp(np.float32(-0.5) * offset**2)
+    if inside.all():
+        flux[rows[:, None], pixels] += profile
+        return
     targets = np.broadcast_to(rows[:, None], pixels.shape)
     flux[targets[inside], pixels[inside]] += profile[inside]
 
@@ -131,7 +135,9 @@ def smc_reddening(rest_wavelength: np.ndarray, colour_excess: np.ndarray) -> np.
     colour_excess : ndarray, shape (n,)
         E(B-V) in magnitudes.
     """
-    extinction = 1.39 * colour_excess[:, None] * (rest_wavelength / 1e4) ** -1.2
+    extinction = (1.39 * colour_excess[:, None]).astype(np.float32) * (rest_wavelength / 1e4) ** np.float32(
+        -1.2
+    )
     return np.exp(-0.4 * np.log(10) * extinction).astype(np.float32)
 
 
