@@ -114,10 +114,10 @@ def publish_extension(
             _describe(building, primary, description, point_map, schema)
             check_catalogue(building, schema, rows)
             _place(building, collection / version)
-            remove_if_empty(building.parent)
         else:
             check_catalogue(collection / version, schema, rows)
         register_extension(collection, name, version)
+        remove_if_empty(collection / BUILDING)
     return collection / version
 
 

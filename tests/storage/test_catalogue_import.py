@@ -263,7 +263,7 @@ def test_opening_what_is_no_catalogue(published, tmp_path):
 # lsdb 0.11.1 sets an option, when it is imported, that pandas 3.1 deprecates; nested-pandas 0.7.2 passes on a
 # keyword that pandas 3.1 deprecates, whenever lsdb drops a column.
 @pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:The inplace keyword in NestedFrame.drop:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The inplace keyword in NestedFrame:DeprecationWarning")
 def test_lsdb_opens_and_computes_the_collection(published, survey, client):
     import lsdb
 
