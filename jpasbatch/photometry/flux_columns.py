@@ -145,9 +145,7 @@ def _common_unit(raw: RawTable, form: PhotometryForm, names: list[str]) -> FluxU
     first = next(iter(found.values()))
     for name, unit in found.items():
         if unit != first:
-            raise InputError(
-                f"{raw.source}: column {name!r} has another unit than {names[0]!r}; they must agree"
-            )
+            raise InputError(f"{raw.source}: columns {names[0]!r} and {name!r} differ in their units")
     if (first.quantity == "magnitude") != (form.kind == "magnitude"):
         raise InputError(
             f"{raw.source}: column {names[0]!r} must hold a {form.kind}, but its unit says {first.quantity}"
