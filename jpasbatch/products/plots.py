@@ -142,7 +142,7 @@ def magnitude_histograms(distributions: Distributions, band: str) -> Figure:
 def colour_colour(distributions: Distributions, bins: tuple[tuple[float, float], ...], band: str) -> Figure:
     """Draw colour against colour for each magnitude bin, classes over each other.
 
-    Cells darken with the logarithm of their count; lines enclose half of the objects of a class.
+    Cells grow stronger with the logarithm of their count; lines enclose half of the objects of a class.
     """
     colours = class_colours(distributions.classes)
     x, y = distributions.colour_x_edges, distributions.colour_y_edges

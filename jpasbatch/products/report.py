@@ -193,7 +193,8 @@ def field_rows(summary: ReportContent) -> list[dict[str, Any]]:
             "summed": float(summed[row]),
             "above": int(above[row, 0]),
             "targets": int(targets[row]),
-            "target_density": float(targets[row] / area[row]),
+            # a sliver of a field says nothing about its density
+            "target_density": float(targets[row] / area[row]) if area[row] > 0.02 * whole else np.nan,
         }
         for row in np.argsort(-area, kind="stable")
     ]
