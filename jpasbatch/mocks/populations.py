@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class MockSky:
         Of the photometry.
     """
 
-    kind: str = "builtin"
+    kind: Literal["builtin"] = "builtin"
     seed: int = 1
     tiles: int = 4
     area_deg2: float = 1.0

@@ -62,7 +62,7 @@ LINES = (
 BUMPS = (
     # rest centre, equivalent width, sigma in Angstrom: blends of Fe II and Fe III that make the small
     # blue bump (ultraviolet) and flank H beta (optical); widths from Vanden Berk et al. 2001, table 2
-    (2080.0, 4.0, 40.0),
+    (2080.0, 2.5, 40.0),
     (2400.0, 10.0, 70.0),
     (2540.0, 12.0, 60.0),
     (2640.0, 4.0, 30.0),

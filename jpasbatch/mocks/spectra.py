@@ -1,8 +1,8 @@
 """Observed spectra of SDSS/BOSS, with their noise, as a survey's filters would see them.
 
 A folder holds ``boss_spectra.csv`` (one line a spectrum: plate, mjd, fiberid, ra, dec, loglam0, npix,
-class_person, z_vi, psfmag_g, psfmag_r, psfmag_i) and ``boss_spectra.npz`` (flux in 1e-17 erg/s/cm2/A and ivar, spectrum i in
-``[offset[i]:offset[i + 1]]`` at log10 wavelength loglam0 + 1e-4 k). Data: SDSS DR12 and DR14.
+class_person, z_vi, psfmag_g, psfmag_r, psfmag_i) and ``boss_spectra.npz`` (flux in 1e-17 erg/s/cm2/A
+and ivar, spectrum i in ``[offset[i]:offset[i + 1]]`` at log10 wavelength loglam0 + 1e-4 k). Data: SDSS DR12 and DR14.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class ObservedSpectra:
         Of the survey.
     """
 
-    kind: str = "spectra"
+    kind: Literal["spectra"] = "spectra"
     spectra: str = ""
     filters: str = ""
     seed: int = 1
