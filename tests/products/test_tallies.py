@@ -7,17 +7,20 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from jpasbatch.errors import InputError
 from jpasbatch.products.accumulation import decode_counts, encode_counts, healpix_order, stable_hash
 from jpasbatch.products.counts import CountOptions, CountTally, poisson_count
 from jpasbatch.products.distributions import DistributionOptions, DistributionTally, cells
 from jpasbatch.products.examples import UNDECIDED, ExampleTally
 from jpasbatch.products.sky import SkyTally, class_indices
+from jpasbatch.products.survey_tally import ProductOptions, SurveyTally, check_products
 from jpasbatch.products.targets import TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 OPTIONS = CountOptions()
 AXES = DistributionOptions(colour_steps=12)
 PROGRAMME = TargetProgramme(min_probability=0.3)
+PRODUCTS = ProductOptions(distributions=AXES, targets=(PROGRAMME, TargetProgramme(trimester="2027B2")))
 
 # name -> (empty tally, add a part of the sky, read back)
 FAMILY: dict[str, tuple[Callable, Callable, Callable]] = {
@@ -45,6 +48,11 @@ FAMILY: dict[str, tuple[Callable, Callable, Callable]] = {
         lambda: TargetTally.create(PROGRAMME),
         lambda tally, table, photometry, record: tally.add(select_targets(record, PROGRAMME, 1)),
         lambda values: TargetTally.from_dict(values, PROGRAMME),
+    ),
+    "survey": (
+        lambda: SurveyTally.create(CLASSES, 3, PRODUCTS),
+        lambda tally, table, photometry, record: tally.add(record, table, photometry),
+        lambda values: SurveyTally.from_dict(values, PRODUCTS),
     ),
 }
 
@@ -234,3 +242,29 @@ def test_counts_encode_and_hash_is_stable():
 
 
 EXPECTED_HASH = 15768371901630537234  # a change would change which examples every report shows
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"counts": CountOptions(classes=("agn",))}, "counts.classes names 'agn'"),
+        ({"counts": CountOptions(band_role="z")}, "counts.band_role = 'z'"),
+        ({"distributions": DistributionOptions(colour_x=("y", "g"))}, "colour_x = 'y'"),
+        ({"targets": (TargetProgramme(classes=("lens",)),)}, r"targets\[0\].classes names .lens."),
+        (
+            {"targets": (TargetProgramme(min_probability_by_bin=(0.5,)),)},
+            "min_probability_by_bin has 1 values",
+        ),
+    ],
+)
+def test_products_that_the_records_cannot_give_are_refused(survey, wrong, message):
+    with pytest.raises(InputError, match=message):
+        check_products(ProductOptions(**wrong), survey, CLASSES)
+
+
+def test_product_options(survey):
+    check_products(PRODUCTS, survey, CLASSES)
+    with pytest.raises(ValueError, match="same file"):
+        ProductOptions(targets=(TargetProgramme(), TargetProgramme(min_probability=0.7)))
+    with pytest.raises(ValueError, match="examples_per_kind"):
+        ProductOptions(examples_per_kind=0)
