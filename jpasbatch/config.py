@@ -35,7 +35,7 @@ from jpasbatch.photometry.features import FEATURES
 from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.products.counts import CountOptions
 from jpasbatch.products.targets import TargetProgramme
-from jpasbatch.products.weave import Submitter
+from jpasbatch.products.weave import Submission
 from jpasbatch.storage.catalogue import PartitionOptions
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -58,18 +58,14 @@ class CatalogueSection(Section):
         A table or a folder of tables (FITS, Parquet, CSV, VOTable). Without it the job's mock is ingested.
     filter_table : str, optional
         A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
-    duplicates : {"refuse", "quarantine"}
-        What to do when an object id occurs twice: refuse the input, or keep the first row and quarantine
-        the others.
     cuts : QualityCuts
-        Which quality flags a row may carry.
+        Which quality flags a row may carry, and what to do when an object id occurs twice.
     partitions : PartitionOptions
         How the sky is divided.
     """
 
     input: str | None = None
     filter_table: str | None = None
-    duplicates: Literal["refuse", "quarantine"] = "refuse"
     cuts: QualityCuts = QualityCuts()
     partitions: PartitionOptions = PartitionOptions()
 
@@ -151,7 +147,7 @@ class Job(Section):
     committee: CommitteeSection = CommitteeSection()
     counts: CountOptions | None = None
     targets: tuple[TargetProgramme, ...] = ()
-    submitter: Submitter = Submitter()
+    submission: Submission = Submission()
 
     @field_validator("name")
     @classmethod
@@ -265,7 +261,7 @@ def _validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
 
 def _explain(kind: Any, item: Any) -> str:
     """Say in one line what is wrong with one key."""
-    location = [part for part in item["loc"]]
+    location = list(item["loc"])
     if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         allowed = allowed_keys(kind, location[:-1])
         table = ".".join(str(part) for part in _visible(location[:-1])) or "the top level"

@@ -191,14 +191,19 @@ def draw_star_magnitudes(n_stars: int, rng: np.random.Generator, flat: bool = Fa
 def quasar_density() -> np.ndarray:
     """Return quasars per deg2, magnitude and unit redshift on the internal grid (magnitudes, redshifts).
 
-    Log-linear between the entries of the table; towards z 0.1 and 5 beyond its first and last.
+    Log-linear between the entries of the table, then scaled to the table within each unit of redshift.
     """
     table = np.array([row.split() for row in _QUASAR_TABLE.strip().splitlines()], dtype=np.float64)
     counts = np.log(np.maximum(table[:, 1:], 0.1) * 2 / 10_000)
+    counts = np.array([np.interp(_MAGNITUDES, table[:, 0], column) for column in counts.T]).T
     edges = np.concatenate([counts[:, :1] - 2.0, counts, counts[:, -1:] - 1.0], axis=1)
     nodes = np.array([0.1, 0.5, 1.5, 2.5, 3.5, 4.5, 5.0])
-    by_redshift = np.array([np.interp(_QUASAR_REDSHIFTS, nodes, row) for row in edges])
-    return np.exp([np.interp(_MAGNITUDES, table[:, 0], column) for column in by_redshift.T]).T
+    density = np.exp([np.interp(_QUASAR_REDSHIFTS, nodes, row) for row in edges])
+    for unit in range(5):
+        inside = (unit <= _QUASAR_REDSHIFTS) & (unit + 1 > _QUASAR_REDSHIFTS)
+        total = 0.02 * density[:, inside].sum(axis=1, keepdims=True)
+        density[:, inside] *= np.exp(counts[:, unit : unit + 1]) / total
+    return density
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -195,9 +196,9 @@ def _calibration(measured: np.ndarray, magnitudes: np.ndarray, wavelength: np.nd
 
 def _read_pixels(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return arrays["flux"], arrays["ivar"], arrays["offset"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read; it must hold flux, ivar and offset ({error})") from None
 
 

@@ -7,6 +7,7 @@ renames, and commits; the driver plans from the commits in storage alone and pub
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,20 @@ from jpasbatch.stages.mapping import map_tasks
 from jpasbatch.stages.train import find_committee
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.artefacts import load_committee
-from jpasbatch.storage.catalogue import Catalogue, open_catalogue, read_partition, write_partition
-from jpasbatch.storage.files import fsync_file, fsync_folder
+from jpasbatch.storage.catalogue import (
+    Catalogue,
+    StagedPartition,
+    current_extension,
+    open_catalogue,
+    publish_extension,
+    read_partition,
+    write_partition,
+)
+from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
-from jpasbatch.storage.publication import publish_extension
 
 PREDICTIONS = "predictions"
+STAGING = ".staging"
 COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
 CODE = ("photometry", "learning", "products.record", "storage", "stages.infer")
 
@@ -44,8 +53,9 @@ class Inference:
 
     Attributes
     ----------
-    catalogue, committee, folder : str
-        Folders of the photometry, of the committee, and of this run (ledger and staging).
+    catalogue, committee, folder, staging : str
+        Folders of the photometry, of the committee, of this run, and of its files until they are published
+        (within the collection, so that publishing moves no bytes).
     survey : str
         Name or path of the survey.
     fingerprint : str
@@ -57,6 +67,7 @@ class Inference:
     catalogue: str
     committee: str
     folder: str
+    staging: str
     survey: str
     fingerprint: str
     code: str
@@ -147,25 +158,12 @@ def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str
     folder, name = Path(inference.folder), partition_name(order, pixel)
     if rejected.num_rows:
         _write_rejected(rejected, folder / "rejected" / f"{name}.parquet")
-    content: dict[str, Any] = {"rows": 0, "bytes": 0, "sha256": "", "path": ""}
-    if records.num_rows:
-        staged = write_partition(records, folder / "staging", name)
-        content = {
-            "rows": staged.rows,
-            "bytes": staged.bytes,
-            "sha256": staged.sha256,
-            "path": str(staged.path.relative_to(folder)),
-        }
-    record = {
-        "order": order,
-        "pixel": pixel,
-        "fingerprint": inference.fingerprint,
-        "quarantined": rejected.num_rows,
-        **content,
-    }
-    if not Ledger(folder / "ledger").commit(name, record) and records.num_rows:
+    staged = write_partition(records, Path(inference.staging), name)
+    sky = Path(inference.catalogue).parent
+    commit = staged.record((order, pixel), sky, inference.fingerprint, rejected.num_rows)
+    if not Ledger(folder / "ledger").commit(name, commit) and staged.path is not None:
         # the same task ran twice and the other copy was first: its file is the one that counts
-        (folder / content["path"]).unlink(missing_ok=True)
+        staged.path.unlink(missing_ok=True)
     return {"rows": records.num_rows, "quarantined": rejected.num_rows}
 
 
@@ -194,35 +192,41 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         When partitions failed and gaps are not allowed; what succeeded is kept for the next run.
     """
     survey, job = workspace.survey, workspace.job
-    manifest, _, committee_folder = find_committee(workspace)
-    check_manifest(manifest, survey, tuple(job.classes) or None, None)
-    ingested = workspace.require("ingest")
-    catalogue = open_catalogue(workspace.folder / ingested["catalogue"])
+    manifest, graph, committee_folder = find_committee(workspace)
+    check_manifest(manifest, survey, job.classes)
+    catalogue = open_catalogue(workspace.sky)
+    code = code_fingerprint(*CODE)
     identity = fingerprint(
-        catalogue=catalogue.identity,
-        committee=committee_folder.resolve().name,
-        manifest=manifest,
+        catalogue=[catalogue.name, sha256_file(catalogue.path / "hats.properties")],
+        committee=manifest,
+        graph=hashlib.sha256(graph).hexdigest(),
         survey=repr(survey),
-        code=code_fingerprint(*CODE),
+        code=code,
     )
-    folder = workspace.run_folder("infer", identity)
     unchanged = workspace.unchanged("infer", identity)
-    if unchanged and (workspace.folder / unchanged["predictions"]).is_dir():
+    if unchanged and is_published(workspace, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0}
+    folder = workspace.run_folder("infer", identity)
     inference = Inference(
-        str(catalogue.path), str(committee_folder), str(folder), job.survey, identity, code_fingerprint(*CODE)
+        catalogue=str(catalogue.path),
+        committee=str(committee_folder.resolve()),
+        folder=str(folder),
+        staging=str(workspace.sky / STAGING / folder.name),
+        survey=job.survey,
+        fingerprint=identity,
+        code=code,
     )
     with stopwatch() as elapsed:
-        computed = _classify_missing(workspace, inference, catalogue, executor)
+        computed, gaps = _classify_missing(workspace, inference, catalogue, executor)
         with stopwatch() as publishing:
-            predictions = _publish(workspace, catalogue, manifest, folder, identity)
-    records = _commits(folder)
+            predictions, records = _publish(workspace, catalogue, manifest, inference)
     content = {
         "predictions": str(predictions.relative_to(workspace.folder)),
         "committee": str(committee_folder),
         "classes": manifest["classes"],
         "partitions": len(catalogue.pixels),
         "recomputed": computed,
+        "gaps": gaps,
         "rows_in": catalogue.rows,
         "rows_out": sum(record["rows"] for record in records),
         "quarantined": sum(record["quarantined"] for record in records),
@@ -231,15 +235,18 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return workspace.finish("infer", identity, elapsed[0], content)
 
 
-def _commits(folder: Path) -> list[dict[str, Any]]:
-    ledger = Ledger(folder / "ledger")
-    return [record for key in ledger.keys() if (record := ledger.read(key)) is not None]
+def is_published(workspace: Workspace, predictions: str) -> bool:
+    """Return whether the collection points at these predictions (a path relative to the output folder)."""
+    try:
+        return current_extension(workspace.sky, PREDICTIONS) == (workspace.folder / predictions).resolve()
+    except InputError:
+        return False
 
 
 def _classify_missing(
     workspace: Workspace, inference: Inference, catalogue: Catalogue, executor: Executor
-) -> int:
-    """Classify partitions without a commit; return how many were computed."""
+) -> tuple[int, int]:
+    """Classify partitions without a commit; return how many were computed, and how many failed."""
     ledger = Ledger(Path(inference.folder) / "ledger")
     done = set(ledger.keys())
     tasks = [
@@ -253,32 +260,33 @@ def _classify_missing(
     if troubles and not workspace.allow_gaps:
         first = troubles[0]
         raise GapsError(
-            f"{len(troubles)} of {len(catalogue.pixels)} partitions could not be classified and nothing was published; "
-            f"the first is {first.key} ({first.status}): {first.result}\n"
+            f"{len(troubles)} of {len(catalogue.pixels)} partitions could not be classified and nothing was "
+            f"published; the first is {first.key} ({first.status}): {first.result}\n"
             "Repair the cause and run the same command again, or publish without them with --allow-gaps"
         )
-    return len(results)
+    return len(results), len(troubles)
 
 
 def _publish(
-    workspace: Workspace, catalogue: Catalogue, manifest: dict[str, Any], folder: Path, identity: str
-) -> Path:
-    records = _commits(folder)
-    done = {(record["order"], record["pixel"]) for record in records}
-    gaps = [pixel for pixel in catalogue.pixels if tuple(pixel) not in done]
-    if gaps and not workspace.allow_gaps:
-        raise GapsError(f"{len(gaps)} partitions have no commit; nothing was published")
-    return publish_extension(
-        workspace.sky,
-        PREDICTIONS,
-        records,
-        folder,
-        record_schema(workspace.survey, tuple(manifest["classes"])),
-        {
-            "fingerprint": identity,
-            "job": workspace.job.name,
-            "catalogue": catalogue.name,
-            "committee": manifest,
-            "gaps": [list(pixel) for pixel in gaps],
-        },
-    )
+    workspace: Workspace, catalogue: Catalogue, manifest: dict[str, Any], inference: Inference
+) -> tuple[Path, list[dict[str, Any]]]:
+    """Publish what is committed, from the commits alone; return the version and one record a partition."""
+    ledger = Ledger(Path(inference.folder) / "ledger")
+    records = []
+    for order, pixel in catalogue.pixels:
+        record = ledger.read(partition_name(order, pixel))
+        if record is None:  # a gap that the user allowed: all of its rows are in quarantine
+            rows = catalogue.rows_by_partition()[order, pixel]
+            record = StagedPartition(None, "", 0, 0).record(
+                (order, pixel), workspace.sky, inference.fingerprint, quarantined=rows
+            )
+        records.append(record)
+    provenance = {
+        "fingerprint": inference.fingerprint,
+        "job": workspace.job.name,
+        "catalogue": catalogue.name,
+        "committee": manifest,
+    }
+    schema = record_schema(workspace.survey, tuple(manifest["classes"]))
+    version = publish_extension(workspace.sky, PREDICTIONS, records, schema, provenance, catalogue.rows)
+    return version, records

@@ -175,13 +175,13 @@ def _settle_duplicates(
     if not duplicates:
         return records
     sources = {record["name"]: record["source"] for record in records}
-    if section.duplicates == "refuse":
+    if section.cuts.duplicates == "refuse":
         first = next(iter(duplicates.values()))[0]
         files = ", ".join(sources[path.name] for path in duplicates)
         raise InputError(
             f"object id '{first[1]}' (and {sum(map(len, duplicates.values())) - 1} more) occurs more than once; "
             f"the later rows are in {files}. Remove the rows or the file that was listed twice, or set "
-            '[catalogue] duplicates = "quarantine" to keep the first row of each'
+            '[catalogue.cuts] duplicates = "quarantine" to keep the first row of each'
         )
     return [
         _drop(record, duplicates.get(folder / "accepted" / record["name"], []), folder) for record in records

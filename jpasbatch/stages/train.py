@@ -7,11 +7,11 @@ committed is never trained again, so that an interrupted training goes on where 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +20,8 @@ from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.config import Job
 from jpasbatch.errors import InputError
-from jpasbatch.learning.samples import label
-from jpasbatch.photometry.features import Features, make_features
+from jpasbatch.learning.samples import LabelledFeatures, label
+from jpasbatch.photometry.features import make_features
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
@@ -31,6 +31,9 @@ from jpasbatch.storage.artefacts import load_committee, save_committee
 from jpasbatch.storage.files import fsync_file, sha256_file
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
+
+if TYPE_CHECKING:
+    from jpasbatch.learning.training import TrainedMember
 
 SAMPLES = ("training", "validation")
 GPU = "GPU"
@@ -63,7 +66,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed:
         prepared = _prepare(samples, workspace, folder, executor)
         members = _train_members(workspace, folder, executor)
-        committee, scores = _publish(workspace, folder, prepared, members, identity)
+        committee, scores = _publish(workspace, folder, prepared, members)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": job.committee.members,
@@ -116,16 +119,14 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
         if fitted is None
         else make_features(job.features.kind, survey, fitted["features"])
     )
-    inputs, labels = features(photometry), _labels(accepted, job)
-    usable = (labels >= 0) & np.isfinite(inputs).all(axis=1)
-    counts = np.bincount(labels[usable], minlength=len(job.classes))
-    by_class = dict(zip(job.classes, counts.tolist(), strict=True))
+    sample = LabelledFeatures.from_rows(features(photometry), _labels(accepted, job), tuple(job.classes))
+    by_class = sample.class_counts()
     _check_classes(by_class, part, files)
-    _save(Path(folder) / f"{part}-features.npy", inputs[usable])
-    _save(Path(folder) / f"{part}-labels.npy", labels[usable])
-    rejected["no class of the job, or no features"] = int((~usable).sum())
+    _save(Path(folder) / f"{part}-features.npy", sample.features)
+    _save(Path(folder) / f"{part}-labels.npy", sample.labels)
+    rejected["no class of the job, or no features"] = accepted.num_rows - len(sample)
     record = {
-        "rows": int(usable.sum()),
+        "rows": len(sample),
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
         "classes": by_class,
         "features": features.state(),
@@ -193,37 +194,24 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     dict
         ``index``, ``seed``, ``epochs``, ``seconds`` and the ``sha256`` of its weights.
     """
-    from jpasbatch.learning.training import LabelledFeatures, limit_threads, train_member
+    from jpasbatch.learning.training import limit_threads, train_member
 
     limit_threads(1)
     seed = member_seed(job.seed, index)
-    samples = [
-        LabelledFeatures(
-            np.load(Path(folder) / f"{part}-features.npy", allow_pickle=False),
-            np.load(Path(folder) / f"{part}-labels.npy", allow_pickle=False),
-        )
-        for part in SAMPLES
-    ]
+    training, validation = (read_prepared(Path(folder), part, job) for part in SAMPLES)
     with stopwatch() as elapsed:
-        member = train_member(job.model, job.training, samples[0], samples[1], seed)
+        member = train_member(job.model, job.training, training, validation, seed)
     target = Path(folder) / f"member-{index:02d}.npz"
-    aside = target.with_name(f".{target.name}")
-    arrays = {
-        f"{kind}{layer:02d}": array
-        for layer, pair in enumerate(member.weights)
-        for kind, array in zip(("kernel", "bias"), pair, strict=True)
-    }
+    aside = target.with_name(f".{target.name}.{uuid4().hex[:12]}")
     with aside.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **member.to_arrays())
     fsync_file(aside)
     aside.replace(target)
-    (Path(folder) / f"member-{index:02d}-history.json").write_text(
-        json.dumps(member.history), encoding="utf-8"
-    )
     record = {
         "index": index,
         "seed": seed,
-        "epochs": len(next(iter(member.history.values()))),
+        "epochs": len(member.history["loss"]),
+        "best_epoch": member.best_epoch,
         "seconds": round(elapsed[0], 2),
         "sha256": sha256_file(target),
     }
@@ -231,70 +219,69 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     return record
 
 
+def read_prepared(folder: Path, part: str, job: Job) -> LabelledFeatures:
+    """Read a sample that `prepare_sample` wrote."""
+    return LabelledFeatures(
+        np.load(folder / f"{part}-features.npy", allow_pickle=False),
+        np.load(folder / f"{part}-labels.npy", allow_pickle=False),
+        tuple(job.classes),
+    )
+
+
 def member_seed(seed: int, index: int) -> int:
     """Return a member's own seed: independent streams from one number of the job file."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % (2**31))
 
 
-def read_member(path: Path, sha256: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Read a member's weights and check that they are those that were committed.
+def read_member(path: Path, sha256: str) -> TrainedMember:
+    """Read a member and check that its bytes are those that were committed.
 
     Raises
     ------
     InputError
         When the file was changed since.
     """
+    from jpasbatch.learning.training import TrainedMember
+
     if sha256_file(path) != sha256:
-        raise InputError(
-            f"{path}: not the weights that were trained (sha256 differs); remove it and its ledger entry"
-        )
+        raise InputError(f"{path}: not the weights that were trained (sha256 differs); remove its folder")
     with np.load(path, allow_pickle=False) as arrays:
-        layers = sum(name.startswith("kernel") for name in arrays.files)
-        return [(arrays[f"kernel{layer:02d}"], arrays[f"bias{layer:02d}"]) for layer in range(layers)]
+        return TrainedMember.from_arrays(arrays)
 
 
 def _publish(
-    workspace: Workspace, folder: Path, prepared: dict[str, Any], members: list[dict[str, Any]], identity: str
+    workspace: Workspace, folder: Path, prepared: dict[str, Any], records: list[dict[str, Any]]
 ) -> tuple[Path, dict[str, Any]]:
     from jpasbatch.learning.committee import committee_manifest
     from jpasbatch.learning.graph import committee_graph
 
     job, survey = workspace.job, workspace.survey
-    features: Features = make_features(job.features.kind, survey, prepared["training"]["features"])
-    weights = [read_member(folder / f"member-{m['index']:02d}.npz", m["sha256"]) for m in members]
-    graph = committee_graph(weights, features.n_inputs)
-    scores = score_committee(graph, features, job, folder)
-    manifest = committee_manifest(
-        survey=survey,
-        features=features,
-        classes=tuple(job.classes),
-        seeds=[member["seed"] for member in members],
-        model=asdict(job.model),
-        training=asdict(job.training),
-        validation=scores,
-        fingerprint=identity,
-    )
+    features = make_features(job.features.kind, survey, prepared["training"]["features"])
+    members = [read_member(folder / f"member-{r['index']:02d}.npz", r["sha256"]) for r in records]
+    graph = committee_graph(members, features.n_inputs)
+    scores = score_committee(graph, job, folder)
+    options = {"model": asdict(job.model), "training": asdict(job.training)}
+    manifest = committee_manifest(survey, features, job.classes, members, options, scores)
     return save_committee(workspace.committees, manifest, graph), scores
 
 
-def score_committee(graph: bytes, features: Features, job: Job, folder: Path) -> dict[str, Any]:
-    """Return the validation scores of a committee: weighted f1, f1 by class, mean ECE."""
+def score_committee(graph: bytes, job: Job, folder: Path) -> dict[str, Any]:
+    """Return the validation scores of a committee: weighted f1, f1 by class, expected calibration error."""
     from jpasbatch.learning.committee import vote
     from jpasbatch.learning.inference import InferenceEngine
     from jpasbatch.learning.metrics import ConfusionTally, ReliabilityTally, scores
 
-    inputs = np.load(folder / "validation-features.npy", allow_pickle=False)
-    labels = np.load(folder / "validation-labels.npy", allow_pickle=False)
-    probabilities = vote(InferenceEngine(graph).members(inputs))
+    sample = read_prepared(folder, "validation", job)
+    probabilities = vote(InferenceEngine(graph).members(sample.features))
+    everywhere = np.zeros(len(sample), dtype=int)
     confusion = ConfusionTally.create(len(job.classes), 1)
-    confusion.add(labels, probabilities.argmax(axis=1), np.zeros(len(labels), dtype=int))
-    reliability = ReliabilityTally.create(len(job.classes))
-    reliability.add(labels, probabilities)
-    result = scores(confusion.extract()[0])
+    confusion.add(sample.labels, probabilities.argmax(axis=1), everywhere)
+    result = scores(confusion.total())
+    calibration = ReliabilityTally.create(len(job.classes)).add(sample.labels, probabilities).extract()
     return {
-        "weighted_f1": float(result.weighted_f1),
-        "f1": dict(zip(job.classes, map(float, result.f1), strict=True)),
-        "expected_calibration_error": float(np.nanmean(reliability.extract().ece)),
+        "weighted_f1": result.weighted_f1,
+        "f1": dict(zip(job.classes, result.f1.tolist(), strict=True)),
+        "expected_calibration_error": calibration.ece,
     }
 
 

@@ -1,0 +1,38 @@
+# Two commands: `make demo` and `make test`. They need Python 3.11 to 3.13, pip and make.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+STAMP   = $(VENV)/.installed
+
+.PHONY: help demo test slow lint clean
+help:
+	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
+	@echo "make test   install what is needed, run the tests"
+	@echo "make slow   run the slow tests as well"
+	@echo "make lint   ruff, pyright and import-linter"
+
+# A stamp, so that an unchanged environment is not installed again.
+$(STAMP): pyproject.toml requirements/tested.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "jpasbatch needs Python 3.11 to 3.13, found %d.%d: name one with make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements/tested.txt --editable '.[test]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/jpasbatch demo --output demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf demo runs .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,219 @@
+"""What a finished job says of itself: the content of the report and of ``summary.json``."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+import jpasbatch
+from jpasbatch.learning.metrics import scores
+from jpasbatch.products.counts import CountSummary, PoissonCount
+from jpasbatch.products.quality_plots import ReliabilityCurve
+from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine
+from jpasbatch.products.weave import weave_file_name
+from jpasbatch.stages.tallies import Tallies
+from jpasbatch.stages.workspace import SHORT, Workspace
+from jpasbatch.storage.ledger import without_undefined
+
+PACKAGES = (
+    "numpy",
+    "pyarrow",
+    "dask",
+    "hats",
+    "onnxruntime",
+    "astropy",
+    "healpy",
+    "keras",
+    "tensorflow",
+    "lsdb",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what shapes the products; packages that are not installed are left out."""
+    found = {"jpasbatch": jpasbatch.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def report_content(
+    workspace: Workspace, tallies: Tallies, records: dict[str, dict[str, Any]], created: str, identity: str
+) -> ReportContent:
+    """Return all that the report shows."""
+    job, survey = workspace.job, workspace.survey
+    known = tallies.confusion.total().any()
+    return ReportContent(
+        job=job.title or job.name,
+        survey_name=survey.name,
+        survey_title=survey.title,
+        survey_fingerprint=survey.fingerprint,
+        created=created,
+        classes=tuple(job.classes),
+        magnitude_bins=survey.magnitude_bins,
+        reference_band=survey.reference_band,
+        is_mock=getattr(job.mock, "kind", "") == "builtin",
+        warnings=_warnings(workspace),
+        counts=tallies.counts.extract() if tallies.counts else None,
+        sky=tallies.sky.extract(),
+        distributions=tallies.distributions.extract(),
+        examples=tallies.examples.extract(),
+        band_wavelengths=survey.wavelengths,
+        band_widths=np.array([band.width for band in survey.bands]),
+        reliability=_reliability(tallies, tuple(job.classes)) if known else (),
+        # the report has true classes in rows, the tally has them in columns as the paper prints them
+        confusion=tallies.confusion.extract().transpose(0, 2, 1) if known else None,
+        truth_note=_truth_note(workspace, int(tallies.confusion.total().sum())),
+        targets=tuple(tally.extract() for tally in tallies.targets),
+        quarantine=_quarantine(records),
+        provenance=_provenance(workspace, records, identity),
+        stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
+    )
+
+
+def _warnings(workspace: Workspace) -> tuple[str, ...]:
+    found = workspace.job.submission.warnings() if workspace.job.targets else ()
+    if getattr(workspace.job.mock, "kind", "") == "spectra" and workspace.job.committee.artefact:
+        return (
+            *found,
+            "Real spectra, seen through the survey's filters and classified by a committee that was trained on "
+            "mocks: the scores show how far those mocks are from real objects.",
+        )
+    return found
+
+
+def _truth_note(workspace: Workspace, number: int) -> str:
+    if not number:
+        return ""
+    origin = (
+        "from visual inspection"
+        if getattr(workspace.job.mock, "kind", "") == "spectra"
+        else "from the catalogue"
+    )
+    if getattr(workspace.job.mock, "kind", "") == "builtin":
+        origin = "by construction of the mock sky"
+    return f"The true class is known for {number:,} objects, {origin}."
+
+
+def _reliability(tallies: Tallies, classes: tuple[str, ...]) -> tuple[ReliabilityCurve, ...]:
+    found = tallies.reliability.extract()
+    return tuple(
+        ReliabilityCurve(
+            name, found.confidence[j], found.accuracy[j], found.count[j], float(found.ece_by_class[j])
+        )
+        for j, name in enumerate(classes)
+    )
+
+
+def _quarantine(records: dict[str, dict[str, Any]]) -> tuple[QuarantineLine, ...]:
+    reasons = records.get("ingest", {}).get("reasons", {})
+    lines = [QuarantineLine(reason, rows) for reason, rows in reasons.items()]
+    if records.get("infer", {}).get("quarantined"):
+        lines.append(QuarantineLine("no finite features or probabilities", records["infer"]["quarantined"]))
+    return tuple(lines)
+
+
+def _stage_line(stage: str, record: dict[str, Any]) -> StageLine:
+    rows = record.get("rows_out", record.get("rows", 0))
+    return StageLine(stage, float(record["seconds"]), sum(rows.values()) if isinstance(rows, dict) else rows)
+
+
+def _provenance(workspace: Workspace, records: dict[str, dict[str, Any]], identity: str) -> dict[str, str]:
+    fingerprints = {
+        f"{stage} fingerprint": record["fingerprint"][:SHORT] for stage, record in records.items()
+    }
+    places = {key: str(records["infer"][key]) for key in ("predictions", "committee") if "infer" in records}
+    return {**versions(), **fingerprints, "summarise fingerprint": identity[:SHORT], **places}
+
+
+def summary_values(
+    workspace: Workspace, tallies: Tallies, records: dict[str, dict[str, Any]], created: str
+) -> dict[str, Any]:
+    """Return the content of ``summary.json``: rows, counts, scores, targets, seconds, versions."""
+    ingest, infer = records.get("ingest", {}), records.get("infer", {})
+    held = ingest.get("quarantined", 0) + infer.get("quarantined", 0)
+    values = {
+        "job": workspace.job.name,
+        "survey": workspace.survey.name,
+        "created": created,
+        "mock": getattr(workspace.job.mock, "kind", None) == "builtin",
+        "rows": {
+            "in": ingest.get("rows_in", infer.get("rows_in")),
+            "out": infer.get("rows_out"),
+            "quarantined": held,
+            "reasons": {line.reason: line.rows for line in _quarantine(records)},
+        },
+        "counts": _counts(tallies.counts.extract()) if tallies.counts else None,
+        "scores": _scores(workspace, tallies),
+        "validation": records.get("train", {}).get("validation"),
+        "targets": {
+            weave_file_name(one.programme): {
+                "number": one.number,
+                "expected_right": one.expected,
+                "priorities": one.priorities.tolist(),
+            }
+            for one in (tally.extract() for tally in tallies.targets)
+        },
+        "seconds": {stage: record["seconds"] for stage, record in records.items()},
+        "fingerprints": {
+            stage: record["fingerprint"] for stage, record in records.items() if "fingerprint" in record
+        },
+        "versions": versions(),
+    }
+    return without_undefined(values)
+
+
+def _counts(counts: CountSummary) -> dict[str, Any]:
+    def density(count: PoissonCount) -> dict[str, float]:
+        scaled = count.per(counts.area_deg2)
+        return {"number": count.value, "per_deg2": scaled.value, "lower": scaled.lower, "upper": scaled.upper}
+
+    return {
+        "area_deg2": counts.area_deg2,
+        "objects": counts.objects,
+        "without_class_star": counts.without_class_star,
+        "summed_probability": density(counts.summed),
+        "above_threshold": density(counts.above_threshold),
+    }
+
+
+def _scores(workspace: Workspace, tallies: Tallies) -> dict[str, Any] | None:
+    total = tallies.confusion.total()
+    if not total.any():
+        return None
+    classes = list(workspace.job.classes)
+    bins = [
+        f"{low:g} < {workspace.survey.reference_band} <= {high:g}"
+        for low, high in workspace.survey.magnitude_bins
+    ]
+    calibration = tallies.reliability.extract()
+    return {
+        "objects": int(total.sum()),
+        "classes": classes,
+        "all": _class_scores(total, classes),
+        "bins": {
+            name: _class_scores(confusion, classes)
+            for name, confusion in zip(bins, tallies.confusion.extract(), strict=True)
+        },
+        "expected_calibration_error": calibration.ece,
+        "expected_calibration_error_by_class": dict(
+            zip(classes, calibration.ece_by_class.tolist(), strict=True)
+        ),
+    }
+
+
+def _class_scores(confusion: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    found = scores(confusion)
+    return {
+        "weighted_f1": found.weighted_f1,
+        "purity": dict(zip(classes, found.purity.tolist(), strict=True)),
+        "completeness": dict(zip(classes, found.completeness.tolist(), strict=True)),
+        "f1": dict(zip(classes, found.f1.tolist(), strict=True)),
+        "confusion_true_by_predicted": confusion.T.tolist(),
+    }
