@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -46,7 +47,8 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
         rows = np.flatnonzero(~np.isfinite(member_probabilities).all(axis=(1, 2)))
         raise InputError(
             f"the committee gave probabilities that are not finite for {rows.size} rows "
-            f"(first: row {rows[0]}): the features are too large for single precision, or the committee is damaged"
+            f"(first: row {rows[0]}): the features are too large for single precision, "
+            "or the committee is damaged"
         )
     n_members = member_probabilities.shape[1]
     ordered = np.sort(member_probabilities, axis=1)
@@ -160,8 +162,8 @@ def committee_manifest(
         "definitions": {name: _plain(definition) for name, definition in classes.items()},
         "combine": "median",
         "members": [_describe(member) for member in members],
-        "options": {key: dict(value) for key, value in options.items()},
-        "validation": dict(validation),
+        "options": _as_json(options),
+        "validation": _as_json(validation),
         "versions": _versions(),
     }
 
@@ -209,9 +211,7 @@ def check_manifest(
             f"name, wavelengths or reference band differ; {retrain}"
         )
     if classes is not None and names != list(classes):
-        raise InputError(
-            f"the committee knows the classes {names}, the job has {list(classes)}, in that order"
-        )
+        raise InputError(f"classes: the committee has {names}, the job {list(classes)}; the order counts")
     for name, definition in classes.items() if isinstance(classes, Mapping) else ():
         if definitions[name] != _plain(definition):
             raise InputError(
@@ -231,6 +231,11 @@ def _first_difference(trained: list[str], found: list[str]) -> str:
         return f"{len(trained)} bands against {len(found)}"
     position = next(n for n, (one, other) in enumerate(zip(trained, found, strict=True)) if one != other)
     return f"band {position} is {trained[position]!r} against {found[position]!r} (the order of bands counts)"
+
+
+def _as_json(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON makes of it (lists for tuples), so that a manifest read back equals the one written."""
+    return json.loads(json.dumps(content))
 
 
 def _plain(definition: ClassDefinition) -> dict[str, Any]:

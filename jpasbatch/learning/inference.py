@@ -36,9 +36,7 @@ class InferenceEngine:
         import onnxruntime
 
         if threads < 1 or chunk_rows < 1:
-            raise ValueError(
-                f"threads and chunk_rows: found {threads} and {chunk_rows}; allowed is 1 or more"
-            )
+            raise ValueError(f"threads, chunk_rows: found {threads}, {chunk_rows}; allowed is 1 or more")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -86,5 +84,5 @@ class InferenceEngine:
         probabilities = np.empty((len(rows), self.n_members, self.n_classes), dtype=np.float32)
         for first in range(0, len(rows), self._chunk_rows):
             part = slice(first, first + self._chunk_rows)
-            probabilities[part] = self._session.run([self._output], {self._input: rows[part]})[0]
+            probabilities[part] = np.asarray(self._session.run([self._output], {self._input: rows[part]})[0])
         return probabilities

@@ -1,0 +1,53 @@
+"""Small labelled sets and hand-made members: most tests need no training."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from jpasbatch.learning.samples import LabelledFeatures
+from jpasbatch.learning.scaling import InputScaling
+from jpasbatch.learning.training import TrainedMember
+
+CLASSES = ("star", "galaxy", "qso")
+
+
+def blobs(rows: int, seed: int, n_inputs: int = 6) -> LabelledFeatures:
+    """Return three clouds of points, a few of them far out as relative fluxes of faint objects are."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(rows) % len(CLASSES)).astype(np.int16)
+    centres = np.random.default_rng(0).normal(size=(len(CLASSES), n_inputs)) * 2.0
+    features = centres[labels] + rng.normal(size=(rows, n_inputs))
+    features[rng.random((rows, n_inputs)) < 0.01] *= 100.0
+    return LabelledFeatures(features.astype(np.float32), labels, CLASSES)
+
+
+def random_member(seed: int, widths: tuple[int, ...] = (6, 8, 8, 3), scaled: bool = True) -> TrainedMember:
+    """Return a member with random weights."""
+    rng = np.random.default_rng(seed)
+    weights = [
+        (rng.normal(size=(i, o)).astype(np.float32), rng.normal(size=o).astype(np.float32))
+        for i, o in pairwise(widths)
+    ]
+    scaling = InputScaling(np.full(widths[0], 0.5, np.float32), np.full(widths[0], 2.0, np.float32))
+    return TrainedMember(weights, scaling if scaled else None, seed, 2, {"loss": [1.0, 0.5]})
+
+
+@pytest.fixture(scope="session")
+def training_set() -> LabelledFeatures:
+    return blobs(600, 1)
+
+
+@pytest.fixture(scope="session")
+def validation_set() -> LabelledFeatures:
+    return blobs(150, 2)
+
+
+@pytest.fixture
+def make_member():
+    return random_member
+
+
+@pytest.fixture
+def make_blobs():
+    return blobs

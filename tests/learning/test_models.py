@@ -1,0 +1,70 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from jpasbatch.learning.models import MODELS, MultilayerPerceptron
+
+# A small network of every registered kind: a new one joins here and is held to the same contract.
+SMALL = {"mlp": MultilayerPerceptron(hidden=(16, 8), dropout=0.1)}
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request):
+    return SMALL[request.param]
+
+
+def test_options_carry_their_kind_and_are_plain(model):
+    assert MODELS[model.kind] is type(model)
+    assert json.loads(json.dumps(asdict(model)))["kind"] == model.kind
+
+
+def test_a_network_maps_features_to_logits(model):
+    network = model.build(n_inputs=6, n_classes=3, seed=1)
+    logits = np.asarray(network(np.zeros((5, 6), np.float32)))
+    assert logits.shape == (5, 3)
+
+
+def test_the_seed_decides_the_initial_weights(model):
+    def flat(seed):
+        return np.concatenate([k.ravel() for k, _ in model.weights(model.build(6, 3, seed))])
+
+    before = np.random.get_state()[1].copy()
+    assert flat(1).tobytes() == flat(1).tobytes()
+    assert flat(1).tobytes() != flat(2).tobytes()
+    assert (np.random.get_state()[1] == before).all(), "the global generator was touched"
+
+
+def test_weights_are_the_networks(model):
+    network = model.build(6, 3, 1)
+    weights = model.weights(network)
+    assert all(kernel.dtype == bias.dtype == np.float32 for kernel, bias in weights)
+    assert weights[0][0].shape[0] == 6
+    assert weights[-1][0].shape[1] == weights[-1][1].shape[0] == 3
+
+
+def test_the_papers_network():
+    network = MultilayerPerceptron().build(59, 4, 1)
+    assert network.count_params() == 59 * 200 + 200 + 7 * (200 * 200 + 200) + 200 * 4 + 4
+    kernel = MultilayerPerceptron().weights(network)[1][0]
+    assert kernel.std() == pytest.approx(np.sqrt(2.0 / 200.0), rel=0.03)  # He: variance 2 / inputs
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kind", "cnn"),
+        ("hidden", ()),
+        ("hidden", (0,)),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("dropout", float("nan")),
+        ("max_norm", 0.0),
+        ("max_norm", float("nan")),
+        ("input_scaling", "log"),
+    ],
+)
+def test_a_wrong_option_is_named(key, value):
+    with pytest.raises(ValueError, match=rf"{key}: found .*; allowed"):
+        MultilayerPerceptron(**{key: value})

@@ -1,0 +1,158 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jpasbatch.errors import InputError
+from jpasbatch.learning.models import MultilayerPerceptron
+from jpasbatch.learning.samples import LabelledFeatures
+from jpasbatch.learning.training import TrainedMember, TrainingPlan, limit_threads, train_member
+
+SMALL = MultilayerPerceptron(hidden=(16, 16), dropout=0.1)
+PLAN = TrainingPlan(epochs=6, batch_size=64, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def member(training_set, validation_set):
+    return train_member(SMALL, PLAN, training_set, validation_set, seed=5)
+
+
+def arrays_of(member):
+    return b"".join(kernel.tobytes() + bias.tobytes() for kernel, bias in member.weights)
+
+
+def test_same_seed_same_bits(member, training_set, validation_set):
+    np.random.default_rng().normal(size=10)
+    again = train_member(SMALL, PLAN, training_set, validation_set, seed=5)
+    assert arrays_of(again) == arrays_of(member)
+    assert again.history == member.history
+
+
+def test_another_seed_gives_another_member(member, training_set, validation_set):
+    other = train_member(SMALL, TrainingPlan(epochs=1, batch_size=64), training_set, validation_set, seed=6)
+    assert arrays_of(other) != arrays_of(member)
+
+
+def test_it_learns_and_says_which_epoch_was_best(member):
+    losses = member.history["validation_loss"]
+    assert member.best_epoch == int(np.argmin(losses)) + 1
+    assert min(losses) < 0.6 * np.log(3.0)
+    assert max(member.history["validation_accuracy"]) > 0.8
+    assert member.seed == 5
+    assert (member.n_inputs, member.n_classes) == (6, 3)
+
+
+def test_hidden_neurons_keep_the_maximum_norm(training_set, validation_set):
+    tight = MultilayerPerceptron(hidden=(16, 16), max_norm=0.5)
+    trained = train_member(tight, TrainingPlan(epochs=2, batch_size=64), training_set, validation_set, seed=1)
+    for kernel, _ in trained.weights[:-1]:
+        assert np.linalg.norm(kernel, axis=0).max() <= 0.5 + 1e-5
+
+
+def test_early_stopping_returns_the_best_epoch(training_set, validation_set):
+    rng = np.random.default_rng(0)
+    noise = LabelledFeatures(
+        validation_set.features, rng.permutation(validation_set.labels), validation_set.classes
+    )
+    told = []
+    plan = TrainingPlan(epochs=40, batch_size=64, learning_rate=1e-2, patience=2)
+    stopped = train_member(
+        SMALL, plan, training_set, noise, seed=1, on_epoch=lambda epoch, logs: told.append((epoch, logs))
+    )
+    losses = stopped.history["validation_loss"]
+    assert len(losses) == stopped.best_epoch + 2 < 40
+    assert losses[stopped.best_epoch - 1] == min(losses)
+    assert [epoch for epoch, _ in told] == list(range(1, len(losses) + 1))
+    assert [logs["validation_loss"] for _, logs in told] == losses
+    best = train_member(
+        SMALL, TrainingPlan(stopped.best_epoch, 64, 1e-2, 2), training_set, noise, seed=1
+    )  # the same run, cut at its best epoch
+    assert arrays_of(best) == arrays_of(stopped)
+
+
+def test_outliers_of_any_size_do_not_stop_it(training_set, validation_set):
+    features = training_set.features.copy()
+    features[:3] = [[1e6], [-1e6], [1e9]]
+    dirty = LabelledFeatures(features, training_set.labels, training_set.classes)
+    trained = train_member(SMALL, PLAN, dirty, validation_set, seed=5)
+    assert max(trained.history["validation_accuracy"]) > 0.8
+
+
+def test_unscaled_features_are_possible(training_set, validation_set):
+    raw = MultilayerPerceptron(hidden=(8,), input_scaling="none")
+    plan = TrainingPlan(epochs=1, batch_size=64)
+    assert train_member(raw, plan, training_set, validation_set, seed=1).scaling is None
+
+
+def test_divergence_is_an_error(training_set, validation_set):
+    huge = LabelledFeatures(
+        training_set.features * np.float32(1e34), training_set.labels, training_set.classes
+    )
+    raw = MultilayerPerceptron(hidden=(8,), input_scaling="none")
+    with pytest.raises(InputError, match=r"training diverged in epoch 1 .* lower learning_rate"):
+        train_member(raw, TrainingPlan(epochs=3, batch_size=64), huge, validation_set, seed=1)
+
+
+def test_a_class_without_rows_is_named(training_set, validation_set):
+    two = LabelledFeatures(training_set.features, training_set.labels % 2, training_set.classes)
+    with pytest.raises(InputError, match=r"training set \(600 usable rows\) has no object of class qso"):
+        train_member(SMALL, PLAN, two, validation_set, seed=1)
+
+
+def test_sets_of_other_classes_or_widths_are_refused(training_set, validation_set):
+    renamed = LabelledFeatures(validation_set.features, validation_set.labels, ("star", "galaxy", "agn"))
+    with pytest.raises(InputError, match="validation set star, galaxy, agn"):
+        train_member(SMALL, PLAN, training_set, renamed, seed=1)
+    narrow = LabelledFeatures(validation_set.features[:, :5], validation_set.labels, validation_set.classes)
+    with pytest.raises(InputError, match="6 features, the validation set 5"):
+        train_member(SMALL, PLAN, training_set, narrow, seed=1)
+
+
+@pytest.mark.parametrize("scaling", ["arcsinh", "none"])
+def test_a_member_survives_a_file_without_pickle(make_member, scaling):
+    member = make_member(4, scaled=scaling == "arcsinh")
+    file = io.BytesIO()
+    np.savez(file, **member.to_arrays())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        again = TrainedMember.from_arrays(arrays)
+    assert arrays_of(again) == arrays_of(member)
+    assert (again.seed, again.best_epoch, again.history) == (4, 2, {"loss": [1.0, 0.5]})
+    assert (again.scaling is None) == (scaling == "none")
+    if again.scaling is not None:
+        assert again.scaling.to_dict() == member.scaling.to_dict()
+
+
+@pytest.mark.parametrize("key", ["epochs", "batch_size", "patience", "learning_rate"])
+def test_a_wrong_plan_is_named(key):
+    with pytest.raises(ValueError, match=rf"{key}: found 0; allowed is"):
+        TrainingPlan(**{key: 0})
+
+
+def test_threads_cannot_change_once_tensorflow_runs(member):
+    limit_threads(1)  # the training set it: nothing to do
+    with pytest.raises(RuntimeError, match="call limit_threads before"):
+        limit_threads(2)
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bits(member):
+    script = (
+        "import hashlib, sys; sys.path[:0] = sys.argv[1:]\n"
+        "from conftest import blobs\n"
+        "from test_training import PLAN, SMALL, arrays_of, train_member\n"
+        "print(hashlib.sha256(arrays_of(train_member(SMALL, PLAN, blobs(600, 1), blobs(150, 2), 5))).hexdigest())"
+    )
+    import hashlib
+    from pathlib import Path
+
+    here = Path(__file__).resolve().parent
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(here), str(here.parents[1])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == hashlib.sha256(arrays_of(member)).hexdigest()
