@@ -195,7 +195,7 @@ def _from_magnitudes(value: np.ndarray, error: np.ndarray, form: PhotometryForm)
     usable = measured & ~_is(error, form.non_detection) & ~_is(error, form.not_observed)
     with np.errstate(invalid="ignore", over="ignore"):
         flux_err = np.where(usable, flux * error / MAGNITUDES_PER_E_FOLD, np.nan)
-    return _finish(flux, flux_err, outside.any(axis=1))
+    return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1))
 
 
 def _is(value: np.ndarray, sentinel: float | None) -> np.ndarray:
@@ -210,4 +210,4 @@ def _finish(flux: np.ndarray, flux_err: np.ndarray, out_of_range: np.ndarray) ->
     with np.errstate(over="ignore"):
         flux, flux_err = flux.astype(np.float32), flux_err.astype(np.float32)
     flux_err[~((flux_err > 0) & np.isfinite(flux_err)) | np.isnan(flux)] = np.nan
-    return FluxColumns(flux, flux_err, np.isinf(flux).any(axis=1), out_of_range)
+    return FluxColumns(flux, flux_err, np.logical_or.reduce(np.isinf(flux), axis=1), out_of_range)

@@ -61,8 +61,9 @@ def read_text(raw: RawTable, name: str | None) -> pa.Array:
         text = pa.array(values, mask=hidden).cast(pa.string())
     except pa.ArrowInvalid:
         raise InputError(f"{raw.source}: column {name!r} holds text that is not UTF-8") from None
-    text = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    text = pc.call_function("utf8_trim_whitespace", [text])
+    empty = pc.call_function("equal", [text, pa.scalar("")])
+    return pc.call_function("if_else", [empty, pa.scalar(None, pa.string()), text])
 
 
 def repeated(object_id: pa.Array, seen: set[str] | None = None) -> np.ndarray:

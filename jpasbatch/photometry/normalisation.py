@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.coordinates import read_coordinates
@@ -102,7 +101,7 @@ class Normalised:
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows were rejected for each reason."""
-        counts = pc.value_counts(self.rejected.column("reason")).to_pylist()
+        counts = self.rejected.column("reason").value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
 
 
@@ -196,8 +195,10 @@ def _read_flags(raw: RawTable, name: str | None) -> tuple[np.ndarray, np.ndarray
     if name is None:
         return np.zeros(len(raw), dtype=np.int32), np.zeros(len(raw), dtype=bool)
     column = raw.columns[name]
-    first = next((value for value in column if value is not None), None) if column.dtype == object else None
-    width = np.size(first) if column.dtype == object else int(np.prod(column.shape[1:]))
+    absent = (None, np.ma.masked)
+    objects = column if column.dtype == object and column.ndim == 1 else ()
+    first = next((value for value in objects if not any(value is nothing for nothing in absent)), None)
+    width = int(np.prod(column.shape[1:])) if first is None else np.size(first)
     if width > 1:
         expected = len(raw.band_names) if raw.band_names is not None else width
         column = as_vectors(raw, name, expected)
@@ -213,7 +214,7 @@ def _read_flags(raw: RawTable, name: str | None) -> tuple[np.ndarray, np.ndarray
     limits = np.iinfo(np.int32)
     if len(combined) and not (limits.min <= combined.min() and combined.max() <= limits.max):
         raise InputError(f"{raw.source}: column {name!r} holds flags beyond 32 bits ({combined.max()})")
-    return combined.astype(np.int32), hidden.any(axis=1)
+    return combined.astype(np.int32), np.logical_or.reduce(hidden, axis=1)
 
 
 def _optional_columns(raw: RawTable, survey: Survey, matched: dict[str, str]) -> Columns:
@@ -260,5 +261,5 @@ def _rejected(columns: Columns, verdict: np.ndarray, raw: RawTable) -> pa.Table:
 
 
 def _filter(column: np.ndarray | pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
-    array = column if isinstance(column, pa.Array) else pa.array(column)
+    array = pa.array(column) if isinstance(column, np.ndarray) else column
     return array.filter(pa.array(rows)).cast(kind)

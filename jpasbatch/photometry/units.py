@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jpasbatch.errors import InputError
 
@@ -59,7 +59,8 @@ def flux_unit(text: str, column: str, source: str) -> FluxUnit:
             unit = units.Unit(readable)
             for quantity, canonical in (("flux_lambda", per_wavelength), ("flux_nu", units.microjansky)):
                 if isinstance(unit, units.UnitBase) and unit.is_equivalent(canonical):
-                    return FluxUnit(quantity, float(unit.to(canonical)))
+                    scale: Any = unit.to(canonical)
+                    return FluxUnit(quantity, float(scale))
         except (ValueError, TypeError):
             pass
     raise InputError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+from pyarrow import csv as arrow_csv
 
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
@@ -79,13 +79,13 @@ def _chunks(
 ) -> Iterator[pa.Table]:
     # types are declared, not guessed: a column that is empty in the first block has no type
     types = {name: _type(name, survey) for name in wanted}
-    convert = pa.csv.ConvertOptions(
+    convert = arrow_csv.ConvertOptions(
         column_types=types, include_columns=wanted, null_values=NULLS, strings_can_be_null=True
     )
-    read = pa.csv.ReadOptions(skip_rows=skipped, block_size=BLOCK_BYTES, use_threads=False)
+    read = arrow_csv.ReadOptions(skip_rows=skipped, block_size=BLOCK_BYTES, use_threads=False)
     pending, rows, yielded = [], 0, False
     try:
-        with pa.csv.open_csv(path, read_options=read, convert_options=convert) as reader:
+        with arrow_csv.open_csv(path, read_options=read, convert_options=convert) as reader:
             pending = [pa.table([pa.array([], kind) for kind in types.values()], names=list(types))]
             for batch in reader:
                 pending.append(pa.Table.from_batches([batch]))

@@ -81,7 +81,7 @@ def _open(name: Path, path: Path) -> Any:
         with warnings.catch_warnings():
             # truncation is checked below, on every file and not by a warning
             warnings.simplefilter("ignore")
-            hdus = fits.open(name, memmap=True, lazy_load_hdus=False)
+            hdus: Any = fits.open(name, memmap=True, lazy_load_hdus=False)
             _ = [hdu.header.get("NAXIS2") for hdu in hdus]
     except Exception as error:  # astropy raises many kinds for damaged headers
         raise InputError(f"{path}: is not a readable FITS file ({error})") from None
@@ -125,7 +125,7 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     """Return the table of objects and the bands of the extension FILTER, if there is one."""
     from astropy.io import fits
 
-    tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+    tables: list[Any] = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
     filters = [hdu for hdu in tables if is_filter_table(hdu.name)]
     tables = [hdu for hdu in tables if not is_filter_table(hdu.name)]
     with_positions = [
@@ -195,11 +195,11 @@ def write_cefca_tile(path: Path, rows: dict[str, np.ndarray], survey: Survey) ->
     """
     from astropy.io import fits
 
-    tables = fits.HDUList([fits.PrimaryHDU(), _objects(rows, survey), _filters(survey)])
-    for hdu in tables:
+    hdus = [fits.PrimaryHDU(), _objects(rows, survey), _filters(survey)]
+    for hdu in hdus:
         hdu.add_checksum(when="of this HDU", override_datasum=False)
     content = BytesIO()
-    tables.writeto(content, checksum=False)
+    fits.HDUList(hdus).writeto(content, checksum=False)
     write_atomically(Path(path), content.getvalue())
 
 
@@ -215,7 +215,10 @@ def _objects(rows: dict[str, np.ndarray], survey: Survey) -> Any:
     n_rows, n_bands = len(rows["number"]), len(survey.bands)
     flux, relative_error = _published_fluxes(rows, survey, form.unit)
     for key in ("tile_id", "number"):
-        if n_rows and not np.iinfo(np.int32).min < np.min(rows[key]) <= np.max(rows[key]) <= np.iinfo(np.int32).max:
+        if (
+            n_rows
+            and not np.iinfo(np.int32).min < np.min(rows[key]) <= np.max(rows[key]) <= np.iinfo(np.int32).max
+        ):
             raise ValueError(f"{key} must fit into 32 bits")
     whole = f"{n_bands}I"
     columns = [

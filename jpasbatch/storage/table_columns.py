@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,12 +35,12 @@ def is_filter_table(name: str | None) -> bool:
     return name is not None and _bare(name) == FILTER_TABLE.casefold()
 
 
-def band_names_by_id(columns: dict[str, Sequence], source: str | Path) -> tuple[str, ...]:
+def band_names_by_id(columns: Mapping[str, Iterable[Any]], source: str | Path) -> tuple[str, ...]:
     """Return band names in the order of vectors: of rising FILTER_ID.
 
     Parameters
     ----------
-    columns : dict of str to sequence
+    columns : mapping of str to sequence
         The columns of a filter table, FILTER_ID and NAME in any case.
     source : str or Path
         For the message of the error.
