@@ -30,7 +30,7 @@ from jpasbatch.storage.catalogue_collection import (
     read_collection,
     swap_collection,
 )
-from jpasbatch.storage.catalogue_partitions import COMPRESSION, HEALPIX_COLUMN
+from jpasbatch.storage.catalogue_partitions import COMPRESSION, HEALPIX_COLUMN, required_elements
 from jpasbatch.storage.catalogue_validation import check_catalogue, strict_problems
 from jpasbatch.storage.files import (
     Lease,
@@ -205,7 +205,8 @@ def _plan(
         )
     asked = {key: value for key, value in asdict(options).items() if key != "progress"}
     identity = fingerprint(files=hashes, options=asked, name=name, rows=rows)
-    return _Plan(files, schema, rows, options, collection, name, identity)
+    assert schema is not None  # there is at least one file
+    return _Plan(files, required_elements(schema), rows, options, collection, name, identity)
 
 
 def _inspect(path: Path) -> tuple[pa.Schema, int]:
@@ -219,6 +220,7 @@ def _inspect(path: Path) -> tuple[pa.Schema, int]:
                     f"{path}: columns must hold object_id, ra and dec, and not {HEALPIX_COLUMN}; "
                     f"found {', '.join(schema.names)}."
                 )
+            _check_nulls(file.metadata, schema, path)
             for batch in file.iter_batches(columns=["ra", "dec"]):
                 _check_positions(batch, path)
             return schema, file.metadata.num_rows
@@ -228,6 +230,20 @@ def _inspect(path: Path) -> tuple[pa.Schema, int]:
         raise InputError(
             f"Cannot read {path}: {error}. It is truncated or damaged; run ingest again."
         ) from error
+
+
+def _check_nulls(metadata: pq.FileMetaData, schema: pa.Schema, path: Path) -> None:
+    """Refuse nulls within vectors: they are stored as required values."""
+    vectors = {field.name for field in schema if pa.types.is_fixed_size_list(field.type)}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in range(group.num_columns):
+            chunk = group.column(column)
+            name = chunk.path_in_schema.split(".")[0]
+            if name in vectors and (chunk.statistics is None or chunk.statistics.null_count):
+                raise InputError(
+                    f"{path}: column {name} holds nulls, or no statistics; NaN means not observed."
+                )
 
 
 def _check_positions(batch: pa.RecordBatch, path: Path) -> None:

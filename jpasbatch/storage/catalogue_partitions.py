@@ -136,7 +136,7 @@ def write_partition(table: pa.Table, staging_folder: Path, name: str) -> StagedP
     path = staging_folder / f"{name}-{uuid4().hex}.parquet"
     aside = path.with_name(f".{path.name}.tmp")
     try:
-        pq.write_table(table, aside, row_group_size=ROW_GROUP_ROWS, **COMPRESSION, **_encodings(table.schema))
+        pq.write_table(table, aside, row_group_size=ROW_GROUP_ROWS, **COMPRESSION, **encodings(table.schema))
         fsync_file(aside)
         staged = StagedPartition(path, sha256_file(aside), table.num_rows, aside.stat().st_size)
         aside.replace(path)
@@ -146,12 +146,25 @@ def write_partition(table: pa.Table, staging_folder: Path, name: str) -> StagedP
     return staged
 
 
+def required_elements(schema: pa.Schema) -> pa.Schema:
+    """Return the schema in which the values of fixed-size lists cannot be null.
+
+    Parquet then stores no null flags for them, and reading takes less than half of the time
+    (measured in ``docs/decisions/0002-flux-columns.md``).
+    """
+    for number, field in enumerate(schema):
+        if pa.types.is_fixed_size_list(field.type):
+            element = pa.field("element", field.type.value_type, nullable=False)
+            schema = schema.set(number, field.with_type(pa.list_(element, field.type.list_size)))
+    return schema
+
+
 def _ascending(column: pa.ChunkedArray) -> bool:
     values = column.to_numpy()
     return bool(np.all(values[1:] >= values[:-1]))
 
 
-def _encodings(schema: pa.Schema) -> dict[str, Any]:
+def encodings(schema: pa.Schema) -> dict[str, Any]:
     """Return dictionaries for text only (they swell floats) and split bytes for floats, as HATS does."""
     encodings, dictionaries = {}, []
     for field in schema:

@@ -12,6 +12,7 @@ from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
 from jpasbatch.storage import catalogue_import
 from jpasbatch.storage.catalogue import PartitionOptions, import_tables, open_catalogue, read_partition
 from jpasbatch.storage.catalogue_collection import WRITER_LEASE, read_collection, swap_collection
+from jpasbatch.storage.catalogue_partitions import required_elements
 from jpasbatch.storage.files import Lease
 
 ROWS = 1500
@@ -38,7 +39,7 @@ def test_what_goes_in_comes_out(published, tables, survey):
     index = found["_healpix_29"].to_numpy()
     assert found.schema.names == ["_healpix_29", *catalogue_schema(survey).names]
     assert found.schema.metadata == catalogue_schema(survey).metadata
-    assert found.drop_columns("_healpix_29").schema.equals(catalogue_schema(survey))
+    assert found.drop_columns("_healpix_29").schema.equals(required_elements(catalogue_schema(survey)))
     ours = photometry_from_table(found.sort_by("object_id"), survey)
     theirs = photometry_from_table(expected, survey)
     np.testing.assert_array_equal(ours.flux, theirs.flux)
@@ -203,6 +204,7 @@ def test_bad_inputs_are_refused_before_anything_is_built(client, photometry_of, 
         r"dec in \[-90, 90\]": good.set_column(2, "dec", pa.array([90.5] + [1.0] * 9)),
         "and not _healpix_29": good.append_column("_healpix_29", pa.array(range(10))),
         "must hold object_id": good.drop_columns("object_id"),
+        "holds nulls": good.set_column(3, good.schema.field("flux"), _with_a_null(good["flux"])),
     }.items():
         path = tmp_path / f"{len(cases)}.parquet"
         pq.write_table(table, path)
@@ -216,6 +218,12 @@ def test_bad_inputs_are_refused_before_anything_is_built(client, photometry_of, 
     with pytest.raises(InputError, match="Catalogue name"):
         import_tables(client, tables, sky, "../elsewhere", options, ROWS)
     assert not sky.exists()
+
+
+def _with_a_null(column):
+    values = column.combine_chunks().flatten().to_pylist()
+    values[7] = None
+    return pa.FixedSizeListArray.from_arrays(pa.array(values, pa.float32()), type=column.type)
 
 
 def test_bands_of_another_survey_are_refused(client, tables, photometry_of, options, tmp_path):
@@ -270,5 +278,7 @@ def test_lsdb_opens_and_computes_the_collection(published, survey, client):
     catalogue = lsdb.open_catalog(published)
     frame = catalogue.compute(progress_bar=False)
     assert len(frame) == ROWS
-    assert frame["flux"].dtype.pyarrow_dtype == catalogue_schema(survey).field("flux").type
+    found = frame["flux"].dtype.pyarrow_dtype
+    assert pa.types.is_fixed_size_list(found)
+    assert (found.list_size, found.value_type) == (len(survey.bands), pa.float32())
     assert catalogue.margin is not None
