@@ -186,7 +186,7 @@ def _calibration(measured: np.ndarray, magnitudes: np.ndarray, wavelength: np.nd
     """Factors (n, bands) A lambda^b that bring measured g, r, i (n, 3) to their magnitudes; 1 if unknown."""
     positive = np.where(measured > 0, measured, np.nan)
     offset = np.log(flux_from_ab_magnitude(magnitudes) / positive)
-    known = np.isfinite(offset).all(axis=1)
+    known = np.asarray(np.isfinite(offset).all(axis=1))
     pivot = np.log(list(PHOTOMETRY.values()))
     tilt = (offset - offset.mean(axis=1, keepdims=True)) @ (pivot - pivot.mean())
     tilt = tilt / ((pivot - pivot.mean()) ** 2).sum()
