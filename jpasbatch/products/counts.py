@@ -100,7 +100,7 @@ def poisson_count(value: float) -> PoissonCount:
     """Return a count with its interval (astropy ``frequentist-confidence``, Gehrels 1986)."""
     from astropy.stats import poisson_conf_interval
 
-    lower, upper = poisson_conf_interval(float(value), interval="frequentist-confidence")
+    lower, upper = poisson_conf_interval(np.asarray(float(value)), interval="frequentist-confidence")
     return PoissonCount(float(value), float(lower), float(upper))
 
 

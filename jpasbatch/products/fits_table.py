@@ -88,10 +88,11 @@ def write_binary_table(file: BinaryIO, primary: Header, table: Header, chunks: I
     start = file.tell()
     file.write(_header_bytes(table, 0))
     total, rows, size = OnesComplementSum(), 0, 0
+    row_bytes = dict(table.items())["NAXIS1"]
     for chunk in chunks:
         data = chunk.tobytes()
-        if len(data) != len(chunk) * table["NAXIS1"]:
-            raise ValueError(f"rows have {chunk.itemsize} bytes, the header says {table['NAXIS1']}")
+        if len(data) != len(chunk) * row_bytes:
+            raise ValueError(f"rows have {chunk.itemsize} bytes, the header says {row_bytes}")
         file.write(data)
         total.add(data)
         rows, size = rows + len(chunk), size + len(data)

@@ -110,7 +110,7 @@ def confusion_matrices(confusion: np.ndarray, classes: tuple[str, ...], titles: 
         for matrix, axes, title in zip(confusion, panels, titles, strict=True):
             share = _ratio(matrix.astype(float), np.broadcast_to(matrix.sum(axis=1)[:, None], matrix.shape))
             for row, column in np.ndindex(count, count):
-                value = share[row, column]
+                value = float(share[row, column])
                 alpha = 0.04 if np.isnan(value) else 0.04 + 0.86 * value
                 cell = (column - 0.48, row - 0.48)
                 axes.add_patch(_rectangle(cell, to_rgba(BLUE, alpha)))
@@ -251,7 +251,7 @@ def _draw_spectrum(
     redshift = f", z = {example.true_redshift:.2f}" if example.true_redshift > 0 else ""
     best = int(np.argmax(example.probabilities))
     percent = f"{class_label(classes[best])} {100 * example.probabilities[best]:.0f} %"
-    axes.set_title(f"{example.object_id} · {percent}{truth}{redshift}", size=8, pad=9)
+    axes.set_title(f"{example.object_id} · {percent}{truth}{redshift}", size=8, pad=10.5)
 
 
 def _bar(left: float, width: float, options: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ Paper A is Martinez-Solaeche et al. 2023, A&A 673, A103.
 """
 
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -135,7 +136,7 @@ def make_record(
     """
     probabilities = np.asarray(probabilities)
     _check_probabilities(probabilities, table.num_rows, len(photometry.flux), classes)
-    columns: dict[str, object] = {
+    columns: dict[str, Any] = {
         "object_id": table["object_id"],
         "ra": table["ra"],
         "dec": table["dec"],
@@ -161,7 +162,7 @@ def make_record(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _as_array(values: object, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
+def _as_array(values: Any, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
     if isinstance(values, pa.ChunkedArray):
         return values if values.type == kind else values.cast(kind)
     return pa.array(values, type=kind)
@@ -173,7 +174,7 @@ def _predicted(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
 
 
 def _quality(
-    photometry: Photometry, probabilities: np.ndarray, columns: dict[str, object], survey: Survey
+    photometry: Photometry, probabilities: np.ndarray, columns: dict[str, Any], survey: Survey
 ) -> np.ndarray:
     observed = photometry.observed
     quality = np.zeros(len(observed), dtype=np.int32)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jpasbatch.products.accumulation import (
     decode_counts,
@@ -113,9 +114,9 @@ def class_indices(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
     ValueError
         When a record holds a class that is not among ``classes``.
     """
-    import pyarrow.compute as pc
-
-    index = pc.index_in(record["predicted_class"], value_set=pa.array(list(classes)))
+    index = pc.call_function(
+        "index_in", [record["predicted_class"]], pc.SetLookupOptions(value_set=pa.array(list(classes)))
+    )
     if index.null_count:
         raise ValueError(f"records hold a predicted_class that is not among {', '.join(classes)}")
     return index.to_numpy().astype(np.int64)

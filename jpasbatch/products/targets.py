@@ -151,7 +151,7 @@ def select_targets(record: pa.Table, programme: TargetProgramme, seed: int) -> p
         if name not in record.column_names:
             raise InputError(f"targets of {programme.programme}: the records have no column {name!r}")
     columns = [record[probability_column(name)].to_numpy() for name in programme.classes]
-    probability = np.sum(columns, axis=0, dtype=np.float64)
+    probability = np.asarray(np.sum(columns, axis=0, dtype=np.float64))
     limit = _limits(record, programme)
     magnitude = record[needed[-1]].to_numpy()
     chosen = probability >= limit

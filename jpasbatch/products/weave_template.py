@@ -125,7 +125,8 @@ def read_template(file: BinaryIO) -> WeaveTemplate:
     from astropy.io import fits
 
     try:
-        with fits.open(file, memmap=False, lazy_load_hdus=False) as units:
+        with fits.open(file, memmap=False, lazy_load_hdus=False) as opened:
+            units: list[Any] = list(opened)
             if len(units) < 2 or units[1].header.get("XTENSION", "").strip() != "BINTABLE":
                 raise InputError("the WEAVE template has no binary table as its first extension")
             primary, table = units[0].header.copy(), units[1].header.copy()
@@ -138,12 +139,13 @@ def read_template(file: BinaryIO) -> WeaveTemplate:
             f"the WEAVE template has the card {card}: scaled and array columns are not supported"
         )
     template = WeaveTemplate(primary, table, _columns(table))
-    if template.dtype.itemsize != table["NAXIS1"]:
+    if template.dtype.itemsize != table.get("NAXIS1"):
         raise InputError(f"the WEAVE template has rows of {table['NAXIS1']} bytes, its columns say otherwise")
     return template
 
 
-def _columns(table: Header) -> tuple[TemplateColumn, ...]:
+def _columns(header: Header) -> tuple[TemplateColumn, ...]:
+    table: dict[str, Any] = dict(header.items())  # plain values instead of astropy's union of types
     return tuple(
         TemplateColumn(
             name=str(table[f"TTYPE{number}"]).strip(),
