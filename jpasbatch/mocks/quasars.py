@@ -4,6 +4,10 @@ Broken power law and emission lines of the SDSS composite (Vanden Berk et al. 20
 with scatter; iron and Balmer-continuum bumps; the Baldwin effect; host-galaxy light that depends on
 luminosity (Shen et al. 2011, ApJS 194, 45, eq. 1); SMC-like dust; and what lies in front
 (`jpasbatch.mocks.absorption`).
+
+Slopes, bumps and breaks were adjusted by hand to the ugriz colours of SDSS quasars and to the median of 44
+BOSS quasars seen through the J-PAS curves. A test of a classifier on those same spectra is therefore not
+fully independent of this module.
 """
 
 from __future__ import annotations

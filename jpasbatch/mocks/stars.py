@@ -100,8 +100,11 @@ TYPES = {
     "white dwarf": ((6000.0, 40000.0), 0.05),
 }
 
+METALLICITY = {"F": -0.8, "G": -0.5}
+"""Mean [M/H] in dex of the types whose faint members are halo and thick-disc stars; others -0.3: assumed."""
+
 METALLICITY_SCATTER = 0.5
-"""Standard deviation of [M/H] in dex (halo, thick and thin disc together: assumed)."""
+"""Standard deviation of [M/H] in dex: assumed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,8 @@ def draw_stars(n_stars: int, rng: np.random.Generator) -> StarParameters:
     kind = rng.choice(len(shares), size=n_stars, p=shares / shares.sum())
     limits = np.log(np.array([limit for limit, _ in TYPES.values()]))[kind]
     temperature = np.exp(rng.uniform(limits[:, 0], limits[:, 1]))
-    metallicity = np.clip(rng.normal(-0.3, METALLICITY_SCATTER, n_stars), -2.0, 0.5)
+    mean = np.array([METALLICITY.get(name, -0.3) for name in TYPES])[kind]
+    metallicity = np.clip(rng.normal(mean, METALLICITY_SCATTER), -2.0, 0.5)
     return StarParameters(kind, temperature, metallicity, rng.exponential(0.015, n_stars))
 
 
