@@ -5,6 +5,7 @@ module                      what it knows
 ==========================  =========================================================================
 `catalogue_partitions`      one Parquet file: page checksums, encodings, staging
 `catalogue_collection`      the folder of versions and its pointer
+`catalogue_plan`            what an import is: options, inspected inputs, names
 `catalogue_import`          hats-import: Parquet files into a primary catalogue and its margin
 `catalogue_publication`     staged partitions into an extension
 `catalogue_validation`      hats' strict validation and our own checks
@@ -15,8 +16,9 @@ functions, because they take seconds to import and a worker that reads a partiti
 """
 
 from jpasbatch.storage.catalogue_collection import Catalogue, current_extension, open_catalogue
-from jpasbatch.storage.catalogue_import import PartitionOptions, import_tables
+from jpasbatch.storage.catalogue_import import import_tables
 from jpasbatch.storage.catalogue_partitions import StagedPartition, read_partition, write_partition
+from jpasbatch.storage.catalogue_plan import PartitionOptions
 from jpasbatch.storage.catalogue_publication import publish_extension
 
 __all__ = [

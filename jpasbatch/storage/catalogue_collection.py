@@ -30,7 +30,7 @@ from jpasbatch.storage.catalogue_partitions import partition_file
 from jpasbatch.storage.files import write_atomically
 
 if TYPE_CHECKING:
-    from hats.catalog import CollectionProperties
+    from hats.catalog.dataset.collection_properties import CollectionProperties
 
 POINTER = "collection.properties"
 BUILDING = ".building"
@@ -88,11 +88,12 @@ def check_name(name: str, what: str) -> None:
 
 def read_point_map(folder: Path) -> np.ndarray:
     """Return the number of objects in each nested pixel, int64 (12 * 4**order,)."""
-    from hats.io import file_io, paths
+    from hats.io import paths
+    from hats.io.file_io.file_io import read_fits_image
 
     file = paths.get_point_map_file_pointer(folder)
     try:
-        return np.asarray(file_io.read_fits_image(file))
+        return np.asarray(read_fits_image(file))
     except (OSError, ValueError) as error:
         raise InputError(
             f"Cannot read the map of counts {file}: {error}. Make the catalogue again."
@@ -107,7 +108,8 @@ def open_catalogue(path: Path) -> Catalogue:
     InputError
         When there is no HATS catalogue at `path`, or it is incomplete.
     """
-    from hats.catalog import PartitionInfo, TableProperties
+    from hats.catalog.dataset.table_properties import TableProperties
+    from hats.catalog.partition_info import PartitionInfo
 
     folder = Path(path)
     if (folder / POINTER).is_file():
@@ -149,6 +151,7 @@ def current_extension(collection_folder: Path, name: str) -> Path:
         When nothing was published under that name.
     """
     from hats.catalog.dataset.extension_properties import ExtensionProperties
+    from hats.io.file_io.file_pointer import get_upath
 
     folder = Path(collection_folder)
     extensions = read_collection(folder).all_extensions or {}
@@ -159,7 +162,7 @@ def current_extension(collection_folder: Path, name: str) -> Path:
         )
     file = folder / extensions[name]
     try:
-        version = folder / ExtensionProperties.read_from_file(file).join_catalog
+        version = folder / ExtensionProperties.read_from_file(get_upath(file)).join_catalog
     except (OSError, ValueError) as error:
         raise InputError(f"Cannot read {file}, which {folder / POINTER} names: {error}.") from error
     if not version.is_dir():
@@ -205,7 +208,7 @@ def swap_collection(folder: Path, **changes: Any) -> None:
     else:
         fields = {"name": folder.resolve().name}
     fields = {key: value for key, value in (fields | changes).items() if value is not None}
-    properties = CollectionProperties(**fields)
+    properties = CollectionProperties.model_validate(fields)
     write_atomically(folder / POINTER, properties_bytes(properties.to_properties_file, POINTER))
 
 

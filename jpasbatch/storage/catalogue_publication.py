@@ -129,17 +129,21 @@ def register_extension(collection: Path, name: str, version: str) -> None:
     from hats.catalog.dataset.extension_properties import ExtensionProperties
 
     current = read_collection(collection)
-    properties = ExtensionProperties(
-        name=version,
-        primary_catalog=current.name,
-        primary_column="object_id",
-        join_catalog=version,
-        join_column="object_id",
-        extension_columns=[
-            column for column in open_catalogue(collection / version).schema.names if column not in _REQUIRED
-        ],
-        extension_join_style="left",  # rows in quarantine stay, with missing values
-        shares_primary_coordinates=True,
+    properties = ExtensionProperties.model_validate(
+        {
+            "name": version,
+            "primary_catalog": current.name,
+            "primary_column": "object_id",
+            "join_catalog": version,
+            "join_column": "object_id",
+            "extension_columns": [
+                column
+                for column in open_catalogue(collection / version).schema.names
+                if column not in _REQUIRED
+            ],
+            "extension_join_style": "left",  # rows in quarantine stay, with missing values
+            "shares_primary_coordinates": True,
+        }
     )
     file = f"{version}.properties"
     write_atomically(collection / file, properties_bytes(properties.to_properties_file, file))
@@ -260,8 +264,10 @@ def _describe(
     schema: pa.Schema,
 ) -> None:
     """Write what makes a folder of partitions a HATS catalogue, and the provenance."""
-    from hats.catalog import PartitionInfo, TableProperties
-    from hats.io import file_io, paths
+    from hats.catalog.dataset.table_properties import TableProperties
+    from hats.catalog.partition_info import PartitionInfo
+    from hats.io import paths
+    from hats.io.file_io.file_io import write_fits_image
     from hats.io.parquet_metadata import write_parquet_metadata
     from hats.io.skymap import write_skymap
     from hats.pixel_math.healpix_pixel import HealpixPixel
@@ -272,24 +278,26 @@ def _describe(
     )
     partition_info.write_to_file(catalog_path=building)
     rows = write_parquet_metadata(building)
-    file_io.write_fits_image(point_map, paths.get_point_map_file_pointer(building))
+    write_fits_image(point_map, paths.get_point_map_file_pointer(building))
     write_skymap(histogram=point_map, catalog_dir=building)
     content = json.loads(canonical_json(description))
     (building / PROVENANCE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    properties = TableProperties(
-        catalog_name=building.name,
-        catalog_type="object",
-        total_rows=rows,
-        ra_column="ra",
-        dec_column="dec",
-        healpix_column=HEALPIX_COLUMN,
-        healpix_order=HEALPIX_ORDER,
-        skymap_order=primary.map_order,
-        hats_order=partition_info.get_highest_order(),
-        hats_max_rows=max(record["rows"] for record in filled),
-        moc_sky_fraction=f"{partition_info.calculate_fractional_coverage():0.5f}",
-        jpasbatch_primary=primary.name,
-        **TableProperties.new_provenance_dict(building, builder=f"jpasbatch v{jpasbatch.__version__}"),
+    properties = TableProperties.model_validate(
+        {
+            "catalog_name": building.name,
+            "catalog_type": "object",
+            "total_rows": rows,
+            "ra_column": "ra",
+            "dec_column": "dec",
+            "healpix_column": HEALPIX_COLUMN,
+            "healpix_order": HEALPIX_ORDER,
+            "skymap_order": primary.map_order,
+            "hats_order": partition_info.get_highest_order(),
+            "hats_max_rows": max(record["rows"] for record in filled),
+            "moc_sky_fraction": f"{partition_info.calculate_fractional_coverage():0.5f}",
+            "jpasbatch_primary": primary.name,
+            **TableProperties.new_provenance_dict(building, builder=f"jpasbatch v{jpasbatch.__version__}"),
+        }
     )
     properties.to_properties_file(building)
 
