@@ -34,6 +34,8 @@ from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.photometry.features import FEATURES
 from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.products.counts import CountOptions
+from jpasbatch.products.distributions import DistributionOptions
+from jpasbatch.products.survey_tally import ProductOptions
 from jpasbatch.products.targets import TargetProgramme
 from jpasbatch.products.weave import Submission
 from jpasbatch.storage.catalogue import PartitionOptions
@@ -145,7 +147,8 @@ class Job(Section):
     model: MultilayerPerceptron = MultilayerPerceptron()
     training: TrainingPlan = TrainingPlan()
     committee: CommitteeSection = CommitteeSection()
-    counts: CountOptions | None = None
+    counts: CountOptions = CountOptions()
+    distributions: DistributionOptions = DistributionOptions()
     targets: tuple[TargetProgramme, ...] = ()
     submission: Submission = Submission()
 
@@ -165,14 +168,19 @@ class Job(Section):
                 raise ValueError(
                     f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
                 )
-        sections = [("counts", self.counts)] + [(f"targets[{i}]", t) for i, t in enumerate(self.targets)]
-        for key, section in sections:
-            unknown = [c for c in (section.classes if section else ()) if c not in self.classes]
+        sections = [("counts", self.counts), *((f"targets[{i}]", t) for i, t in enumerate(self.targets))]
+        for key, section in sections if self.classes else ():
+            unknown = [name for name in section.classes if name not in self.classes]
             if unknown:
                 raise ValueError(
                     f"{key}.classes: '{unknown[0]}' is not a class of this job; allowed: {', '.join(self.classes)}"
                 )
         return self
+
+    @property
+    def products(self) -> ProductOptions:
+        """What is made of the probabilities."""
+        return ProductOptions(self.counts, self.distributions, self.targets, seed=self.seed)
 
 
 def load_job(path: Path, data: Path | None = None) -> Job:

@@ -57,7 +57,7 @@ class CountOptions:
     classes: tuple[str, ...] = ("qso_low", "qso_high")
     band_role: str = "g"
     brighter_than: float = 23.0
-    minimum_class_star: float | None = 0.5
+    minimum_class_star: float | None = None
     nside: int = 64
     area_nside: int = 2048
     threshold: float = 0.5

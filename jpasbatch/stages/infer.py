@@ -193,7 +193,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     survey, job = workspace.survey, workspace.job
     manifest, graph, committee_folder = find_committee(workspace)
-    check_manifest(manifest, survey, job.classes)
+    check_manifest(manifest, survey, job.classes or None)
     catalogue = open_catalogue(workspace.sky)
     code = code_fingerprint(*CODE)
     identity = fingerprint(

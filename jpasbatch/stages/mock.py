@@ -75,10 +75,11 @@ def _parts(options: MockSky | ObservedSpectra) -> list[tuple[str, int]]:
 
 
 def _input_hashes(options: MockSky | ObservedSpectra) -> dict[str, str]:
-    if not isinstance(options, ObservedSpectra):
-        return {}
+    folders = [options.filters] if options.filters else []
+    if isinstance(options, ObservedSpectra):
+        folders.append(options.spectra)
     hashes = {}
-    for folder in (Path(options.spectra), Path(options.filters)):
+    for folder in map(Path, folders):
         if not folder.is_dir():
             raise InputError(
                 f"[mock]: no such folder: {folder}; download the public data and name its folder"

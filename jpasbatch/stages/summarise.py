@@ -21,7 +21,8 @@ from jpasbatch.config import Job
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.report import render_report
-from jpasbatch.products.targets import target_schema
+from jpasbatch.products.survey_tally import check_products
+from jpasbatch.products.targets import select_targets, target_schema
 from jpasbatch.products.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.stages.infer import PREDICTIONS, partition_name
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -48,10 +49,13 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     predictions = open_catalogue(current_extension(workspace.sky, PREDICTIONS))
     photometry = open_catalogue(workspace.sky)
     _check_classes(predictions.schema, job)
+    check_products(job.products, workspace.survey, tuple(job.classes))
     identity = fingerprint(
         predictions=predictions.name,
         photometry=photometry.name,
-        job=job.model_dump(include={"name", "title", "classes", "counts", "targets", "seed"}),
+        job=job.model_dump(
+            include={"name", "title", "classes", "counts", "distributions", "targets", "seed"}
+        ),
         submission=repr(job.submission),
         survey=repr(workspace.survey),
         code=code_fingerprint(*CODE),
@@ -141,8 +145,9 @@ def tally_partition(job: Job, sky: str, order: int, pixel: int, folder: str) -> 
     predictions = open_catalogue(current_extension(Path(sky), PREDICTIONS))
     records = read_partition(predictions.partition_path(order, pixel))
     table = read_partition(open_catalogue(Path(sky)).partition_path(order, pixel), list(COLUMNS))
-    tallies, targets = Tallies.create(job, survey).add(records, align(table, records), job, survey)
-    for number, found in enumerate(targets):
+    tallies = Tallies.of_partition(records, align(table, records), job, survey)
+    for number, programme in enumerate(job.targets):
+        found = select_targets(records, programme, job.seed)
         _publish(
             _target_part(Path(folder), number, name), lambda file, found=found: pq.write_table(found, file)
         )

@@ -60,17 +60,13 @@ def report_content(
         reference_band=survey.reference_band,
         is_mock=getattr(job.mock, "kind", "") == "builtin",
         warnings=_warnings(workspace),
-        counts=tallies.counts.extract() if tallies.counts else None,
-        sky=tallies.sky.extract(),
-        distributions=tallies.distributions.extract(),
-        examples=tallies.examples.extract(),
+        **tallies.products.extract(),
         band_wavelengths=survey.wavelengths,
         band_widths=np.array([band.width for band in survey.bands]),
         reliability=_reliability(tallies, tuple(job.classes)) if known else (),
         # the report has true classes in rows, the tally has them in columns as the paper prints them
         confusion=tallies.confusion.extract().transpose(0, 2, 1) if known else None,
         truth_note=_truth_note(workspace, int(tallies.confusion.total().sum())),
-        targets=tuple(tally.extract() for tally in tallies.targets),
         quarantine=_quarantine(records),
         provenance=_provenance(workspace, records, identity),
         stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
@@ -149,7 +145,7 @@ def summary_values(
             "quarantined": held,
             "reasons": {line.reason: line.rows for line in _quarantine(records)},
         },
-        "counts": _counts(tallies.counts.extract()) if tallies.counts else None,
+        "counts": _counts(tallies.products.counts.extract()),
         "scores": _scores(workspace, tallies),
         "validation": records.get("train", {}).get("validation"),
         "targets": {
@@ -158,7 +154,7 @@ def summary_values(
                 "expected_right": one.expected,
                 "priorities": one.priorities.tolist(),
             }
-            for one in (tally.extract() for tally in tallies.targets)
+            for one in (tally.extract() for tally in tallies.products.targets)
         },
         "seconds": {stage: record["seconds"] for stage, record in records.items()},
         "fingerprints": {

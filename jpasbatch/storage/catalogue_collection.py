@@ -79,6 +79,15 @@ class Catalogue:
             raise InputError(f"{self.path}: coverage of order {order}; allowed is 0 to {self.map_order}.")
         return np.unique(np.flatnonzero(read_point_map(self.path)) >> 2 * (self.map_order - order))
 
+    def rows_by_partition(self) -> dict[tuple[int, int], int]:
+        """Return the number of rows of each partition, from the map of counts (no partition is read)."""
+        counts = read_point_map(self.path)
+        widths = {order: 4 ** (self.map_order - order) for order, _ in self.pixels}
+        return {
+            (order, pixel): int(counts[pixel * widths[order] : (pixel + 1) * widths[order]].sum())
+            for order, pixel in self.pixels
+        }
+
 
 def check_name(name: str, what: str) -> None:
     """Refuse a name that cannot be a folder, or that HATS properties could not list."""
