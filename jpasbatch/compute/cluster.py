@@ -44,8 +44,6 @@ class LocalCluster:
         Number of worker processes, of one thread each.
     memory_limit : str
         Memory of one worker at which it is restarted, such as ``"4 GiB"``; ``"auto"`` shares the machine.
-    dashboard : bool
-        Whether to serve Dask's status page on a free loopback port.
     resources : dict of str to float
         What each worker offers, such as ``{GPU = 1}``; training asks for ``GPU`` where it is declared.
     no_workers_timeout : float
@@ -55,7 +53,6 @@ class LocalCluster:
     kind: Literal["local"] = "local"
     workers: int = 2
     memory_limit: str = "auto"
-    dashboard: bool = False
     resources: dict[str, float] = field(default_factory=dict)
     no_workers_timeout: float = 60.0
 
@@ -166,8 +163,8 @@ def open_cluster(options: Cluster) -> Iterator[Executor]:
 
 @contextmanager
 def _open_local(options: LocalCluster) -> Iterator[Client]:
-    import dask
     import distributed
+    from dask import config
 
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
@@ -175,13 +172,14 @@ def _open_local(options: LocalCluster) -> Iterator[Client]:
         "distributed.admin.large-graph-warning-threshold": "1MB",
     }
     with (
-        dask.config.set(settings),
+        config.set(settings),
         distributed.LocalCluster(
             n_workers=options.workers,
             threads_per_worker=THREADS_PER_WORKER,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if options.dashboard else None,
+            # always a free port: where the default one is taken, Dask warns even if nothing is to be served
+            dashboard_address="127.0.0.1:0",
             memory_limit=options.memory_limit,
             resources=options.resources or None,
         ) as cluster,

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
 from jpasbatch.errors import InputError, TryAgainError
@@ -174,14 +174,15 @@ class _Window:
 
     def capacity(self) -> int:
         """Return how many tasks may be in flight: twice the slots, at least 64."""
-        return max(MINIMUM_WINDOW, 2 * len(self.client.nthreads()))
+        return max(MINIMUM_WINDOW, 2 * len(cast(dict, self.client.nthreads())))
 
     def finished(self) -> list[Future]:
         """Wait up to one tick and return the futures that ended."""
         from distributed import wait
 
         try:
-            return list(wait(list(self.tasks), timeout=TICK_SECONDS, return_when="FIRST_COMPLETED").done)
+            ended = cast(Any, wait(list(self.tasks), timeout=TICK_SECONDS, return_when="FIRST_COMPLETED"))
+            return list(ended.done)
         except TimeoutError:
             self._check_workers()
             return []

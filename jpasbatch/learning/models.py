@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -15,8 +16,15 @@ from jpasbatch.learning.scaling import SCALINGS
 class Model(Protocol):
     """A kind of network. Every member of `MODELS` passes the contract in the tests."""
 
-    kind: str
-    input_scaling: str
+    @property
+    def kind(self) -> str:
+        """Name in job files."""
+        ...
+
+    @property
+    def input_scaling(self) -> str:
+        """Kind of `jpasbatch.learning.scaling`."""
+        ...
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
         """Return an untrained Keras model (n, n_inputs) -> logits (n, n_classes); same seed, same network."""
@@ -101,8 +109,22 @@ MODELS: dict[str, type[MultilayerPerceptron]] = {"mlp": MultilayerPerceptron}
 
 
 def load_keras() -> ModuleType:
-    """Import Keras (about 10 s) without the start-up notes of TensorFlow on the user's terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
+    """Import Keras (about 10 s) without the start-up notes of TensorFlow on the user's terminal.
 
+    The notes come from C++, before any logging is set up, so that only the file descriptor can be held back.
+    What Python raises is not affected.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silence, 2)
+        import keras
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(silence)
     return keras

@@ -88,7 +88,7 @@ def write_binary_table(file: BinaryIO, primary: Header, table: Header, chunks: I
     start = file.tell()
     file.write(_header_bytes(table, 0))
     total, rows, size = OnesComplementSum(), 0, 0
-    row_bytes = dict(table.items())["NAXIS1"]
+    row_bytes = int(str(dict(table.items())["NAXIS1"]))
     for chunk in chunks:
         data = chunk.tobytes()
         if len(data) != len(chunk) * row_bytes:

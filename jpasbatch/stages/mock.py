@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
@@ -117,7 +119,7 @@ def write_mock_table(
     target = Path(folder) / part / f"{part}_{index:04d}.fits"
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}")
-    write_cefca_tile(aside, table, survey)
+    write_cefca_tile(aside, cast(dict[str, np.ndarray], table), survey)
     fsync_file(aside)
     aside.replace(target)
     fsync_folder(target.parent)

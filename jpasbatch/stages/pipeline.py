@@ -51,9 +51,10 @@ def run_verb(
     workspace = open_workspace(job_file, output, data, allow_gaps)
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
     with workspace.prepare(), open_cluster(cluster) as executor:
-        for stage in needed_stages(workspace) if verb == "run" else (verb,):
+        stages = needed_stages(workspace) if verb == "run" else (verb,)
+        for stage in stages:
             report_stage(stage, run_stage(stage, workspace, executor))
-    if verb in ("run", "summarise"):
+    if "summarise" in stages:
         print(f"report: {workspace.folder / 'report.html'}")
     return 0
 

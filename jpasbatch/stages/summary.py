@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,14 +75,20 @@ def report_content(
 
 
 def _warnings(workspace: Workspace) -> tuple[str, ...]:
-    found = workspace.job.submission.warnings() if workspace.job.targets else ()
-    if getattr(workspace.job.mock, "kind", "") == "spectra" and workspace.job.committee.artefact:
-        return (
-            *found,
-            "Real spectra, seen through the survey's filters and classified by a committee that was trained on "
-            "mocks: the scores show how far those mocks are from real objects.",
+    found = [*workspace.job.submission.warnings()] if workspace.job.targets else []
+    kind = getattr(workspace.job.mock, "kind", "")
+    if kind == "spectra":
+        found.append(
+            "Real spectra, seen through the survey's filters. Where the committee was trained on the built-in mock "
+            "sky, this is no independent test: the quasars of that sky were tuned by eye against some of these "
+            "spectra. The scores show how far that sky is from real objects, and count few of them."
         )
-    return found
+    if kind == "builtin":
+        found.append(
+            "The committee learnt from as many objects of each class, but galaxies outnumber quasars in the sky. "
+            "No prior is applied: probabilities and counts of the rare classes come out too high."
+        )
+    return tuple(found)
 
 
 def _truth_note(workspace: Workspace, number: int) -> str:
@@ -124,7 +131,9 @@ def _provenance(workspace: Workspace, records: dict[str, dict[str, Any]], identi
     fingerprints = {
         f"{stage} fingerprint": record["fingerprint"][:SHORT] for stage, record in records.items()
     }
-    places = {key: str(records["infer"][key]) for key in ("predictions", "committee") if "infer" in records}
+    places = {
+        key: Path(records["infer"][key]).name for key in ("predictions", "committee") if "infer" in records
+    }
     return {**versions(), **fingerprints, "summarise fingerprint": identity[:SHORT], **places}
 
 

@@ -109,7 +109,9 @@ def align(table: pa.Table, records: pa.Table) -> pa.Table:
         When a record has no row: then the two are not of the same catalogue.
     """
     wanted = records["object_id"].combine_chunks()
-    kept = table.filter(pc.is_in(table["object_id"], value_set=wanted))
+    kept = table.filter(
+        pc.call_function("is_in", [table["object_id"]], pc.SetLookupOptions(value_set=wanted))
+    )
     if kept["object_id"].to_pylist() != wanted.to_pylist():
         raise ValueError("predictions and photometry of a partition hold different objects")
     return kept

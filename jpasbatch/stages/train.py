@@ -204,7 +204,7 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     target = Path(folder) / f"member-{index:02d}.npz"
     aside = target.with_name(f".{target.name}.{uuid4().hex[:12]}")
     with aside.open("wb") as file:
-        np.savez(file, **member.to_arrays())
+        np.savez(file, allow_pickle=False, **member.to_arrays())
     fsync_file(aside)
     aside.replace(target)
     record = {
