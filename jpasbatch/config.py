@@ -6,13 +6,14 @@ job file is an options dataclass of the room that it configures, so that a new o
 
 from __future__ import annotations
 
-import difflib
+import datetime
+import json
+import math
 import os
 import re
 import tomllib
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -25,6 +26,7 @@ from pydantic import (
 )
 
 from jpasbatch.compute.cluster import AddressCluster, LocalCluster, SerialCluster
+from jpasbatch.config_errors import explain
 from jpasbatch.errors import InputError
 from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import ClassDefinition
@@ -43,6 +45,9 @@ from jpasbatch.storage.catalogue import PartitionOptions
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
+DEEPEST = 16
+OPEN_ENDED = ("redshift", "unknown_proper_motion")
+"""Keys whose value may be inf or nan; everywhere else it would compare false without a word."""
 
 
 class Section(BaseModel):
@@ -157,7 +162,7 @@ class Job(Section):
     def _plain_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ValueError(
-                f"found '{name}'; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)"
+                f"found {name!r}; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)"
             )
         return name
 
@@ -175,6 +180,7 @@ class Job(Section):
                 raise ValueError(
                     f"{key}.classes: '{unknown[0]}' is not a class of this job; allowed: {', '.join(self.classes)}"
                 )
+        _ = self.products  # two target lists in one file are refused
         return self
 
     @property
@@ -225,16 +231,22 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        When it cannot be read or parsed (duplicate keys are refused by TOML itself).
+        When it cannot be read or parsed (duplicate keys are refused by TOML itself), or holds a value
+        that no key takes.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also integers of 5000 digits and lists 1000 deep
         raise InputError(f"{path}: not valid TOML: {error}") from error
+    try:
+        _check_values(tables)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    return tables
 
 
 def expand_data(value: Any, data: Path | None, path: Path) -> Any:
@@ -260,79 +272,32 @@ def expand_data(value: Any, data: Path | None, path: Path) -> Any:
 
 
 def _validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
+    """Return the checked object; nothing is converted (``"15"`` and ``15.0`` are no whole numbers)."""
     try:
-        return TypeAdapter(kind).validate_python(tables)
+        # a union of dataclasses has no model above it that would forbid unknown keys
+        config = None if isinstance(kind, type) else ConfigDict(extra="forbid")
+        # of all forms only JSON is strict about types and takes a list for a tuple
+        return TypeAdapter(kind, config=config).validate_json(json.dumps(tables), strict=True)
     except ValidationError as error:
-        lines = [_explain(kind, item) for item in error.errors()]
+        lines = [explain(kind, item) for item in error.errors()]
         raise InputError(f"{path}: " + "; ".join(dict.fromkeys(lines))) from error
 
 
-def _explain(kind: Any, item: Any) -> str:
-    """Say in one line what is wrong with one key."""
-    location = list(item["loc"])
-    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = allowed_keys(kind, location[:-1])
-        table = ".".join(str(part) for part in _visible(location[:-1])) or "the top level"
-        close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        return f"unknown key '{location[-1]}' in {table}{hint}; allowed: {', '.join(allowed)}"
-    key = ".".join(str(part) for part in _visible(location)) or "the top level"
-    if item["type"] in ("missing", "missing_argument"):
-        return f"'{key}' is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    found = "" if item["type"] == "value_error" else f" (found {item['input']!r})"
-    return f"{key}: {message}{found}"
-
-
-def _visible(location: list[Any]) -> list[Any]:
-    """Drop the tags that a union of kinds adds to a location: they are no keys of the file."""
-    tags = {"builtin", "spectra", "serial", "local", "address"}
-    return [
-        part
-        for i, part in enumerate(location)
-        if not (part in tags and (i == 0 or location[i - 1] == "mock"))
-    ]
-
-
-def allowed_keys(kind: Any, location: list[Any]) -> list[str]:
-    """Return the keys that the table at a location may hold, in the order in which they are declared."""
-    here = _types(kind)
-    for part in location:
-        if isinstance(part, int):
-            continue
-        found = [option for option in here if _tag(option) == part]
-        here = found or [step for option in here for step in _types(_member(option, part))]
-    return list(dict.fromkeys(name for option in here for name in _names(option)))
-
-
-def _names(kind: Any) -> list[str]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return list(kind.model_fields)
-    return [item.name for item in fields(kind)] if is_dataclass(kind) else []
-
-
-def _tag(kind: Any) -> Any:
-    if not is_dataclass(kind):
-        return None
-    return next((item.default for item in fields(kind) if item.name == "kind"), None)
-
-
-def _member(kind: Any, name: str) -> Any:
-    from typing import get_type_hints
-
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        info = kind.model_fields.get(name)
-        return info.annotation if info else None
-    if is_dataclass(kind):
-        return get_type_hints(kind).get(name)
-    return get_args(kind)[1] if get_origin(kind) is dict else None
-
-
-def _types(kind: Any) -> list[Any]:
-    """Return the classes that an annotation may stand for, without optional, union, tuple and annotated."""
-    origin = get_origin(kind)
-    if origin is dict or (isinstance(kind, type) and origin is None):
-        return [kind]
-    if origin is Literal:
-        return []
-    return [option for argument in get_args(kind) if argument is not Ellipsis for option in _types(argument)]
+def _check_values(value: Any, key: str = "", depth: int = 0) -> None:
+    """Refuse values that no key takes, wherever they are."""
+    if depth > DEEPEST:
+        raise ValueError(f"{key}: tables or lists lie {DEEPEST} deep in each other; a job needs five")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_values(item, name, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_values(item, key, depth + 1)
+    elif isinstance(value, datetime.date | datetime.time):
+        raise ValueError(f"{key} = {value}: dates and times are not used here; write text in quotes")
+    elif isinstance(value, str) and "\0" in value:
+        raise ValueError(f"{key} = {value[:80]!r}: holds the character 0")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{key} = {str(value)[:20]}...: does not fit into 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value) and key not in OPEN_ENDED:
+        raise ValueError(f"{key} = {value}: must be finite")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.cluster import Executor, SerialCluster, open_cluster
-from jpasbatch.config import load_cluster, load_job
+from jpasbatch.config import Job, load_cluster, load_job
+from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.products.survey_tally import check_products
 from jpasbatch.stages.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -26,10 +28,26 @@ def demo_job() -> Path:
 def open_workspace(
     job_file: Path, output: Path | None, data: Path | None, allow_gaps: bool = False
 ) -> Workspace:
-    """Load a job and return its workspace; nothing is created yet."""
+    """Load a job and return its workspace; nothing is created yet.
+
+    Raises
+    ------
+    InputError
+        When the job is wrong, also where only its last stage would see that.
+    """
     job = load_job(job_file, data)
+    survey = load_survey(job.survey)
+    if job.classes:
+        check_products(job.products, survey, tuple(job.classes))
+    _check_filter_tables(job)
     folder = (output or Path("runs") / job.name).resolve()
-    return Workspace(job, load_survey(job.survey), folder, allow_gaps)
+    return Workspace(job, survey, folder, allow_gaps)
+
+
+def _check_filter_tables(job: Job) -> None:
+    for table, named in (("catalogue", job.catalogue.filter_table), ("samples", job.samples.filter_table)):
+        if named is not None and not Path(named).is_file():
+            raise InputError(f"[{table}] filter_table = '{named}': there is no such file")
 
 
 def run_verb(

@@ -1,0 +1,121 @@
+"""What is wrong with a key of a job or cluster file, in one line and in the words of TOML."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+TOML_WORDS = {
+    "tuple_type": "must be a list",
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "dataclass_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+}
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+MISSING = ("missing", "missing_argument")
+LONGEST_FOUND = 80
+
+
+def explain(kind: Any, item: Any) -> str:
+    """Say what is wrong with one key, what was found and what is allowed.
+
+    Parameters
+    ----------
+    kind : type or annotation
+        What the file was to become.
+    item : mapping
+        An entry of ``ValidationError.errors()``.
+    """
+    location = list(item["loc"])
+    here, key = _follow(kind, location)
+    if item["type"] in UNKNOWN:
+        table = _follow(kind, location[:-1])[1] or "the top level"
+        allowed = allowed_keys(kind, location[:-1])
+        return f"unknown key '{location[-1]}' in {table}{_choices(str(location[-1]), allowed)}"
+    if item["type"] in MISSING:
+        return f"'{key}' is missing"
+    if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        tags = [str(_tag(option)) for option in here]
+        named = f"{key}.kind" if key else "kind"
+        if item["type"] == "union_tag_not_found":
+            return f"'{named}' is missing; allowed: {', '.join(tags)}"
+        found = str(item["ctx"]["tag"])
+        return f"{named}: found '{found[:LONGEST_FOUND]}'{_choices(found, tags)}"
+    prefix = f"{key}: " if key else ""
+    if item["type"] == "value_error":
+        return prefix + item["msg"].removeprefix("Value error, ")
+    message = TOML_WORDS.get(item["type"], item["msg"].replace("Input should", "must"))
+    found = repr(item["input"])
+    return (
+        f"{prefix}{message} (found {found if len(found) <= LONGEST_FOUND else found[:LONGEST_FOUND] + '...'})"
+    )
+
+
+def allowed_keys(kind: Any, location: Sequence[Any]) -> list[str]:
+    """Return the keys that the table at a location may hold, in the order in which they are declared."""
+    here, _ = _follow(kind, location)
+    return list(dict.fromkeys(name for option in here for name in _names(option)))
+
+
+def _choices(found: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(found, allowed, n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    return f"{hint}; allowed: {', '.join(allowed)}"
+
+
+def _follow(kind: Any, location: Sequence[Any]) -> tuple[list[Any], str]:
+    """Return what may stand at a location, and the location as a user would write it.
+
+    A union of kinds adds the kind that it took to a location; that is no key of the file.
+    """
+    here, written = _types(kind), ""
+    for part in location:
+        if isinstance(part, int):
+            written += f"[{part}]"
+            continue
+        chosen = [option for option in here if _tag(option) == part]
+        if len(here) > 1 and chosen:
+            here = chosen
+            continue
+        here = [step for option in here for step in _types(_member(option, part))]
+        written += f".{part}" if written else str(part)
+    return here, written
+
+
+def _names(kind: Any) -> list[str]:
+    if is_dataclass(kind):
+        return [item.name for item in fields(kind)]
+    return list(getattr(kind, "model_fields", ()))
+
+
+def _tag(kind: Any) -> Any:
+    if not is_dataclass(kind):
+        return None
+    return next((item.default for item in fields(kind) if item.name == "kind"), None)
+
+
+def _member(kind: Any, name: str) -> Any:
+    if is_dataclass(kind):
+        return get_type_hints(kind).get(name)
+    if get_origin(kind) is dict:
+        return get_args(kind)[1]
+    info = getattr(kind, "model_fields", {}).get(name)
+    return info.annotation if info else None
+
+
+def _types(kind: Any) -> list[Any]:
+    """Return the classes that an annotation may stand for, without optional, union, tuple and annotated."""
+    origin = get_origin(kind)
+    if kind is NoneType or kind is None or origin is Literal:
+        return []
+    if origin is dict or (isinstance(kind, type) and origin is None):
+        return [kind]
+    return [option for argument in get_args(kind) if argument is not Ellipsis for option in _types(argument)]

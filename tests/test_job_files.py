@@ -1,0 +1,91 @@
+"""Every job file and cluster file that is shipped: it loads, and its folder's README lists it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jpasbatch.config import Job, load_cluster, load_job
+from jpasbatch.learning.samples import label
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+JOBS = sorted((REPOSITORY / "jobs").glob("*.toml"))
+CLUSTERS = sorted((REPOSITORY / "deploy").glob("*.toml"))
+BOTH = pytest.mark.parametrize("path", [*JOBS, demo_job()], ids=lambda path: path.name)
+
+
+def test_there_are_some():
+    assert len(JOBS) >= 3
+    assert len(CLUSTERS) >= 2
+
+
+@BOTH
+def test_a_job_file_opens(path, tmp_path):
+    workspace = open_workspace(path, None, tmp_path)
+    assert workspace.folder == Path("runs").resolve() / workspace.job.name
+    assert not workspace.folder.is_relative_to(tmp_path)
+    assert needed_stages(workspace)
+    assert not list(tmp_path.iterdir())
+
+
+@BOTH
+def test_a_job_file_says_what_it_is(path, tmp_path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert load_job(path, tmp_path).title
+
+
+@BOTH
+def test_a_job_file_has_a_home_for_every_row(path, tmp_path):
+    job = load_job(path, tmp_path)
+    assert (job.mock is None) == (job.catalogue.input is not None)
+    if job.classes:
+        assert label(["star"], [0.0], job.classes).tolist() == [list(job.classes).index("star")]
+    assert load_survey(job.survey).bands
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)
+def test_a_job_file_names_its_own_command(path):
+    text = path.read_text(encoding="utf-8")
+    assert f"jpasbatch run jobs/{path.name}" in text
+    # a folder that the user is to fill is described above the tables
+    for folder in set(re.findall(r"\{data\}/([a-z_]+)", text)):
+        assert f"FOLDER/{folder}" in text
+
+
+def test_job_names_are_unique(tmp_path):
+    names = [load_job(path, tmp_path).name for path in [*JOBS, demo_job()]]
+    assert len(set(names)) == len(names)
+
+
+def test_two_jobs_of_one_committee_have_the_same_classes(tmp_path):
+    borrowed: list[Job] = [job for path in JOBS if (job := load_job(path, tmp_path)).committee.artefact]
+    assert borrowed
+    for job in borrowed:
+        if job.committee.artefact == "demo/committee":
+            assert job.classes == load_job(demo_job()).classes
+
+
+@pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.name)
+def test_a_cluster_file_loads(path):
+    load_cluster(path)
+    assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.name)
+def test_what_a_cluster_file_comments_out_loads_too(path, tmp_path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    tables = re.compile(r"# (\[[a-z]+\]|[A-Za-z_]+ *= .*)")
+    opened = [found[1] if (found := tables.fullmatch(line)) else line for line in lines]
+    changed = tmp_path / path.name
+    changed.write_text("\n".join(opened), encoding="utf-8")
+    load_cluster(changed)
+
+
+@pytest.mark.parametrize("folder", ["jobs", "deploy"])
+def test_the_readme_lists_each_file_once(folder):
+    text = (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (REPOSITORY / folder).glob("*.toml"))
