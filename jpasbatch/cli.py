@@ -4,7 +4,7 @@ Flags say where and how, never what: the science is in the job file. Heavy libra
 runs, so that ``--help`` answers at once.
 
 Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-75 interrupted or locked, run the same command again.
+75 interrupted or locked, run the same command again; 1, of ``status`` only, when a stage is not done.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ VERBS = {
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
-            75 interrupted or locked: run the same command again"""
+            75 interrupted or locked: run the same command again | 1 status: a stage is not done"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -64,14 +64,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
         "--cluster", type=Path, metavar="FILE", help="cluster file; two local processes without it"
     )
     command.add_argument(
         "--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME, or demo)"
     )
     command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
-    command.add_argument("--serial", action="store_true", help="run in this process, for debugging")
+    where.add_argument("--serial", action="store_true", help="run in this process, for debugging")
     command.add_argument(
         "--allow-gaps", action="store_true", help="publish although partitions are quarantined"
     )

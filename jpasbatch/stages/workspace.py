@@ -59,8 +59,20 @@ class Workspace:
         return self.folder / "quarantine"
 
     def prepare(self) -> Lease:
-        """Create the output folder and return the lease that a writing run holds."""
-        (self.folder / "work").mkdir(parents=True, exist_ok=True)
+        """Create the output folder and return the lease that a writing run holds.
+
+        Raises
+        ------
+        InputError
+            When the folder cannot be created or written.
+        """
+        try:
+            (self.folder / "work").mkdir(parents=True, exist_ok=True)
+            (self.folder / "work" / "lease").touch()
+        except OSError as error:
+            raise InputError(
+                f"cannot write to the output folder {self.folder} ({error.strerror}); name another with --output"
+            ) from error
         return Lease(self.folder / "work" / "lease")
 
     def run_folder(self, stage: str, fingerprint: str) -> Path:
@@ -70,11 +82,25 @@ class Workspace:
         return path
 
     def record(self, stage: str) -> dict[str, Any] | None:
-        """Return what a stage recorded when it last finished, or None."""
+        """Return what a stage recorded when it last finished, or None.
+
+        Raises
+        ------
+        InputError
+            When the record is damaged.
+        """
         path = self.folder / "work" / f"{stage}.json"
         if not path.is_file():
             return None
-        return json.loads(path.read_text(encoding="utf-8"))
+        try:
+            record = json.loads(path.read_bytes())
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not {"stage", "fingerprint", "seconds", "finished"} <= set(record):
+            raise InputError(
+                f"{path}: the record of stage '{stage}' is damaged; delete that file and run the stage again"
+            )
+        return record
 
     def require(self, stage: str) -> dict[str, Any]:
         """Return the record of a stage that must have run before.
