@@ -6,6 +6,9 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 
+EXTERNAL_LOCATION = b"\n\x08location\x12"
+"""The protobuf entry by which a tensor of an ONNX graph names a file that holds its values."""
+
 
 class InferenceEngine:
     """Runs the graph of a committee on arrays.
@@ -35,6 +38,11 @@ class InferenceEngine:
     def __init__(self, graph: bytes, threads: int = 1, chunk_rows: int = 1024) -> None:
         import onnxruntime
 
+        if EXTERNAL_LOCATION in graph:
+            raise InputError(
+                "the graph of the committee refers to weights in another file, which its sha256 does not cover; "
+                "use the committee that `jpasbatch train` wrote"
+            )
         if threads < 1 or chunk_rows < 1:
             raise ValueError(f"threads, chunk_rows: found {threads}, {chunk_rows}; allowed is 1 or more")
         options = onnxruntime.SessionOptions()

@@ -66,21 +66,10 @@ def read_text(raw: RawTable, name: str | None) -> pa.Array:
     return pc.call_function("if_else", [empty, pa.scalar(None, pa.string()), text])
 
 
-def repeated(object_id: pa.Array, seen: set[str] | None = None) -> np.ndarray:
-    """Return where an id occurred before, in these rows or among those seen; null never does.
-
-    The ids of these rows are added to ``seen``.
-    """
-    rows = np.zeros(len(object_id), dtype=bool)
-    codes = object_id.dictionary_encode()
-    indices = codes.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    _, first = np.unique(indices, return_index=True)
-    rows[:] = True
-    rows[first] = False
+def repeated(object_id: pa.Array) -> np.ndarray:
+    """Return where an id occurred in an earlier row; null never does."""
+    indices = object_id.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    rows = np.ones(len(object_id), dtype=bool)
+    rows[np.unique(indices, return_index=True)[1]] = False
     rows[indices == -1] = False
-    if seen is not None:
-        known = np.array([name in seen for name in codes.dictionary.to_pylist()], dtype=bool)
-        if known.any():
-            rows |= known[indices] & (indices != -1)
-        seen.update(codes.dictionary.to_pylist())
     return rows

@@ -60,11 +60,12 @@ class QualityCuts:
         Bits that are allowed; a row with any other bit set, in any band, is rejected. 0 is the
         selection FLAGS = 0 and MASK_FLAGS = 0 of Martinez-Solaeche et al. 2023, sect. 2.1.
     maximum_rejected_fraction : float
-        A file is refused if a larger fraction of its rows has impossible coordinates ...
+        A file is refused if a larger fraction of its rows (of those read at once, 100,000) has impossible
+        coordinates ...
     tolerated_rows : int
         ... and they are more than this number.
     duplicates : {"refuse", "quarantine"}
-        Whether an id that occurs twice in a file refuses the file, or rejects all rows but the
+        Whether an id that two usable rows have refuses the input, or rejects all of them but the
         first.
     """
 
@@ -105,7 +106,7 @@ class Normalised:
         return {entry["values"]: entry["counts"] for entry in counts}
 
 
-def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, seen: set[str] | None = None) -> Normalised:
+def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
     """Return the rows of a raw table in canonical form, and those that are not fit for it.
 
     Parameters
@@ -116,8 +117,6 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, seen: set[str] |
         Declares the columns.
     cuts : QualityCuts
         Which rows to reject.
-    seen : set of str, optional
-        Ids of earlier rows of the same file; the ids of these rows are added to it.
 
     Raises
     ------
@@ -133,7 +132,6 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, seen: set[str] |
 
     object_id = read_identifiers(raw, survey.catalogue, matched)
     _mark(verdict, "id missing", object_id.is_null().to_numpy(zero_copy_only=False))
-    _mark(verdict, "duplicate id", _duplicates(object_id, raw, cuts, seen))
     coordinates = read_coordinates(raw, survey.catalogue, matched)
     for reason, rows in coordinates.faults.items():
         _mark(verdict, reason, rows)
@@ -145,6 +143,7 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, seen: set[str] |
         flags[role], masked = _read_flags(raw, matched.get(getattr(survey.catalogue, role)))
         _mark(verdict, f"{role} masked", masked)
         _mark(verdict, role, (flags[role] & ~np.int32(getattr(cuts, role))) != 0)
+    _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
 
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
     columns |= _optional_columns(raw, survey, matched)
@@ -166,8 +165,14 @@ def _mark_fluxes(verdict: np.ndarray, fluxes: FluxColumns, survey: Survey) -> No
     _mark(verdict, "reference flux not positive", reference <= 0)
 
 
-def _duplicates(object_id: pa.Array, raw: RawTable, cuts: QualityCuts, seen: set[str] | None) -> np.ndarray:
-    rows = repeated(object_id, seen)
+def _duplicates(object_id: pa.Array, usable: np.ndarray, raw: RawTable, cuts: QualityCuts) -> np.ndarray:
+    """Return the usable rows whose id an earlier usable row has.
+
+    A row that is rejected for something else takes no other along, so that the outcome does not depend on
+    how a file is cut into tables.
+    """
+    rows = np.zeros(len(usable), dtype=bool)
+    rows[np.flatnonzero(usable)[repeated(object_id.filter(pa.array(usable)))]] = True
     if cuts.duplicates == "refuse" and rows.any():
         first = object_id.filter(pa.array(rows)).slice(0, 3).to_pylist()
         raise InputError(

@@ -27,6 +27,10 @@ from jpasbatch.products.accumulation import (
 )
 from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
 
+MINIMUM_OCCUPANCY = 5.0
+"""Objects per fine pixel below which the pixels with objects say more about the objects than about the area: at
+5 a fraction of exp(-5), 0.7 %, of the covered pixels is empty by chance."""
+
 SKY_DEG2 = 4 * np.pi * (180 / np.pi) ** 2
 
 
@@ -116,7 +120,9 @@ class CountSummary:
     without_class_star : int
         Objects that the stellarity cut excluded because their ``class_star`` is unknown.
     area_deg2, measured_area_deg2 : float
-        Area used for densities (the one given, else the measured one), and the measured one.
+        Area used for densities (the one given, else the measured one), and the measured one. Without a given
+        one the first is NaN, and with it all densities, where objects are too few to measure an area
+        (`MINIMUM_OCCUPANCY`): a sample that was selected has no density.
     summed, above_threshold : PoissonCount
         QSOs by summed probability and by threshold.
     by_class : dict of str to float
@@ -252,7 +258,7 @@ class CountTally:
             options=options,
             objects=int(totals[0]),
             without_class_star=self.without_class_star,
-            area_deg2=measured if options.area_deg2 is None else options.area_deg2,
+            area_deg2=self._area(measured, fine_deg2, int(totals[0])),
             measured_area_deg2=measured,
             summed=poisson_count(float(inexact(totals[2:]).sum())),
             above_threshold=poisson_count(float(totals[1])),
@@ -265,6 +271,11 @@ class CountTally:
             pixel_summed=inexact(self.counts[:, 2:]).sum(axis=1),
             pixel_above_threshold=self.counts[:, 1],
         )
+
+    def _area(self, measured: float, fine_deg2: float, objects: int) -> float:
+        if self.options.area_deg2 is not None:
+            return self.options.area_deg2
+        return measured if objects * fine_deg2 >= MINIMUM_OCCUPANCY * measured else float("nan")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tally without its options as JSON-able values."""

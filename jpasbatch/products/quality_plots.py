@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BROAD_BAND_ANGSTROM = 400.0
 
+TITLE_CHARACTERS = 30
+
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
@@ -64,7 +66,8 @@ class Scores:
         purity = _ratio(right, confusion.sum(axis=1))
         completeness = _ratio(right, confusion.sum(axis=2))
         # as counts, so that a class that is never predicted but exists has f1 = 0 and not NaN
-        f1 = _ratio(2 * right, confusion.sum(axis=1) + confusion.sum(axis=2))
+        exists = confusion.sum(axis=2) > 0
+        f1 = np.where(exists, _ratio(2 * right, confusion.sum(axis=1) + confusion.sum(axis=2)), np.nan)
         return cls(purity, completeness, f1)
 
 
@@ -251,7 +254,9 @@ def _draw_spectrum(
     redshift = f", z = {example.true_redshift:.2f}" if example.true_redshift > 0 else ""
     best = int(np.argmax(example.probabilities))
     percent = f"{class_label(classes[best])} {100 * example.probabilities[best]:.0f} %"
-    axes.set_title(f"{example.object_id} · {percent}{truth}{redshift}", size=8, pad=10.5)
+    title = f"{example.object_id[:TITLE_CHARACTERS]} · {percent}{truth[:TITLE_CHARACTERS]}{redshift}"
+    # texts of a catalogue are data: a dollar sign in an identifier is no formula
+    axes.set_title(title, size=8, pad=10.5, parse_math=False)
 
 
 def _bar(left: float, width: float, options: dict[str, Any]) -> Any:

@@ -205,16 +205,7 @@ def _numbers(summary: ReportContent) -> Iterator[Number]:
     counts = summary.counts
     if counts is not None:
         yield Number("objects classified", f"{counts.objects:,}")
-        note = (
-            "given" if counts.options.area_deg2 is not None else "measured from the pixels that hold objects"
-        )
-        yield Number("area", f"{counts.area_deg2:,.2f} deg²", note)
-        density = counts.summed.per(counts.area_deg2)
-        limit = f"{counts.options.band_role}\u00a0<\u00a0{counts.options.brighter_than:g}"  # unbroken
-        yield Number("QSOs per deg²", count_text(density.value, 1), f"sum of probabilities, {limit}")
-        density = counts.above_threshold.per(counts.area_deg2)
-        note = f"probability > {counts.options.threshold:g}, {limit}"
-        yield Number("QSOs per deg²", count_text(density.value, 1), note)
+        yield from _count_numbers(counts)
     if summary.targets:
         total = sum(one.number for one in summary.targets)
         yield Number(
@@ -224,8 +215,29 @@ def _numbers(summary: ReportContent) -> Iterator[Number]:
         yield Number("rows in quarantine", f"{sum(line.rows for line in summary.quarantine):,}")
 
 
+def _count_numbers(counts: CountSummary) -> Iterator[Number]:
+    limit = f"{counts.options.band_role}\u00a0<\u00a0{counts.options.brighter_than:g}"  # unbroken
+    threshold = f"probability > {counts.options.threshold:g}, {limit}"
+    if np.isnan(counts.area_deg2):
+        yield Number("QSOs", count_text(counts.summed.value, 1), f"sum of probabilities, {limit}")
+        yield Number("QSOs", count_text(counts.above_threshold.value), threshold)
+        return
+    given = counts.options.area_deg2 is not None
+    note = "given" if given else "measured from the pixels that hold objects"
+    yield Number("area", f"{counts.area_deg2:,.2f} deg²", note)
+    density = counts.summed.per(counts.area_deg2)
+    yield Number("QSOs per deg²", count_text(density.value, 1), f"sum of probabilities, {limit}")
+    density = counts.above_threshold.per(counts.area_deg2)
+    yield Number("QSOs per deg²", count_text(density.value, 1), threshold)
+
+
 def _warnings(summary: ReportContent) -> Iterator[str]:
     counts = summary.counts
+    if counts is not None and np.isnan(counts.area_deg2):
+        yield (
+            "The objects are too sparse to measure an area from the pixels that they cover, so that no densities "
+            "are given: such a sample was selected, or needs its area_deg2 in [counts]."
+        )
     if counts is not None and counts.without_class_star:
         yield (
             f"{counts.without_class_star:,} of {counts.objects:,} objects have no stellarity (class_star) and "
@@ -246,7 +258,7 @@ def _figures(summary: ReportContent) -> Iterator[tuple[str, Figure, str]]:
             plots.sky_map(sky, counted),
             "Maps of the density of all objects and of QSOs over the sky",
         )
-    if counts is not None:
+    if counts is not None and not np.isnan(counts.area_deg2):
         figure = plots.counts_by_bin(counts, bins, band)
         yield "counts", figure, "QSOs per square degree in each magnitude bin; the table gives the numbers"
     if distributions is not None:

@@ -102,7 +102,7 @@ def builtin_template() -> WeaveTemplate:
     for card, value in (("PCOUNT", 0), ("GCOUNT", 1), ("TFIELDS", len(content["columns"]))):
         table[card] = value
     for number, column in enumerate(content["columns"], start=1):
-        table[f"TTYPE{number}"] = (column["name"], column["comment"])
+        table[f"TTYPE{number}"] = column["name"]
         for card, key in COLUMN_CARDS:
             if key in column:
                 table[f"{card}{number}"] = column[key]

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jpasbatch.errors import InputError
+from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.storage.catalogue_collection import (
     POINTER,
     WRITER_LEASE,
@@ -138,13 +138,16 @@ def _build(client: Any, plan: ImportPlan) -> None:
             # slow.
             warnings.filterwarnings("ignore", "Computing partitions from catalog", UserWarning)
             pipeline_with_client(arguments, client)
-    except ValueError as error:
-        if "exceeds threshold" not in str(error):
-            raise
-        raise InputError(
-            f"The sky is too crowded for the partitions asked for ({error}): raise pixel_threshold "
-            f"(now {options.pixel_threshold}) or highest_order (now {options.highest_order})."
-        ) from None
+    except Exception as error:  # its own, and what Dask raises when workers or the scheduler are lost
+        if "exceeds threshold" in str(error):
+            raise InputError(
+                f"The sky is too crowded for the partitions asked for ({error}): raise pixel_threshold "
+                f"(now {options.pixel_threshold}) or highest_order (now {options.highest_order})."
+            ) from None
+        raise TryAgainError(
+            f"hats-import stopped ({type(error).__name__}: {error}); nothing was published. Run the same command "
+            "again: it goes on where it stopped."
+        ) from error
 
 
 def _finish(plan: ImportPlan) -> None:

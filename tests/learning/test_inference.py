@@ -89,3 +89,18 @@ print(sorted({"tensorflow", "keras", "onnx", "sklearn", "torch", "jax", "pandas"
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
+
+
+def test_weights_in_another_file_are_refused(graph, tmp_path, monkeypatch):
+    import onnx
+
+    model = onnx.load_model_from_string(graph)
+    onnx.external_data_helper.convert_model_to_external_data(
+        model, location="../weights.bin", size_threshold=0
+    )
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
+    for tensor in model.graph.initializer:
+        tensor.ClearField("raw_data")
+    with pytest.raises(InputError, match="refers to weights in another file"):
+        InferenceEngine(model.SerializeToString())

@@ -47,8 +47,8 @@ def make_raw(columns=None, **changes) -> RawTable:
     return replace(raw, **changes)
 
 
-def run(columns=None, cuts=None, seen=None, **changes):
-    result = normalise(make_raw(columns, **changes), SURVEY, cuts or QualityCuts(), seen)
+def run(columns=None, cuts=None, **changes):
+    result = normalise(make_raw(columns, **changes), SURVEY, cuts or QualityCuts())
     n_rows = len(make_raw(columns))
     assert result.accepted.schema.equals(catalogue_schema(SURVEY), check_metadata=True)
     assert result.rejected.schema.equals(quarantine_schema())
@@ -446,12 +446,11 @@ def test_duplicate_ids_refuse_the_file_or_go_to_quarantine():
     assert result.rejected.to_pylist()[0]["row"] == 5
 
 
-def test_duplicates_across_chunks_are_seen():
-    seen: set[str] = set()
-    run(seen=seen)
-    with pytest.raises(InputError, match="30 rows repeat an id"):
-        run(seen=seen)
-    assert run(cuts=QualityCuts(duplicates="quarantine"), seen=seen).accepted.num_rows == 0
+def test_a_rejected_row_takes_no_other_row_of_its_id_along():
+    columns = with_column("NUMBER", 4, row=5)
+    columns["ALPHA_J2000"][3] = np.nan
+    result = run(columns)
+    assert result.reasons() == {"ra not finite": 1}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def content_of(survey, sky) -> ReportContent:
         is_mock=True,
         numbers=(Number("committee", "8 members"),),
         warnings=("Submitter is blank & unknown.",),
-        counts=CountTally.create(CountOptions(), 3).add(record).extract(),
+        counts=CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3)
+        .add(record)
+        .extract(),
         sky=SkyTally.create(CLASSES).add(record).extract(),
         distributions=DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
@@ -174,7 +176,7 @@ def test_survey_without_objects(content, survey, sky):
     none = record.slice(0, 0)
     empty = dataclasses.replace(
         content,
-        counts=CountTally.create(CountOptions(), 3).add(none).extract(),
+        counts=CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3).add(none).extract(),
         sky=SkyTally.create(CLASSES).extract(),
         distributions=DistributionTally.create(CLASSES, 3).add(none).extract(),
         examples=ExampleTally.create(CLASSES)
@@ -243,7 +245,7 @@ def test_scores():
     scores = Scores.of(confusion)
     assert scores.completeness[0] == pytest.approx([0.8, np.nan, 0.9], nan_ok=True)
     assert scores.purity[0] == pytest.approx([8 / 9, 0, 1])
-    assert scores.f1[0] == pytest.approx([2 * 8 / 19, 0, 18 / 19])
+    assert scores.f1[0] == pytest.approx([2 * 8 / 19, np.nan, 18 / 19], nan_ok=True)
     empty = Scores.of(np.zeros((1, 2, 2), dtype=int))
     assert np.isnan([empty.purity, empty.completeness, empty.f1]).all()
 
@@ -279,3 +281,21 @@ def test_missing_bands_are_drawn(content, survey):
         (blank,), CLASSES, content.band_wavelengths, content.band_widths, ("a", "b", "c")
     )
     assert to_png(figure, dots_per_inch=30)
+
+
+def test_texts_of_a_catalogue_are_no_formulas(content):
+    hostile = dataclasses.replace(
+        content.examples[0], object_id="a$_{$\\frac$" + "x" * 500, true_class="<script>$^$"
+    )
+    page = render_report(dataclasses.replace(content, examples=(hostile,)))
+    assert "<script>" not in page
+    assert "x" * 50 not in page
+
+
+def test_a_sparse_sample_has_no_density(content):
+    counts = dataclasses.replace(content.counts, area_deg2=float("nan"))
+    page = render_report(
+        dataclasses.replace(content, counts=counts, distributions=None, examples=(), sky=None)
+    )
+    assert "too sparse to measure an area" in page
+    assert ">nan" not in page.lower()

@@ -17,7 +17,7 @@ from jpasbatch.products.survey_tally import ProductOptions, SurveyTally, check_p
 from jpasbatch.products.targets import TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
-OPTIONS = CountOptions()
+OPTIONS = CountOptions(minimum_class_star=0.5)
 AXES = DistributionOptions(colour_steps=12)
 PROGRAMME = TargetProgramme(min_probability=0.3)
 PRODUCTS = ProductOptions(distributions=AXES, targets=(PROGRAMME, TargetProgramme(trimester="2027B2")))
@@ -117,6 +117,13 @@ def test_counts_against_plain_arithmetic(sky):
     assert summary.bins_summed[1].value == pytest.approx(probability[binned].sum(), abs=1e-6)
     assert summary.objects == summary.pixel_objects.sum() == record.num_rows
     assert summary.pixel_summed.sum() == pytest.approx(summary.summed.value)
+
+
+def test_too_few_objects_measure_no_area(sky):
+    sparse = CountTally.create(OPTIONS, 3).add(sky[2].slice(0, 50)).extract()
+    assert np.isnan(sparse.area_deg2)
+    assert np.isnan(sparse.summed.per(sparse.area_deg2).value)
+    assert sparse.measured_area_deg2 > 0
 
 
 def test_area_of_a_square(sky_maker):
