@@ -24,7 +24,7 @@ from jpasbatch.mocks.populations import (
     draw_star_magnitudes,
 )
 from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
-from jpasbatch.mocks.synthesis import approximate_responses, band_weights, load_responses
+from jpasbatch.mocks.synthesis import approximate_responses, band_weights, integrate_bands, load_responses
 from jpasbatch.mocks.templates import chunks, observed_wavelength
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
 from jpasbatch.photometry.survey import Survey
@@ -194,7 +194,7 @@ def true_fluxes(drawn: _Drawn, weights: np.ndarray, reference: int, rng: np.rand
     flux = np.empty((drawn["magnitude"].size, weights.shape[1]))
     for rows in chunks(len(flux)):
         spectra = _MAKERS[drawn["true_class"]](drawn["parameters"][rows], rng)  # type: ignore[index]
-        flux[rows] = spectra @ weights.astype(np.float32)
+        flux[rows] = integrate_bands(spectra, weights.astype(np.float32))
     return flux * (flux_from_ab_magnitude(drawn["magnitude"]) / flux[:, reference])[:, None]
 
 
