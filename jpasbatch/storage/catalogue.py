@@ -17,7 +17,12 @@ functions, because they take seconds to import and a worker that reads a partiti
 
 from jpasbatch.storage.catalogue_collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue_import import import_tables
-from jpasbatch.storage.catalogue_partitions import StagedPartition, read_partition, write_partition
+from jpasbatch.storage.catalogue_partitions import (
+    StagedPartition,
+    partition_file,
+    read_partition,
+    write_partition,
+)
 from jpasbatch.storage.catalogue_plan import PartitionOptions
 from jpasbatch.storage.catalogue_publication import publish_extension
 
@@ -28,6 +33,7 @@ __all__ = [
     "current_extension",
     "import_tables",
     "open_catalogue",
+    "partition_file",
     "publish_extension",
     "read_partition",
     "write_partition",

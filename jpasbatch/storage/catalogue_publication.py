@@ -50,6 +50,7 @@ from jpasbatch.storage.files import (
 from jpasbatch.storage.ledger import canonical_json, fingerprint, without_undefined
 
 RECORD_KEYS = ("order", "pixel", "rows", "bytes", "sha256", "path", "fingerprint", "quarantined")
+DESCRIBED_KEYS = tuple(key for key in RECORD_KEYS if key != "path")
 PROVENANCE = "provenance.json"
 _REQUIRED = (HEALPIX_COLUMN, "object_id", "ra", "dec")
 
@@ -104,7 +105,8 @@ def publish_extension(
             "provenance": without_undefined(dict(provenance)),
             "primary": primary.name,
             "columns": [[field.name, str(field.type)] for field in schema],
-            "partitions": records,
+            # not where the files were staged: their names are drawn at random, and equal contents are one version
+            "partitions": [{key: record[key] for key in DESCRIBED_KEYS} for record in records],
         }
         version = f"{name}-{fingerprint(**description)[:12]}"
         rows = sum(record["rows"] for record in records)
@@ -115,7 +117,7 @@ def publish_extension(
             check_catalogue(building, schema, rows)
             _place(building, collection / version)
         else:
-            check_catalogue(collection / version, schema, rows)
+            _check_version(collection / version, records, schema)
         register_extension(collection, name, version)
         remove_if_empty(collection / BUILDING)
     return collection / version
@@ -187,6 +189,20 @@ def _check_records(
             f"No rows to publish: all {held} rows are in quarantine. Look there for the reasons."
         )
     return [records[pixel] for pixel in primary.pixels]
+
+
+def _check_version(version: Path, records: list[dict[str, Any]], schema: pa.Schema) -> None:
+    """Refuse to point at a version that was published before and damaged since."""
+    try:
+        check_catalogue(version, schema, sum(record["rows"] for record in records))
+        for record in records:
+            if record["rows"]:
+                _verify(version / partition_file(record["order"], record["pixel"]), record, schema)
+    except (InputError, FileNotFoundError) as error:
+        raise InputError(
+            f"{version} was published before, and is damaged: {error} Remove that folder and run the same "
+            "command again; it is then published anew."
+        ) from error
 
 
 def _check_schema(schema: pa.Schema) -> None:
