@@ -1,7 +1,8 @@
 """Stage ``infer``: run the committee over every partition of the catalogue and publish its predictions.
 
-`classify` is the pure half. Around it: a worker reads one partition, writes the records aside, fsyncs,
-renames, and commits; the driver plans from the commits in storage alone and publishes when none is missing.
+`jpasbatch.stages.classification` is the pure half. Around it: a worker reads one partition, writes the records
+aside, fsyncs, renames, and commits; the driver plans from the commits in storage alone and publishes when none
+is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,31 +20,32 @@ from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.learning.committee import Committee, check_manifest
-from jpasbatch.learning.metrics import entropy
 from jpasbatch.photometry.features import Features, make_features
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.photometry.table import photometry_from_table, quarantine_schema
-from jpasbatch.products.record import make_record, record_schema
+from jpasbatch.products.record import record_schema
+from jpasbatch.stages.classification import classify
+from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
 from jpasbatch.stages.mapping import map_tasks
 from jpasbatch.stages.train import find_committee
-from jpasbatch.stages.workspace import Workspace, stopwatch
+from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.artefacts import load_committee
 from jpasbatch.storage.catalogue import (
     Catalogue,
     StagedPartition,
     current_extension,
     open_catalogue,
+    partition_file,
     publish_extension,
     read_partition,
     write_partition,
 )
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file
+from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 
 PREDICTIONS = "predictions"
 STAGING = ".staging"
 COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
-CODE = ("photometry", "learning", "products.record", "storage", "stages.infer")
+CODE = ("photometry", "learning", "products.record", "storage", "stages.infer", "stages.classification")
 
 
 @dataclass(frozen=True)
@@ -73,54 +74,6 @@ class Inference:
     code: str
 
 
-def classify(
-    table: pa.Table, survey: Survey, features: Features, committee: Committee
-) -> tuple[pa.Table, pa.Table]:
-    """Classify the rows of a partition.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Canonical photometry (n rows).
-    survey : Survey
-    features : Features
-        As the committee was trained with.
-    committee : Committee
-
-    Returns
-    -------
-    records : pyarrow.Table
-        `record_schema`, rows in input order.
-    rejected : pyarrow.Table
-        `quarantine_schema`: rows that have no finite features or probabilities. Every input row is in
-        exactly one of the two.
-    """
-    photometry = photometry_from_table(table, survey)
-    inputs = features(photometry)
-    finite = np.isfinite(inputs).all(axis=1)
-    probabilities = np.full((len(inputs), len(committee.classes)), np.nan)
-    probabilities[finite] = committee.predict(inputs[finite])
-    usable = np.isfinite(probabilities).all(axis=1)
-    rejected = _reject(table, ~finite, "features not finite", finite & ~usable, "probabilities not finite")
-    if not usable.all():
-        table = table.filter(pa.array(usable))
-        photometry = photometry_from_table(table, survey)
-        probabilities = probabilities[usable]
-    records = make_record(table, photometry, probabilities, survey, committee.classes, entropy(probabilities))
-    return records, rejected
-
-
-def _reject(table: pa.Table, *masks_and_reasons: Any) -> pa.Table:
-    parts = []
-    for mask, reason in zip(masks_and_reasons[::2], masks_and_reasons[1::2], strict=True):
-        rows = np.flatnonzero(mask)
-        part = table.select(["object_id", "ra", "dec"]).take(pa.array(rows))
-        part = part.append_column("reason", pa.array([reason] * len(rows), pa.string()))
-        part = part.append_column("source", pa.array(["catalogue"] * len(rows), pa.string()))
-        parts.append(part.append_column("row", pa.array(rows, pa.int64())).cast(quarantine_schema()))
-    return pa.concat_tables(parts)
-
-
 @functools.lru_cache(maxsize=2)
 def _load(committee: str, survey_name: str) -> tuple[Survey, Features, Committee]:
     """Load a committee once a process."""
@@ -128,11 +81,6 @@ def _load(committee: str, survey_name: str) -> tuple[Survey, Features, Committee
     manifest, graph = load_committee(Path(committee))
     features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
     return survey, features, Committee.load(manifest, graph)
-
-
-@functools.lru_cache(maxsize=2)
-def _open(catalogue: str) -> Catalogue:
-    return open_catalogue(Path(catalogue))
 
 
 def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
@@ -153,14 +101,17 @@ def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str
             "this worker runs another version of jpasbatch than the driver; install the same on both"
         )
     survey, features, committee = _load(inference.committee, inference.survey)
-    path = _open(inference.catalogue).partition_path(order, pixel)
+    path = Path(inference.catalogue) / partition_file(order, pixel)
     records, rejected = classify(read_partition(path, list(COLUMNS)), survey, features, committee)
     folder, name = Path(inference.folder), partition_name(order, pixel)
-    if rejected.num_rows:
-        _write_rejected(rejected, folder / "rejected" / f"{name}.parquet")
     staged = write_partition(records, Path(inference.staging), name)
     sky = Path(inference.catalogue).parent
     commit = staged.record((order, pixel), sky, inference.fingerprint, rejected.num_rows)
+    commit["files"] = {str(Path(sky.name) / commit["path"]): staged.sha256} if staged.path else {}
+    if rejected.num_rows:
+        place = _rejected_file(folder, name)
+        _write_rejected(rejected, place)
+        commit["files"] |= hash_files(sky.parent, [place])
     if not Ledger(folder / "ledger").commit(name, commit) and staged.path is not None:
         # the same task ran twice and the other copy was first: its file is the one that counts
         staged.path.unlink(missing_ok=True)
@@ -172,9 +123,13 @@ def partition_name(order: int, pixel: int) -> str:
     return f"{order}_{pixel}"
 
 
+def _rejected_file(folder: Path, name: str) -> Path:
+    return folder / "rejected" / f"{name}.parquet"
+
+
 def _write_rejected(rejected: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{id(rejected):x}")
+    aside = temporary_name(path)
     pq.write_table(rejected, aside)
     fsync_file(aside)
     aside.replace(path)
@@ -204,7 +159,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         code=code,
     )
     unchanged = workspace.unchanged("infer", identity)
-    if unchanged and is_published(workspace, unchanged["predictions"]):
+    if unchanged and not unchanged["gaps"] and is_published(workspace, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0}
     folder = workspace.run_folder("infer", identity)
     inference = Inference(
@@ -236,11 +191,22 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
 
 
 def is_published(workspace: Workspace, predictions: str) -> bool:
-    """Return whether the collection points at these predictions (a path relative to the output folder)."""
+    """Return whether the collection points at these predictions, and they have all of their files.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    predictions : str
+        Folder of the version, relative to the output folder.
+    """
+    version = (workspace.folder / predictions).resolve()
     try:
-        return current_extension(workspace.sky, PREDICTIONS) == (workspace.folder / predictions).resolve()
+        if current_extension(workspace.sky, PREDICTIONS).resolve() != version:
+            return False
+        catalogue = open_catalogue(version)
     except InputError:
         return False
+    return all(catalogue.partition_path(*pixel).is_file() for pixel in catalogue.pixels)
 
 
 def _classify_missing(
@@ -248,7 +214,7 @@ def _classify_missing(
 ) -> tuple[int, int]:
     """Classify partitions without a commit; return how many were computed, and how many failed."""
     ledger = Ledger(Path(inference.folder) / "ledger")
-    done = set(ledger.keys())
+    done = whole_commits(ledger, workspace.folder)
     tasks = [
         Task(partition_name(order, pixel), (inference, order, pixel))
         for order, pixel in catalogue.pixels
@@ -287,6 +253,12 @@ def _publish(
         "catalogue": catalogue.name,
         "committee": manifest,
     }
+    folder = Path(inference.folder)
+    rejected = [_rejected_file(folder, partition_name(*pixel)) for pixel in catalogue.pixels]
+    publish_quarantine(
+        [path for path in rejected if path.is_file()],
+        workspace.quarantine / f"infer-{inference.fingerprint[:SHORT]}.parquet",
+    )
     schema = record_schema(workspace.survey, tuple(manifest["classes"]))
     version = publish_extension(workspace.sky, PREDICTIONS, records, schema, provenance, catalogue.rows)
     return version, records

@@ -7,6 +7,7 @@ result, so that an error in the last file never leaves half a catalogue, and the
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
+from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
 from jpasbatch.stages.duplicates import find_duplicates
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue import import_tables, open_catalogue
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file
+from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
 
@@ -57,6 +59,11 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed:
         records = _normalise_files(files, workspace, folder, executor)
         records = _settle_duplicates(records, section, folder)
+        # before the import, so that the reasons can be read when no row is left to import
+        quarantine = publish_quarantine(
+            [folder / "rejected" / record["name"] for record in records],
+            workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet",
+        )
         rows = sum(record["accepted"] for record in records)
         with borrow_client(executor) as client:
             catalogue = import_tables(
@@ -72,9 +79,6 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             raise InputError(
                 f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; nothing was published"
             )
-        quarantine = _publish_quarantine(
-            records, folder, workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet"
-        )
     content = {
         "catalogue": str(catalogue.relative_to(workspace.folder)),
         "files": len(files),
@@ -111,16 +115,24 @@ def _normalise_files(
     files: list[Path], workspace: Workspace, folder: Path, executor: Executor
 ) -> list[dict[str, Any]]:
     ledger = Ledger(folder / "ledger")
-    names = {path: f"{index:05d}-{path.name.split('.')[0]}.parquet" for index, path in enumerate(files)}
+    names = {
+        path: f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet" for index, path in enumerate(files)
+    }
+    done = whole_commits(ledger, folder)
     tasks = [
         Task(name, (str(path), name, workspace.job.survey, workspace.job.catalogue, str(folder)))
         for path, name in names.items()
-        if ledger.read(name) is None
+        if name not in done
     ]
     _, troubles = map_tasks("ingest: checked tables", normalise_table, tasks, executor)
     require_all(troubles, "input files")
     records = [ledger.read(name) for name in names.values()]
     return [record for record in records if record is not None]
+
+
+def _plain(name: str) -> str:
+    """Return a name that a ledger takes; it need not be unique, nor tell more than people can use."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
 
 
 def normalise_table(
@@ -137,7 +149,7 @@ def normalise_table(
     """
     survey = load_survey(survey_name)
     parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
-    asides = {kind: part.with_name(f".{part.name}") for kind, part in parts.items()}
+    asides = {kind: temporary_name(part) for kind, part in parts.items()}
     for part in parts.values():
         part.parent.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0, "reasons": {}}
@@ -157,7 +169,8 @@ def normalise_table(
         fsync_file(asides[kind])
         asides[kind].replace(part)
         fsync_folder(part.parent)
-    Ledger(Path(folder) / "ledger").commit(name, record)
+    commit = {**record, "files": hash_files(Path(folder), list(parts.values()))}
+    Ledger(Path(folder) / "ledger").commit(name, commit)
     return record
 
 
@@ -213,19 +226,3 @@ def _drop(record: dict[str, Any], rows: list[tuple[int, str]], folder: Path) -> 
     pq.write_table(pa.concat_tables([rejected, quarantined]), folder / "rejected" / name)
     reasons = {**record["reasons"], "duplicate id": record["reasons"].get("duplicate id", 0) + len(rows)}
     return {**record, "name": name, "accepted": record["accepted"] - len(rows), "reasons": reasons}
-
-
-def _publish_quarantine(records: list[dict[str, Any]], folder: Path, target: Path) -> dict[str, int]:
-    """Write one table of all rejected rows, file by file, and return their number by reason."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}")
-    reasons: dict[str, int] = {}
-    with pq.ParquetWriter(aside, quarantine_schema()) as writer:
-        for record in records:
-            table = pq.read_table(folder / "rejected" / record["name"])
-            writer.write_table(table)
-            _count(reasons, table)
-    fsync_file(aside)
-    aside.replace(target)
-    fsync_folder(target.parent)
-    return dict(sorted(reasons.items()))

@@ -24,13 +24,20 @@ from jpasbatch.products.report import render_report
 from jpasbatch.products.survey_tally import check_products
 from jpasbatch.products.targets import select_targets, target_schema
 from jpasbatch.products.weave import weave_file_name, write_weave_catalogue
+from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.infer import PREDICTIONS, partition_name
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.summary import report_content, summary_values
 from jpasbatch.stages.tallies import Tallies, align
 from jpasbatch.stages.workspace import Workspace, stopwatch
-from jpasbatch.storage.catalogue import current_extension, open_catalogue, read_partition
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, write_atomically
+from jpasbatch.storage.catalogue import (
+    Catalogue,
+    current_extension,
+    open_catalogue,
+    partition_file,
+    read_partition,
+)
+from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name, write_atomically
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 
 COLUMNS = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
@@ -66,7 +73,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     folder = workspace.run_folder("summarise", identity)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
-        tallies = _tally(workspace, predictions.pixels, folder, executor)
+        tallies = _tally(workspace, (photometry, predictions), folder, executor)
         files = [
             _publish(
                 workspace.folder / "targets" / weave_file_name(programme),
@@ -115,12 +122,14 @@ def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
 
 
 def _tally(
-    workspace: Workspace, pixels: tuple[tuple[int, int], ...], folder: Path, executor: Executor
+    workspace: Workspace, catalogues: tuple[Catalogue, Catalogue], folder: Path, executor: Executor
 ) -> Tallies:
     ledger = Ledger(folder / "ledger")
-    done = set(ledger.keys())
+    done = whole_commits(ledger, folder)
+    photometry, predictions = (str(catalogue.path) for catalogue in catalogues)
+    pixels = catalogues[1].pixels
     tasks = [
-        Task(name, (workspace.job, str(workspace.sky), order, pixel, str(folder)))
+        Task(name, (workspace.job, photometry, predictions, (order, pixel), str(folder)))
         for order, pixel in pixels
         if (name := partition_name(order, pixel)) not in done
     ]
@@ -133,33 +142,32 @@ def _tally(
     return total
 
 
-def tally_partition(job: Job, sky: str, order: int, pixel: int, folder: str) -> dict[str, Any]:
+def tally_partition(
+    job: Job, photometry: str, predictions: str, pixel: tuple[int, int], folder: str
+) -> dict[str, Any]:
     """Tally one partition of the published predictions and select its targets, then commit.
+
+    Both catalogues are named as versions, so that all partitions are tallied of the same ones.
 
     Returns
     -------
     dict
         ``rows``.
     """
-    survey, name = load_survey(job.survey), partition_name(order, pixel)
-    predictions = open_catalogue(current_extension(Path(sky), PREDICTIONS))
-    records = read_partition(predictions.partition_path(order, pixel))
-    table = read_partition(open_catalogue(Path(sky)).partition_path(order, pixel), list(COLUMNS))
+    survey, name = load_survey(job.survey), partition_name(*pixel)
+    records = read_partition(Path(predictions) / partition_file(*pixel))
+    table = read_partition(Path(photometry) / partition_file(*pixel), list(COLUMNS))
     tallies = Tallies.of_partition(records, align(table, records), job, survey)
+    parts = [Path(folder) / "tallies" / f"{name}.json"]
     for number, programme in enumerate(job.targets):
         found = select_targets(records, programme, job.seed)
-        _publish(
-            _target_part(Path(folder), number, name), lambda file, found=found: pq.write_table(found, file)
-        )
-    place = Path(folder) / "tallies" / f"{name}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(place, json.dumps(tallies.to_dict()).encode())
-    Ledger(Path(folder) / "ledger").commit(name, {"rows": records.num_rows})
+        part = Path(folder) / f"targets-{number}" / f"{name}.parquet"
+        parts.append(_publish(part, lambda file, found=found: pq.write_table(found, file)))
+    parts[0].parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(parts[0], json.dumps(tallies.to_dict()).encode())
+    commit = {"rows": records.num_rows, "files": hash_files(Path(folder), parts)}
+    Ledger(Path(folder) / "ledger").commit(name, commit)
     return {"rows": records.num_rows}
-
-
-def _target_part(folder: Path, number: int, name: str) -> Path:
-    return folder / f"targets-{number}" / f"{name}.parquet"
 
 
 def _target_writer(job: Job, folder: Path, number: int, created: str) -> Callable[[BinaryIO], object]:
@@ -183,7 +191,7 @@ def _partition_order(path: Path) -> tuple[int, ...]:
 def _publish(target: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file aside, fsync it and rename it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}")
+    aside = temporary_name(target)
     with aside.open("w+b") as file:
         write(file)
     fsync_file(aside)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +24,11 @@ from jpasbatch.photometry.features import make_features
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.artefacts import load_committee, save_committee
-from jpasbatch.storage.files import fsync_file, sha256_file
+from jpasbatch.storage.files import fsync_file, sha256_file, temporary_name
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
 
@@ -56,6 +56,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         survey=repr(workspace.survey),
         **job.model_dump(include={"classes", "features", "model", "training", "seed"}),
         cuts=asdict(job.catalogue.cuts),
+        filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
         members=job.committee.members,
         code=code_fingerprint("photometry", "learning", "stages.train"),
     )
@@ -92,8 +93,9 @@ def _prepare(
 ) -> dict[str, dict[str, Any]]:
     """Write features and labels of both samples; training first, since it fits the features."""
     ledger = Ledger(folder / "ledger")
+    done = whole_commits(ledger, folder)
     for part in SAMPLES:
-        if ledger.read(part) is None:
+        if part not in done:
             task = Task(part, ([str(path) for path in samples[part]], part, workspace.job, str(folder)))
             _, troubles = map_tasks(f"train: {part} features", prepare_sample, [task], executor)
             require_all(troubles, "samples")
@@ -122,14 +124,16 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     sample = LabelledFeatures.from_rows(features(photometry), _labels(accepted, job), tuple(job.classes))
     by_class = sample.class_counts()
     _check_classes(by_class, part, files)
-    _save(Path(folder) / f"{part}-features.npy", sample.features)
-    _save(Path(folder) / f"{part}-labels.npy", sample.labels)
+    arrays = [Path(folder) / f"{part}-{content}.npy" for content in ("features", "labels")]
+    for path, values in zip(arrays, (sample.features, sample.labels), strict=True):
+        _save(path, values)
     rejected["no class of the job, or no features"] = accepted.num_rows - len(sample)
     record = {
         "rows": len(sample),
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
         "classes": by_class,
         "features": features.state(),
+        "files": hash_files(Path(folder), arrays),
     }
     ledger.commit(part, record)
     return record
@@ -165,7 +169,7 @@ def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> Non
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    aside = path.with_name(f".{path.name}")
+    aside = temporary_name(path)
     with aside.open("wb") as file:
         np.save(file, array, allow_pickle=False)
     fsync_file(aside)
@@ -175,10 +179,9 @@ def _save(path: Path, array: np.ndarray) -> None:
 def _train_members(workspace: Workspace, folder: Path, executor: Executor) -> list[dict[str, Any]]:
     ledger = Ledger(folder / "ledger")
     keys = [f"member-{index:02d}" for index in range(workspace.job.committee.members)]
+    done = whole_commits(ledger, folder)
     tasks = [
-        Task(key, (index, workspace.job, str(folder)))
-        for index, key in enumerate(keys)
-        if ledger.read(key) is None
+        Task(key, (index, workspace.job, str(folder))) for index, key in enumerate(keys) if key not in done
     ]
     _, troubles = map_tasks("train: members", train_one_member, tasks, executor, executor.request(GPU))
     require_all(troubles, "members of the committee")
@@ -202,7 +205,7 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     with stopwatch() as elapsed:
         member = train_member(job.model, job.training, training, validation, seed)
     target = Path(folder) / f"member-{index:02d}.npz"
-    aside = target.with_name(f".{target.name}.{uuid4().hex[:12]}")
+    aside = temporary_name(target)
     with aside.open("wb") as file:
         np.savez(file, allow_pickle=False, **member.to_arrays())
     fsync_file(aside)
@@ -214,6 +217,7 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
         "best_epoch": member.best_epoch,
         "seconds": round(elapsed[0], 2),
         "sha256": sha256_file(target),
+        "files": hash_files(Path(folder), [target]),
     }
     Ledger(Path(folder) / "ledger").commit(f"member-{index:02d}", record)
     return record
