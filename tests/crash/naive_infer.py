@@ -1,0 +1,63 @@
+"""The control: the same command with the protocol that everybody writes first.
+
+Partitions are written in place, and skipped when the file exists. The harness must catch what that does
+under kills; otherwise it would prove nothing about the real one.
+"""
+
+import io
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from jpasbatch import cli
+from jpasbatch.stages import infer
+from jpasbatch.storage.catalogue import read_partition
+from jpasbatch.storage.catalogue_partitions import COMPRESSION, ROW_GROUP_ROWS, encodings, partition_file
+
+PAUSE = 0.4  # seconds
+
+
+def naive_partition(inference: infer.Inference, order: int, pixel: int) -> dict[str, Any]:
+    """Write a partition in place unless it is there."""
+    target = naive_version(Path(inference.catalogue).parent) / partition_file(order, pixel)
+    if target.exists():
+        return {"rows": 0}
+    survey, features, committee = infer._load(inference.committee, inference.survey)
+    path = Path(inference.catalogue) / partition_file(order, pixel)
+    table = read_partition(path, list(infer.COLUMNS))
+    records, _ = infer.classify(table, survey, features, committee)
+    buffer = io.BytesIO()
+    pq.write_table(records, buffer, row_group_size=ROW_GROUP_ROWS, **COMPRESSION, **encodings(records.schema))
+    data = buffer.getvalue()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        file.write(data[: len(data) // 2])
+        file.flush()
+        time.sleep(PAUSE)
+        file.write(data[len(data) // 2 :])
+    return {"rows": records.num_rows}
+
+
+def naive_version(sky: Path) -> Path:
+    return sky / "predictions-naive"
+
+
+def naive_publish(workspace: Any, *_: Any) -> tuple[Path, list[dict[str, Any]]]:
+    """Publish whatever lies there."""
+    return naive_version(workspace.sky), []
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command with the naive protocol."""
+    infer.classify_partition = naive_partition
+    infer.whole_commits = lambda *_: {}
+    infer._publish = naive_publish
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""The command line, with pauses where a crash hurts most: a wrapper, so that the package needs no hooks.
+
+Workers import this module by its name; only `main`, in the driver, changes anything.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from unittest.mock import patch
+
+from jpasbatch import cli
+from jpasbatch.stages import infer
+from jpasbatch.storage import catalogue_partitions, catalogue_publication
+from jpasbatch.storage.ledger import Ledger
+
+PAUSE = 0.15  # seconds
+CLASSIFY = infer.classify_partition
+
+
+def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
+    def paused(*arguments: Any, **options: Any) -> Any:
+        time.sleep(PAUSE)
+        return function(*arguments, **options)
+
+    return paused
+
+
+def slow_classify(inference: infer.Inference, order: int, pixel: int) -> dict[str, Any]:
+    """Classify a partition; pause before each step of the commit, and after it."""
+    with (
+        patch.object(catalogue_partitions, "fsync_file", after_a_pause(catalogue_partitions.fsync_file)),
+        patch.object(catalogue_partitions, "fsync_folder", after_a_pause(catalogue_partitions.fsync_folder)),
+        patch.object(Ledger, "commit", after_a_pause(Ledger.commit)),
+    ):
+        result = CLASSIFY(inference, order, pixel)
+    time.sleep(PAUSE)
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command with slow partitions and a slow publication."""
+    infer.classify_partition = slow_classify
+    for name in ("_link_partitions", "_describe", "_place", "register_extension", "swap_collection"):
+        function = getattr(catalogue_publication, name)
+        setattr(catalogue_publication, name, after_a_pause(function))
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
