@@ -238,5 +238,6 @@ def borrow_client(executor: Executor) -> Iterator[Client]:
         n_workers=1,
         threads_per_worker=1,
         dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
     ) as client:  # the default one while it is lent: hats-import looks for it there as well
         yield client

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from jpasbatch.compute.cluster import AddressCluster, LocalCluster, borrow_client, open_cluster
@@ -107,3 +108,18 @@ def test_a_local_cluster_has_workers():
 def test_a_library_may_borrow_a_client_from_a_serial_run():
     with open_cluster(Serial()) as executor, borrow_client(executor) as client:
         assert client.submit(square, 7).result() == 49
+
+
+def test_nothing_listens_off_this_machine():
+    with open_cluster(Serial()) as executor, borrow_client(executor):
+        assert listening_addresses() == {"127.0.0.1"}
+    with open_cluster(LocalCluster(workers=1, memory_limit="1 GiB")):
+        assert listening_addresses() == {"127.0.0.1"}
+
+
+def listening_addresses() -> set[str]:
+    here = psutil.Process()
+    connections = [
+        one for process in (here, *here.children(recursive=True)) for one in process.net_connections("tcp")
+    ]
+    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
