@@ -111,15 +111,18 @@ def test_a_library_may_borrow_a_client_from_a_serial_run():
 
 
 def test_nothing_listens_off_this_machine():
+    before = listening()  # the scheduler of the tests above
     with open_cluster(Serial()) as executor, borrow_client(executor):
-        assert listening_addresses() == {"127.0.0.1"}
+        assert {address for address, _ in listening() - before} == {"127.0.0.1"}
     with open_cluster(LocalCluster(workers=1, memory_limit="1 GiB")):
-        assert listening_addresses() == {"127.0.0.1"}
+        assert {address for address, _ in listening() - before} == {"127.0.0.1"}
 
 
-def listening_addresses() -> set[str]:
+def listening() -> set[tuple[str, int]]:
     here = psutil.Process()
-    connections = [
-        one for process in (here, *here.children(recursive=True)) for one in process.net_connections("tcp")
-    ]
-    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in (here, *here.children(recursive=True))
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
