@@ -91,6 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logging.getLogger("jpasbatch").exception("stopped")
         print(f"jpasbatch: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if options.verbose:
+            logging.getLogger("jpasbatch").exception("stopped")
+        print(
+            f"jpasbatch: the system refused: {error}; repair that and run the same command again",
+            file=sys.stderr,
+        )
+        return TryAgainError.exit_code
     except KeyboardInterrupt:
         print("jpasbatch: interrupted; run the same command again to go on", file=sys.stderr)
         return TryAgainError.exit_code

@@ -45,6 +45,14 @@ from jpasbatch.storage.catalogue import PartitionOptions
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
+PATHS = {
+    "catalogue": ("input", "filter_table"),
+    "samples": ("training", "validation", "filter_table"),
+    "mock": ("spectra", "filters"),
+    "committee": ("artefact",),
+    "submission": ("template",),
+}
+"""Keys of a job file that hold paths, relative to the working directory."""
 DEEPEST = 16
 OPEN_ENDED = ("redshift", "unknown_proper_motion")
 """Keys whose value may be inf or nan; everywhere else it would compare false without a word."""
@@ -208,7 +216,7 @@ def load_job(path: Path, data: Path | None = None) -> Job:
     InputError
         When the file is missing, is not TOML, has an unknown key or a value that is not allowed.
     """
-    return _validate(Job, expand_data(read_toml(path), data, path), path)
+    return _validate(Job, resolve_paths(expand_data(read_toml(path), data, path)), path)
 
 
 def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:
@@ -269,6 +277,23 @@ def expand_data(value: Any, data: Path | None, path: Path) -> Any:
             f"{path}: '{value}' needs the folder of public data; name it with --data FOLDER or {DATA_VARIABLE}"
         )
     return value.replace(DATA_PLACEHOLDER, str(folder))
+
+
+def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
+    """Make the paths of a job absolute: workers have working directories of their own."""
+    resolved = dict(tables)
+    for table, keys in PATHS.items():
+        if isinstance(section := tables.get(table), dict):
+            named = {key: _absolute(section[key]) for key in keys if key in section}
+            resolved[table] = {**section, **named}
+    survey = tables.get("survey")
+    if isinstance(survey, str) and survey.endswith(".toml"):
+        resolved["survey"] = _absolute(survey)
+    return resolved
+
+
+def _absolute(value: Any) -> Any:
+    return str(Path(value).absolute()) if isinstance(value, str) and value else value
 
 
 def _validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:

@@ -7,9 +7,11 @@ A cluster file (``deploy/*.toml``) is one of the dataclasses below; `open_cluste
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -59,6 +61,9 @@ class LocalCluster:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise ValueError(f"workers: found {self.workers}; at least 1 is needed")
+        if not re.fullmatch(r"auto|\d+(\.\d+)? ?([kMGT]i?B|B)", self.memory_limit):
+            raise ValueError(f"memory_limit: found '{self.memory_limit}'; write 'auto', or like '4 GiB'")
+        _check_timeout(self.no_workers_timeout)
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,17 @@ class AddressCluster:
     resources: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.scheduler)
-        if parts.scheme not in ("tcp", "tls") or not parts.hostname:
+        _check_timeout(self.no_workers_timeout)
+        try:
+            parts = urlsplit(self.scheduler)
+            whole = parts.scheme in ("tcp", "tls") and parts.hostname is not None and parts.port is not None
+        except ValueError:  # a port or an IPv6 address that is none
+            whole = False
+        if not whole:
             raise ValueError(
                 f"scheduler: found '{self.scheduler}'; write tcp://HOST:PORT (loopback only) or tls://HOST:PORT"
             )
-        if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
+        if parts.scheme == "tcp" and not _is_loopback(parts.hostname or ""):
             raise ValueError(
                 f"scheduler: '{self.scheduler}' is not encrypted and not on this machine; "
                 "use tls:// with a [tls] table (ca_file, certificate, key)"
@@ -108,6 +118,11 @@ class AddressCluster:
 
 
 Cluster = SerialCluster | LocalCluster | AddressCluster
+
+
+def _check_timeout(seconds: float) -> None:
+    if not 0 < seconds <= 86_400:
+        raise ValueError(f"no_workers_timeout: found {seconds}; allowed is above 0 to 86400 seconds")
 
 
 def _is_loopback(host: str) -> bool:
@@ -216,6 +231,10 @@ def _security(tls: TransportSecurity | None) -> Security | None:
     if tls is None:
         return None
     import distributed
+
+    for key, path in vars(tls).items():
+        if not Path(path).is_file():
+            raise InputError(f"tls.{key}: no such file: {path}")
 
     return distributed.Security(
         tls_ca_file=tls.ca_file,

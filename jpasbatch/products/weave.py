@@ -74,6 +74,9 @@ class Submission:
     reference_epoch : float or None
         GAIA_EPOCH, Julian year. None takes the template's if it allows one only, else that of Gaia DR3,
         2016.0.
+    template : str
+        FITS file whose headers and columns the catalogue takes, such as the template of a survey at WASP; blank
+        takes the built-in one.
     unknown_proper_motion : float
         Proper motion and parallax of objects without a Gaia match: NaN, or 0 where a checker wants a number.
     """
@@ -90,6 +93,7 @@ class Submission:
     observing_constraints: str = ""
     target_class: str = "QSO"
     reference_epoch: float | None = None
+    template: str = ""
     unknown_proper_motion: float = float("nan")
 
     def __post_init__(self) -> None:

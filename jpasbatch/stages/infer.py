@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 PREDICTIONS = "predictions"
 STAGING = ".staging"
 COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
+ENGINE = ("numpy", "onnxruntime")
 CODE = ("photometry", "learning", "products.record", "storage", "stages.infer", "stages.classification")
 
 
@@ -148,7 +150,11 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     survey, job = workspace.survey, workspace.job
     manifest, graph, committee_folder = find_committee(workspace)
-    check_manifest(manifest, survey, job.classes or None)
+    # a committee that was trained elsewhere brings its own features
+    kind = None if job.committee.artefact else job.features.kind
+    check_manifest(manifest, survey, job.classes or None, kind)
+    if workspace.record("ingest") is not None:
+        workspace.require("ingest")
     catalogue = open_catalogue(workspace.sky)
     code = code_fingerprint(*CODE)
     identity = fingerprint(
@@ -157,6 +163,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         graph=hashlib.sha256(graph).hexdigest(),
         survey=repr(survey),
         code=code,
+        engine=[metadata.version(package) for package in ENGINE],
     )
     unchanged = workspace.unchanged("infer", identity)
     if unchanged and not unchanged["gaps"] and is_published(workspace, unchanged["predictions"]):
@@ -164,7 +171,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     folder = workspace.run_folder("infer", identity)
     inference = Inference(
         catalogue=str(catalogue.path),
-        committee=str(committee_folder.resolve()),
+        committee=str(committee_folder),
         folder=str(folder),
         staging=str(workspace.sky / STAGING / folder.name),
         survey=job.survey,

@@ -8,10 +8,13 @@ result, so that an error in the last file never leaves half a catalogue, and the
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+import shutil
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -48,12 +51,12 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     identity = fingerprint(
         inputs=[[str(path), hashes[str(path)]] for path in files],
         filter_table=sha256_file(Path(section.filter_table)) if section.filter_table else None,
-        options=section.model_dump(exclude={"input", "filter_table"}),
+        options=section.model_dump(exclude={"input": True, "filter_table": True, "partitions": {"progress"}}),
         survey=repr(workspace.survey),
         code=code_fingerprint("photometry", "storage", "stages.ingest", "stages.duplicates"),
     )
     unchanged = workspace.unchanged("ingest", identity)
-    if unchanged and (workspace.folder / unchanged["catalogue"]).is_dir():
+    if unchanged and is_published(workspace, unchanged["catalogue"]):
         return unchanged
     folder = workspace.run_folder("ingest", identity)
     with stopwatch() as elapsed:
@@ -71,14 +74,12 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
                 [folder / "accepted" / record["name"] for record in records if record["accepted"]],
                 workspace.sky,
                 f"{PHOTOMETRY}-{identity[:SHORT]}",
-                section.partitions,
+                replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
                 rows,
             )
         published = open_catalogue(catalogue)
         if published.rows != rows:
-            raise InputError(
-                f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; nothing was published"
-            )
+            raise InputError(f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; remove it")
     content = {
         "catalogue": str(catalogue.relative_to(workspace.folder)),
         "files": len(files),
@@ -88,8 +89,19 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "reasons": quarantine,
         "partitions": len(published.pixels),
         "cuts": asdict(section.cuts),
+        "notes": sorted({note for record in records for note in record["notes"]}),
     }
-    return workspace.finish("ingest", identity, elapsed[0], content)
+    record = workspace.finish("ingest", identity, elapsed[0], content)
+    shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
+    return record
+
+
+def is_published(workspace: Workspace, catalogue: str) -> bool:
+    """Return whether the collection points at this catalogue (a path relative to the output folder)."""
+    try:
+        return open_catalogue(workspace.sky).path.resolve() == (workspace.folder / catalogue).resolve()
+    except InputError:
+        return False
 
 
 def _input_path(workspace: Workspace) -> Path:
@@ -154,12 +166,14 @@ def normalise_table(
         part.parent.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0, "reasons": {}}
     filter_table = Path(section.filter_table) if section.filter_table else None
+    notes: set[str] = set()
     with (
         pq.ParquetWriter(asides["accepted"], catalogue_schema(survey), use_dictionary=False) as accepted,
         pq.ParquetWriter(asides["rejected"], quarantine_schema()) as rejected,
     ):
         for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
             result = normalise(raw, survey, section.cuts)
+            notes.update(result.notes)
             accepted.write_table(result.accepted)
             rejected.write_table(result.rejected)
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
@@ -169,6 +183,7 @@ def normalise_table(
         fsync_file(asides[kind])
         asides[kind].replace(part)
         fsync_folder(part.parent)
+    record["notes"] = sorted(notes)
     commit = {**record, "files": hash_files(Path(folder), list(parts.values()))}
     Ledger(Path(folder) / "ledger").commit(name, commit)
     return record
@@ -206,9 +221,13 @@ def _drop(record: dict[str, Any], rows: list[tuple[int, str]], folder: Path) -> 
     if not rows:
         return record
     accepted = pq.read_table(folder / "accepted" / record["name"])
-    indices = pa.array([index for index, _ in rows])
-    keep = pa.array([i not in set(indices.to_pylist()) for i in range(accepted.num_rows)])
-    dropped = accepted.take(indices)
+    rejected = pq.read_table(folder / "rejected" / record["name"])
+    indices = np.array([index for index, _ in rows])
+    keep = np.ones(accepted.num_rows, dtype=bool)
+    keep[indices] = False
+    dropped = accepted.take(pa.array(indices))
+    # accepted rows are those of the source that were not rejected, in their order
+    source_rows = np.delete(np.arange(record["rows"]), rejected["row"].to_numpy())
     quarantined = pa.table(
         {
             "object_id": dropped["object_id"],
@@ -216,13 +235,12 @@ def _drop(record: dict[str, Any], rows: list[tuple[int, str]], folder: Path) -> 
             "dec": dropped["dec"],
             "reason": pa.array(["duplicate id"] * len(rows)),
             "source": pa.array([record["source"]] * len(rows)),
-            "row": pa.array([-1] * len(rows), pa.int64()),
+            "row": pa.array(source_rows[indices], pa.int64()),
         },
         schema=quarantine_schema(),
     )
     name = f"unique-{record['name']}"
-    pq.write_table(accepted.filter(keep), folder / "accepted" / name, use_dictionary=False)
-    rejected = pq.read_table(folder / "rejected" / record["name"])
+    pq.write_table(accepted.filter(pa.array(keep)), folder / "accepted" / name, use_dictionary=False)
     pq.write_table(pa.concat_tables([rejected, quarantined]), folder / "rejected" / name)
     reasons = {**record["reasons"], "duplicate id": record["reasons"].get("duplicate id", 0) + len(rows)}
     return {**record, "name": name, "accepted": record["accepted"] - len(rows), "reasons": reasons}

@@ -42,8 +42,8 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     identity = fingerprint(
         options=asdict(options),
         inputs=_input_hashes(options),
-        survey=workspace.survey.fingerprint,
-        code=code_fingerprint("mocks", "photometry", "storage.tables"),
+        survey=repr(workspace.survey),
+        code=code_fingerprint("mocks", "photometry", "storage", "stages.mock"),
     )
     unchanged = workspace.unchanged("mock", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):

@@ -139,7 +139,13 @@ def _short(value: Any) -> str:
 
 
 def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
-    """Print which stages of a job are done and what they recorded; return 0 when all are, 1 otherwise."""
+    """Print which stages are done with the job file as it is, and what they recorded.
+
+    Returns
+    -------
+    int
+        0 when all are, 1 otherwise.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -150,7 +156,7 @@ def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
     complete = True
     for stage in needed_stages(workspace):
         record = workspace.record(stage)
-        complete &= record is not None
+        complete &= record is not None and workspace.is_current(stage, record)
         table.add_row(*_status_row(workspace, stage, record))
     Console().print(table)
     return 0 if complete else 1
@@ -163,4 +169,5 @@ def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None)
     rows = record.get("rows_out", record.get("rows", ""))
     quarantined = record.get("quarantined", "")
     cells = (record.get("partitions", ""), rows, quarantined)
-    return [stage, "done", record["finished"], f"{record['seconds']:.1f}", *(_short(cell) for cell in cells)]
+    state = "done" if workspace.is_current(stage, record) else "out of date"
+    return [stage, state, record["finished"], f"{record['seconds']:.1f}", *(_short(cell) for cell in cells)]

@@ -24,6 +24,7 @@ from jpasbatch.products.report import render_report
 from jpasbatch.products.survey_tally import check_products
 from jpasbatch.products.targets import select_targets, target_schema
 from jpasbatch.products.weave import weave_file_name, write_weave_catalogue
+from jpasbatch.products.weave_template import WeaveTemplate, read_template
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.infer import PREDICTIONS, partition_name
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -64,6 +65,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             include={"name", "title", "classes", "counts", "distributions", "targets", "seed"}
         ),
         submission=repr(job.submission),
+        template=sha256_file(Path(job.submission.template)) if job.submission.template else None,
         survey=repr(workspace.survey),
         code=code_fingerprint(*CODE),
     )
@@ -178,9 +180,20 @@ def _target_writer(job: Job, folder: Path, number: int, created: str) -> Callabl
             yield pq.read_table(path, schema=target_schema())
 
     def write(file: BinaryIO) -> object:
-        return write_weave_catalogue(file, chunks(), job.targets[number], job.submission, created)
+        template = _template(job.submission.template)
+        return write_weave_catalogue(file, chunks(), job.targets[number], job.submission, created, template)
 
     return write
+
+
+def _template(path: str) -> WeaveTemplate | None:
+    if not path:
+        return None
+    try:
+        with Path(path).open("rb") as file:
+            return read_template(file)
+    except OSError as error:
+        raise InputError(f"submission.template: cannot read {path} ({error.strerror})") from error
 
 
 def _partition_order(path: Path) -> tuple[int, ...]:

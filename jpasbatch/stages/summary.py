@@ -19,6 +19,9 @@ from jpasbatch.stages.tallies import Tallies
 from jpasbatch.stages.workspace import SHORT, Workspace
 from jpasbatch.storage.ledger import without_undefined
 
+BALANCED = 1.5
+"""Ratio of the largest to the smallest class up to which a training set counts as balanced."""
+
 PACKAGES = (
     "numpy",
     "pyarrow",
@@ -59,49 +62,67 @@ def report_content(
         classes=tuple(job.classes),
         magnitude_bins=survey.magnitude_bins,
         reference_band=survey.reference_band,
-        is_mock=getattr(job.mock, "kind", "") == "builtin",
-        warnings=_warnings(workspace),
+        is_mock=sky_kind(workspace) == "mock",
+        warnings=_warnings(workspace, records),
         **tallies.products.extract(),
         band_wavelengths=survey.wavelengths,
         band_widths=np.array([band.width for band in survey.bands]),
         reliability=_reliability(tallies, tuple(job.classes)) if known else (),
         # the report has true classes in rows, the tally has them in columns as the paper prints them
         confusion=tallies.confusion.extract().transpose(0, 2, 1) if known else None,
-        truth_note=_truth_note(workspace, int(tallies.confusion.total().sum())),
+        truth_note=_truth_note(workspace, tallies),
         quarantine=_quarantine(records),
         provenance=_provenance(workspace, records, identity),
         stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
     )
 
 
-def _warnings(workspace: Workspace) -> tuple[str, ...]:
+def sky_kind(workspace: Workspace) -> str:
+    """Return what the catalogue holds: ``"mock"``, ``"spectra"`` (real ones through filters), or ``"survey"``."""
+    job = workspace.job
+    if job.catalogue.input is not None or job.mock is None:
+        return "survey"
+    return "mock" if job.mock.kind == "builtin" else "spectra"
+
+
+def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     found = [*workspace.job.submission.warnings()] if workspace.job.targets else []
-    kind = getattr(workspace.job.mock, "kind", "")
-    if kind == "spectra":
+    if sky_kind(workspace) == "spectra":
         found.append(
-            "Real spectra, seen through the survey's filters. Where the committee was trained on the built-in mock "
-            "sky, this is no independent test: the quasars of that sky were tuned by eye against some of these "
-            "spectra. The scores show how far that sky is from real objects, and count few of them."
+            "Real spectra, seen through the survey's filters; each was tilted to match its published magnitudes where "
+            "it has some. Where the committee was trained on the built-in mock sky, this is no independent test: "
+            "the quasars of that sky were adjusted by eye against some of these spectra."
         )
-    if kind == "builtin":
+    learnt = records.get("train", {}).get("rows_by_class", {}).get("training", {})
+    if learnt and max(learnt.values()) < BALANCED * min(learnt.values()):
         found.append(
-            "The committee learnt from as many objects of each class, but galaxies outnumber quasars in the sky. "
-            "No prior is applied: probabilities and counts of the rare classes come out too high."
+            "The committee learnt from about as many objects of each class. In a survey galaxies outnumber quasars, "
+            "and no prior is applied: probabilities and counts of rare classes come out too high."
+        )
+    if records.get("infer", {}).get("gaps"):
+        found.append(
+            f"{records['infer']['gaps']} of {records['infer']['partitions']} partitions could not be classified and "
+            "are missing, as was allowed; all of their rows are in quarantine."
         )
     return tuple(found)
 
 
-def _truth_note(workspace: Workspace, number: int) -> str:
+TRUTH = {
+    "mock": "by construction of the mock sky",
+    "spectra": "from visual inspection of the spectra",
+    "survey": "from the catalogue",
+}
+
+
+def _truth_note(workspace: Workspace, tallies: Tallies) -> str:
+    number = int(tallies.confusion.total().sum())
+    outside = number - int(tallies.confusion.extract().sum())
     if not number:
         return ""
-    origin = (
-        "from visual inspection"
-        if getattr(workspace.job.mock, "kind", "") == "spectra"
-        else "from the catalogue"
-    )
-    if getattr(workspace.job.mock, "kind", "") == "builtin":
-        origin = "by construction of the mock sky"
-    return f"The true class is known for {number:,} objects, {origin}."
+    note = f"The true class is known for {number:,} objects, {TRUTH[sky_kind(workspace)]}."
+    if outside:
+        note += f" {outside:,} of them lie outside the magnitude bins and are in none of the matrices."
+    return note
 
 
 def _reliability(tallies: Tallies, classes: tuple[str, ...]) -> tuple[ReliabilityCurve, ...]:
@@ -147,7 +168,8 @@ def summary_values(
         "job": workspace.job.name,
         "survey": workspace.survey.name,
         "created": created,
-        "mock": getattr(workspace.job.mock, "kind", None) == "builtin",
+        "sky": sky_kind(workspace),
+        "gaps": infer.get("gaps", 0),
         "rows": {
             "in": ingest.get("rows_in", infer.get("rows_in")),
             "out": infer.get("rows_out"),
@@ -156,6 +178,7 @@ def summary_values(
         },
         "counts": _counts(tallies.products.counts.extract()),
         "scores": _scores(workspace, tallies),
+        # of the sample that also decided when to stop: better than on a test set
         "validation": records.get("train", {}).get("validation"),
         "targets": {
             weave_file_name(one.programme): {

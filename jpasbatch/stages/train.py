@@ -27,7 +27,7 @@ from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace, stopwatch
-from jpasbatch.storage.artefacts import load_committee, save_committee
+from jpasbatch.storage.artefacts import committee_version, load_committee, save_committee
 from jpasbatch.storage.files import fsync_file, sha256_file, temporary_name
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
@@ -58,7 +58,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
         members=job.committee.members,
-        code=code_fingerprint("photometry", "learning", "stages.train"),
+        code=code_fingerprint("photometry", "learning", "storage", "stages.train"),
     )
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
@@ -298,8 +298,8 @@ def find_committee(workspace: Workspace) -> tuple[dict[str, Any], bytes, Path]:
         When there is none, or its bytes are not those of its manifest.
     """
     named = workspace.job.committee.artefact
-    folder = Path(named) if named else workspace.committees
-    if named is None:
-        folder = workspace.folder / workspace.require("train")["committee"]
-    manifest, graph = load_committee(folder)
-    return manifest, graph, folder
+    folder = Path(named) if named else workspace.folder / workspace.require("train")["committee"]
+    # the version, and not the pointer, which may move while workers still load the committee
+    version = committee_version(folder)
+    manifest, graph = load_committee(version)
+    return manifest, graph, version

@@ -27,11 +27,23 @@ from jpasbatch.config import Job
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.files import Lease, write_atomically
-from jpasbatch.storage.ledger import without_undefined
+from jpasbatch.storage.ledger import fingerprint, without_undefined
 
 log = logging.getLogger(__name__)
 
 SHORT = 12
+
+MOCK = {"mock"}
+INGEST = MOCK | {"catalogue"}
+TRAIN = MOCK | {"catalogue", "classes", "features", "samples", "model", "training", "seed", "committee"}
+READS = {
+    "mock": MOCK,
+    "ingest": INGEST,
+    "train": TRAIN,
+    "infer": INGEST | TRAIN,
+    "summarise": INGEST | TRAIN | {"name", "title", "counts", "distributions", "targets"},
+}
+"""Tables of the job file on which a stage depends, by itself or through an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,9 @@ class Workspace:
             ) from error
         return Lease(self.folder / "work" / "lease")
 
-    def run_folder(self, stage: str, fingerprint: str) -> Path:
+    def run_folder(self, stage: str, identity: str) -> Path:
         """Return (and create) the folder of one run of a stage."""
-        path = self.folder / "work" / stage / fingerprint[:SHORT]
+        path = self.folder / "work" / stage / identity[:SHORT]
         path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -102,8 +114,17 @@ class Workspace:
             )
         return record
 
+    def options(self, stage: str) -> str:
+        """Return the fingerprint of what a stage reads of the job file and of the survey."""
+        job = self.job.model_dump(mode="json", include=READS[stage])
+        return fingerprint(job=job, survey=repr(self.survey))
+
+    def is_current(self, stage: str, record: dict[str, Any]) -> bool:
+        """Return whether a stage finished with what the job file says now."""
+        return record.get("options") == self.options(stage)
+
     def require(self, stage: str) -> dict[str, Any]:
-        """Return the record of a stage that must have run before.
+        """Return the record of a stage that must have run before, with the job file as it is.
 
         Raises
         ------
@@ -115,22 +136,28 @@ class Workspace:
             raise InputError(
                 f"{self.folder} holds no finished '{stage}' yet; run `jpasbatch {stage} JOB.toml` (or `run`) first"
             )
+        if not self.is_current(stage, record):
+            raise InputError(
+                f"'{stage}' last ran with other options than the job file has now; run `jpasbatch {stage} JOB.toml` "
+                "(or `run`) again"
+            )
         return record
 
-    def unchanged(self, stage: str, fingerprint: str) -> dict[str, Any] | None:
+    def unchanged(self, stage: str, identity: str) -> dict[str, Any] | None:
         """Return the record of a stage when it already finished for this fingerprint, or None."""
         record = self.record(stage)
-        if record is None or record["fingerprint"] != fingerprint:
+        if record is None or record["fingerprint"] != identity:
             return None
-        log.info("%s: up to date (%s)", stage, fingerprint[:SHORT])
+        log.info("%s: up to date (%s)", stage, identity[:SHORT])
         return record
 
-    def finish(self, stage: str, fingerprint: str, seconds: float, content: dict[str, Any]) -> dict[str, Any]:
+    def finish(self, stage: str, identity: str, seconds: float, content: dict[str, Any]) -> dict[str, Any]:
         """Record that a stage finished; the last thing that it does."""
         record = without_undefined(
             {
                 "stage": stage,
-                "fingerprint": fingerprint,
+                "fingerprint": identity,
+                "options": self.options(stage),
                 "seconds": round(seconds, 2),
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 **content,

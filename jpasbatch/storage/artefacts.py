@@ -115,7 +115,7 @@ def load_committee(path: Path) -> tuple[dict[str, Any], bytes]:
     InputError
         When a file is missing, truncated, changed, or of another format.
     """
-    version = _resolve(Path(path))
+    version = committee_version(Path(path))
     contents = _read_manifest(version / MANIFEST)
     file = version / GRAPH
     try:
@@ -133,7 +133,14 @@ def load_committee(path: Path) -> tuple[dict[str, Any], bytes]:
     return contents["manifest"], graph
 
 
-def _resolve(path: Path) -> Path:
+def committee_version(path: Path) -> Path:
+    """Return the folder of the version that a path means: itself, or the one that its pointer names.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
     if (path / MANIFEST).is_file():
         return path
     pointer = path / POINTER
