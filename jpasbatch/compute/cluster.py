@@ -28,6 +28,11 @@ THREADS_PER_WORKER = 1
 # soon; the runner then tries it alone.
 ALLOWED_FAILURES = 1
 
+# How workers allocate, in bytes. Dask's default (trim at 64 KiB) also fixes glibc's limit for allocations by mmap at
+# 128 KiB, so that the scratch memory of every training step is taken from the system and given back: epochs took
+# nearly twice as long (benchmarks/malloc.py).
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": 256 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
+
 
 @dataclass(frozen=True)
 class SerialCluster:
@@ -185,6 +190,7 @@ def _open_local(options: LocalCluster) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.scheduler.no-workers-timeout": f"{options.no_workers_timeout}s",
         "distributed.admin.large-graph-warning-threshold": "1MB",
+        **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()},
     }
     with (
         config.set(settings),
