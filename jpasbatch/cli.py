@@ -125,7 +125,7 @@ def _configure_logging(verbose: bool) -> None:
     # TensorFlow prints to standard error while it is imported; its messages are for its developers
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "info" if verbose else "error")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("jpasbatch").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
