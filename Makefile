@@ -15,6 +15,7 @@ help:
 # A stamp, so that an unchanged environment is not installed again.
 $(STAMP): pyproject.toml requirements/tested.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "jpasbatch needs Python 3.11 to 3.13, found %d.%d: name one with make PYTHON=python3.12" % v)'
+	@echo "installing into $(VENV): this takes some minutes, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements/tested.txt --editable '.[test]'
 	@touch $@

@@ -146,11 +146,12 @@ def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
     int
         0 when all are, 1 otherwise.
     """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     workspace = open_workspace(job_file, output, data)
-    table = Table(title=f"{workspace.job.name} in {workspace.folder}")
+    table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
     for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
         table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
     complete = True
@@ -166,8 +167,20 @@ def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None)
     if record is None:
         commits = len(list((workspace.folder / "work" / stage).glob("*/ledger/*.json")))
         return [stage, f"{commits} commits, not finished" if commits else "missing", "", "", "", "", ""]
-    rows = record.get("rows_out", record.get("rows", ""))
-    quarantined = record.get("quarantined", "")
-    cells = (record.get("partitions", ""), rows, quarantined)
+    rows, quarantined = (_total(record.get(key, "")) for key in ("rows_out", "quarantined"))
+    cells = (record.get("partitions", ""), rows or _total(record.get("rows", "")), quarantined)
     state = "done" if workspace.is_current(stage, record) else "out of date"
-    return [stage, state, record["finished"], f"{record['seconds']:.1f}", *(_short(cell) for cell in cells)]
+    return [
+        stage,
+        state,
+        record["finished"][:16].replace("T", " "),
+        f"{record['seconds']:.1f}",
+        *(_short(cell) for cell in cells),
+    ]
+
+
+def _total(value: Any) -> Any:
+    """Return the sum of what is counted by kind, as the samples of a mock are; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    return sum(_total(item) for item in value.values())
