@@ -184,7 +184,6 @@ def survey_names() -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=32)
 def load_survey(name_or_path: str | Path) -> Survey:
     """Load a survey of the package by its name, or any survey file by its path (``*.toml``).
 
@@ -193,7 +192,12 @@ def load_survey(name_or_path: str | Path) -> Survey:
     InputError
         If there is no such survey, or its file is not valid: the message names the key.
     """
-    text, where = _read(name_or_path)
+    return _parse(*_read(name_or_path))
+
+
+# by the text and not by the path: a worker outlives an edited file
+@lru_cache(maxsize=32)
+def _parse(text: str, where: str) -> Survey:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

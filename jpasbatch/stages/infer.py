@@ -77,12 +77,11 @@ class Inference:
 
 
 @functools.lru_cache(maxsize=2)
-def _load(committee: str, survey_name: str) -> tuple[Survey, Features, Committee]:
+def _load(committee: str, survey: Survey) -> tuple[Features, Committee]:
     """Load a committee once a process."""
-    survey = load_survey(survey_name)
     manifest, graph = load_committee(Path(committee))
     features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
-    return survey, features, Committee.load(manifest, graph)
+    return features, Committee.load(manifest, graph)
 
 
 def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
@@ -102,7 +101,8 @@ def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str
         raise InputError(
             "this worker runs another version of jpasbatch than the driver; install the same on both"
         )
-    survey, features, committee = _load(inference.committee, inference.survey)
+    survey = load_survey(inference.survey)
+    features, committee = _load(inference.committee, survey)
     path = Path(inference.catalogue) / partition_file(order, pixel)
     records, rejected = classify(read_partition(path, list(COLUMNS)), survey, features, committee)
     folder, name = Path(inference.folder), partition_name(order, pixel)

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from jpasbatch import cli
+from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages import infer
 from jpasbatch.storage.catalogue import read_partition
 from jpasbatch.storage.catalogue_partitions import COMPRESSION, ROW_GROUP_ROWS, encodings, partition_file
@@ -26,7 +27,8 @@ def naive_partition(inference: infer.Inference, order: int, pixel: int) -> dict[
     target = naive_version(Path(inference.catalogue).parent) / partition_file(order, pixel)
     if target.exists():
         return {"rows": 0}
-    survey, features, committee = infer._load(inference.committee, inference.survey)
+    survey = load_survey(inference.survey)
+    features, committee = infer._load(inference.committee, survey)
     path = Path(inference.catalogue) / partition_file(order, pixel)
     table = read_partition(path, list(infer.COLUMNS))
     records, _ = infer.classify(table, survey, features, committee)

@@ -113,3 +113,13 @@ def test_a_missing_file_is_named(tmp_path):
 def test_no_survey_file_holds_more_than_toml():
     for name in survey_names():
         assert tomllib.loads(_text(name))["name"] == name
+
+
+def test_an_edited_survey_file_is_read_again(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = (resources.files("jpasbatch.photometry") / "surveys" / "nepw14.toml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    before = load_survey(path)
+    assert load_survey(path) is before
+    path.write_text(text.replace('name = "nepw14"', 'name = "other"', 1), encoding="utf-8")
+    assert load_survey(path).name == "other"
