@@ -6,6 +6,7 @@ What a whole file gets wrong (a missing band, an unknown unit, another order of 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from jpasbatch.photometry.raw_table import (
     missing_column,
 )
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
+from jpasbatch.photometry.table import catalogue_schema, count_reasons, quarantine_schema
 
 __all__ = ["REASONS", "Normalised", "QualityCuts", "RawTable", "normalise"]
 
@@ -100,10 +101,9 @@ class Normalised:
     rejected: pa.Table
     notes: tuple[str, ...] = ()
 
-    def reasons(self) -> dict[str, int]:
+    def reasons(self) -> Counter[str]:
         """Return how many rows were rejected for each reason."""
-        counts = self.rejected.column("reason").value_counts().to_pylist()
-        return {entry["values"]: entry["counts"] for entry in counts}
+        return count_reasons(self.rejected)
 
 
 def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:

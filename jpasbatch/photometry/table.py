@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 
@@ -61,6 +63,12 @@ def quarantine_schema() -> pa.Schema:
             pa.field("row", pa.int64(), nullable=False),
         ]
     )
+
+
+def count_reasons(rejected: pa.Table) -> Counter[str]:
+    """Return how many rows of a table of `quarantine_schema` were rejected for each reason."""
+    counts = rejected["reason"].value_counts().to_pylist()
+    return Counter({entry["values"]: entry["counts"] for entry in counts})
 
 
 def photometry_from_table(table: pa.Table, survey: Survey) -> Photometry:

@@ -7,14 +7,15 @@ left behind is looked at again before it is built upon: a file may have been del
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from jpasbatch.photometry.table import quarantine_schema
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name
+from jpasbatch.photometry.table import count_reasons, quarantine_schema
+from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -79,18 +80,10 @@ def publish_quarantine(parts: Sequence[Path], target: Path) -> dict[str, int]:
         Rows by reason, sorted by reason.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = temporary_name(target)
-    reasons: dict[str, int] = {}
-    try:
-        with pq.ParquetWriter(aside, quarantine_schema()) as writer:
-            for part in parts:
-                table = pq.read_table(part)
-                writer.write_table(table)
-                for entry in table["reason"].value_counts().to_pylist():
-                    reasons[entry["values"]] = reasons.get(entry["values"], 0) + entry["counts"]
-        fsync_file(aside)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
-    fsync_folder(target.parent)
+    reasons: Counter[str] = Counter()
+    with written_aside(target) as aside, pq.ParquetWriter(aside, quarantine_schema()) as writer:
+        for part in parts:
+            table = pq.read_table(part)
+            writer.write_table(table)
+            reasons.update(count_reasons(table))
     return dict(sorted(reasons.items()))

@@ -40,7 +40,7 @@ from jpasbatch.storage.catalogue import (
     read_partition,
     write_partition,
 )
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name
+from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 
 PREDICTIONS = "predictions"
@@ -63,8 +63,6 @@ class Inference:
         Name or path of the survey.
     fingerprint : str
         Of this run; in every commit.
-    code : str
-        Fingerprint of the code of the driver; a worker with other code refuses.
     """
 
     catalogue: str
@@ -73,7 +71,6 @@ class Inference:
     staging: str
     survey: str
     fingerprint: str
-    code: str
 
 
 @functools.lru_cache(maxsize=2)
@@ -95,12 +92,8 @@ def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str
     Raises
     ------
     InputError
-        When the partition is damaged, or this worker runs other code than the driver.
+        When the partition is damaged.
     """
-    if code_fingerprint(*CODE) != inference.code:
-        raise InputError(
-            "this worker runs another version of jpasbatch than the driver; install the same on both"
-        )
     survey = load_survey(inference.survey)
     features, committee = _load(inference.committee, survey)
     path = Path(inference.catalogue) / partition_file(order, pixel)
@@ -131,11 +124,8 @@ def _rejected_file(folder: Path, name: str) -> Path:
 
 def _write_rejected(rejected: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = temporary_name(path)
-    pq.write_table(rejected, aside)
-    fsync_file(aside)
-    aside.replace(path)
-    fsync_folder(path.parent)
+    with written_aside(path) as aside:
+        pq.write_table(rejected, aside)
 
 
 def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -156,13 +146,12 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if workspace.record("ingest") is not None:
         workspace.require("ingest")
     catalogue = open_catalogue(workspace.sky)
-    code = code_fingerprint(*CODE)
     identity = fingerprint(
         catalogue=[catalogue.name, sha256_file(catalogue.path / "hats.properties")],
         committee=manifest,
         graph=hashlib.sha256(graph).hexdigest(),
         survey=repr(survey),
-        code=code,
+        code=code_fingerprint(*CODE),
         engine=[metadata.version(package) for package in ENGINE],
     )
     unchanged = workspace.unchanged("infer", identity)
@@ -176,7 +165,6 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         staging=str(workspace.sky / STAGING / folder.name),
         survey=job.survey,
         fingerprint=identity,
-        code=code,
     )
     with stopwatch() as elapsed:
         computed, gaps = _classify_missing(workspace, inference, catalogue, executor)
@@ -245,15 +233,14 @@ def _publish(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Publish what is committed, from the commits alone; return the version and one record a partition."""
     ledger = Ledger(Path(inference.folder) / "ledger")
-    records = []
-    for order, pixel in catalogue.pixels:
-        record = ledger.read(partition_name(order, pixel))
-        if record is None:  # a gap that the user allowed: all of its rows are in quarantine
-            rows = catalogue.rows_by_partition()[order, pixel]
-            record = StagedPartition(None, "", 0, 0).record(
-                (order, pixel), workspace.sky, inference.fingerprint, quarantined=rows
-            )
-        records.append(record)
+    commits = {pixel: ledger.read(partition_name(*pixel)) for pixel in catalogue.pixels}
+    held = catalogue.rows_by_partition() if None in commits.values() else {}
+    records = [
+        # a gap that the user allowed: all of its rows are in quarantine
+        commit
+        or StagedPartition(None, "", 0, 0).record(pixel, workspace.sky, inference.fingerprint, held[pixel])
+        for pixel, commit in commits.items()
+    ]
     provenance = {
         "fingerprint": inference.fingerprint,
         "job": workspace.job.name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from jpasbatch.stages.duplicates import find_duplicates
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue import import_tables, open_catalogue
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name
+from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
 
@@ -161,15 +162,17 @@ def normalise_table(
     """
     survey = load_survey(survey_name)
     parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
-    asides = {kind: temporary_name(part) for kind, part in parts.items()}
     for part in parts.values():
         part.parent.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0, "reasons": {}}
+    record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0}
     filter_table = Path(section.filter_table) if section.filter_table else None
     notes: set[str] = set()
+    reasons: Counter[str] = Counter()
     with (
-        pq.ParquetWriter(asides["accepted"], catalogue_schema(survey), use_dictionary=False) as accepted,
-        pq.ParquetWriter(asides["rejected"], quarantine_schema()) as rejected,
+        written_aside(parts["accepted"]) as accepted_aside,
+        written_aside(parts["rejected"]) as rejected_aside,
+        pq.ParquetWriter(accepted_aside, catalogue_schema(survey), use_dictionary=False) as accepted,
+        pq.ParquetWriter(rejected_aside, quarantine_schema()) as rejected,
     ):
         for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
             result = normalise(raw, survey, section.cuts)
@@ -178,20 +181,11 @@ def normalise_table(
             rejected.write_table(result.rejected)
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
             record["accepted"] += result.accepted.num_rows
-            _count(record["reasons"], result.rejected)
-    for kind, part in parts.items():
-        fsync_file(asides[kind])
-        asides[kind].replace(part)
-        fsync_folder(part.parent)
-    record["notes"] = sorted(notes)
+            reasons.update(result.reasons())
+    record |= {"reasons": reasons, "notes": sorted(notes)}
     commit = {**record, "files": hash_files(Path(folder), list(parts.values()))}
     Ledger(Path(folder) / "ledger").commit(name, commit)
     return record
-
-
-def _count(reasons: dict[str, int], rejected: pa.Table) -> None:
-    for entry in rejected["reason"].value_counts().to_pylist():
-        reasons[entry["values"]] = reasons.get(entry["values"], 0) + entry["counts"]
 
 
 def _settle_duplicates(

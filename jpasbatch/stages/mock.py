@@ -20,7 +20,7 @@ from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace, stopwatch
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name
+from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import code_fingerprint, fingerprint
 
 SURVEY, TRAINING, VALIDATION = "survey", "training", "validation"
@@ -118,9 +118,6 @@ def write_mock_table(
         table = mock_sample(options, survey, part)
     target = Path(folder) / part / f"{part}_{index:04d}.fits"
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = temporary_name(target)
-    write_cefca_tile(aside, cast(dict[str, np.ndarray], table), survey)
-    fsync_file(aside)
-    aside.replace(target)
-    fsync_folder(target.parent)
+    with written_aside(target) as aside:
+        write_cefca_tile(aside, cast(dict[str, np.ndarray], table), survey)
     return {"part": part, "rows": len(table["ra"]), "path": str(target)}

@@ -38,7 +38,7 @@ from jpasbatch.storage.catalogue import (
     partition_file,
     read_partition,
 )
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file, temporary_name, write_atomically
+from jpasbatch.storage.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 
 COLUMNS = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
@@ -204,10 +204,6 @@ def _partition_order(path: Path) -> tuple[int, ...]:
 def _publish(target: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Write a file aside, fsync it and rename it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = temporary_name(target)
-    with aside.open("w+b") as file:
+    with written_aside(target) as aside, aside.open("w+b") as file:
         write(file)
-    fsync_file(aside)
-    aside.replace(target)
-    fsync_folder(target.parent)
     return target

@@ -7,6 +7,7 @@ committed is never trained again, so that an interrupted training goes on where 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,7 @@ from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.artefacts import committee_version, load_committee, save_committee
-from jpasbatch.storage.files import fsync_file, sha256_file, temporary_name
+from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
 
@@ -139,17 +140,16 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     return record
 
 
-def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Table, dict[str, int]]:
+def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Table, Counter[str]]:
     """Read labelled tables by the door that the catalogue uses: the accepted rows, and the others counted."""
     filter_table = Path(job.samples.filter_table) if job.samples.filter_table else None
     tables: list[pa.Table] = []
-    rejected: dict[str, int] = {}
+    rejected: Counter[str] = Counter()
     for path in files:
         for raw in iterate_raw(path, survey, filter_table=filter_table):
             result = normalise(raw, survey, job.catalogue.cuts)
             tables.append(result.accepted)
-            for entry in result.rejected["reason"].value_counts().to_pylist():
-                rejected[entry["values"]] = rejected.get(entry["values"], 0) + entry["counts"]
+            rejected.update(result.reasons())
     return pa.concat_tables(tables), rejected
 
 
@@ -169,11 +169,8 @@ def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> Non
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    aside = temporary_name(path)
-    with aside.open("wb") as file:
+    with written_aside(path) as aside, aside.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-    fsync_file(aside)
-    aside.replace(path)
 
 
 def _train_members(workspace: Workspace, folder: Path, executor: Executor) -> list[dict[str, Any]]:
@@ -195,7 +192,7 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``index``, ``seed``, ``epochs``, ``seconds`` and the ``sha256`` of its weights.
+        ``index``, ``seed``, ``epochs``, ``seconds`` and ``files``: its weights, with their sha256.
     """
     from jpasbatch.learning.training import limit_threads, train_member
 
@@ -205,18 +202,14 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     with stopwatch() as elapsed:
         member = train_member(job.model, job.training, training, validation, seed)
     target = Path(folder) / f"member-{index:02d}.npz"
-    aside = temporary_name(target)
-    with aside.open("wb") as file:
+    with written_aside(target) as aside, aside.open("wb") as file:
         np.savez(file, allow_pickle=False, **member.to_arrays())
-    fsync_file(aside)
-    aside.replace(target)
     record = {
         "index": index,
         "seed": seed,
         "epochs": len(member.history["loss"]),
         "best_epoch": member.best_epoch,
         "seconds": round(elapsed[0], 2),
-        "sha256": sha256_file(target),
         "files": hash_files(Path(folder), [target]),
     }
     Ledger(Path(folder) / "ledger").commit(f"member-{index:02d}", record)
@@ -261,7 +254,9 @@ def _publish(
 
     job, survey = workspace.job, workspace.survey
     features = make_features(job.features.kind, survey, prepared["training"]["features"])
-    members = [read_member(folder / f"member-{r['index']:02d}.npz", r["sha256"]) for r in records]
+    members = [
+        read_member(folder / name, sha256) for record in records for name, sha256 in record["files"].items()
+    ]
     graph = committee_graph(members, features.n_inputs)
     scores = score_committee(graph, job, folder)
     options = {"model": asdict(job.model), "training": asdict(job.training)}

@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -74,19 +75,31 @@ def _write_and_flush(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+@contextlib.contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Yield a hidden name beside `path` to write to; after the block the file is flushed and replaces `path`.
+
+    The folder must exist. An exception within the block leaves the old file (or none) and no temporary one; a
+    crash leaves at most one hidden temporary file.
+    """
+    temporary = temporary_name(path)
+    try:
+        yield temporary
+        fsync_file(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_folder(path.parent)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old contents or the new, and never a mixture.
 
     The folder must exist. A crash at any point leaves the old file (or none) and at most one hidden temporary
     file.
     """
-    temporary = temporary_name(path)
-    try:
-        _write_and_flush(temporary, data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    fsync_folder(path.parent)
+    with written_aside(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def create_once(path: Path, data: bytes) -> bool:
