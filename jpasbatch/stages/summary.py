@@ -138,8 +138,10 @@ def _reliability(tallies: Tallies, classes: tuple[str, ...]) -> tuple[Reliabilit
 def _quarantine(records: dict[str, dict[str, Any]]) -> tuple[QuarantineLine, ...]:
     reasons = records.get("ingest", {}).get("reasons", {})
     lines = [QuarantineLine(reason, rows) for reason, rows in reasons.items()]
-    if records.get("infer", {}).get("quarantined"):
-        lines.append(QuarantineLine("no finite features or probabilities", records["infer"]["quarantined"]))
+    infer = records.get("infer", {})
+    if infer.get("quarantined"):
+        gaps = f", or in one of {infer['gaps']} partitions that failed" if infer["gaps"] else ""
+        lines.append(QuarantineLine(f"no finite features or probabilities{gaps}", infer["quarantined"]))
     return tuple(lines)
 
 
