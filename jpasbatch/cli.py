@@ -4,7 +4,8 @@ Flags say where and how, never what: the science is in the job file. Heavy libra
 runs, so that ``--help`` answers at once.
 
 Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-75 interrupted or locked, run the same command again; 1, of ``status`` only, when a stage is not done.
+75 interrupted or locked, run the same command again; 1, of ``status``, when a stage is not done, and of
+``templates check``, when a class cannot be made.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ VERBS = {
     "status": "show what is done, missing or out of date",
 }
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
+TEMPLATES = "say what a folder of public template data is good for"
+CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
             75 interrupted or locked: run the same command again | 1 status: a stage is not done"""
@@ -60,7 +63,15 @@ def build_parser() -> argparse.ArgumentParser:
         _add_places(command)
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
+    _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
+
+
+def _add_templates(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help=CHECK, description=CHECK)
+    check.add_argument("folder", type=Path, metavar="FOLDER", help="laid out as in docs/template_pack.md")
+    check.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
@@ -105,6 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.verb == "templates":
+        from jpasbatch.stages.templates import show_templates
+
+        return show_templates(options.folder)
     from jpasbatch.stages.pipeline import demo_job, run_verb, show_status
 
     job_file = demo_job() if options.verb == "demo" else options.job
