@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from types import NoneType
@@ -22,6 +24,9 @@ TOML_WORDS = {
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 MISSING = ("missing", "missing_argument")
 LONGEST_FOUND = 80
+DEEPEST = 16
+OPEN_ENDED = ("redshift", "unknown_proper_motion")
+"""Keys whose value may be inf or nan; everywhere else it would compare false without a word."""
 
 
 def explain(kind: Any, item: Any) -> str:
@@ -119,3 +124,29 @@ def _types(kind: Any) -> list[Any]:
     if origin is dict or (isinstance(kind, type) and origin is None):
         return [kind]
     return [option for argument in get_args(kind) if argument is not Ellipsis for option in _types(argument)]
+
+
+def check_values(value: Any, key: str = "", depth: int = 0) -> None:
+    """Refuse values that no key takes, wherever they are in a file.
+
+    Raises
+    ------
+    ValueError
+        Naming the key.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"{key}: tables or lists lie {DEEPEST} deep in each other; a job needs five")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            check_values(item, name, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_values(item, key, depth + 1)
+    elif isinstance(value, datetime.date | datetime.time):
+        raise ValueError(f"{key} = {value}: dates and times are not used here; write text in quotes")
+    elif isinstance(value, str) and "\0" in value:
+        raise ValueError(f"{key} = {value[:80]!r}: holds the character 0")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{key} = {str(value)[:20]}...: does not fit into 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value) and key not in OPEN_ENDED:
+        raise ValueError(f"{key} = {value}: must be finite")

@@ -1,5 +1,7 @@
 """Stage ``ingest``: survey tables in, a HATS catalogue of canonical photometry out.
 
+A mock that is made by partition needs none of this; see `jpasbatch.stages.adoption`.
+
 Each input file is read once, checked row by row and written aside as canonical Parquet; rows that cannot be
 used go to the quarantine with their reason. Only when every file is clean does hats-import partition the
 result, so that an error in the last file never leaves half a catalogue, and the slow formats are read once.
@@ -26,6 +28,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
+from jpasbatch.stages.adoption import PHOTOMETRY, adopt_set, is_published, makes_sets
 from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
 from jpasbatch.stages.duplicates import find_duplicates
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -35,8 +38,6 @@ from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
 
-PHOTOMETRY = "photometry"
-
 
 def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """Ingest the job's tables and publish the catalogue; return the stage's record.
@@ -44,9 +45,12 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     Raises
     ------
     InputError
-        When a file is refused, an id occurs twice (by policy), or no row is left.
+        When a file is refused, an id occurs twice (by policy), no row is left, or the job names a set that
+        its mock does not make.
     """
     section = workspace.job.catalogue
+    if section.input is None and makes_sets(mock := workspace.require("mock")):
+        return adopt_set(workspace, mock)
     files = list_tables(_input_path(workspace))
     hashes = _hash_files(files, executor)
     identity = fingerprint(
@@ -97,19 +101,17 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return record
 
 
-def is_published(workspace: Workspace, catalogue: str) -> bool:
-    """Return whether the collection points at this catalogue (a path relative to the output folder)."""
-    try:
-        return open_catalogue(workspace.sky).path.resolve() == (workspace.folder / catalogue).resolve()
-    except InputError:
-        return False
-
-
 def _input_path(workspace: Workspace) -> Path:
     section = workspace.job.catalogue
     if section.input is not None:
         return Path(section.input)
-    return workspace.folder / workspace.require("mock")["folder"] / "survey"
+    mock = workspace.require("mock")
+    if section.sample is not None:
+        raise InputError(
+            f"[catalogue] sample = '{section.sample}': the job's mock is of kind '{mock['kind']}', which makes one "
+            "catalogue and no sets; remove that key, or use [mock] kind = 'templates'"
+        )
+    return workspace.folder / mock["folder"] / "survey"
 
 
 def _hash_files(files: list[Path], executor: Executor) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Stage ``train``: labelled tables in, a committee out.
+"""Stage ``train``: labelled samples in, a committee out.
 
 The labelled sample is read, checked and turned into features once; each member of the committee is then one
 task with its own seed, on a worker with a ``GPU`` where the cluster file declares one. A member that is
@@ -7,8 +7,6 @@ committed is never trained again, so that an interrupted training goes on where 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,16 +20,15 @@ from jpasbatch.config import Job
 from jpasbatch.errors import InputError
 from jpasbatch.learning.samples import LabelledFeatures, label
 from jpasbatch.photometry.features import make_features
-from jpasbatch.photometry.normalisation import normalise
-from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.samples import identify_sample, list_sample, read_sample, sample_path
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.artefacts import committee_version, load_committee, save_committee
 from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
-from jpasbatch.storage.tables import iterate_raw, list_tables
 
 if TYPE_CHECKING:
     from jpasbatch.learning.training import TrainedMember
@@ -51,15 +48,15 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     job = workspace.job
     if len(job.classes) < 2:
         raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
-    samples = {part: list_tables(_sample_path(workspace, part)) for part in SAMPLES}
+    samples = {part: list_sample(sample_path(workspace, part)) for part in SAMPLES}
     identity = fingerprint(
-        samples={part: [sha256_file(path) for path in files] for part, files in samples.items()},
+        samples={part: identify_sample(files) for part, files in samples.items()},
         survey=repr(workspace.survey),
         **job.model_dump(include={"classes", "features", "model", "training", "seed"}),
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
         members=job.committee.members,
-        code=code_fingerprint("photometry", "learning", "storage", "stages.train"),
+        code=code_fingerprint("photometry", "learning", "storage", "stages.train", "stages.samples"),
     )
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
@@ -80,13 +77,6 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "validation": scores,
     }
     return workspace.finish("train", identity, elapsed[0], content)
-
-
-def _sample_path(workspace: Workspace, part: str) -> Path:
-    named = getattr(workspace.job.samples, part)
-    if named is not None:
-        return Path(named)
-    return workspace.folder / workspace.require("mock")["folder"] / part
 
 
 def _prepare(
@@ -138,19 +128,6 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     }
     ledger.commit(part, record)
     return record
-
-
-def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Table, Counter[str]]:
-    """Read labelled tables by the door that the catalogue uses: the accepted rows, and the others counted."""
-    filter_table = Path(job.samples.filter_table) if job.samples.filter_table else None
-    tables: list[pa.Table] = []
-    rejected: Counter[str] = Counter()
-    for path in files:
-        for raw in iterate_raw(path, survey, filter_table=filter_table):
-            result = normalise(raw, survey, job.catalogue.cuts)
-            tables.append(result.accepted)
-            rejected.update(result.reasons())
-    return pa.concat_tables(tables), rejected
 
 
 def _labels(table: pa.Table, job: Job) -> np.ndarray:

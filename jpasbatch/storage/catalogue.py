@@ -7,7 +7,9 @@ module                      what it knows
 `catalogue_collection`      the folder of versions and its pointer
 `catalogue_plan`            what an import is: options, inspected inputs, names
 `catalogue_import`          hats-import: Parquet files into a primary catalogue and its margin
-`catalogue_publication`     staged partitions into an extension
+`catalogue_assembly`        staged partitions into a version that is verified
+`catalogue_primary`         such a version as primary catalogue
+`catalogue_publication`     such a version as extension
 `catalogue_validation`      hats' strict validation and our own checks
 ==========================  =========================================================================
 
@@ -24,17 +26,27 @@ from jpasbatch.storage.catalogue_partitions import (
     write_partition,
 )
 from jpasbatch.storage.catalogue_plan import PartitionOptions
+from jpasbatch.storage.catalogue_primary import (
+    PrimaryOptions,
+    catalogue_identity,
+    publish_primary,
+    published_partitions,
+)
 from jpasbatch.storage.catalogue_publication import publish_extension
 
 __all__ = [
     "Catalogue",
     "PartitionOptions",
+    "PrimaryOptions",
     "StagedPartition",
+    "catalogue_identity",
     "current_extension",
     "import_tables",
     "open_catalogue",
     "partition_file",
     "publish_extension",
+    "publish_primary",
+    "published_partitions",
     "read_partition",
     "write_partition",
 ]

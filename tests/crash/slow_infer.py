@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from jpasbatch import cli
 from jpasbatch.stages import infer
-from jpasbatch.storage import catalogue_partitions, catalogue_publication
+from jpasbatch.storage import catalogue_assembly, catalogue_partitions, catalogue_publication
 from jpasbatch.storage.ledger import Ledger
 
 PAUSE = 0.15  # seconds
@@ -41,9 +41,13 @@ def slow_classify(inference: infer.Inference, order: int, pixel: int) -> dict[st
 def main(arguments: Sequence[str]) -> int:
     """Run a command with slow partitions and a slow publication."""
     infer.classify_partition = slow_classify
-    for name in ("_link_partitions", "_describe", "_place", "register_extension", "swap_collection"):
-        function = getattr(catalogue_publication, name)
-        setattr(catalogue_publication, name, after_a_pause(function))
+    steps = {
+        catalogue_assembly: ("link_partitions", "write_metadata", "place_version"),
+        catalogue_publication: ("register_extension", "swap_collection"),
+    }
+    for module, names in steps.items():
+        for name in names:
+            setattr(module, name, after_a_pause(getattr(module, name)))
     return cli.main(arguments)
 
 
