@@ -144,11 +144,18 @@ class Workspace:
         return record
 
     def unchanged(self, stage: str, identity: str) -> dict[str, Any] | None:
-        """Return the record of a stage when it already finished for this fingerprint, or None."""
+        """Return the record of a stage when it already finished for this fingerprint, or None.
+
+        Options that changed without changing the fingerprint (those of `READS` are the tables that a stage might
+        read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run.
+        """
         record = self.record(stage)
         if record is None or record["fingerprint"] != identity:
             return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
+        if not self.is_current(stage, record):
+            record["options"] = self.options(stage)
+            self._write(stage, record)
         return record
 
     def finish(self, stage: str, identity: str, seconds: float, content: dict[str, Any]) -> dict[str, Any]:
@@ -163,10 +170,13 @@ class Workspace:
                 **content,
             }
         )
-        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-        write_atomically(self.folder / "work" / f"{stage}.json", text.encode())
+        self._write(stage, record)
         log.info("%s: finished in %.1f s", stage, seconds)
         return record
+
+    def _write(self, stage: str, record: dict[str, Any]) -> None:
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.folder / "work" / f"{stage}.json", text.encode())
 
 
 @contextmanager

@@ -41,6 +41,17 @@ def test_a_stage_is_unchanged_for_its_fingerprint_only(workspace):
     assert json.loads(text, parse_constant=lambda name: pytest.fail(name)) == record
 
 
+def test_options_that_change_no_result_ask_for_no_other_run(workspace, tmp_path):
+    workspace.prepare()
+    workspace.finish("train", "ab", 1.0, {})
+    text = (tmp_path / "tiny.toml").read_text().replace("pixel_threshold = 600", "pixel_threshold = 77")
+    (tmp_path / "other.toml").write_text(text)
+    other = workspace_of(workspace.folder, tmp_path / "other.toml")
+    assert not other.is_current("train", other.record("train"))
+    assert other.unchanged("train", "ab") is not None
+    assert other.require("train")["fingerprint"] == "ab"
+
+
 def test_a_missing_stage_is_named_with_its_command(workspace):
     with pytest.raises(InputError, match=r"no finished 'train' yet; run `jpasbatch train JOB\.toml`"):
         workspace.require("train")
