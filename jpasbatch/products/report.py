@@ -71,8 +71,8 @@ class ReportContent:
     magnitude_bins : tuple of (float, float)
         Of ``reference_band``, lower exclusive, upper inclusive.
     reference_band : str
-    is_mock : bool
-        Whether the sky is simulated: the page then says so in large letters.
+    mock_title : str
+        What the page says in large letters where the sky is simulated; empty where it is not.
     numbers : tuple of Number
         Further numbers for the top of the page.
     warnings : tuple of str
@@ -101,7 +101,7 @@ class ReportContent:
     classes: tuple[str, ...]
     magnitude_bins: tuple[tuple[float, float], ...]
     reference_band: str
-    is_mock: bool
+    mock_title: str
     numbers: tuple[Number, ...] = ()
     warnings: tuple[str, ...] = ()
     counts: CountSummary | None = None

@@ -62,7 +62,7 @@ def report_content(
         classes=tuple(job.classes),
         magnitude_bins=survey.magnitude_bins,
         reference_band=survey.reference_band,
-        is_mock=sky_kind(workspace) == "mock",
+        mock_title=mock_title(workspace),
         warnings=_warnings(workspace, records),
         **tallies.products.extract(),
         band_wavelengths=survey.wavelengths,
@@ -82,7 +82,16 @@ def sky_kind(workspace: Workspace) -> str:
     job = workspace.job
     if job.catalogue.input is not None or job.mock is None:
         return "survey"
-    return "mock" if job.mock.kind == "builtin" else "spectra"
+    return "spectra" if job.mock.kind == "spectra" else "mock"
+
+
+def mock_title(workspace: Workspace) -> str:
+    """Return the first line of the banner of a mock sky; empty where the sky is none."""
+    if sky_kind(workspace) != "mock" or workspace.job.mock is None:
+        return ""
+    if workspace.job.mock.kind == "builtin":
+        return "Mock sky: for demonstration, not for science"
+    return "Mock sky that descends from a template pack (see mock/realism.html)"
 
 
 def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def content_of(survey, sky) -> ReportContent:
         classes=CLASSES,
         magnitude_bins=survey.magnitude_bins,
         reference_band=survey.reference_band,
-        is_mock=True,
+        mock_title="Mock sky: for demonstration, not for science",
         numbers=(Number("committee", "8 members"),),
         warnings=("Submitter is blank & unknown.",),
         counts=CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3)
@@ -154,7 +154,7 @@ def test_page_says_what_it_should(page, content, survey):
 def test_real_sky_without_truth_has_no_such_sections(content):
     short = dataclasses.replace(
         content,
-        is_mock=False,
+        mock_title="",
         confusion=None,
         reliability=(),
         examples=(),
