@@ -6,14 +6,12 @@ job file is an options dataclass of the room that it configures, so that a new o
 
 from __future__ import annotations
 
-import datetime
 import json
-import math
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -26,13 +24,14 @@ from pydantic import (
 )
 
 from jpasbatch.compute.cluster import AddressCluster, LocalCluster, SerialCluster
-from jpasbatch.config_errors import explain
+from jpasbatch.config_errors import check_values, explain
 from jpasbatch.errors import InputError
 from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.training import TrainingPlan
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.features import FEATURES
 from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.products.counts import CountOptions
@@ -48,14 +47,11 @@ DATA_PLACEHOLDER = "{data}"
 PATHS = {
     "catalogue": ("input", "filter_table"),
     "samples": ("training", "validation", "filter_table"),
-    "mock": ("spectra", "filters"),
+    "mock": ("spectra", "filters", "templates"),
     "committee": ("artefact",),
     "submission": ("template",),
 }
 """Keys of a job file that hold paths, relative to the working directory."""
-DEEPEST = 16
-OPEN_ENDED = ("redshift", "unknown_proper_motion")
-"""Keys whose value may be inf or nan; everywhere else it would compare false without a word."""
 
 
 class Section(BaseModel):
@@ -71,6 +67,8 @@ class CatalogueSection(Section):
     ----------
     input : str, optional
         A table or a folder of tables (FITS, Parquet, CSV, VOTable). Without it the job's mock is ingested.
+    sample : str, optional
+        Which set of the job's mock is the catalogue, where the mock makes sets; without it the mock says.
     filter_table : str, optional
         A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
     cuts : QualityCuts
@@ -80,9 +78,16 @@ class CatalogueSection(Section):
     """
 
     input: str | None = None
+    sample: Literal["training", "validation", "test", "field", "survey", "held_out"] | None = None
     filter_table: str | None = None
     cuts: QualityCuts = QualityCuts()
     partitions: PartitionOptions = PartitionOptions()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CatalogueSection:
+        if self.input is not None and self.sample is not None:
+            raise ValueError("give input (tables of a survey) or sample (a set of the mock), and not both")
+        return self
 
 
 class FeaturesSection(Section):
@@ -132,7 +137,7 @@ class CommitteeSection(Section):
     artefact: str | None = None
 
 
-Mock = Annotated[MockSky | ObservedSpectra, Field(discriminator="kind")]
+Mock = Annotated[MockSky | ObservedSpectra | TemplateSky, Field(discriminator="kind")]
 
 
 class Job(Section):
@@ -251,7 +256,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # also integers of 5000 digits and lists 1000 deep
         raise InputError(f"{path}: not valid TOML: {error}") from error
     try:
-        _check_values(tables)
+        check_values(tables)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     return tables
@@ -306,23 +311,3 @@ def _validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
     except ValidationError as error:
         lines = [explain(kind, item) for item in error.errors()]
         raise InputError(f"{path}: " + "; ".join(dict.fromkeys(lines))) from error
-
-
-def _check_values(value: Any, key: str = "", depth: int = 0) -> None:
-    """Refuse values that no key takes, wherever they are."""
-    if depth > DEEPEST:
-        raise ValueError(f"{key}: tables or lists lie {DEEPEST} deep in each other; a job needs five")
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _check_values(item, name, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check_values(item, key, depth + 1)
-    elif isinstance(value, datetime.date | datetime.time):
-        raise ValueError(f"{key} = {value}: dates and times are not used here; write text in quotes")
-    elif isinstance(value, str) and "\0" in value:
-        raise ValueError(f"{key} = {value[:80]!r}: holds the character 0")
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{key} = {str(value)[:20]}...: does not fit into 64 bits")
-    elif isinstance(value, float) and not math.isfinite(value) and key not in OPEN_ENDED:
-        raise ValueError(f"{key} = {value}: must be finite")

@@ -2,7 +2,9 @@
 
 sigma^2 = (f_5 / 5)^2 + (0.4 ln 10 dm f)^2 with f_5 the flux of the tile's 5-sigma depth in the band and dm
 the zero-point error, times a lognormal scatter. It is a model of the published depths, simpler than the
-noise models fitted to miniJPAS photometry by Queiroz et al. (2023, MNRAS 520, 3476): for demonstration.
+noise models fitted to miniJPAS photometry by Queiroz et al. (2023, MNRAS 520, 3476). `observe` draws from a generator,
+for the built-in mock; `observe_objects` draws from the objects' own streams, with the zero-point offsets that
+all objects of a tile share.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jpasbatch.mocks.conditions import Conditions
+from jpasbatch.mocks.streams import ObjectStreams, gaussian_pairs
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
 from jpasbatch.photometry.survey import Survey
 
@@ -100,3 +104,62 @@ def observe(
     flux[undetected], sigma[undetected] = 0.0, np.nan
     sigma[np.isnan(flux)] = np.nan
     return flux.astype(np.float32), sigma.astype(np.float32)
+
+
+NOISE_CHUNK = 1000
+"""Objects whose noise is drawn at a time: their arrays fit the cache of a core."""
+
+
+def observe_objects(
+    true_flux: np.ndarray,
+    conditions: Conditions,
+    streams: ObjectStreams,
+    model: NoiseModel,
+    zero_point_error: float,
+    realisation: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return measured fluxes and their errors, drawn from the objects' own streams.
+
+    The flux is f 10^(-0.4 dm) + s N, where dm is the tile's zero-point offset and s the sky's noise with its
+    scatter; the error is that noise and the zero-point error together, as catalogues give it. Outliers have
+    `NoiseModel.outlier_factor` times the whole error. The same objects, seed and realisation give the same bits,
+    whatever objects lie beside them; another realisation is another observation of the same night, for
+    instance at every epoch of a training.
+
+    Parameters
+    ----------
+    true_flux : ndarray, shape (n, bands), float32
+        Microjansky; NaN is a band that is not observed and stays so.
+    conditions : Conditions
+        Of the n objects.
+    streams : ObjectStreams
+    model : NoiseModel
+    zero_point_error : float
+        As the catalogue states it, magnitudes.
+    realisation : int
+        Number of the observation.
+
+    Returns
+    -------
+    flux, flux_err : ndarray, shape (n, bands), float32
+        As `observe`.
+    """
+    flux, error = np.empty_like(true_flux), np.empty_like(true_flux)
+    floor = np.float32(0.4 * np.log(10) * zero_point_error)
+    outliers = round(model.outlier_share * 2**16)
+    listed = round(model.non_detection_share * 2**16)
+    for start in range(0, len(true_flux), NOISE_CHUNK):
+        rows = slice(start, start + NOISE_CHUNK)
+        words = streams[rows].named(f"noise {realisation}").bits(true_flux.shape[1])
+        noise, scatter, coarse = gaussian_pairs(words)
+        scatter *= np.float32(model.error_scatter)
+        np.exp(scatter, out=scatter)
+        scatter *= conditions.sky[rows]  # from here on the sky's noise
+        part = np.multiply(true_flux[rows], conditions.zero_point[rows], out=flux[rows])
+        sigma = np.hypot(scatter, floor * true_flux[rows], out=error[rows])
+        noise *= np.where(coarse < outliers, np.float32(model.outlier_factor) * sigma, scatter)
+        part += noise
+        undetected = (coarse >= outliers) & (coarse < outliers + listed) & (part < 5 * sigma)
+        part[undetected] = 0.0
+        sigma[undetected | np.isnan(part)] = np.nan
+    return flux, error

@@ -22,9 +22,9 @@ MAGNITUDE_LIMITS = (17.0, 23.6)
 HIGH_REDSHIFT = 2.1
 SAMPLE_CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 
-_MAGNITUDES = np.arange(MAGNITUDE_LIMITS[0] + 0.025, MAGNITUDE_LIMITS[1], 0.05)
-_QUASAR_REDSHIFTS = np.arange(0.11, 5.0, 0.02)
-_GALAXY_REDSHIFTS = np.arange(0.02, 1.2, 0.01)
+MAGNITUDES = np.arange(MAGNITUDE_LIMITS[0] + 0.025, MAGNITUDE_LIMITS[1], 0.05)
+QUASAR_REDSHIFTS = np.arange(0.11, 5.0, 0.02)
+GALAXY_REDSHIFTS = np.arange(0.02, 1.3, 0.01)
 
 _QUASAR_TABLE = """
 16.75    425    173     29      3     0
@@ -152,8 +152,8 @@ def draw_quasars(
     magnitude, redshift : ndarray, shape (n,), float64
     """
     density = quasar_density()
-    chosen = (redshift[0] <= _QUASAR_REDSHIFTS - 0.01) & (redshift[1] + 1e-9 >= _QUASAR_REDSHIFTS + 0.01)
-    grid = _QUASAR_REDSHIFTS[chosen]
+    chosen = (redshift[0] <= QUASAR_REDSHIFTS - 0.01) & (redshift[1] + 1e-9 >= QUASAR_REDSHIFTS + 0.01)
+    grid = QUASAR_REDSHIFTS[chosen]
     magnitude, drawn = _draw(density[:, chosen], grid, n_quasars, (rng, flat))
     if flat:
         uniform = rng.uniform(size=n_quasars) < 0.25
@@ -172,7 +172,7 @@ def draw_galaxies(
     kind = np.empty(n_galaxies, dtype=np.int64)
     for colour, rows in (("red", is_red), ("blue", ~is_red)):
         count = int(rows.sum())
-        magnitude[rows], redshift[rows] = _draw(galaxy_density(colour), _GALAXY_REDSHIFTS, count, (rng, flat))
+        magnitude[rows], redshift[rows] = _draw(galaxy_density(colour), GALAXY_REDSHIFTS, count, (rng, flat))
         kind[rows] = rng.choice(len(galaxies.TYPES), size=count, p=GALAXY_TYPES[colour])
     return magnitude, redshift, kind
 
@@ -195,12 +195,12 @@ def quasar_density() -> np.ndarray:
     """
     table = np.array([row.split() for row in _QUASAR_TABLE.strip().splitlines()], dtype=np.float64)
     counts = np.log(np.maximum(table[:, 1:], 0.1) * 2 / 10_000)
-    counts = np.array([np.interp(_MAGNITUDES, table[:, 0], column) for column in counts.T]).T
+    counts = np.array([np.interp(MAGNITUDES, table[:, 0], column) for column in counts.T]).T
     edges = np.concatenate([counts[:, :1] - 2.0, counts, counts[:, -1:] - 1.0], axis=1)
     nodes = np.array([0.1, 0.5, 1.5, 2.5, 3.5, 4.5, 5.0])
-    density = np.exp([np.interp(_QUASAR_REDSHIFTS, nodes, row) for row in edges])
+    density = np.exp([np.interp(QUASAR_REDSHIFTS, nodes, row) for row in edges])
     for unit in range(5):
-        inside = (unit <= _QUASAR_REDSHIFTS) & (unit + 1 > _QUASAR_REDSHIFTS)
+        inside = (unit <= QUASAR_REDSHIFTS) & (unit + 1 > QUASAR_REDSHIFTS)
         total = 0.02 * density[:, inside].sum(axis=1, keepdims=True)
         density[:, inside] *= np.exp(counts[:, unit : unit + 1]) / total
     return density
@@ -210,11 +210,11 @@ def quasar_density() -> np.ndarray:
 def galaxy_density(colour: str) -> np.ndarray:
     """Return galaxies per deg2, magnitude and unit redshift on the internal grid, of one colour."""
     (slope, intercept), (density, decline), faint_end = SCHECHTER[colour]
-    redshift = _GALAXY_REDSHIFTS[None, :]
-    absolute = _MAGNITUDES[:, None] - distance_modulus(redshift) - _k_correction(colour)[None, :]
+    redshift = GALAXY_REDSHIFTS[None, :]
+    absolute = MAGNITUDES[:, None] - distance_modulus(redshift) - _k_correction(colour)[None, :]
     ratio = 10 ** (-0.4 * (absolute - (slope * redshift + intercept)))
     schechter = 0.4 * np.log(10) * density * np.exp(-redshift / decline) * ratio ** (faint_end + 1)
-    volume = np.gradient(comoving_distance(_GALAXY_REDSHIFTS) ** 3 / 3, _GALAXY_REDSHIFTS)
+    volume = np.gradient(comoving_distance(GALAXY_REDSHIFTS) ** 3 / 3, GALAXY_REDSHIFTS)
     return schechter * np.exp(-ratio) * volume * (np.pi / 180) ** 2
 
 
@@ -225,8 +225,8 @@ def _k_correction(colour: str) -> np.ndarray:
     mean = np.array(galaxies.TYPES[kind][0], dtype=np.float64) @ templates.flux_lambda
     wavelength = np.exp(templates.log_start + templates.log_step * np.arange(mean.size))
     flux_nu = mean * wavelength**2
-    seen = np.interp(6250.0 / (1 + _GALAXY_REDSHIFTS), wavelength, flux_nu)
-    return -2.5 * np.log10((1 + _GALAXY_REDSHIFTS) * seen / np.interp(4400.0, wavelength, flux_nu))
+    seen = np.interp(6250.0 / (1 + GALAXY_REDSHIFTS), wavelength, flux_nu)
+    return -2.5 * np.log10((1 + GALAXY_REDSHIFTS) * seen / np.interp(4400.0, wavelength, flux_nu))
 
 
 def _draw(
@@ -238,6 +238,6 @@ def _draw(
         density = density / density.sum(axis=1, keepdims=True)
     cell = rng.choice(density.size, size=count, p=density.ravel() / density.sum())
     row, column = np.unravel_index(cell, density.shape)
-    magnitude = _MAGNITUDES[row] + 0.05 * (0.5 - rng.uniform(size=count))
+    magnitude = MAGNITUDES[row] + 0.05 * (0.5 - rng.uniform(size=count))
     redshift = redshifts[column] + (redshifts[1] - redshifts[0]) * rng.uniform(-0.5, 0.5, count)
     return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), MAGNITUDE_LIMITS[1]), redshift

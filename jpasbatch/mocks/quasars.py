@@ -160,14 +160,19 @@ def _add_lines(
 
 
 def _host(redshift: np.ndarray, luminosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Host light relative to a power law of 1 at 5100 Angstrom, by luminosity.
-
-    host/quasar = 0.8052 - 1.5502 x + 0.9121 x^2 - 0.1577 x^3 with x = log L_5100 - 44 (which vanishes
-    at x = 1.05); at least 0.02, at most 3, times a scatter of 0.25 dex.
-    """
-    excess = np.clip(luminosity - 44.0, -1.5, 1.053)
-    ratio = 0.8052 - 1.5502 * excess + 0.9121 * excess**2 - 0.1577 * excess**3
-    ratio = np.clip(ratio, 0.02, 3.0) * 10 ** rng.normal(0.0, 0.25, redshift.size)
+    """Host light relative to a power law of 1 at 5100 Angstrom, by luminosity, with a scatter of 0.25 dex."""
+    ratio = host_ratio(luminosity) * 10 ** rng.normal(0.0, 0.25, redshift.size)
     kind = rng.choice(3, size=redshift.size, p=[0.25, 0.35, 0.40])
     shares = galaxies.population_shares(kind, rng) * ratio[:, None]
     return galaxies.populations().observed(redshift, shares)
+
+
+def host_ratio(luminosity: np.ndarray) -> np.ndarray:
+    """Return the ratio (n,) of host to quasar at 5100 Angstrom (Shen et al. 2011, ApJS 194, 45, eq. 1).
+
+    0.8052 - 1.5502 x + 0.9121 x^2 - 0.1577 x^3 with x = log L_5100 - 44 (which vanishes at x = 1.05);
+    at least 0.02, at most 3. `luminosity` (n,) is log10 of erg/s.
+    """
+    excess = np.clip(luminosity - 44.0, -1.5, 1.053)
+    ratio = 0.8052 - 1.5502 * excess + 0.9121 * excess**2 - 0.1577 * excess**3
+    return np.clip(ratio, 0.02, 3.0)

@@ -1,6 +1,7 @@
 """Stage ``mock``: write the job's mock sky, or real spectra seen through the filters, as survey tables.
 
-The tables have the form in which CEFCA publishes catalogues, so that a mock enters by the same door as real
+A mock that descends from a template pack is made by `jpasbatch.stages.mock_sets`. The tables of the others have
+the form in which CEFCA publishes catalogues, so that a mock enters by the same door as real
 data. Each fingerprint has its own folder: tables of two mocks never lie side by side.
 """
 
@@ -17,6 +18,7 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace, stopwatch
@@ -39,6 +41,10 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         raise InputError(
             f"job '{workspace.job.name}' has no [mock] table; add one, or give [catalogue] input"
         )
+    if isinstance(options, TemplateSky):
+        from jpasbatch.stages.mock_sets import run_sets
+
+        return run_sets(workspace, options, executor)
     identity = fingerprint(
         options=asdict(options),
         inputs=_input_hashes(options),

@@ -1,0 +1,263 @@
+"""Quasars: a parent near the redshift, its lines varied, dust, its host, broad absorption, the forest.
+
+Each step is a recipe of its own with its own random stream; switching one off changes no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jpasbatch.mocks.cosmology import log_luminosity
+from jpasbatch.mocks.descendants.residuals import add_wiggles
+from jpasbatch.mocks.dust import redden_quasars
+from jpasbatch.mocks.parents import Parents
+from jpasbatch.mocks.quasars import LINES, host_ratio
+from jpasbatch.mocks.rest_grid import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel
+from jpasbatch.mocks.sightlines import absorb_broadly, absorb_forest
+from jpasbatch.mocks.streams import ObjectStreams
+
+NEIGHBOURS = 40
+"""Parents nearest in redshift among which an object finds its own."""
+
+VARIED_LINES = tuple(line for line in LINES if line[1] >= 4.0 and line[0] > 1200.0)
+"""Of the built-in list: those of at least 4 Angstrom rest equivalent width."""
+
+BALDWIN_SLOPES = {1215.7: 0.076, 1547.5: 0.10, 1637.8: 0.071, 1906.0: 0.02, 2799.1: 0.07}
+"""d log EW / d M_1450 of the emission-line trends of BOSS quasars in simqso (McGreer et al. 2013; v7); 0 for the
+other lines. Keys are rest wavelengths of `VARIED_LINES`."""
+
+TYPICAL_MAGNITUDE = {"sdss": 18.9, "boss": 20.8}
+"""Median r of the parents by their survey; their own magnitudes are not published with the components."""
+
+LONGEST_BALDWIN_REACH = 2.5
+"""Magnitudes beyond the parent's over which the trend is followed: where it was measured."""
+
+
+@dataclass(frozen=True)
+class QuasarVariety:
+    """How quasars vary beyond their parents.
+
+    Parameters
+    ----------
+    line_scatter : float
+        Standard deviation of log10 of each line's strength relative to the parent's, dex.
+    reddening_scale : float
+        Scale of the exponential distribution of E(B-V) of SMC dust, magnitudes. Its median is taken off: the
+        parents hold the dust of optically selected quasars, and the objects get its scatter and its tail.
+    broad_absorption_share : float
+        Share of quasars with a broad-absorption trough.
+    continuum_wiggles : float
+        Standard deviation of the continuum's wiggles (see `descendants.residuals`).
+    host_below : float
+        Redshift below which host light is added.
+    """
+
+    line_scatter: float = 0.10
+    reddening_scale: float = 0.03
+    broad_absorption_share: float = 0.12
+    continuum_wiggles: float = 0.04
+    host_below: float = 0.8
+
+    def __post_init__(self) -> None:
+        limits = {
+            "line_scatter": 0.5,
+            "reddening_scale": 0.5,
+            "broad_absorption_share": 1.0,
+            "continuum_wiggles": 0.3,
+            "host_below": 2.0,
+        }
+        for key, highest in limits.items():
+            value = getattr(self, key)
+            if not 0 <= value <= highest:
+                raise ValueError(f"{key} = {value!r}: must be from 0 to {highest:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class QuasarFamily:
+    """What quasars are made of.
+
+    Attributes
+    ----------
+    parents : Parents
+    hosts : Parents or None
+        Galaxies (kinds "red" and "blue") of the same splits; no host light without them.
+    troughs : dict of str to ndarray
+        Broad-absorption transmission (k, 3910) by split.
+    variety : QuasarVariety
+    """
+
+    parents: Parents
+    hosts: Parents | None
+    troughs: dict[str, np.ndarray]
+    variety: QuasarVariety
+
+
+def choose_quasars(parents: Parents, split: str, redshift: np.ndarray, streams: ObjectStreams) -> np.ndarray:
+    """Return the parent (n,) of each object: one of the split's `NEIGHBOURS` nearest in redshift."""
+    rows = parents.rows_of_split[split]
+    rows = rows[np.argsort(parents.redshift[rows], kind="stable")]
+    width = min(NEIGHBOURS, rows.size)
+    nearest = np.searchsorted(parents.redshift[rows], redshift)
+    first = np.clip(nearest - width // 2, 0, rows.size - width)
+    return rows[first + streams.named("quasar parent").integers(width)]
+
+
+def quasar_spectra(
+    family: QuasarFamily,
+    split: str,
+    chosen: np.ndarray,
+    magnitude_and_redshift: tuple[np.ndarray, np.ndarray],
+    streams: ObjectStreams,
+) -> np.ndarray:
+    """Return spectra (n, 1626) float32 of quasars, f_lambda in any unit, on `observed_grid`.
+
+    Parameters
+    ----------
+    family : QuasarFamily
+    split : str
+        Of hosts and troughs; also that of the parents.
+    chosen : ndarray of int, shape (n,)
+        From `choose_quasars`.
+    magnitude_and_redshift : (ndarray, ndarray), each (n,)
+        r magnitude and redshift wanted.
+    streams : ObjectStreams
+    """
+    magnitude, redshift = magnitude_and_redshift
+    variety = family.variety
+    flux = unabsorbed_spectra(family, chosen, magnitude_and_redshift, streams)
+    absorb_broadly(flux, redshift, family.troughs[split], streams, variety.broad_absorption_share)
+    if family.hosts is not None:
+        _add_hosts(flux, (family.hosts, split), (magnitude, redshift), streams, variety)
+    absorb_forest(flux, redshift, streams)
+    return flux
+
+
+def unabsorbed_spectra(
+    family: QuasarFamily,
+    chosen: np.ndarray,
+    magnitude_and_redshift: tuple[np.ndarray, np.ndarray],
+    streams: ObjectStreams,
+) -> np.ndarray:
+    """Return the same before anything lies in front of them or beside: no broad absorption, forest or host.
+
+    Lines, wiggles and dust are those that `quasar_spectra` gives the same objects; parameters and result are as
+    there.
+    """
+    magnitude, redshift = magnitude_and_redshift
+    variety, parents = family.variety, family.parents
+    flux = parents.observed(chosen, redshift)
+    flux = np.maximum(flux, np.float32(1e-3) * flux.mean(axis=1, keepdims=True))
+    typical = np.array([TYPICAL_MAGNITUDE.get(kind, 20.0) for kind in parents.kind[chosen]])
+    _vary_lines(flux, redshift, np.clip(magnitude - typical, -2.0, LONGEST_BALDWIN_REACH), streams, variety)
+    add_wiggles(flux, variety.continuum_wiggles, streams.named("quasar continuum"))
+    excess = streams.named("quasar dust").exponential(variety.reddening_scale)
+    excess -= np.log(2) * variety.reddening_scale
+    redden_quasars(flux, redshift, excess)
+    return flux
+
+
+def _line_profiles() -> np.ndarray:
+    """Lines (k, 3910) relative to the continuum: Gaussians of the composite's equivalent widths."""
+    grid = rest_grid()
+    profiles = [
+        width / (np.sqrt(2 * np.pi) * sigma) * np.exp(-0.5 * ((grid - centre) / sigma) ** 2)
+        for centre, width, sigma, _, _ in VARIED_LINES
+    ]
+    return np.array(profiles, dtype=np.float32)
+
+
+def _vary_lines(
+    flux: np.ndarray,
+    redshift: np.ndarray,
+    fainter: np.ndarray,
+    streams: ObjectStreams,
+    variety: QuasarVariety,
+) -> None:
+    """Strengthen or weaken lines in place: by the Baldwin effect over `fainter` magnitudes, and by chance.
+
+    With lines L over the continuum, flux = C (1 + sum L); line k becomes s_k L_k, so that the flux is
+    multiplied by (1 + sum s L) / (1 + sum L), which is always positive.
+    """
+    slopes = np.array([BALDWIN_SLOPES.get(line[0], 0.0) for line in VARIED_LINES])
+    scatter = variety.line_scatter * streams.named("quasar lines").normal(size=(len(flux), len(slopes)))
+    strength = 10 ** (slopes * fainter[:, None] + scatter)
+    profiles = _line_profiles()
+    start = BLUE_PIXELS - np.log1p(redshift) / LOG_STEP
+    for number, (line, profile) in enumerate(zip(VARIED_LINES, profiles, strict=True)):
+        # only the pixels within 5 sigma of the line
+        reach = int(5 * line[2] / line[0] / LOG_STEP) + 1
+        centre = rest_pixel(line[0])
+        for row in range(len(flux)):
+            low = max(centre - reach - int(start[row]), 0)
+            high = min(centre + reach - int(start[row]), flux.shape[1])
+            if low < high:
+                part = profile[int(start[row]) + low : int(start[row]) + high]
+                flux[row, low:high] *= (1 + np.float32(strength[row, number]) * part) / (1 + part)
+
+
+def _add_hosts(
+    flux: np.ndarray,
+    hosts_and_split: tuple[Parents, str],
+    magnitude_and_redshift: tuple[np.ndarray, np.ndarray],
+    streams: ObjectStreams,
+    variety: QuasarVariety,
+) -> None:
+    """Add a galaxy of the same split in place, by luminosity at 5100 Angstrom (Shen et al. 2011, eq. 1).
+
+    Only what goes beyond the light of a bright quasar's host, which the parents hold already.
+    """
+    (hosts, split), (magnitude, redshift) = hosts_and_split, magnitude_and_redshift
+    drawn = streams.named("quasar host")
+    scatter, red = drawn.normal(0.0, 0.25), drawn.uniform() < 0.4
+    pools = {True: hosts.of_kind(split, "red"), False: hosts.of_kind(split, "blue")}
+    picks = drawn.uniform()
+    ratio = host_ratio(log_luminosity(magnitude, redshift, 6250.0)) * 10**scatter
+    grid = rest_grid()
+    window = (grid > 5050) & (grid < 5150)
+    for row in np.flatnonzero(redshift < variety.host_below):
+        pool = pools[bool(red[row])]
+        if not pool.size:
+            continue
+        host = pool[[min(int(picks[row] * pool.size), pool.size - 1)]]
+        level = hosts.rest(host)[0, window].mean()
+        at = int(np.clip(rest_pixel(5100.0) - BLUE_PIXELS + np.log1p(redshift[row]) / LOG_STEP, 0, 1625))
+        own = flux[row, max(at - 10, 0) : at + 10].mean()
+        flux[row] += np.float32(ratio[row] * own / level) * hosts.observed(host, redshift[[row]])[0]
+
+
+def rest_spectrum_width(
+    flux: np.ndarray, redshift: np.ndarray, line: tuple[float, float], continuum: tuple[float, ...]
+) -> np.ndarray:
+    """Return rest equivalent widths (n,) in Angstrom, by the sum over a straight continuum.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n, 1626)
+        On `observed_grid`, without forest and noise.
+    redshift : ndarray, shape (n,)
+    line : (float, float)
+        Limits of the sum, rest Angstrom.
+    continuum : (float, float, float, float)
+        Two windows, rest Angstrom, whose means give the continuum.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        NaN where the grid does not show all of it.
+    """
+    wavelength = observed_grid()[None, :] / (1 + redshift[:, None])
+    windows = [
+        (wavelength > low) & (wavelength < high) for low, high in (continuum[:2], continuum[2:], line)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        levels = [np.where(w, flux, 0).sum(axis=1) / w.sum(axis=1) for w in windows[:2]]
+    centres = [0.5 * (low + high) for low, high in (continuum[:2], continuum[2:])]
+    slope = (levels[1] - levels[0]) / (centres[1] - centres[0])
+    base = levels[0][:, None] + slope[:, None] * (wavelength - centres[0])
+    step = np.gradient(observed_grid())[None, :] / (1 + redshift[:, None])
+    width = np.where(windows[2], (flux / base - 1) * step, 0.0).sum(axis=1)
+    seen = (wavelength[:, 0] < min(continuum)) & (wavelength[:, -1] > max(continuum))
+    return np.where(seen, width, np.nan)
+

@@ -1,0 +1,135 @@
+"""Star parents: model atmospheres as principal components, by spectral type; and observed libraries, held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from jpasbatch.mocks.packs.stars import LibrarySpectrum, StarBasis
+from jpasbatch.mocks.parents.parents import HELD_OUT, Parents, from_basis, from_spectra, join
+from jpasbatch.mocks.rest_grid import LAST_WAVELENGTH, resample, rest_grid, smooth
+
+KINDS = {name: name for name in "BAFGKM"} | {"WD": "white dwarf", "CV": "cataclysmic variable"}
+
+BLUEST = {"K": 0.60, "M": 1.28}
+"""g - r below which a model is no dwarf of its type: the observed locus turns at 1.4 with M0, and early K dwarfs
+have 0.6 or more; the models' grid holds giants without metals that are bluer (SDSS photometry, r < 19)."""
+
+CATACLYSMIC_PARENTS = 100
+CATACLYSMIC_SCATTER = 3.0
+"""Of the second and third component relative to the first, which is ten times as bright: a third of the light."""
+
+
+def star_parents(bases: Mapping[str, StarBasis]) -> Parents:
+    """Return the usable parents of all types.
+
+    Left out: spectra that are not positive in some band of 145 Angstrom (the components cannot follow the
+    faint blue light of some M and K stars), and models that are bluer in g - r than any star of their type is
+    observed to be (`BLUEST`). Cataclysmic variables come without coefficients: a hundred mixtures
+    of their three components stand for them.
+
+    Returns
+    -------
+    Parents
+        Kinds are the values of `KINDS`.
+    """
+    parts = []
+    for name, basis in bases.items():
+        curves = resample(basis.wavelength, basis.vectors)
+        if basis.coefficients is None:
+            weights = _mixtures(len(curves))
+            names = np.array([f"star-{name}-mixture-{number:05d}" for number in range(len(weights))])
+        else:
+            weights, names = np.asarray(basis.coefficients, dtype=np.float64), basis.name
+        covered = (float(basis.wavelength[0]), float(basis.wavelength[-1]))
+        if covered[0] > 3100.0:
+            curves, covered = _continued(curves), (float(rest_grid()[0]), LAST_WAVELENGTH)
+        weights, good = _positive(weights, curves, covered)
+        names = names[good]
+        on_locus = _on_locus(name, weights @ curves)
+        weights, names = weights[on_locus], names[on_locus]
+        parents = from_basis(curves, weights, names, KINDS[name], covered)
+        parts.append(replace(parents, rank=_metal_rank(weights @ curves)))
+    return join(parts)
+
+
+def _level(flux: np.ndarray, low: float, high: float) -> np.ndarray:
+    grid = rest_grid()
+    return flux[:, (grid > low) & (grid < high)].mean(axis=1)
+
+
+def _on_locus(name: str, flux: np.ndarray) -> np.ndarray:
+    """Whether spectra (n, 3910) are as red as stars of their type are observed to be."""
+    means = [_level(flux, *edges) * centre**2 for edges, centre in (((4050, 5350), 4686), ((5600, 6900), 6166))]
+    colour = -2.5 * np.log10(np.maximum(means[0], 1e-12) / np.maximum(means[1], 1e-12))
+    return colour > BLUEST.get(name, -np.inf)
+
+
+def _metal_rank(flux: np.ndarray) -> np.ndarray:
+    """Return the place (n,) of each star, 0 to 1, by its light at Ca H and K and the break, among 101 of like colour."""
+    colour = _level(flux, 4400, 5200) / _level(flux, 5800, 6700)
+    lines = _level(flux, 4150, 4450) / np.maximum(_level(flux, 3850, 4000), 1e-9)
+    order = np.argsort(colour, kind="stable")
+    rank = np.empty(len(flux))
+    for place, row in enumerate(order):
+        near = order[max(place - 50, 0) : place + 51]
+        rank[row] = ((lines[near] < lines[row]).sum() + 0.5) / len(near)
+    return rank
+
+
+def _continued(curves: np.ndarray) -> np.ndarray:
+    """Continue curves (k, 3910) beyond both ends of what they cover, at the level of the nearest 100 pixels.
+
+    For cataclysmic variables only, whose components begin at 3550 Angstrom: left alone, every one of them, and
+    nothing else, would lack its bluest bands.
+    """
+    result = curves.copy()
+    covered = np.flatnonzero(np.abs(curves).max(axis=0) > 0)
+    first, last = covered[0], covered[-1]
+    result[:, :first] = curves[:, first : first + 100].mean(axis=1, keepdims=True)
+    result[:, last + 1 :] = curves[:, last - 99 : last + 1].mean(axis=1, keepdims=True)
+    return result
+
+
+def _mixtures(components: int) -> np.ndarray:
+    """Coefficients (n, components) of cataclysmic variables: the first component and some of the others.
+
+    A fixed seed: these parents have permanent names.
+    """
+    weights = np.random.default_rng(19).normal(0.0, CATACLYSMIC_SCATTER, (CATACLYSMIC_PARENTS, components))
+    weights[:, 0] = 1.0
+    return weights
+
+
+def _positive(
+    weights: np.ndarray, curves: np.ndarray, covered: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of spectra that are positive in all bands, scaled to 1 on average, and which they are."""
+    grid = rest_grid()
+    inside = (grid > covered[0] * 1.01) & (grid < covered[1] * 0.99)
+    bands = smooth(curves, 18.0)[:, inside][:, ::8]
+    flux = weights @ bands
+    level = flux.mean(axis=1)
+    good = (level > 0) & (flux > 1e-4 * level[:, None]).all(axis=1)
+    return weights[good] / level[good, None], good
+
+
+def held_out_stars(library: Sequence[LibrarySpectrum], prefix: str) -> Parents:
+    """Return an observed library as parents of the split that is never learnt from.
+
+    Parameters
+    ----------
+    library : sequence of LibrarySpectrum
+    prefix : str
+        Of the permanent names; the kinds are the spectral types as published.
+    """
+    curves = np.concatenate([resample(item.wavelength, item.flux) for item in library])
+    curves = np.maximum(curves, 0.0)
+    level = np.array([row[row > 0].mean() for row in curves])
+    names = np.array([f"{prefix}-{number:03d}" for number in range(len(library))])
+    coverage = np.array([[item.wavelength[0], item.wavelength[-1]] for item in library])
+    kinds = np.array([item.name for item in library])
+    parents = from_spectra(curves / level[:, None], names, kinds, coverage)
+    return replace(parents, split=np.full(len(names), HELD_OUT))

@@ -1,0 +1,215 @@
+"""The table ``[mock]`` of a job whose mock sky descends from template packs."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
+from jpasbatch.mocks.descendants.quasars import QuasarVariety
+from jpasbatch.mocks.descendants.stars import StarVariety
+from jpasbatch.mocks.noise import NoiseModel
+
+CLASSES = ("star", "galaxy", "qso")
+SETS = ("training", "validation", "test", "field", "survey", "held_out")
+"""Names of the sets that a mock can make; the position of a set is part of its objects' ids: append only."""
+
+
+@dataclass(frozen=True)
+class BalancedSamples:
+    """The balanced sets; the numbers are those of paper A's table 1, per class star, galaxy and quasar.
+
+    Parameters
+    ----------
+    training, validation, test : int
+        Objects of each class; half of the quasars lie below z = 2.1, half above. 0 makes no such set.
+    held_out : int
+        Objects of each class that descend from observed libraries which are never learnt from (stars and
+        galaxies; no such library of quasars is known).
+    magnitudes : {"natural", "uniform"}
+        Distribution of r within a class: that of the sky, or flat.
+    incomplete_share : float
+        Share of the rows of all balanced sets that lack `incomplete_bands`, so that a committee learns to do
+        without them.
+    incomplete_bands : tuple of str
+        Names of bands.
+    """
+
+    training: int = 100_000
+    validation: int = 10_000
+    test: int = 10_000
+    held_out: int = 0
+    magnitudes: Literal["natural", "uniform"] = "natural"
+    incomplete_share: float = 0.0
+    incomplete_bands: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for key in ("training", "validation", "test", "held_out"):
+            value = getattr(self, key)
+            if not 0 <= value <= 10_000_000:
+                raise ValueError(f"{key} = {value!r}: must be from 0 to 10,000,000")
+            if value % 2:
+                raise ValueError(f"{key} = {value!r}: must be even, since quasars are made in two halves")
+        if self.magnitudes not in ("natural", "uniform"):
+            raise ValueError(f"magnitudes = {self.magnitudes!r}: must be 'natural' or 'uniform'")
+        if not 0 <= self.incomplete_share <= 1:
+            raise ValueError(f"incomplete_share = {self.incomplete_share!r}: must be from 0 to 1")
+        if self.incomplete_share > 0 and not self.incomplete_bands:
+            raise ValueError("incomplete_bands = []: name the bands that incomplete_share of the rows lack")
+
+
+@dataclass(frozen=True)
+class FieldCounts:
+    """A field of one square degree with exact numbers: those of paper A's 1 deg2 test set."""
+
+    star: int = 2190
+    galaxy: int = 6410
+    qso: int = 510
+
+    def __post_init__(self) -> None:
+        for key in CLASSES:
+            if not 0 <= getattr(self, key) <= 1_000_000:
+                raise ValueError(f"{key} = {getattr(self, key)!r}: must be from 0 to 1,000,000")
+
+    @property
+    def total(self) -> int:
+        """Objects of all classes."""
+        return self.star + self.galaxy + self.qso
+
+
+@dataclass(frozen=True)
+class SurveyPlan:
+    """A survey of any area with the natural mix of classes.
+
+    Parameters
+    ----------
+    area_deg2 : float
+        0 makes no survey.
+    star_per_deg2, galaxy_per_deg2 : float
+        In 17 < r <= 23.6: those of paper A's field.
+    qso_per_deg2 : float
+        0 takes the number of the table itself (415, Palanque-Delabrouille et al. 2016).
+    library : int
+        Spectra of each class that are made once and then observed again and again, each time at a magnitude of
+        its own; 0 makes one for every object. A library serves tests of speed at full size.
+    """
+
+    area_deg2: float = 0.0
+    star_per_deg2: float = 2190.0
+    galaxy_per_deg2: float = 6410.0
+    qso_per_deg2: float = 0.0
+    library: int = 0
+
+    def __post_init__(self) -> None:
+        limits = {
+            "area_deg2": 15_000.0,
+            "star_per_deg2": 200_000.0,
+            "galaxy_per_deg2": 200_000.0,
+            "qso_per_deg2": 20_000.0,
+            "library": 1_000_000,
+        }
+        for key, highest in limits.items():
+            value = getattr(self, key)
+            if not 0 <= value <= highest:
+                raise ValueError(f"{key} = {value!r}: must be from 0 to {highest:,.0f}")
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """The tiles of the sky: each has depths, seeing and zero points of its own.
+
+    Parameters
+    ----------
+    area_deg2 : float
+        Of a tile.
+    depth_scatter : float
+        Standard deviation of a tile's depth in a band around that of the real tile that it repeats, mag.
+    virtual : int
+        Tiles that the objects of the balanced samples are spread over.
+    dust : float
+        Median E(B-V) of the Milky Way over tiles (lognormal, 0.5 in the logarithm), mag.
+    """
+
+    area_deg2: float = 1.0
+    depth_scatter: float = 0.1
+    virtual: int = 1000
+    dust: float = 0.02
+
+    def __post_init__(self) -> None:
+        limits = {
+            "area_deg2": (0.01, 20.0),
+            "depth_scatter": (0.0, 2.0),
+            "virtual": (1, 1_000_000),
+            "dust": (0.0, 1.0),
+        }
+        for key, (low, high) in limits.items():
+            value = getattr(self, key)
+            if not low <= value <= high:
+                raise ValueError(f"{key} = {value!r}: must be from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class TemplateSky:
+    """A mock sky whose objects descend from the spectra of a template pack (docs/template_pack.md).
+
+    Parameters
+    ----------
+    kind : str
+        "templates".
+    templates : str
+        Folder of the template pack.
+    seed : int
+        Of everything drawn.
+    classes : tuple of str
+        Which of "star", "galaxy" and "qso" to make.
+    ra, dec : float
+        Centre of field and survey in degrees.
+    partition_rows : int
+        Rows of a partition, about.
+    flagged_share : float
+        Share of rows that bear a flag or a mask flag.
+    samples, field, survey, tiles : BalancedSamples, FieldCounts, SurveyPlan, TileOptions
+        What is made, and under which conditions.
+    stars, galaxies, quasars : StarVariety, GalaxyVariety, QuasarVariety
+        How objects vary beyond their parents.
+    noise : NoiseModel
+        Of the photometry.
+    """
+
+    kind: Literal["templates"] = "templates"
+    templates: str = ""
+    seed: int = 1
+    classes: tuple[str, ...] = CLASSES
+    ra: float = 214.5
+    dec: float = 52.6
+    partition_rows: int = 50_000
+    flagged_share: float = 0.0
+    samples: BalancedSamples = dataclasses.field(default_factory=BalancedSamples)
+    field: FieldCounts = dataclasses.field(default_factory=FieldCounts)
+    survey: SurveyPlan = dataclasses.field(default_factory=SurveyPlan)
+    tiles: TileOptions = dataclasses.field(default_factory=TileOptions)
+    stars: StarVariety = dataclasses.field(default_factory=StarVariety)
+    galaxies: GalaxyVariety = dataclasses.field(default_factory=GalaxyVariety)
+    quasars: QuasarVariety = dataclasses.field(default_factory=QuasarVariety)
+    noise: NoiseModel = dataclasses.field(default_factory=NoiseModel)
+
+    def __post_init__(self) -> None:
+        if self.kind != "templates":
+            raise ValueError(f"kind = {self.kind!r}: must be 'templates'")
+        if not self.templates:
+            raise ValueError("templates = '': name the folder of the template pack (docs/template_pack.md)")
+        unknown = [name for name in self.classes if name not in CLASSES]
+        if unknown or not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes = {list(self.classes)}: some of {', '.join(CLASSES)}, each once")
+        limits = {
+            "seed": (0, 2**32 - 1),
+            "ra": (0, 360),
+            "dec": (-85, 85),
+            "partition_rows": (100, 2_000_000),
+            "flagged_share": (0, 1),
+        }
+        for key, (low, high) in limits.items():
+            value = getattr(self, key)
+            if not low <= value <= high:
+                raise ValueError(f"{key} = {value!r}: must be from {low} to {high}")

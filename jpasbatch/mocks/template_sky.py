@@ -1,0 +1,357 @@
+"""Rows of a set of the mock sky: which objects lie in a pixel, and the table that describes them.
+
+An object's id holds its set, its class and its number within these. The balanced sets and the field have exact
+numbers of objects, which are spread over the field; those of the survey are counted cell by cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+
+from jpasbatch.mocks import number_counts
+from jpasbatch.mocks.appearance import stellarity
+from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, conditions_of_tiles
+from jpasbatch.mocks.footprint import (
+    CELL_ORDER,
+    INDEX_ORDER,
+    OUTSIDE,
+    Footprint,
+    cells_of,
+    index_of,
+    pixel_area_deg2,
+    positions_in,
+)
+from jpasbatch.mocks.noise import observe_objects
+from jpasbatch.mocks.parents import HELD_OUT
+from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.mocks.template_objects import Kinds, Workshop, draw_kinds, true_fluxes
+from jpasbatch.mocks.template_options import CLASSES, SETS, TemplateSky
+
+FIELD_AREA_DEG2 = 1.0
+SET_BIT, CLASS_BIT, CELL_BIT = 52, 50, 20
+SPLIT_OF_SET = {"training": "training", "validation": "validation", "held_out": HELD_OUT}
+"""Of the parents; field and survey descend from those of the test."""
+
+
+class SetTable(TypedDict):
+    """Columns of rows of a set, in order of the spatial index; n rows.
+
+    index, mock_id : int64 (n,).
+    object_id, tile, true_class, parent_id, split : str (n,).
+    ra, dec : float64 (n,), degrees.
+    flux, flux_err, noiseless_flux : float32 (n, bands), microjansky.
+    flags, mask_flags : int32 (n,).
+    class_star, true_redshift, true_magnitude : float32 (n,).
+    tile_number : int64 (n,), of `conditions_of`.
+    """
+
+    index: np.ndarray
+    mock_id: np.ndarray
+    object_id: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
+    flux: np.ndarray
+    flux_err: np.ndarray
+    noiseless_flux: np.ndarray
+    flags: np.ndarray
+    mask_flags: np.ndarray
+    class_star: np.ndarray
+    tile: np.ndarray
+    tile_number: np.ndarray
+    true_class: np.ndarray
+    true_redshift: np.ndarray
+    true_magnitude: np.ndarray
+    parent_id: np.ndarray
+    split: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Objects and where they are, shape (n,) each; positions in degrees, tiles as numbers."""
+
+    mock_id: np.ndarray
+    index: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
+    tile: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> Places:
+        return Places(*(getattr(self, name)[rows] for name in ("mock_id", "index", "ra", "dec", "tile")))
+
+
+def sets_of(options: TemplateSky) -> dict[str, int]:
+    """Return the sets that the options ask for, and the number of objects that each has, about."""
+    samples, classes = options.samples, len(options.classes)
+    numbers = {
+        "training": samples.training * classes,
+        "validation": samples.validation * classes,
+        "test": samples.test * classes,
+        "field": sum(getattr(options.field, name) for name in options.classes),
+        "survey": int(sum(densities(options).values()) * options.survey.area_deg2),
+        "held_out": samples.held_out * len([name for name in options.classes if name != "qso"]),
+    }
+    return {name: number for name, number in numbers.items() if number}
+
+
+def densities(options: TemplateSky) -> dict[str, float]:
+    """Return the survey's objects per square degree by class."""
+    survey = options.survey
+    every = {
+        "star": survey.star_per_deg2,
+        "galaxy": survey.galaxy_per_deg2,
+        "qso": survey.qso_per_deg2 or number_counts.quasars_per_deg2(),
+    }
+    return {name: every[name] for name in options.classes}
+
+
+def numbers_of(options: TemplateSky, set_name: str) -> dict[str, int]:
+    """Return the exact numbers of a set by class (the survey has none)."""
+    if set_name == "field":
+        return {name: getattr(options.field, name) for name in options.classes}
+    number = getattr(options.samples, set_name)
+    return {name: number for name in options.classes if set_name != "held_out" or name != "qso"}
+
+
+def footprint_of(options: TemplateSky, set_name: str) -> Footprint:
+    """Return where a set lies: the survey on its own area, all others on one square degree."""
+    area = options.survey.area_deg2 if set_name == "survey" else FIELD_AREA_DEG2
+    return Footprint(options.ra, options.dec, area, min(options.tiles.area_deg2, area))
+
+
+def partition_order(options: TemplateSky, set_name: str) -> int:
+    """Return the HEALPix order of a set's partitions: that of about `partition_rows` rows each."""
+    density = sets_of(options)[set_name] / footprint_of(options, set_name).area_deg2
+    wanted = options.partition_rows / density
+    order = np.ceil(np.log2(pixel_area_deg2(0) / wanted) / 2)
+    return int(np.clip(order, 0, CELL_ORDER))
+
+
+def places_in(options: TemplateSky, set_name: str, order: int, pixel: int) -> dict[str, Places]:
+    """Return the objects of a set that lie in a pixel, by class."""
+    footprint = footprint_of(options, set_name)
+    if set_name == "survey":
+        return _counted_places(options, footprint, order, pixel)
+    return {
+        name: _exact_places(options, set_name, footprint, (name, number), (order, pixel))
+        for name, number in numbers_of(options, set_name).items()
+    }
+
+
+def first_id(set_name: str, true_class: str) -> int:
+    """Return the id of the first object of a class in a set."""
+    return (SETS.index(set_name) << SET_BIT) | (CLASSES.index(true_class) << CLASS_BIT)
+
+
+def _exact_places(
+    options: TemplateSky,
+    set_name: str,
+    footprint: Footprint,
+    class_and_number: tuple[str, int],
+    order_and_pixel: tuple[int, int],
+) -> Places:
+    true_class, number = class_and_number
+    order, pixel = order_and_pixel
+    ids = first_id(set_name, true_class) + np.arange(number, dtype=np.int64)
+    drawn = ObjectStreams(options.seed, ids).named("position")
+    ra, dec = footprint.positions(drawn.uniform(), drawn.uniform())
+    index = index_of(ra, dec)
+    here = np.flatnonzero(index >> 2 * (INDEX_ORDER - order) == pixel)
+    if set_name == "field":
+        tile = footprint.tile_of(ra[here], dec[here])
+    else:
+        streams = ObjectStreams(options.seed, ids[here])
+        tile = FIRST_VIRTUAL_TILE + streams.named("virtual tile").integers(options.tiles.virtual)
+    return Places(ids[here], index[here], ra[here], dec[here], tile)
+
+
+def _counted_places(
+    options: TemplateSky, footprint: Footprint, order: int, pixel: int
+) -> dict[str, Places]:
+    """Objects of the survey: in each cell a Poisson number of each class, without what lies outside."""
+    from scipy.stats import poisson
+
+    cells = cells_of(order, pixel)
+    result = {}
+    for name, density in densities(options).items():
+        start = first_id("survey", name)
+        drawn = ObjectStreams(options.seed, start + (cells << CELL_BIT)).named("number")
+        number = poisson.ppf(drawn.uniform(), density * pixel_area_deg2(CELL_ORDER)).astype(np.int64)
+        within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+        cell = np.repeat(cells, number)
+        ids = start + (cell << CELL_BIT) + within
+        index, ra, dec = positions_in(cell, ObjectStreams(options.seed, ids).named("position").bits(1)[:, 0])
+        tile = footprint.tile_of(ra, dec)
+        inside = np.flatnonzero(tile != OUTSIDE)
+        result[name] = Places(ids, index, ra, dec, tile)[inside]
+    return result
+
+
+def conditions_of(workshop: Workshop, tiles: np.ndarray) -> Conditions:
+    """Return the conditions (n) of objects by the numbers of their tiles."""
+    options = workshop.options
+    unique, inverse = np.unique(tiles, return_inverse=True)
+    scatter = (options.tiles.depth_scatter, workshop.survey.zero_point_error)
+    found = conditions_of_tiles(
+        unique, workshop.ingredients.real_tiles, options.seed, scatter, options.tiles.dust
+    )
+    return found[inverse]
+
+
+def make_rows(
+    workshop: Workshop, set_name: str, places: Mapping[str, Places], library: Mapping[str, Library] | None
+) -> SetTable:
+    """Make the rows of objects: their fluxes, noise, appearance and truth, in order of the spatial index.
+
+    Parameters
+    ----------
+    workshop : Workshop
+    set_name : str
+    places : mapping of str to Places
+        By class, from `places_in`.
+    library : mapping of str to Library, optional
+        Spectra by class that are observed instead of ones made for each object.
+    """
+    parts = [
+        _rows_of_class(workshop, set_name, name, place, library and library[name])
+        for name, place in places.items()
+    ]
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in SetTable.__annotations__}
+    # ids break ties, so that the order is the same in every partitioning
+    order = np.lexsort((joined["mock_id"], joined["index"]))
+    return SetTable(**{key: values[order] for key, values in joined.items()})  # type: ignore[typeddict-item]
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Noiseless fluxes of objects of one class, to be observed again and again; k is their number.
+
+    Attributes
+    ----------
+    flux : ndarray of float32, shape (k, bands)
+    magnitude, redshift : ndarray of float64, shape (k,)
+    parent_id : ndarray of str, shape (k,)
+    """
+
+    flux: np.ndarray
+    magnitude: np.ndarray
+    redshift: np.ndarray
+    parent_id: np.ndarray
+
+
+LIBRARY_REACH = 0.1
+"""Magnitudes about a library spectrum's own within which it is observed."""
+
+
+def make_library(workshop: Workshop, true_class: str, numbers: np.ndarray) -> Library:
+    """Make some of the library's objects of a class: those of the given numbers, of the test's parents."""
+    ids = first_id("survey", true_class) + (1 << (CLASS_BIT - 1)) + numbers
+    streams = ObjectStreams(workshop.options.seed, ids)
+    kinds = draw_kinds(workshop, true_class, "test", streams, "all")
+    virtual = streams.named("virtual tile").integers(workshop.options.tiles.virtual)
+    conditions = conditions_of(workshop, FIRST_VIRTUAL_TILE + virtual)
+    flux = true_fluxes(workshop, true_class, "test", kinds, streams, conditions)
+    parent_id = workshop.parents(true_class).parent_id[kinds.parent]
+    return Library(flux, kinds.magnitude, kinds.redshift, parent_id)
+
+
+def _rows_of_class(
+    workshop: Workshop, set_name: str, true_class: str, places: Places, library: Library | None
+) -> SetTable:
+    options, survey = workshop.options, workshop.survey
+    split = SPLIT_OF_SET.get(set_name, "test")
+    streams = ObjectStreams(options.seed, places.mock_id)
+    conditions = conditions_of(workshop, places.tile)
+    if library is None:
+        kinds = _kinds(workshop, set_name, true_class, split, (places, streams))
+        flux = true_fluxes(workshop, true_class, split, kinds, streams, conditions)
+        magnitude, redshift = kinds.magnitude, kinds.redshift
+        parent_id = workshop.parents(true_class).parent_id[kinds.parent]
+    else:
+        flux, magnitude, redshift, parent_id = _from_library(library, streams)
+    _drop_bands(flux, workshop, set_name, streams)
+    measured, error = observe_objects(flux, conditions, streams, options.noise, survey.zero_point_error)
+    appearance = streams.named("appearance")
+    names = np.full(len(streams), true_class)
+    flags, mask_flags = _raise_flags(streams, options.flagged_share)
+    numbers = places.mock_id & ((1 << CLASS_BIT) - 1)
+    return SetTable(
+        index=places.index,
+        mock_id=places.mock_id,
+        object_id=np.array([f"{set_name}-{true_class}-{number}" for number in numbers.tolist()], dtype=str),
+        ra=places.ra,
+        dec=places.dec,
+        flux=measured,
+        flux_err=error,
+        noiseless_flux=flux,
+        flags=flags,
+        mask_flags=mask_flags,
+        class_star=stellarity(names, magnitude, redshift, appearance),
+        tile=np.array([f"mock-{number}" for number in places.tile.tolist()], dtype=str),
+        tile_number=places.tile,
+        true_class=names,
+        true_redshift=redshift.astype(np.float32),
+        true_magnitude=magnitude.astype(np.float32),
+        parent_id=parent_id.astype(str),
+        split=np.full(len(streams), split),
+    )
+
+
+def _kinds(
+    workshop: Workshop,
+    set_name: str,
+    true_class: str,
+    split: str,
+    places_and_streams: tuple[Places, ObjectStreams],
+) -> Kinds:
+    """Draw what objects are; quasars of the balanced sets are made in two halves, by odd and even numbers."""
+    places, streams = places_and_streams
+    flat = "flat " if workshop.options.samples.magnitudes == "uniform" else ""
+    if set_name in ("field", "survey"):
+        return draw_kinds(workshop, true_class, split, streams, "all")
+    if true_class != "qso":
+        return draw_kinds(workshop, true_class, split, streams, f"{flat}all")
+    odd = (places.mock_id & 1).astype(bool)
+    low, high = (
+        draw_kinds(workshop, true_class, split, streams[rows], flat + half)
+        for rows, half in ((~odd, "low"), (odd, "high"))
+    )
+    result = Kinds(*(np.empty(odd.size, dtype=kind) for kind in (np.float64, np.float64, np.int64)))
+    for rows, part in ((~odd, low), (odd, high)):
+        result.magnitude[rows], result.redshift[rows] = part.magnitude, part.redshift
+        result.parent[rows] = part.parent
+    return result
+
+
+def _from_library(library: Library, streams: ObjectStreams) -> tuple[np.ndarray, ...]:
+    drawn = streams.named("library")
+    row = drawn.integers(len(library.flux))
+    shift = drawn.uniform(-LIBRARY_REACH, LIBRARY_REACH)
+    flux = library.flux[row]
+    flux *= (10 ** (-0.4 * shift)).astype(np.float32)[:, None]
+    return flux, library.magnitude[row] + shift, library.redshift[row], library.parent_id[row]
+
+
+def _drop_bands(flux: np.ndarray, workshop: Workshop, set_name: str, streams: ObjectStreams) -> None:
+    """Take the bands of the incomplete share of a balanced set's rows away, in place."""
+    samples = workshop.options.samples
+    if set_name in ("field", "survey", "held_out") or not samples.incomplete_share:
+        return
+    incomplete = streams.named("incomplete").uniform() < samples.incomplete_share
+    for band in samples.incomplete_bands:
+        flux[incomplete, workshop.survey.index(band)] = np.nan
+
+
+def _raise_flags(streams: ObjectStreams, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return flags and mask_flags (n,) int32: half of the share of rows bears either.
+
+    FLAGS 1, 2 or 3 (neighbour, blended, both: SExtractor); MASK_FLAGS 1 (outside the window).
+    """
+    drawn = streams.named("flags")
+    place, kind = drawn.uniform(), 1 + drawn.integers(3)
+    flags = np.where(place < share / 2, kind, 0)
+    masks = (place >= share / 2) & (place < share)
+    return flags.astype(np.int32), masks.astype(np.int32)
