@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jpasbatch.mocks.populations import MockSky
+from jpasbatch.mocks.streams import NamedStream
 
 COMPACT_SHARE = 0.12
 """Share of galaxies that look point-like even where images are good: assumed."""
@@ -31,7 +32,10 @@ def sky_positions(
 
 
 def stellarity(
-    true_class: np.ndarray, magnitude: np.ndarray, redshift: np.ndarray, rng: np.random.Generator
+    true_class: np.ndarray,
+    magnitude: np.ndarray,
+    redshift: np.ndarray,
+    rng: np.random.Generator | NamedStream,
 ) -> np.ndarray:
     """Return a SExtractor-like CLASS_STAR (n,), float32 in [0, 1].
 

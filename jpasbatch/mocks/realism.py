@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from jpasbatch.mocks.number_counts import MAGNITUDE_STEP, QUASAR_STEP
+from jpasbatch.mocks.places import densities, numbers_of
 from jpasbatch.mocks.populations import HIGH_REDSHIFT, MAGNITUDES, QUASAR_REDSHIFTS, quasar_density
 from jpasbatch.mocks.realism_colours import colour_loci, library_colours
 from jpasbatch.mocks.realism_gallery import gallery
 from jpasbatch.mocks.realism_lines import line_widths
 from jpasbatch.mocks.realism_tally import QSO_MAGNITUDES, QSO_REDSHIFTS
 from jpasbatch.mocks.template_options import TemplateSky
-from jpasbatch.mocks.template_sky import densities, numbers_of
 
 __all__ = ["colour_loci", "expected_counts", "gallery", "library_colours", "line_widths"]
 

@@ -41,9 +41,9 @@ def gallery(workshop: Workshop, number: int = 3) -> list[dict[str, Any]]:
     -------
     list of dict
         ``class``, ``kind``, ``parent_id``, ``magnitude``, ``redshift``; lists by band: ``band`` (name),
-        ``wavelength`` and ``width`` (Angstrom), ``true``, ``flux``, ``error`` (microjansky; None where not
-        observed); and ``parent``: ``wavelength`` and ``flux`` of the parent at the object's redshift, without
-        what was varied or lies in front, on the scale of the object's r.
+        ``wavelength`` (pivot of the curve) and ``width`` (Angstrom), ``true``, ``flux``, ``error`` (microjansky;
+        None where not observed); and ``parent``: ``wavelength`` and ``flux`` of the parent at the object's
+        redshift, without what was varied or lies in front, on the scale of the object's r.
     """
     shown = []
     for name in workshop.ingredients.parents:
@@ -79,6 +79,7 @@ def _show(workshop: Workshop, drawn: Drawn) -> list[dict[str, Any]]:
     behind = parents.observed(kinds.parent, kinds.redshift)
     level = integrate_bands(behind, workshop.ingredients.weights)[:, survey.reference_index]
     scale = flux_from_ab_magnitude(kinds.magnitude) / level
+    pivots = _pivots(workshop.ingredients.weights)
     return [
         {
             "class": drawn.true_class,
@@ -88,7 +89,7 @@ def _show(workshop: Workshop, drawn: Drawn) -> list[dict[str, Any]]:
             "redshift": round(float(kinds.redshift[row]), 4),
             "band": list(survey.band_names),
             "width": [float(band.width) for band in survey.bands],
-            "wavelength": [float(band.wavelength) for band in survey.bands],
+            "wavelength": pivots,
             "true": _listed(true[row]),
             "flux": _listed(flux[row]),
             "error": _listed(error[row]),
@@ -96,6 +97,17 @@ def _show(workshop: Workshop, drawn: Drawn) -> list[dict[str, Any]]:
         }
         for row in range(len(drawn))
     ]
+
+
+def _pivots(weights: np.ndarray) -> list[float]:
+    """Return the pivot wavelengths in Angstrom of the bands' curves.
+
+    Those of the survey's file are nominal: of broad bands they lie up to 3 % away, where no smooth spectrum would
+    run through the fluxes.
+    """
+    grid = observed_grid()[:, None]
+    weights = weights.astype(np.float64)
+    return np.sqrt(weights.sum(axis=0) / (weights / grid**2).sum(axis=0)).round(1).tolist()
 
 
 def _to_frequency(workshop: Workshop) -> np.ndarray:

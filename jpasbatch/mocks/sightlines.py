@@ -59,7 +59,7 @@ def _optical_depth(wavelength: np.ndarray, redshift: np.ndarray) -> np.ndarray:
 
 
 def _contrast(wavelength: np.ndarray) -> np.ndarray:
-    """Standard deviation of the transmission's contrast in a pixel, float32 (pixels,)."""
+    """Return the standard deviation of the transmission's contrast in a pixel, float32 (pixels,)."""
     width = SPEED_OF_LIGHT_KMS * LOG_STEP
     return np.sqrt(POWER_AT_Z2 * (wavelength / LYMAN_ALPHA / 3.2) ** 3.5 / width).astype(np.float32)
 

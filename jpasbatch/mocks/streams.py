@@ -10,6 +10,7 @@ at some microseconds each: too slow for one key an object.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -99,17 +100,21 @@ class NamedStream:
         words >>= np.uint64(11)
         return ((words.astype(np.float64) + 0.5) * 2.0**-53).reshape(shape)
 
-    def uniform(self, low=0.0, high=1.0, size: int | tuple[int, ...] | None = None) -> np.ndarray:
+    def uniform(
+        self, low: Any = 0.0, high: Any = 1.0, size: int | tuple[int, ...] | None = None
+    ) -> np.ndarray:
         """Return uniform numbers within (low, high), float64."""
         return low + (high - low) * self._unit(size)
 
-    def normal(self, loc=0.0, scale=1.0, size: int | tuple[int, ...] | None = None) -> np.ndarray:
+    def normal(
+        self, loc: Any = 0.0, scale: Any = 1.0, size: int | tuple[int, ...] | None = None
+    ) -> np.ndarray:
         """Return Gaussian numbers, float64 (by the inverse of the distribution function)."""
         from scipy.special import ndtri
 
         return loc + scale * ndtri(self._unit(size))
 
-    def exponential(self, scale=1.0, size: int | tuple[int, ...] | None = None) -> np.ndarray:
+    def exponential(self, scale: Any = 1.0, size: int | tuple[int, ...] | None = None) -> np.ndarray:
         """Return exponential numbers of mean `scale`, float64."""
         return -scale * np.log(self._unit(size))
 

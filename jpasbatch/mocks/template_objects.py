@@ -66,9 +66,7 @@ class Workshop:
         """Quasars with their hosts and troughs."""
         given = self.ingredients
         troughs = {split: given.troughs_of(split) for split in (*SPLITS, HELD_OUT)}
-        return QuasarFamily(
-            given.parents["qso"], given.parents.get("galaxy"), troughs, self.options.quasars
-        )
+        return QuasarFamily(given.parents["qso"], given.parents.get("galaxy"), troughs, self.options.quasars)
 
     @cached_property
     def galaxy_family(self) -> GalaxyFamily:
@@ -88,9 +86,7 @@ class Workshop:
         return self.ingredients.parents[true_class]
 
 
-def draw_kinds(
-    workshop: Workshop, true_class: str, split: str, streams: ObjectStreams, half: str
-) -> Kinds:
+def draw_kinds(workshop: Workshop, true_class: str, split: str, streams: ObjectStreams, half: str) -> Kinds:
     """Draw magnitudes, redshifts and parents of objects of one class.
 
     Parameters
@@ -174,9 +170,7 @@ def spectra_in_chunks(
         elif true_class == "star":
             spectra = star_spectra(workshop.parents("star"), chosen, part, workshop.options.stars)
         elif true_class == "galaxy":
-            spectra = galaxy_spectra(
-                workshop.galaxy_family, chosen, (kinds.magnitude[rows], redshift), part
-            )
+            spectra = galaxy_spectra(workshop.galaxy_family, chosen, (kinds.magnitude[rows], redshift), part)
         else:
             spectra = quasar_spectra(
                 workshop.quasar_family, split, chosen, (kinds.magnitude[rows], redshift), part
@@ -188,7 +182,8 @@ def _blank_uncovered(flux: np.ndarray, workshop: Workshop, parents: Parents, kin
     """Divide fluxes by the share of the band that the parent covers; NaN where that is too little."""
     grid, share = observed_grid(), workshop.covered_weight
     ends = [
-        np.searchsorted(grid, edge[kinds.parent] * (1 + kinds.redshift)) for edge in (parents.blue, parents.red)
+        np.searchsorted(grid, edge[kinds.parent] * (1 + kinds.redshift))
+        for edge in (parents.blue, parents.red)
     ]
     covered = share[ends[1]] - share[ends[0]]
     flux /= np.where(covered > 0.999, 1.0, np.maximum(covered, 1e-3)).astype(np.float32)

@@ -92,7 +92,8 @@ def offset_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
             elif offset is None:
                 remark = "too few observed objects"
             elif large:
-                remark = f"mock is {abs(offset):.2f} mag {'redder' if offset > 0 else 'bluer'}: more than {LARGEST_OFFSET:g}"
+                side = "redder" if offset > 0 else "bluer"
+                remark = f"mock is {abs(offset):.2f} mag {side}: more than {LARGEST_OFFSET:g}"
             else:
                 remark = f"within {LARGEST_OFFSET:g} mag"
             rows.append(

@@ -11,10 +11,11 @@ from typing import Any
 import jpasbatch
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
+from jpasbatch.mocks.places import footprint_of
 from jpasbatch.mocks.realism_tally import RealismTally
 from jpasbatch.mocks.template_options import TemplateSky
-from jpasbatch.mocks.template_sky import footprint_of
 from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.mock_materials import count_parents, open_workshop
 from jpasbatch.stages.workspace import Workspace
 from jpasbatch.storage.files import write_atomically
 
@@ -90,7 +91,6 @@ def compare_with_observed(
         ``rows``: 0, since none is made.
     """
     from jpasbatch.mocks.realism import colour_loci, gallery, library_colours, line_widths
-    from jpasbatch.stages.mock_sets import open_workshop
 
     workshop = open_workshop(options, survey_name, ingredients)
     given, pack = workshop.ingredients, Path(options.templates)
@@ -99,14 +99,10 @@ def compare_with_observed(
         "library_colours": library_colours(workshop),
         "lines": line_widths(workshop, pack) if "qso" in given.parents else None,
         "gallery": gallery(workshop),
-        "parents": {name: _census(parents) for name, parents in given.parents.items()},
+        "parents": {
+            name: count_parents(parents.kind, parents.split) for name, parents in given.parents.items()
+        },
         "lacking": list(given.lacking),
     }
     write_atomically(Path(target), json.dumps(content).encode())
     return {"rows": 0}
-
-
-def _census(parents: Any) -> dict[str, dict[str, int]]:
-    from jpasbatch.stages.mock_sets import count_parents
-
-    return count_parents(parents.kind, parents.split)

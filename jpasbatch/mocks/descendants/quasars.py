@@ -248,9 +248,7 @@ def rest_spectrum_width(
         NaN where the grid does not show all of it.
     """
     wavelength = observed_grid()[None, :] / (1 + redshift[:, None])
-    windows = [
-        (wavelength > low) & (wavelength < high) for low, high in (continuum[:2], continuum[2:], line)
-    ]
+    windows = [(wavelength > low) & (wavelength < high) for low, high in (continuum[:2], continuum[2:], line)]
     with np.errstate(invalid="ignore", divide="ignore"):
         levels = [np.where(w, flux, 0).sum(axis=1) / w.sum(axis=1) for w in windows[:2]]
     centres = [0.5 * (low + high) for low, high in (continuum[:2], continuum[2:])]
@@ -260,4 +258,3 @@ def rest_spectrum_width(
     width = np.where(windows[2], (flux / base - 1) * step, 0.0).sum(axis=1)
     seen = (wavelength[:, 0] < min(continuum)) & (wavelength[:, -1] > max(continuum))
     return np.where(seen, width, np.nan)
-

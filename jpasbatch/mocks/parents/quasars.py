@@ -82,7 +82,7 @@ def _positive(coefficients: np.ndarray, components: np.ndarray, redshift: np.nda
     flux = coefficients.astype(np.float32) @ bands
     seen = (grid[coarse] * (1 + redshift[:, None]) > 3500) & (grid[coarse] * (1 + redshift[:, None]) < 10500)
     seen &= np.abs(bands[0]) > 0
-    return np.where(seen, flux > 0, True).all(axis=1)
+    return np.asarray(np.where(seen, flux > 0, True).all(axis=1))
 
 
 def _fit(coefficients: np.ndarray, components: np.ndarray, blueward: np.ndarray) -> np.ndarray:

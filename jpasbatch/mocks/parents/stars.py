@@ -62,13 +62,15 @@ def _level(flux: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def _on_locus(name: str, flux: np.ndarray) -> np.ndarray:
     """Whether spectra (n, 3910) are as red as stars of their type are observed to be."""
-    means = [_level(flux, *edges) * centre**2 for edges, centre in (((4050, 5350), 4686), ((5600, 6900), 6166))]
+    means = [
+        _level(flux, *edges) * centre**2 for edges, centre in (((4050, 5350), 4686), ((5600, 6900), 6166))
+    ]
     colour = -2.5 * np.log10(np.maximum(means[0], 1e-12) / np.maximum(means[1], 1e-12))
     return colour > BLUEST.get(name, -np.inf)
 
 
 def _metal_rank(flux: np.ndarray) -> np.ndarray:
-    """Return the place (n,) of each star, 0 to 1, by its light at Ca H and K and the break, among 101 of like colour."""
+    """Return the place (n,) of each star, 0 to 1, among 101 of like colour by the depth of Ca H, K and the break."""
     colour = _level(flux, 4400, 5200) / _level(flux, 5800, 6700)
     lines = _level(flux, 4150, 4450) / np.maximum(_level(flux, 3850, 4000), 1e-9)
     order = np.argsort(colour, kind="stable")
