@@ -35,7 +35,10 @@ DRAWN_FOR_EACH = 6
 MATCHED_STEP = 0.1
 """Of r, in which the mock's numbers follow those of the table."""
 
-LIBRARY_COLOURS = ("uJPAS-gSDSS", "gSDSS-rSDSS", "rSDSS-iSDSS", "J0390-J0430", "J0510-J0550", "J0700-J0740")
+LIBRARY_COLOURS = ("uJPAS-gSDSS", "gSDSS-rSDSS", "rSDSS-iSDSS", "J0390-J0430", "J0520-J0560", "J0700-J0740")
+"""The narrow ones see the 4000 Angstrom break with Ca II, Mg b, and TiO, and no strong emission line at the
+redshifts, below 0.025, that library galaxies have kept."""
+
 LIBRARY_NEAR = 0.1
 """Redshift below which mock galaxies stand beside the library, which is at rest."""
 

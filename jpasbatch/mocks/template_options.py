@@ -169,6 +169,8 @@ class TemplateSky:
         Rows of a partition, about.
     flagged_share : float
         Share of rows that bear a flag or a mask flag.
+    compared : int
+        Objects of each class that the realism report compares with observed ones.
     samples, field, survey, tiles : BalancedSamples, FieldCounts, SurveyPlan, TileOptions
         What is made, and under which conditions.
     stars, galaxies, quasars : StarVariety, GalaxyVariety, QuasarVariety
@@ -185,6 +187,7 @@ class TemplateSky:
     dec: float = 52.6
     partition_rows: int = 50_000
     flagged_share: float = 0.0
+    compared: int = 3000
     samples: BalancedSamples = dataclasses.field(default_factory=BalancedSamples)
     field: FieldCounts = dataclasses.field(default_factory=FieldCounts)
     survey: SurveyPlan = dataclasses.field(default_factory=SurveyPlan)
@@ -208,6 +211,7 @@ class TemplateSky:
             "dec": (-85, 85),
             "partition_rows": (100, 2_000_000),
             "flagged_share": (0, 1),
+            "compared": (20, 100_000),
         }
         for key, (low, high) in limits.items():
             value = getattr(self, key)

@@ -35,7 +35,8 @@ CODE = ("mocks", "photometry", "stages.mock_materials")
 def common_options(options: TemplateSky) -> dict[str, Any]:
     """Return the options on which every object depends."""
     content = asdict(options)
-    return {key: content[key] for key in content if key not in ("samples", "field", "survey", "templates")}
+    apart = ("samples", "field", "survey", "templates", "partition_rows", "compared")
+    return {key: content[key] for key in content if key not in apart}
 
 
 def hash_pack(folder: Path) -> dict[str, str]:

@@ -140,11 +140,12 @@ def _is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
 
 
 def _own(options: TemplateSky, name: str) -> dict[str, Any]:
-    """Return the options on which one set depends beside the common ones."""
+    """Return the options on which one set and its files depend beside the common ones."""
+    own = {"partition_rows": options.partition_rows}
     if name in ("field", "survey"):
-        return asdict(getattr(options, name))
+        return own | asdict(getattr(options, name))
     samples = asdict(options.samples)
-    return {key: samples[key] for key in (name, "magnitudes", "incomplete_share", "incomplete_bands")}
+    return own | {key: samples[key] for key in (name, "magnitudes", "incomplete_share", "incomplete_bands")}
 
 
 def _plan_set(

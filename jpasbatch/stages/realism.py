@@ -64,7 +64,7 @@ def write_realism_report(
         "templates": Path(options.templates).name,
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
-        "options": asdict(options),
+        "options": {key: value for key, value in asdict(options).items() if key != "templates"},
     }
     (workspace.folder / REPORT).parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**content, "facts": facts}, sort_keys=True)
@@ -95,9 +95,9 @@ def compare_with_observed(
     workshop = open_workshop(options, survey_name, ingredients)
     given, pack = workshop.ingredients, Path(options.templates)
     content = {
-        "colours": colour_loci(workshop, pack),
-        "library_colours": library_colours(workshop),
-        "lines": line_widths(workshop, pack) if "qso" in given.parents else None,
+        "colours": colour_loci(workshop, pack, options.compared),
+        "library_colours": library_colours(workshop, options.compared),
+        "lines": line_widths(workshop, pack, options.compared) if "qso" in given.parents else None,
         "gallery": gallery(workshop),
         "parents": {
             name: count_parents(parents.kind, parents.split) for name, parents in given.parents.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,10 @@ KINDS = {name: name for name in "BAFGKM"} | {"WD": "white dwarf", "CV": "catacly
 BLUEST = {"K": 0.60, "M": 1.28}
 """g - r below which a model is no dwarf of its type: the observed locus turns at 1.4 with M0, and early K dwarfs
 have 0.6 or more; the models' grid holds giants without metals that are bluer (SDSS photometry, r < 19)."""
+
+REDDENING_OF_LATE_TYPES = 0.12
+"""By how much that limit rises with r - i beyond 0.6 for M stars: dwarfs of r - i = 1.6 have g - r of 1.5, the
+models of the latest types, which lack opacity in the blue, 1.3."""
 
 CATACLYSMIC_PARENTS = 100
 CATACLYSMIC_SCATTER = 3.0
@@ -61,12 +66,14 @@ def _level(flux: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _on_locus(name: str, flux: np.ndarray) -> np.ndarray:
-    """Whether spectra (n, 3910) are as red as stars of their type are observed to be."""
-    means = [
-        _level(flux, *edges) * centre**2 for edges, centre in (((4050, 5350), 4686), ((5600, 6900), 6166))
-    ]
-    colour = -2.5 * np.log10(np.maximum(means[0], 1e-12) / np.maximum(means[1], 1e-12))
-    return colour > BLUEST.get(name, -np.inf)
+    """Whether spectra (n, 3910) are as red in g - r as stars of their type, and r - i, are observed to be."""
+    edges_and_centres = (((4050, 5350), 4686), ((5600, 6900), 6166), ((6900, 8200), 7480))
+    means = [np.maximum(_level(flux, *edges), 1e-12) * centre**2 for edges, centre in edges_and_centres]
+    blue, red = (-2.5 * np.log10(one / other) for one, other in pairwise(means))
+    limit = BLUEST.get(name, -np.inf)
+    if name == "M":
+        limit = limit + REDDENING_OF_LATE_TYPES * np.clip(red - 0.6, 0.0, 1.2)
+    return blue > limit
 
 
 def _metal_rank(flux: np.ndarray) -> np.ndarray:
