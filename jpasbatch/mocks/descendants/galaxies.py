@@ -41,6 +41,9 @@ SEYFERT_RATIOS = ((0.95, 0.25), (0.45, 0.25), (0.50, 0.20), (0.35, 0.20))
 """Mean and scatter of the same, of Seyfert 2 galaxies (where they lie in the diagrams of Kewley et al. 2006,
 MNRAS 372, 961): read off, approximate."""
 
+DWARF_SHARE = 0.3
+"""Share of blue galaxies fainter than M_r = -19 that descend from emission-line galaxies at any redshift."""
+
 DEFAULT_MIXTURE = (np.ones(1), np.array([[0.05, 0.45, 0.02, 0.10]]), np.diag([0.07, 0.03, 0.05, 0.03])[None])
 """Star-forming galaxies, where no pack gives a mixture: assumed."""
 
@@ -66,7 +69,7 @@ class GalaxyVariety:
 
     line_width_blue: float = 5.0
     line_width_red: float = 0.3
-    young_light: float = 0.3
+    young_light: float = 0.2
     seyfert_share: float = 0.04
     seyfert_width: float = 20.0
     continuum_wiggles: float = 0.03
@@ -124,7 +127,7 @@ def choose_galaxies(
     drawn = streams.named("galaxy parent")
     distant, pick = drawn.uniform(), drawn.uniform()
     dwarf = absolute_magnitude(*magnitude_and_redshift) > -19.0
-    blue_share = np.maximum(0.5 * np.clip((redshift - 0.3) / 0.4, 0, 1), 0.4 * dwarf)
+    blue_share = np.maximum(0.5 * np.clip((redshift - 0.3) / 0.4, 0, 1), DWARF_SHARE * dwarf)
     share = np.where(red, np.where(redshift > 0.3, 0.5, 0.0), blue_share)
     chosen = np.empty(red.size, dtype=np.int64)
     for colour, far_kind, near_kind in ((True, "LRG", "red"), (False, "ELG", "blue")):

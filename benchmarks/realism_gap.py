@@ -1,0 +1,165 @@
+"""What a committee that learnt from the mock sky scores on mocks, on observed libraries, and on BOSS spectra.
+
+    jpasbatch run jobs/mock_sky.toml --data FOLDER
+    python benchmarks/realism_gap.py --data FOLDER > TABLE.md
+
+Beside the scores on the three samples it prints those of mocks matched to the BOSS objects one by one: test objects of
+the same class and about the same r, without the bands that the spectrum lacks, and with the noise of the spectrum
+added to that of the survey. What then remains between mocks and BOSS is not its magnitudes and not its noise.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from jpasbatch.config import load_job
+from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.metrics import bootstrap_f1, scores
+from jpasbatch.learning.samples import label
+from jpasbatch.mocks.sky import observed_spectra_table
+from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.photometry.features import make_features
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.storage.artefacts import committee_version, load_committee
+from jpasbatch.storage.catalogue import open_catalogue
+
+SURVEY = load_survey("jpas60")
+MATCHES = 200
+REACH = 0.25  # magnitudes
+TRUTH = ["flux", "flux_err", "true_class", "true_redshift"]
+
+
+class Classifier:
+    """The committee of a finished run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest, graph = load_committee(committee_version(folder))
+        self.features = make_features(
+            self.manifest["features"]["kind"], SURVEY, self.manifest["features"]["state"]
+        )
+        self.committee = Committee.load(self.manifest, graph)
+
+    def predict(self, flux: np.ndarray, error: np.ndarray) -> np.ndarray:
+        """Return the class of each object; -1 where the features are undefined."""
+        inputs = self.features(Photometry(np.ascontiguousarray(flux), np.ascontiguousarray(error)))
+        known = np.isfinite(inputs).all(axis=1)
+        result = np.full(len(flux), -1)
+        result[known] = self.committee.predict(inputs[known]).argmax(axis=1)
+        return result
+
+
+def read(folder: Path) -> dict[str, np.ndarray]:
+    """Return fluxes and truth of a catalogue."""
+    catalogue = open_catalogue(folder)
+    table = pq.read_table([catalogue.partition_path(*pixel) for pixel in catalogue.pixels], columns=TRUTH)
+    arrays = {
+        name: np.stack(table[name].to_numpy()).astype(np.float32)
+        if "flux" in name
+        else table[name].to_numpy()
+        for name in table.column_names
+    }
+    return arrays
+
+
+def matched(mock: dict, boss: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return test objects that are observed as the BOSS objects are, `MATCHES` of each."""
+    reference = SURVEY.reference_index
+    magnitude = ab_magnitude(mock["flux"][:, reference])
+    flux, error, labels = [], [], []
+    for row in range(len(boss["flux"])):
+        wanted = ab_magnitude(boss["flux"][row : row + 1, reference])[0]
+        near = np.flatnonzero(
+            (mock["label"] == boss["label"][row])
+            & (np.abs(magnitude - wanted) < REACH)
+            & np.isfinite(mock["flux"]).all(axis=1)
+        )
+        chosen = rng.choice(near, MATCHES)
+        added = boss["spectrum_err"][row]
+        flux.append(mock["flux"][chosen] + added * rng.normal(size=(MATCHES, added.size)))
+        error.append(np.hypot(mock["flux_err"][chosen], added))
+        labels.append(mock["label"][chosen])
+    return {
+        "flux": np.concatenate(flux).astype(np.float32),
+        "flux_err": np.concatenate(error).astype(np.float32),
+        "label": np.concatenate(labels),
+    }
+
+
+def boss_objects(data: Path, classes: dict) -> dict[str, np.ndarray]:
+    """Return the inspected BOSS objects, with the noise of the survey and, apart, that of the spectra."""
+    folders = {"spectra": str(data / "boss_spectra"), "filters": str(data / "jpas_filters")}
+    observed = observed_spectra_table(ObservedSpectra(**folders), SURVEY)
+    bare = observed_spectra_table(ObservedSpectra(**folders, survey_noise=False), SURVEY)
+    labels = label(observed["true_class"], observed["true_redshift"], classes)
+    known = labels >= 0
+    return {
+        "flux": observed["flux"][known],
+        "flux_err": observed["flux_err"][known],
+        "spectrum_err": bare["flux_err"][known],
+        "label": labels[known],
+    }
+
+
+def line(name: str, true: np.ndarray, predicted: np.ndarray, classes: list[str], effective: int) -> str:
+    """Return a row of the table; `effective` divides the numbers where objects were taken many times."""
+    used = predicted >= 0
+    true, predicted = true[used], predicted[used]
+    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(confusion, (predicted, true), 1)
+    found = scores(confusion)
+    errors, weighted = bootstrap_f1(true, predicted, len(classes))
+    cells = [
+        "–" if np.isnan(f1) else f"{f1:.3f} ± {error:.3f} ({number // effective:,})"
+        for f1, error, number in zip(found.f1, errors, found.n_true, strict=True)
+    ]
+    return f"| {name} | {' | '.join(cells)} | {found.weighted_f1:.3f} ± {weighted:.3f} |"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the runs are")
+    options = parser.parse_args()
+    job = load_job(Path("jobs/mock_sky.toml"), options.data)
+    classes = list(job.classes)
+    classifier = Classifier(options.runs / "mock-sky" / "committee")
+    sets = {
+        "a": read(options.runs / "mock-sky" / "mock" / "test"),
+        "b": read(options.runs / "mock-sky" / "mock" / "held_out"),
+    }
+    for rows in sets.values():
+        rows["label"] = label(rows["true_class"], rows["true_redshift"], job.classes)
+    boss = boss_objects(options.data, job.classes)
+    like_boss = matched(sets["a"], boss, np.random.default_rng(1))
+    reference = SURVEY.reference_index
+    print(f"| sample | {' | '.join(classes)} | weighted f1 |\n|---|{'---|' * (len(classes) + 1)}")
+    rows = sets["a"]
+    predicted = classifier.predict(rows["flux"], rows["flux_err"])
+    print(line("(a) test mocks, all", rows["label"], predicted, classes, 1))
+    magnitude = ab_magnitude(rows["flux"][:, reference])
+    for low, high in SURVEY.magnitude_bins:
+        inside = (magnitude > low) & (magnitude <= high)
+        print(line(f"(a) {low:g} < r <= {high:g}", rows["label"][inside], predicted[inside], classes, 1))
+    rows = like_boss
+    predicted = classifier.predict(rows["flux"], rows["flux_err"])
+    print(line("(a) as bright and as noisy as (c)", rows["label"], predicted, classes, MATCHES))
+    rows = sets["b"]
+    predicted = classifier.predict(rows["flux"], rows["flux_err"])
+    print(line("(b) held-out libraries", rows["label"], predicted, classes, 1))
+    predicted = classifier.predict(boss["flux"], boss["flux_err"])
+    print(line("(c) BOSS spectra", boss["label"], predicted, classes, 1))
+    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(confusion, (boss["label"], predicted), 1)
+    print(f"\nConfusion of (c), true in rows, predicted in columns ({', '.join(classes)}):\n")
+    for name, row in zip(classes, confusion, strict=True):
+        print(f"    {name:<9}" + "".join(f"{number:4d}" for number in row))
+
+
+if __name__ == "__main__":
+    main()
