@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jpasbatch.config import load_job
@@ -99,8 +100,34 @@ def boss_objects(data: Path, classes: dict) -> dict[str, np.ndarray]:
         "flux": observed["flux"][known],
         "flux_err": observed["flux_err"][known],
         "spectrum_err": bare["flux_err"][known],
+        "bare": bare["flux"][known],
+        "redshift": np.where(
+            observed["true_class"][known] == "qso", observed["true_redshift"][known], np.nan
+        ),
         "label": labels[known],
     }
+
+
+def print_ratios(training: Path, boss: dict) -> None:
+    """Print the median ratio of BOSS quasars to noiseless mock quasars of the same redshift, by rest wavelength."""
+    catalogue = open_catalogue(training)
+    columns = ["noiseless_flux", "true_class", "true_redshift"]
+    table = pq.read_table([catalogue.partition_path(*pixel) for pixel in catalogue.pixels], columns=columns)
+    table = table.filter(pc.equal(table["true_class"], "qso"))
+    flux = np.stack(table["noiseless_flux"].to_numpy())
+    redshift = table["true_redshift"].to_numpy()
+    reference = SURVEY.reference_index
+    rest, ratio = [], []
+    for row in np.flatnonzero(boss["redshift"] > 2.1):
+        near = np.abs(redshift - boss["redshift"][row]) < 0.04
+        typical = np.nanmedian(flux[near] / flux[near][:, [reference]], axis=0)
+        ratio.append(boss["bare"][row] / boss["bare"][row, reference] / typical)
+        rest.append(SURVEY.wavelengths / (1 + boss["redshift"][row]))
+    rest, ratio = np.concatenate(rest), np.concatenate(ratio)
+    print("\n| rest wavelength, Angstrom | BOSS / mock, median | values |\n|---|---|---|")
+    for low, high in ((1000, 1050), (1050, 1200), (1200, 1300), (1300, 1700), (1700, 2200), (2200, 2800)):
+        inside = (rest > low) & (rest < high) & np.isfinite(ratio)
+        print(f"| {low}-{high} | {np.median(ratio[inside]):.2f} | {inside.sum()} |")
 
 
 def line(name: str, true: np.ndarray, predicted: np.ndarray, classes: list[str], effective: int) -> str:
@@ -159,6 +186,7 @@ def main() -> None:
     print(f"\nConfusion of (c), true in rows, predicted in columns ({', '.join(classes)}):\n")
     for name, row in zip(classes, confusion, strict=True):
         print(f"    {name:<9}" + "".join(f"{number:4d}" for number in row))
+    print_ratios(options.runs / "mock-sky" / "mock" / "training", boss)
 
 
 if __name__ == "__main__":

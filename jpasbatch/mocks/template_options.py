@@ -30,8 +30,8 @@ class BalancedSamples:
     magnitudes : {"natural", "uniform"}
         Distribution of r within a class: that of the sky, or flat.
     incomplete_share : float
-        Share of the rows of all balanced sets that lack `incomplete_bands`, so that a committee learns to do
-        without them.
+        Share of the rows of training, validation and test that lack some of `incomplete_bands` (each with even
+        chances), so that a committee learns to do without them.
     incomplete_bands : tuple of str
         Names of bands.
     """

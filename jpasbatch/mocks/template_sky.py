@@ -198,13 +198,18 @@ def _from_library(library: Library, streams: ObjectStreams) -> tuple[np.ndarray,
 
 
 def _drop_bands(flux: np.ndarray, workshop: Workshop, set_name: str, streams: ObjectStreams) -> None:
-    """Take the bands of the incomplete share of a balanced set's rows away, in place."""
+    """Take bands away from the incomplete share of a balanced set's rows, in place: each with even chances.
+
+    A committee that only ever saw all of them gone together would not know what to make of one.
+    """
     samples = workshop.options.samples
     if set_name in ("field", "survey", "held_out") or not samples.incomplete_share:
         return
-    incomplete = streams.named("incomplete").uniform() < samples.incomplete_share
+    drawn = streams.named("incomplete")
+    incomplete = drawn.uniform() < samples.incomplete_share
     for band in samples.incomplete_bands:
-        flux[incomplete, workshop.survey.index(band)] = np.nan
+        gone = incomplete & (drawn.uniform() < 0.5)
+        flux[gone, workshop.survey.index(band)] = np.nan
 
 
 def _raise_flags(streams: ObjectStreams, share: float) -> tuple[np.ndarray, np.ndarray]:
