@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jpasbatch.mocks.packs.status import PackStatus
+from jpasbatch.mocks.packs.status import CLASS_NEEDS, PackStatus, check_pack
 
 
 def show_templates(folder: Path) -> int:
@@ -24,8 +22,6 @@ def show_templates(folder: Path) -> int:
         If the folder does not exist.
     """
     from rich.console import Console
-
-    from jpasbatch.mocks.packs.status import CLASS_NEEDS, check_pack
 
     status = check_pack(folder)
     console = Console()
@@ -62,10 +58,11 @@ def _summary(status: PackStatus, classes: tuple[str, ...]) -> list[str]:
         for entry in status.sources
         if entry.state in ("damaged", "incomplete")
     ]
-    without = [name for name in classes if name not in status.classes]
     lines.append(f"can be made: {', '.join(status.classes) or 'no class'}")
-    if without:
-        lines.append(f"cannot be made: {', '.join(without)}")
+    for name in classes:
+        if name not in status.classes:
+            needs = [key for key in CLASS_NEEDS[name] if key not in status.present]
+            lines.append(f"cannot be made: {name}, which needs {', '.join(needs)}")
     if status.lacking:
         lines.append(f"lacking, and the mocks are poorer for it: {', '.join(status.lacking)}")
     return lines

@@ -12,8 +12,12 @@ from jpasbatch.mocks.packs.layout import SOURCES, Source, find, lacking, publish
 from jpasbatch.mocks.packs.reading import refused
 from jpasbatch.photometry.survey import load_survey
 
-CLASS_NEEDS = {"star": "star-basis", "galaxy": "kcorrect", "qso": "quasar-pca"}
-"""The source that a mock class cannot be made without."""
+CLASS_NEEDS = {
+    "star": ("filter-curves", "star-basis"),
+    "galaxy": ("filter-curves", "kcorrect"),
+    "qso": ("filter-curves", "quasar-pca", "unabsorbed-basis"),
+}
+"""The sources that a mock class cannot be made without."""
 
 READERS: dict[str, Callable[[Path], object]] = {
     "quasar-pca": quasars.read_quasar_pca,
@@ -77,12 +81,12 @@ class PackStatus:
     @property
     def classes(self) -> tuple[str, ...]:
         """Classes of which mocks can be made, of "star", "galaxy" and "qso"."""
-        return tuple(name for name, key in CLASS_NEEDS.items() if key in self.present)
+        return tuple(name for name, keys in CLASS_NEEDS.items() if set(keys) <= self.present)
 
     @property
     def lacking(self) -> tuple[str, ...]:
         """Keys of what would enrich the mocks and cannot be used: all but the needs of a class and the checks."""
-        usable = self.present | set(CLASS_NEEDS.values())
+        usable = self.present.union(*CLASS_NEEDS.values())
         return tuple(
             entry.source.key
             for entry in self.sources

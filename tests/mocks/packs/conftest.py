@@ -39,6 +39,15 @@ def quasars(pack: Path) -> Path:
     return write(pack, "qso_pca_desisim/qso_templates_v2.0-lite.fits", *hdus)
 
 
+def unabsorbed(pack: Path) -> Path:
+    header = {"CRVAL1": 2.6471, "CDELT1": 0.01, "LOGLAM": 1, "EXTNAME": "BASIS_VECTORS"}
+    return write(
+        pack,
+        "qso_eigenvectors_redrock/rrtemplate-QSO-HIZ-v1.1.fits",
+        image(np.ones((4, 101)), primary=True, **header),
+    )
+
+
 def troughs(pack: Path) -> Path:
     columns = [fits.Column(key, "J", array=np.arange(54)) for key in ("PLATE", "MJD", "FIBERID")]
     columns += [fits.Column("TEMP", "90D", array=np.full((54, 90), 0.5))]
@@ -124,6 +133,7 @@ def build(tmp_path, survey):
 
     known = {
         "quasar-pca": quasars,
+        "unabsorbed-basis": unabsorbed,
         "bal-troughs": troughs,
         "forbidden-lines": mixture,
         "desi-elg": elg,
