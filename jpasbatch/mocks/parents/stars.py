@@ -125,6 +125,15 @@ def _positive(
     return weights[good] / level[good, None], good
 
 
+def white_dwarf_parents(library: Sequence[LibrarySpectrum]) -> Parents:
+    """Return model white dwarfs that have a spectrum each, kind "white dwarf"."""
+    curves = np.concatenate([resample(item.wavelength, item.flux) for item in library])
+    curves /= curves.max(axis=1, keepdims=True)
+    names = np.array([item.name for item in library])
+    coverage = np.array([[item.wavelength[0], item.wavelength[-1]] for item in library])
+    return from_spectra(np.maximum(curves, 0.0), names, KINDS["WD"], coverage)
+
+
 def held_out_stars(library: Sequence[LibrarySpectrum], prefix: str) -> Parents:
     """Return an observed library as parents of the split that is never learnt from.
 
