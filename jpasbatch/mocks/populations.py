@@ -16,6 +16,7 @@ import numpy as np
 from jpasbatch.mocks import galaxies
 from jpasbatch.mocks.cosmology import comoving_distance, distance_modulus
 from jpasbatch.mocks.noise import NoiseModel
+from jpasbatch.mocks.ranges import check_ranges
 
 COUNTS_PER_DEG2 = {"galaxy": 6410, "star": 2190, "qso": 510}
 MAGNITUDE_LIMITS = (17.0, 23.6)
@@ -120,10 +121,7 @@ class MockSky:
             "flagged_share": (0, 1),
             "incomplete_share": (0, 1),
         }
-        for key, (low, high) in limits.items():
-            value = getattr(self, key)
-            if not low <= value <= high:
-                raise ValueError(f"{key} = {value!r}: must be from {low} to {high}")
+        check_ranges(self, limits)
         if self.incomplete_share > 0 and not self.incomplete_bands:
             raise ValueError("incomplete_bands = (): name the bands that incomplete_share of the rows lack")
 

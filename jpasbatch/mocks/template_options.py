@@ -10,6 +10,7 @@ from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import StarVariety
 from jpasbatch.mocks.noise import NoiseModel
+from jpasbatch.mocks.ranges import check_ranges
 
 CLASSES = ("star", "galaxy", "qso")
 SETS = ("training", "validation", "test", "field", "survey", "held_out")
@@ -45,16 +46,14 @@ class BalancedSamples:
     incomplete_bands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for key in ("training", "validation", "test", "held_out"):
+        sets = ("training", "validation", "test", "held_out")
+        check_ranges(self, dict.fromkeys(sets, (0, 10_000_000)) | {"incomplete_share": (0, 1)})
+        for key in sets:
             value = getattr(self, key)
-            if not 0 <= value <= 10_000_000:
-                raise ValueError(f"{key} = {value!r}: must be from 0 to 10,000,000")
             if value % 2:
                 raise ValueError(f"{key} = {value!r}: must be even, since quasars are made in two halves")
         if self.magnitudes not in ("natural", "uniform"):
             raise ValueError(f"magnitudes = {self.magnitudes!r}: must be 'natural' or 'uniform'")
-        if not 0 <= self.incomplete_share <= 1:
-            raise ValueError(f"incomplete_share = {self.incomplete_share!r}: must be from 0 to 1")
         if self.incomplete_share > 0 and not self.incomplete_bands:
             raise ValueError("incomplete_bands = []: name the bands that incomplete_share of the rows lack")
 
@@ -68,9 +67,7 @@ class FieldCounts:
     qso: int = 510
 
     def __post_init__(self) -> None:
-        for key in CLASSES:
-            if not 0 <= getattr(self, key) <= 1_000_000:
-                raise ValueError(f"{key} = {getattr(self, key)!r}: must be from 0 to 1,000,000")
+        check_ranges(self, dict.fromkeys(CLASSES, (0, 1000000)))
 
     @property
     def total(self) -> int:
@@ -103,16 +100,13 @@ class SurveyPlan:
 
     def __post_init__(self) -> None:
         limits = {
-            "area_deg2": 15_000.0,
-            "star_per_deg2": 200_000.0,
-            "galaxy_per_deg2": 200_000.0,
-            "qso_per_deg2": 20_000.0,
-            "library": 1_000_000,
+            "area_deg2": (0, 15_000.0),
+            "star_per_deg2": (0, 200_000.0),
+            "galaxy_per_deg2": (0, 200_000.0),
+            "qso_per_deg2": (0, 20_000.0),
+            "library": (0, 1_000_000),
         }
-        for key, highest in limits.items():
-            value = getattr(self, key)
-            if not 0 <= value <= highest:
-                raise ValueError(f"{key} = {value!r}: must be from 0 to {highest:,.0f}")
+        check_ranges(self, limits)
 
 
 @dataclass(frozen=True)
@@ -143,10 +137,7 @@ class TileOptions:
             "virtual": (1, 1_000_000),
             "dust": (0.0, 1.0),
         }
-        for key, (low, high) in limits.items():
-            value = getattr(self, key)
-            if not low <= value <= high:
-                raise ValueError(f"{key} = {value!r}: must be from {low:g} to {high:g}")
+        check_ranges(self, limits)
 
 
 @dataclass(frozen=True)
@@ -213,7 +204,4 @@ class TemplateSky:
             "flagged_share": (0, 1),
             "compared": (20, 100_000),
         }
-        for key, (low, high) in limits.items():
-            value = getattr(self, key)
-            if not low <= value <= high:
-                raise ValueError(f"{key} = {value!r}: must be from {low} to {high}")
+        check_ranges(self, limits)

@@ -15,6 +15,7 @@ import numpy as np
 from jpasbatch.mocks.cosmology import distance_modulus
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents import Parents
+from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS, observed_grid, shifted
 from jpasbatch.mocks.streams import ObjectStreams
 
@@ -76,17 +77,14 @@ class GalaxyVariety:
 
     def __post_init__(self) -> None:
         limits = {
-            "line_width_blue": 100.0,
-            "line_width_red": 100.0,
-            "young_light": 1.0,
-            "seyfert_share": 1.0,
-            "seyfert_width": 500.0,
-            "continuum_wiggles": 0.3,
+            "line_width_blue": (0, 100.0),
+            "line_width_red": (0, 100.0),
+            "young_light": (0, 1.0),
+            "seyfert_share": (0, 1.0),
+            "seyfert_width": (0, 500.0),
+            "continuum_wiggles": (0, 0.3),
         }
-        for key, highest in limits.items():
-            value = getattr(self, key)
-            if not 0 <= value <= highest:
-                raise ValueError(f"{key} = {value!r}: must be from 0 to {highest:g}")
+        check_ranges(self, limits)
 
 
 @dataclass(frozen=True, eq=False)

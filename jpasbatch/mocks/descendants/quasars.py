@@ -14,6 +14,7 @@ from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.dust import redden_quasars
 from jpasbatch.mocks.parents import Parents
 from jpasbatch.mocks.quasars import LINES, host_ratio
+from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.rest_grid import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel
 from jpasbatch.mocks.sightlines import absorb_broadly, absorb_forest
 from jpasbatch.mocks.streams import ObjectStreams
@@ -63,16 +64,13 @@ class QuasarVariety:
 
     def __post_init__(self) -> None:
         limits = {
-            "line_scatter": 0.5,
-            "reddening_scale": 0.5,
-            "broad_absorption_share": 1.0,
-            "continuum_wiggles": 0.3,
-            "host_below": 2.0,
+            "line_scatter": (0, 0.5),
+            "reddening_scale": (0, 0.5),
+            "broad_absorption_share": (0, 1.0),
+            "continuum_wiggles": (0, 0.3),
+            "host_below": (0, 2.0),
         }
-        for key, highest in limits.items():
-            value = getattr(self, key)
-            if not 0 <= value <= highest:
-                raise ValueError(f"{key} = {value!r}: must be from 0 to {highest:g}")
+        check_ranges(self, limits)
 
 
 @dataclass(frozen=True, eq=False)

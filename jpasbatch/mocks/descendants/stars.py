@@ -9,6 +9,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents import Parents
+from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.streams import ObjectStreams
 
 STAR_KINDS = ("B", "A", "F", "G", "K", "M", "white dwarf", "cataclysmic variable")
@@ -53,8 +54,7 @@ class StarVariety:
                 raise ValueError(f"{key}: no type {unknown[0]!r}; allowed: {', '.join(STAR_KINDS)}")
             if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
                 raise ValueError(f"{key} = {shares!r}: shares must not be negative, and some be positive")
-        if not 0 <= self.continuum_wiggles <= 0.3:
-            raise ValueError(f"continuum_wiggles = {self.continuum_wiggles!r}: must be from 0 to 0.3")
+        check_ranges(self, {"continuum_wiggles": (0, 0.3)})
 
 
 def choose_stars(
