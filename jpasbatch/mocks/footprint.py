@@ -62,7 +62,7 @@ class Footprint:
         cosine = np.cos(np.radians(self.dec))
         ra_step, sine_step = side / cosine, side * cosine
         widest = int(2 * np.pi / ra_step)
-        columns = min(int(np.ceil(np.sqrt(self.tiles))), widest)
+        columns = max(1, min(int(np.ceil(np.sqrt(self.tiles))), widest))
         while columns <= widest:
             rows = int(np.ceil(self.tiles / columns))
             low = np.sin(np.radians(self.dec)) - rows * sine_step / 2

@@ -90,15 +90,15 @@ class NamedStream:
         return mix(self._keys[:, None] + constants[None, :])
 
     def _unit(self, size: int | tuple[int, ...] | None) -> np.ndarray:
-        """Uniform numbers in (0, 1), never the ends; 53 bits; shape (n,) or (n, columns)."""
+        """Uniform numbers in (0, 1), never the ends (52 bits and a half); shape (n,) or (n, columns)."""
         shape = (self._keys.size,) if size is None else (size,) if isinstance(size, int) else tuple(size)
         if shape[0] != self._keys.size or len(shape) > 2:
             raise ValueError(
                 f"size = {size}: a stream of {self._keys.size} objects draws (n,) or (n, columns)"
             )
         words = self.bits(shape[1] if len(shape) == 2 else 1)
-        words >>= np.uint64(11)
-        return ((words.astype(np.float64) + 0.5) * 2.0**-53).reshape(shape)
+        words >>= np.uint64(12)
+        return ((words.astype(np.float64) + 0.5) * 2.0**-52).reshape(shape)
 
     def uniform(
         self, low: Any = 0.0, high: Any = 1.0, size: int | tuple[int, ...] | None = None

@@ -13,6 +13,7 @@ from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, condition
 from jpasbatch.mocks.noise import observe_objects
 from jpasbatch.mocks.parents import HELD_OUT
 from jpasbatch.mocks.places import CLASS_BIT, Places, first_id
+from jpasbatch.mocks.populations import MAGNITUDE_LIMITS
 from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_objects import Kinds, Workshop, draw_kinds, true_fluxes
 
@@ -105,7 +106,7 @@ class Library:
 
 
 LIBRARY_REACH = 0.1
-"""Magnitudes about a library spectrum's own within which it is observed."""
+"""Magnitudes about a library spectrum's own within which it is observed (and within those of the mock)."""
 
 
 def make_library(workshop: Workshop, true_class: str, numbers: np.ndarray) -> Library:
@@ -191,10 +192,12 @@ def _kinds(
 def _from_library(library: Library, streams: ObjectStreams) -> tuple[np.ndarray, ...]:
     drawn = streams.named("library")
     row = drawn.integers(len(library.flux))
-    shift = drawn.uniform(-LIBRARY_REACH, LIBRARY_REACH)
+    own = library.magnitude[row]
+    low, high = MAGNITUDE_LIMITS
+    magnitude = drawn.uniform(np.maximum(own - LIBRARY_REACH, low), np.minimum(own + LIBRARY_REACH, high))
     flux = library.flux[row]
-    flux *= (10 ** (-0.4 * shift)).astype(np.float32)[:, None]
-    return flux, library.magnitude[row] + shift, library.redshift[row], library.parent_id[row]
+    flux *= (10 ** (-0.4 * (magnitude - own))).astype(np.float32)[:, None]
+    return flux, magnitude, library.redshift[row], library.parent_id[row]
 
 
 def _drop_bands(flux: np.ndarray, workshop: Workshop, set_name: str, streams: ObjectStreams) -> None:

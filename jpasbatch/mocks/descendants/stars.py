@@ -52,7 +52,7 @@ class StarVariety:
             unknown = sorted(set(shares) - set(STAR_KINDS))
             if unknown:
                 raise ValueError(f"{key}: no type {unknown[0]!r}; allowed: {', '.join(STAR_KINDS)}")
-            if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
+            if not all(0 <= share < np.inf for share in shares.values()) or sum(shares.values()) <= 0:
                 raise ValueError(f"{key} = {shares!r}: shares must not be negative, and some be positive")
         check_ranges(self, {"continuum_wiggles": (0, 0.3)})
 
