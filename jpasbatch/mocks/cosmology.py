@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,12 @@ CENTIMETRES_PER_MEGAPARSEC = 3.0857e24
 @lru_cache(maxsize=1)
 def _distance_table() -> tuple[np.ndarray, np.ndarray]:
     """Redshifts, and comoving distances in Mpc: a table, since mocks ask millions of times."""
-    from astropy.cosmology import FlatLambdaCDM
+    from astropy import cosmology
 
+    flat: Any = cosmology.FlatLambdaCDM  # its keywords are made at run time
     redshift = np.linspace(0.0, 8.0, 4001)
-    cosmology = FlatLambdaCDM(H0=HUBBLE_CONSTANT, Om0=MATTER_DENSITY)
-    return redshift, np.asarray(cosmology.comoving_distance(redshift).value)
+    model = flat(H0=HUBBLE_CONSTANT, Om0=MATTER_DENSITY)
+    return redshift, np.asarray(model.comoving_distance(redshift).value)
 
 
 def comoving_distance(redshift: np.ndarray) -> np.ndarray:
