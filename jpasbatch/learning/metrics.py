@@ -57,7 +57,7 @@ def scores(confusion: np.ndarray) -> ClassScores:
 
 def bootstrap_f1(
     true: np.ndarray, predicted: np.ndarray, n_classes: int, draws: int = 1000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, float]:
     """Return bootstrap errors of f1: objects are drawn again, with replacement, within each true class.
 
     Parameters
@@ -72,7 +72,7 @@ def bootstrap_f1(
     -------
     by_class : ndarray of float64, shape (classes,)
         Standard deviation of the f1 of each class; NaN where no object is truly of the class.
-    weighted : ndarray of float64, shape ()
+    weighted : float
         That of the weighted f1.
     """
     rng = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def bootstrap_f1(
     drawn = np.stack([rng.multinomial(number[k], shares[:, k], draws) for k in range(n_classes)], axis=2)
     found = [scores(matrix) for matrix in drawn]
     by_class = np.array([one.f1 for one in found])
-    return by_class.std(axis=0), np.std([one.weighted_f1 for one in found])
+    return by_class.std(axis=0), float(np.std([one.weighted_f1 for one in found]))
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

@@ -115,14 +115,14 @@ class Footprint:
         while True:
             nside = 2**coarse
             ra, dec = healpy.pix2ang(nside, pixels, nest=True, lonlat=True)
-            pixels = pixels[self._near(ra, dec, np.degrees(healpy.max_pixrad(nside)))]
+            pixels = pixels[self.near(ra, dec, np.degrees(healpy.max_pixrad(nside)))]
             if coarse == order:
                 return pixels
             step = min(order - coarse, 2)
             coarse += step
             pixels = (pixels[:, None] * 4**step + np.arange(4**step)).ravel()
 
-    def _near(self, ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
+    def near(self, ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
         """Whether a disc of a radius in degrees around a position may touch the footprint."""
         columns, rows, ra_step, sine_step = self._grid
         west, south = self._corner
@@ -136,10 +136,15 @@ class Footprint:
         )
 
 
-def cells_of(order: int, pixel: int) -> np.ndarray:
-    """Return the cells (nested, int64) of a pixel whose order is at most `CELL_ORDER`."""
+def cells_of(order: int, pixel: int, footprint: Footprint) -> np.ndarray:
+    """Return the cells (nested, int64) of a pixel that may hold part of a footprint; `order` <= `CELL_ORDER`."""
+    import healpy
+
     number = 4 ** (CELL_ORDER - order)
-    return np.arange(pixel * number, (pixel + 1) * number)
+    cells = np.arange(pixel * number, (pixel + 1) * number)
+    nside = 2**CELL_ORDER
+    ra, dec = healpy.pix2ang(nside, cells, nest=True, lonlat=True)
+    return cells[footprint.near(ra, dec, float(np.degrees(healpy.max_pixrad(nside))))]
 
 
 def index_of(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:

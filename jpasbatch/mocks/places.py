@@ -133,7 +133,7 @@ def _counted_places(options: TemplateSky, footprint: Footprint, order: int, pixe
     """Objects of the survey: in each cell a Poisson number of each class, without what lies outside."""
     from scipy.stats import poisson
 
-    cells = cells_of(order, pixel)
+    cells = cells_of(order, pixel, footprint)
     result = {}
     for name, density in densities(options).items():
         start = first_id("survey", name)

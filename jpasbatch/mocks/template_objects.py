@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from jpasbatch.errors import InputError
 from jpasbatch.mocks import number_counts
 from jpasbatch.mocks.aperture import aperture_factors, galaxy_sizes
 from jpasbatch.mocks.conditions import Conditions
@@ -63,7 +64,7 @@ class Workshop:
 
     @cached_property
     def quasar_family(self) -> QuasarFamily:
-        """Quasars with their hosts and troughs."""
+        """Quasars with their troughs, and with hosts where galaxies are made as well."""
         given = self.ingredients
         troughs = {split: given.troughs_of(split) for split in (*SPLITS, HELD_OUT)}
         return QuasarFamily(given.parents["qso"], given.parents.get("galaxy"), troughs, self.options.quasars)
@@ -98,9 +99,19 @@ def draw_kinds(workshop: Workshop, true_class: str, split: str, streams: ObjectS
     streams : ObjectStreams
     half : {"low", "high", "all", "flat low", ...}
         Of the quasars' redshifts; with "flat " before it, magnitudes are uniform.
+
+    Raises
+    ------
+    InputError
+        If the pack holds no parent of the class in the split.
     """
     flat, half = half.startswith("flat "), half.removeprefix("flat ")
     parents = workshop.parents(true_class)
+    if not parents.rows_of_split[split].size:
+        raise InputError(
+            f"the template pack holds no parent of class {true_class!r} in split {split!r}; complete the pack "
+            "(docs/template_pack.md), or leave the class or the set out of [mock]"
+        )
     if true_class == "star":
         magnitude = number_counts.draw_stars(streams, flat)
         redshift = np.zeros(len(streams))

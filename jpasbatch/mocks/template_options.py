@@ -31,8 +31,8 @@ class BalancedSamples:
     magnitudes : {"natural", "uniform"}
         Distribution of r within a class: that of the sky, or flat.
     incomplete_share : float
-        Share of the rows of training, validation and test that lack some of `incomplete_bands` (each with even
-        chances), so that a committee learns to do without them.
+        Share of the rows of training, validation and test in which each of `incomplete_bands` is missing or not
+        with even chances, so that a committee learns to do without them.
     incomplete_bands : tuple of str
         Names of bands.
     """
@@ -153,7 +153,7 @@ class TemplateSky:
     seed : int
         Of everything drawn.
     classes : tuple of str
-        Which of "star", "galaxy" and "qso" to make.
+        Which of "star", "galaxy" and "qso" to make. Without galaxies, quasars have no hosts.
     ra, dec : float
         Centre of field and survey in degrees.
     partition_rows : int

@@ -157,16 +157,22 @@ def test_few_pixels_hold_nothing(footprint, order):
     assert len(footprint.pixels(order)) * size**2 < (np.sqrt(whole) + 6 * size) ** 2
 
 
-@settings(deadline=None)
-@given(order=st.integers(0, CELL_ORDER), data=st.data())
-def test_cells_of_a_pixel_lie_in_it(order, data):
-    pixel = data.draw(st.integers(0, 12 * 4**order - 1))
-    if order < 6:  # millions of cells
-        order, pixel = order + 5, pixel * 4**5
-    cells = cells_of(order, pixel)
-    assert cells.size == 4 ** (CELL_ORDER - order)
-    assert (cells >> 2 * (CELL_ORDER - order) == pixel).all()
-    assert np.unique(cells).size == cells.size
+@settings(max_examples=40, deadline=None)
+@given(footprint=FOOTPRINTS, order=st.integers(3, 7))
+def test_the_cells_of_the_pixels_hold_every_position(footprint, order):
+    ra, dec = footprint.positions(FIRST[:50], SECOND[:50])
+    held = healpy.ang2pix(2**CELL_ORDER, ra, dec, nest=True, lonlat=True)
+    for pixel in np.unique(held >> 2 * (CELL_ORDER - order)):
+        cells = cells_of(order, int(pixel), footprint)
+        assert (cells >> 2 * (CELL_ORDER - order) == pixel).all()
+        assert np.unique(cells).size == cells.size
+        assert np.isin(held[held >> 2 * (CELL_ORDER - order) == pixel], cells).all()
+
+
+def test_cells_far_from_the_footprint_are_left_out():
+    footprint = Footprint(214.5, 52.6, 0.5, 0.5)
+    (pixel,) = set(healpy.ang2pix(1, *footprint.positions(FIRST, SECOND), nest=True, lonlat=True).tolist())
+    assert cells_of(0, pixel, footprint).size < 3 * 0.5 / pixel_area_deg2(CELL_ORDER)
 
 
 @settings(deadline=None)

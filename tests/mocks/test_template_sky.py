@@ -192,7 +192,6 @@ def test_no_parent_is_on_two_sides(made):
     assert sum(map(len, of_split.values())) == len(set().union(*of_split.values()))
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="nothing says that a split has no parents")
 @pytest.mark.parametrize(
     ("true_class", "split"),
     [("star", HELD_OUT), ("galaxy", HELD_OUT), ("galaxy", "validation"), ("qso", "validation")],

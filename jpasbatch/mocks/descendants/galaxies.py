@@ -63,7 +63,8 @@ class GalaxyVariety:
     seyfert_share : float
         Share of galaxies with the lines of a Seyfert 2 nucleus.
     seyfert_width : float
-        Median rest equivalent width of [O III] 5008 of these in Angstrom (scatter 0.35 dex).
+        Median rest equivalent width of [O III] 5008 of these in Angstrom of the continuum at H beta (scatter
+        0.35 dex).
     continuum_wiggles : float
         Standard deviation of the continuum's wiggles.
     """

@@ -20,7 +20,7 @@ from jpasbatch.mocks.sightlines import absorb_broadly, absorb_forest
 from jpasbatch.mocks.streams import ObjectStreams
 
 NEIGHBOURS = 40
-"""Parents nearest in redshift among which an object finds its own."""
+"""Parents among which an object finds its own: half of them just below its redshift, half above."""
 
 VARIED_LINES = tuple(line for line in LINES if line[1] >= 4.0 and line[0] > 1200.0)
 """Of the built-in list: those of at least 4 Angstrom rest equivalent width."""
@@ -94,7 +94,7 @@ class QuasarFamily:
 
 
 def choose_quasars(parents: Parents, split: str, redshift: np.ndarray, streams: ObjectStreams) -> np.ndarray:
-    """Return the parent (n,) of each object: one of the split's `NEIGHBOURS` nearest in redshift."""
+    """Return the parent (n,) of each object: one of the split's `NEIGHBOURS` about its redshift."""
     rows = parents.rows_of_split[split]
     rows = rows[np.argsort(parents.redshift[rows], kind="stable")]
     width = min(NEIGHBOURS, rows.size)

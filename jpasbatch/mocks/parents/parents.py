@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.rest_grid import REST_PIXELS, shifted
+from jpasbatch.mocks.rest_grid import OBSERVED_PIXELS, REST_PIXELS, shifted
 
 SPLITS = ("training", "validation", "test")
 HELD_OUT = "held_out"
@@ -108,7 +108,7 @@ class Parents:
             used = int(np.flatnonzero(weights)[-1]) + 1 if weights.any() else 1
             curves = self.curves[low : low + used]
             result.append(shifted(curves, np.array([z]), weights[None, :used])[0])
-        return np.array(result, dtype=np.float32).reshape(len(rows), -1)
+        return np.array(result, dtype=np.float32).reshape(len(rows), OBSERVED_PIXELS)
 
     def rest(self, rows: np.ndarray) -> np.ndarray:
         """Return spectra (n, 3910) float32 on the rest grid."""

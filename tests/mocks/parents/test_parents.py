@@ -133,7 +133,6 @@ def test_at_redshift_zero_a_parent_is_observed_at_rest():
     assert parents.observed(rows, np.zeros(2)) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="no shape is inferred from nothing")
 def test_no_parents_are_observed_as_no_spectra():
     seen = basis_of(4, 2, "a").observed(np.array([], dtype=np.int64), np.array([]))
     assert seen.shape == (0, OBSERVED_PIXELS)
