@@ -175,7 +175,8 @@ def line_widths(lines: Mapping[str, Any]) -> Figure:
                 label = f"{one['magnitude']:.1f} ({one['n']})"
                 axes.stairs(share, edges, color=colours[number % len(colours)], linewidth=1.3, label=label)
             axes.set(ylabel="share of quasars per 0.1 dex", xlabel=f"log₁₀ EW of {line['name']} (Å, rest)")
-            axes.legend(title="median M₁₄₅₀ (number)", fontsize=8, title_fontsize=8)
+            if axes.get_legend_handles_labels()[0]:  # few quasars fill no bin
+                axes.legend(title="median M₁₄₅₀ (number)", fontsize=8, title_fontsize=8)
     return figure
 
 

@@ -36,7 +36,7 @@ qso_high = {{ truth = ["qso"], redshift = [2.1, 10.0] }}
 kind           = "templates"
 templates      = "{pack}"
 seed           = {seed}
-partition_rows = 150
+partition_rows = 400
 compared       = 30
 
 [mock.samples]
@@ -151,14 +151,6 @@ def test_workers_and_partitions_do_not_matter(made, tmp_path, pack):
     assert files_of(again, other) == files_of(workspace, record)
 
 
-def test_another_seed_is_another_sky(made, tmp_path, pack):
-    workspace, record = made
-    other = workspace_at(tmp_path, pack, seed=2)
-    other.prepare()
-    second = run_mock(other, serial())
-    assert set(files_of(other, second).values()).isdisjoint(files_of(workspace, record).values())
-
-
 def test_only_what_changed_is_made_again(made, tmp_path, pack):
     workspace, record = made
     shutil.copytree(workspace.folder, tmp_path / "output", symlinks=True)
@@ -172,10 +164,11 @@ def test_only_what_changed_is_made_again(made, tmp_path, pack):
     assert changed["sets"]["training"]["catalogue"] == record["sets"]["training"]["catalogue"]
 
 
-def test_a_library_is_observed_again_and_again(tmp_path, pack):
-    workspace = workspace_at(tmp_path, pack, library=10)
+def test_another_seed_is_another_sky_and_a_library_is_observed_again_and_again(made, tmp_path, pack):
+    workspace = workspace_at(tmp_path, pack, seed=2, library=10)
     workspace.prepare()
     record = run_mock(workspace, serial())
+    assert set(files_of(workspace, record).values()).isdisjoint(files_of(*made).values())
     table = rows_of(workspace, record, "survey", ["parent_id", "true_class", "flux", "mock_id"])
     assert len(set(table["parent_id"].to_pylist())) <= 30
     assert len(set(table["mock_id"].to_pylist())) == table.num_rows
