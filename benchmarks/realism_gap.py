@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from jpasbatch.config import load_job
 from jpasbatch.learning.committee import Committee
-from jpasbatch.learning.metrics import bootstrap_f1, scores
+from jpasbatch.learning.metrics import scores
 from jpasbatch.learning.samples import label
 from jpasbatch.mocks.sky import observed_spectra_table
 from jpasbatch.mocks.spectra import ObservedSpectra
@@ -30,6 +30,8 @@ from jpasbatch.storage.catalogue import open_catalogue
 SURVEY = load_survey("jpas60")
 MATCHES = 200
 REACH = 0.25  # magnitudes
+NOISE_SEEDS = range(1, 11)
+DRAWS = 500
 TRUTH = ["flux", "flux_err", "true_class", "true_redshift"]
 
 
@@ -89,10 +91,10 @@ def matched(mock: dict, boss: dict, rng: np.random.Generator) -> dict[str, np.nd
     }
 
 
-def boss_objects(data: Path, classes: dict) -> dict[str, np.ndarray]:
+def boss_objects(data: Path, classes: dict, seed: int = 1) -> dict[str, np.ndarray]:
     """Return the inspected BOSS objects, with the noise of the survey and, apart, that of the spectra."""
     folders = {"spectra": str(data / "boss_spectra"), "filters": str(data / "jpas_filters")}
-    observed = observed_spectra_table(ObservedSpectra(**folders), SURVEY)
+    observed = observed_spectra_table(ObservedSpectra(**folders, seed=seed), SURVEY)
     bare = observed_spectra_table(ObservedSpectra(**folders, survey_noise=False), SURVEY)
     labels = label(observed["true_class"], observed["true_redshift"], classes)
     known = labels >= 0
@@ -130,19 +132,39 @@ def print_ratios(training: Path, boss: dict) -> None:
         print(f"| {low}-{high} | {np.median(ratio[inside]):.2f} | {inside.sum()} |")
 
 
-def line(name: str, true: np.ndarray, predicted: np.ndarray, classes: list[str], effective: int) -> str:
-    """Return a row of the table; `effective` divides the numbers where objects were taken many times."""
-    used = predicted >= 0
-    true, predicted = true[used], predicted[used]
-    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(confusion, (predicted, true), 1)
-    found = scores(confusion)
-    errors, weighted = bootstrap_f1(true, predicted, len(classes))
+def shares(predicted: np.ndarray, classes: list[str]) -> np.ndarray:
+    """Return how often each object (n, times) was taken for each class, (n, classes); -1 counts for none."""
+    return np.stack([(predicted == number).mean(axis=1) for number in range(len(classes))], axis=1)
+
+
+def line(name: str, labels: np.ndarray, found: np.ndarray, classes: list[str]) -> str:
+    """Return a row of the table: f1 with its error, by a bootstrap of objects within their classes.
+
+    Parameters
+    ----------
+    name : str
+    labels : ndarray of int, shape (n,)
+    found : ndarray, shape (n, classes)
+        From `shares`. An object that was observed many times counts once, in the numbers and in the errors.
+    classes : list of str
+    """
+    number = np.bincount(labels, minlength=len(classes))
+
+    def confusion(weights: np.ndarray) -> np.ndarray:
+        return np.stack([weights[labels == k] @ found[labels == k] for k in range(len(classes))], axis=1)
+
+    rng = np.random.default_rng(0)
+    weights = np.zeros((DRAWS, len(labels)))
+    for k in np.flatnonzero(number):
+        weights[:, labels == k] = rng.multinomial(number[k], np.full(number[k], 1 / number[k]), DRAWS)
+    best, drawn = scores(confusion(np.ones(len(labels)))), [scores(confusion(one)) for one in weights]
+    errors = np.std([one.f1 for one in drawn], axis=0)
     cells = [
-        "–" if np.isnan(f1) else f"{f1:.3f} ± {error:.3f} ({number // effective:,})"
-        for f1, error, number in zip(found.f1, errors, found.n_true, strict=True)
+        "–" if np.isnan(f1) else f"{f1:.3f} ± {error:.3f} ({count:,})"
+        for f1, error, count in zip(best.f1, errors, number, strict=True)
     ]
-    return f"| {name} | {' | '.join(cells)} | {found.weighted_f1:.3f} ± {weighted:.3f} |"
+    weighted = np.std([one.weighted_f1 for one in drawn])
+    return f"| {name} | {' | '.join(cells)} | {best.weighted_f1:.3f} ± {weighted:.3f} |"
 
 
 def main() -> None:
@@ -162,31 +184,32 @@ def main() -> None:
     }
     for rows in sets.values():
         rows["label"] = label(rows["true_class"], rows["true_redshift"], job.classes)
-    boss = boss_objects(options.data, job.classes)
-    like_boss = matched(sets["a"], boss, np.random.default_rng(1))
-    reference = SURVEY.reference_index
+    boss = [boss_objects(options.data, job.classes, seed) for seed in NOISE_SEEDS]
+    like_boss = matched(sets["a"], boss[0], np.random.default_rng(1))
     print(f"| sample | {' | '.join(classes)} | weighted f1 |\n|---|{'---|' * (len(classes) + 1)}")
     rows = sets["a"]
-    predicted = classifier.predict(rows["flux"], rows["flux_err"])
-    print(line("(a) test mocks, all", rows["label"], predicted, classes, 1))
-    magnitude = ab_magnitude(rows["flux"][:, reference])
+    found = shares(classifier.predict(rows["flux"], rows["flux_err"])[:, None], classes)
+    print(line("(a) test mocks, all", rows["label"], found, classes))
+    magnitude = ab_magnitude(rows["flux"][:, SURVEY.reference_index])
     for low, high in SURVEY.magnitude_bins:
         inside = (magnitude > low) & (magnitude <= high)
-        print(line(f"(a) {low:g} < r <= {high:g}", rows["label"][inside], predicted[inside], classes, 1))
-    rows = like_boss
-    predicted = classifier.predict(rows["flux"], rows["flux_err"])
-    print(line("(a) as bright and as noisy as (c)", rows["label"], predicted, classes, MATCHES))
+        print(line(f"(a) {low:g} < r <= {high:g}", rows["label"][inside], found[inside], classes))
+    predicted = classifier.predict(like_boss["flux"], like_boss["flux_err"]).reshape(-1, MATCHES)
+    labels = boss[0]["label"]
+    print(line("(a) as bright and as noisy as (c)", labels, shares(predicted, classes), classes))
     rows = sets["b"]
-    predicted = classifier.predict(rows["flux"], rows["flux_err"])
-    print(line("(b) held-out libraries", rows["label"], predicted, classes, 1))
-    predicted = classifier.predict(boss["flux"], boss["flux_err"])
-    print(line("(c) BOSS spectra", boss["label"], predicted, classes, 1))
-    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(confusion, (boss["label"], predicted), 1)
-    print(f"\nConfusion of (c), true in rows, predicted in columns ({', '.join(classes)}):\n")
-    for name, row in zip(classes, confusion, strict=True):
-        print(f"    {name:<9}" + "".join(f"{number:4d}" for number in row))
-    print_ratios(options.runs / "mock-sky" / "mock" / "training", boss)
+    found = shares(classifier.predict(rows["flux"], rows["flux_err"])[:, None], classes)
+    print(line("(b) held-out libraries", rows["label"], found, classes))
+    predicted = np.stack([classifier.predict(one["flux"], one["flux_err"]) for one in boss], axis=1)
+    found = shares(predicted, classes)
+    print(line("(c) BOSS spectra", labels, found, classes))
+    print(
+        f"\nConfusion of (c), true in rows, predicted in columns ({', '.join(classes)}), mean of the noise seeds:\n"
+    )
+    for number, name in enumerate(classes):
+        cells = found[labels == number].sum(axis=0)
+        print(f"    {name:<9}" + "".join(f"{cell:6.1f}" for cell in cells))
+    print_ratios(options.runs / "mock-sky" / "mock" / "training", boss[0])
 
 
 if __name__ == "__main__":

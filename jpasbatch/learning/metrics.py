@@ -55,37 +55,6 @@ def scores(confusion: np.ndarray) -> ClassScores:
     return ClassScores(purity, completeness, f1, weighted, n_true, n_predicted)
 
 
-def bootstrap_f1(
-    true: np.ndarray, predicted: np.ndarray, n_classes: int, draws: int = 1000, seed: int = 0
-) -> tuple[np.ndarray, float]:
-    """Return bootstrap errors of f1: objects are drawn again, with replacement, within each true class.
-
-    Parameters
-    ----------
-    true, predicted : ndarray of int, shape (n,)
-        Labels from 0 to n_classes - 1.
-    n_classes : int
-    draws : int
-    seed : int
-
-    Returns
-    -------
-    by_class : ndarray of float64, shape (classes,)
-        Standard deviation of the f1 of each class; NaN where no object is truly of the class.
-    weighted : float
-        That of the weighted f1.
-    """
-    rng = np.random.default_rng(seed)
-    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (predicted, true), 1)
-    number = confusion.sum(axis=0)
-    shares = confusion / np.maximum(number, 1)
-    drawn = np.stack([rng.multinomial(number[k], shares[:, k], draws) for k in range(n_classes)], axis=2)
-    found = [scores(matrix) for matrix in drawn]
-    by_class = np.array([one.f1 for one in found])
-    return by_class.std(axis=0), float(np.std([one.weighted_f1 for one in found]))
-
-
 def entropy(probabilities: np.ndarray) -> np.ndarray:
     """Return the entropy of each prediction in bits, eq. 13: 0 (certain) to log2(classes).
 

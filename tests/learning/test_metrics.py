@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jpasbatch.learning.metrics import ConfusionTally, ReliabilityTally, bootstrap_f1, entropy, scores
+from jpasbatch.learning.metrics import ConfusionTally, ReliabilityTally, entropy, scores
 
 N_CLASSES = 4
 
@@ -150,19 +150,3 @@ def test_entropy_runs_from_certain_to_undecided():
     probabilities = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4], dtype=np.float32)
     np.testing.assert_allclose(entropy(probabilities), [0.0, 1.0, 2.0], atol=1e-10)
     assert (entropy(probabilities) >= 0).all()
-
-
-def test_bootstrap_errors_shrink_with_the_sample_and_vanish_for_perfect_ones():
-    true = np.repeat([0, 1, 2], 400)
-    predicted = np.where(np.arange(true.size) % 4 == 0, (true + 1) % 3, true)
-    few, weighted_few = bootstrap_f1(true[::10], predicted[::10], 4)
-    many, weighted_many = bootstrap_f1(true, predicted, 4)
-    assert np.isnan(many[3])
-    # binomial: the error of a share of 3/4 is sqrt(3/16 n); that of f1 is of that order
-    np.testing.assert_allclose(many[:3], np.sqrt(3 / 16 / 400), rtol=0.5)
-    assert (few[:3] > 2 * many[:3]).all()
-    assert weighted_few > 2 * weighted_many
-    assert bootstrap_f1(true, true, 3)[0].tolist() == [0.0, 0.0, 0.0]
-    np.testing.assert_array_equal(
-        bootstrap_f1(true, predicted, 4, seed=3)[0], bootstrap_f1(true, predicted, 4, seed=3)[0]
-    )
