@@ -5,10 +5,12 @@
 
 Beside the scores on the three samples it prints those of mocks matched to the BOSS objects one by one: test objects of
 the same class and about the same r, without the bands that the spectrum lacks, and with the noise of the spectrum
-added to that of the survey. What then remains between mocks and BOSS is not its magnitudes and not its noise.
+added to that of the survey. What then remains between mocks and BOSS is not its magnitudes and not its noise. Further
+rows say what errors of the spectra's flux calibration would do, and what the spectra with a good signal give alone.
 """
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,11 @@ MATCHES = 200
 REACH = 0.25  # magnitudes
 NOISE_SEEDS = range(1, 11)
 DRAWS = 500
+CLEAR = 3.0
+"""Median signal-to-noise ratio of a pixel; below, residuals of the sky decide over the spectrum's bands."""
+
+CALIBRATION_ERRORS = (0.05, 0.10)
+"""Assumed errors of the spectra's flux calibration, which mocks have not."""
 TRUTH = ["flux", "flux_err", "true_class", "true_redshift"]
 
 
@@ -98,7 +105,10 @@ def boss_objects(data: Path, classes: dict, seed: int = 1) -> dict[str, np.ndarr
     bare = observed_spectra_table(ObservedSpectra(**folders, survey_noise=False), SURVEY)
     labels = label(observed["true_class"], observed["true_redshift"], classes)
     known = labels >= 0
+    with (data / "boss_spectra" / "boss_spectra.csv").open(encoding="utf-8", newline="") as file:
+        signal = np.array([float(row["sn_median_all"]) for row in csv.DictReader(file)])
     return {
+        "signal": signal[known],
         "flux": observed["flux"][known],
         "flux_err": observed["flux_err"][known],
         "spectrum_err": bare["flux_err"][known],
@@ -130,6 +140,14 @@ def print_ratios(training: Path, boss: dict) -> None:
     for low, high in ((1000, 1050), (1050, 1200), (1200, 1300), (1300, 1700), (1700, 2200), (2200, 2800)):
         inside = (rest > low) & (rest < high) & np.isfinite(ratio)
         print(f"| {low}-{high} | {np.median(ratio[inside]):.2f} | {inside.sum()} |")
+
+
+def calibration_factors(number: int, error: float) -> np.ndarray:
+    """Return factors (number, bands) float32, smooth in wavelength: independent every 10 %, straight between."""
+    place = np.log(SURVEY.wavelengths / SURVEY.wavelengths.min())
+    nodes = np.arange(0.0, place.max() + 0.1, 0.1)
+    drawn = error * np.random.default_rng(3).normal(size=(number, nodes.size))
+    return np.exp([np.interp(place, nodes, row) for row in drawn]).astype(np.float32)
 
 
 def shares(predicted: np.ndarray, classes: list[str]) -> np.ndarray:
@@ -194,15 +212,23 @@ def main() -> None:
     for low, high in SURVEY.magnitude_bins:
         inside = (magnitude > low) & (magnitude <= high)
         print(line(f"(a) {low:g} < r <= {high:g}", rows["label"][inside], found[inside], classes))
-    predicted = classifier.predict(like_boss["flux"], like_boss["flux_err"]).reshape(-1, MATCHES)
-    labels = boss[0]["label"]
-    print(line("(a) as bright and as noisy as (c)", labels, shares(predicted, classes), classes))
+    labels, clear = boss[0]["label"], boss[0]["signal"] > CLEAR
+    for error in (0.0, *CALIBRATION_ERRORS):
+        factor = calibration_factors(len(like_boss["flux"]), error)
+        predicted = classifier.predict(like_boss["flux"] * factor, like_boss["flux_err"] * factor)
+        found = shares(predicted.reshape(-1, MATCHES), classes)
+        more = f", calibrated to {error:.0%}" if error else ""
+        print(line(f"(a) as bright and as noisy as (c){more}", labels, found, classes))
+        if not error:
+            name = f"(a) likewise, as the spectra with S/N > {CLEAR:g} alone"
+            print(line(name, labels[clear], found[clear], classes))
     rows = sets["b"]
     found = shares(classifier.predict(rows["flux"], rows["flux_err"])[:, None], classes)
     print(line("(b) held-out libraries", rows["label"], found, classes))
     predicted = np.stack([classifier.predict(one["flux"], one["flux_err"]) for one in boss], axis=1)
     found = shares(predicted, classes)
     print(line("(c) BOSS spectra", labels, found, classes))
+    print(line(f"(c) spectra with S/N > {CLEAR:g} alone", labels[clear], found[clear], classes))
     print(
         f"\nConfusion of (c), true in rows, predicted in columns ({', '.join(classes)}), mean of the noise seeds:\n"
     )
