@@ -13,7 +13,6 @@ from jpasbatch.mocks.descendants.galaxies import DEFAULT_MIXTURE
 from jpasbatch.mocks.packs import galaxies as galaxy_files
 from jpasbatch.mocks.packs import instrument, quasars, stars
 from jpasbatch.mocks.packs.status import PackStatus, check_pack
-from jpasbatch.mocks.parents import Parents, split_of
 from jpasbatch.mocks.parents.galaxies import (
     elg_parents,
     held_out_galaxies,
@@ -21,7 +20,7 @@ from jpasbatch.mocks.parents.galaxies import (
     lrg_parents,
     youngest_light,
 )
-from jpasbatch.mocks.parents.parents import join
+from jpasbatch.mocks.parents.parents import Parents, join, split_of
 from jpasbatch.mocks.parents.quasars import quasar_parents
 from jpasbatch.mocks.parents.stars import held_out_stars, star_parents, white_dwarf_parents
 from jpasbatch.mocks.rest_grid import observed_grid, resample, rest_grid

@@ -14,7 +14,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.dust import redden_by_milky_way
 from jpasbatch.mocks.packs.checks import SdssPhotometry, read_sdss_photometry
-from jpasbatch.mocks.parents import HELD_OUT
+from jpasbatch.mocks.parents.parents import HELD_OUT
 from jpasbatch.mocks.realism_objects import Drawn, draw_objects, plain_conditions, unvaried
 from jpasbatch.mocks.rest_grid import observed_grid
 from jpasbatch.mocks.streams import ObjectStreams

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.mocks.parents import HELD_OUT, SPLITS, split_of
+from jpasbatch.mocks.parents.parents import HELD_OUT, SPLITS, split_of
 from jpasbatch.mocks.populations import HIGH_REDSHIFT
 from jpasbatch.mocks.template_options import CLASSES
 

@@ -20,7 +20,7 @@ from jpasbatch.mocks.descendants.quasars import QuasarFamily, choose_quasars, qu
 from jpasbatch.mocks.descendants.stars import choose_stars, star_spectra
 from jpasbatch.mocks.dust import redden_by_milky_way
 from jpasbatch.mocks.ingredients import Ingredients
-from jpasbatch.mocks.parents import HELD_OUT, SPLITS, Parents
+from jpasbatch.mocks.parents.parents import HELD_OUT, SPLITS, Parents
 from jpasbatch.mocks.populations import MAGNITUDE_LIMITS
 from jpasbatch.mocks.rest_grid import CHUNK_OBJECTS, observed_grid
 from jpasbatch.mocks.streams import ObjectStreams

@@ -11,7 +11,7 @@ import numpy as np
 from jpasbatch.mocks.appearance import stellarity
 from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, conditions_of_tiles
 from jpasbatch.mocks.noise import observe_objects
-from jpasbatch.mocks.parents import HELD_OUT
+from jpasbatch.mocks.parents.parents import HELD_OUT
 from jpasbatch.mocks.places import CLASS_BIT, Places, first_id
 from jpasbatch.mocks.populations import MAGNITUDE_LIMITS
 from jpasbatch.mocks.streams import ObjectStreams

@@ -9,9 +9,8 @@ from jpasbatch.mocks.conditions import RealTiles
 from jpasbatch.mocks.descendants.galaxies import DEFAULT_MIXTURE
 from jpasbatch.mocks.descendants.stars import STAR_KINDS
 from jpasbatch.mocks.ingredients import Ingredients
-from jpasbatch.mocks.parents import HELD_OUT, Parents, split_of
 from jpasbatch.mocks.parents.galaxies import youngest_light
-from jpasbatch.mocks.parents.parents import from_basis, from_spectra, join
+from jpasbatch.mocks.parents.parents import HELD_OUT, Parents, from_basis, from_spectra, join, split_of
 from jpasbatch.mocks.rest_grid import observed_grid, rest_grid
 from jpasbatch.mocks.synthesis import approximate_responses, band_weights
 from jpasbatch.mocks.template_objects import Workshop

@@ -31,8 +31,7 @@ from jpasbatch.mocks.descendants.quasars import (
 from jpasbatch.mocks.descendants.residuals import NODE_STEP, add_wiggles
 from jpasbatch.mocks.descendants.stars import METAL_RANK, STAR_KINDS, StarVariety, choose_stars, star_spectra
 from jpasbatch.mocks.dust import redden_by_milky_way, redden_quasars
-from jpasbatch.mocks.parents import HELD_OUT
-from jpasbatch.mocks.parents.parents import from_basis
+from jpasbatch.mocks.parents.parents import HELD_OUT, from_basis
 from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS, REST_PIXELS, observed_grid
 from jpasbatch.mocks.sightlines import LYMAN_ALPHA, absorb_broadly, absorb_forest, mean_transmission
 from jpasbatch.mocks.streams import ObjectStreams

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jpasbatch.mocks.parents import split_of
+from jpasbatch.mocks.parents.parents import split_of
 from jpasbatch.mocks.realism_tally import BAND_MAGNITUDE_EDGES, SIGNAL_EDGES, RealismTally
 
 

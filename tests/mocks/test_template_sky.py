@@ -9,7 +9,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.footprint import index_of
 from jpasbatch.mocks.noise import observe_objects
-from jpasbatch.mocks.parents import HELD_OUT, split_of
+from jpasbatch.mocks.parents.parents import HELD_OUT, split_of
 from jpasbatch.mocks.places import (
     densities,
     first_id,

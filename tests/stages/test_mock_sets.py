@@ -14,7 +14,7 @@ import pytest
 
 from jpasbatch.compute.cluster import LocalCluster, open_cluster
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.parents import split_of
+from jpasbatch.mocks.parents.parents import split_of
 from jpasbatch.stages.mock import run_mock
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue import open_catalogue

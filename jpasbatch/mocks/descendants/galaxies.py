@@ -14,7 +14,7 @@ import numpy as np
 
 from jpasbatch.mocks.cosmology import distance_modulus
 from jpasbatch.mocks.descendants.residuals import add_wiggles
-from jpasbatch.mocks.parents import Parents
+from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS, observed_grid, shifted
 from jpasbatch.mocks.streams import ObjectStreams

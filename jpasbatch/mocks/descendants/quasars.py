@@ -12,7 +12,7 @@ import numpy as np
 from jpasbatch.mocks.cosmology import log_luminosity
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.dust import redden_quasars
-from jpasbatch.mocks.parents import Parents
+from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.quasars import LINES, host_ratio
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.rest_grid import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel

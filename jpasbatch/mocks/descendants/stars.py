@@ -8,7 +8,7 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.descendants.residuals import add_wiggles
-from jpasbatch.mocks.parents import Parents
+from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.streams import ObjectStreams
 

@@ -6,8 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.parents import HELD_OUT, SPLITS, Parents, split_of
-from jpasbatch.mocks.parents.parents import from_basis, from_spectra, join
+from jpasbatch.mocks.parents.parents import (
+    HELD_OUT,
+    SPLITS,
+    Parents,
+    from_basis,
+    from_spectra,
+    join,
+    split_of,
+)
 from jpasbatch.mocks.rest_grid import BLUE_PIXELS, OBSERVED_PIXELS, REST_PIXELS
 
 NAMES = st.lists(st.text(max_size=12), min_size=1, max_size=20, unique=True)
