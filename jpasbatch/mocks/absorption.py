@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jpasbatch.mocks.streams import NamedStream
 from jpasbatch.mocks.templates import SPEED_OF_LIGHT_KMS, observed_wavelength
 
 LYMAN_LIMIT = 911.75
@@ -65,11 +66,13 @@ def _absorbed(redshift: np.ndarray, wavelength: np.ndarray, rng: np.random.Gener
     contrast = 1 + sigma[None, :] * rng.normal(size=result.shape)
     forest = wavelength[None, :] < LYMAN_SERIES[0][0] * (1 + redshift[:, None])
     result = np.where(forest, result * np.clip(contrast, 0.0, 2.0), 1.0)
-    return result * _lyman_limit(redshift, wavelength, rng)
+    return result * lyman_limit_transmission(redshift, wavelength, rng)
 
 
-def _lyman_limit(redshift: np.ndarray, wavelength: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Transmission of the first optically thick system of each sightline.
+def lyman_limit_transmission(
+    redshift: np.ndarray, wavelength: np.ndarray, rng: np.random.Generator | NamedStream
+) -> np.ndarray:
+    """Return the transmission (n, pixels) of the first optically thick system of each sightline.
 
     dN/dz = 2.80 ((1+z)/4.5)^1.94 for tau > 1 (Songaila & Cowie 2010, ApJ 721, 1448), the optical depth
     drawn from a power law of column densities (slope -1.5), falling as lambda^3 below the limit.

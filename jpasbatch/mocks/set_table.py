@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from jpasbatch.mocks.template_sky import SetTable
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.photometry.table import catalogue_schema
+from jpasbatch.photometry.table import catalogue_schema, required_elements
 
 NOISELESS_SETS = ("training", "validation")
 """Sets that keep their noiseless fluxes, so that noise can be drawn again at every epoch of a training."""
@@ -40,12 +40,7 @@ def set_schema(survey: Survey, noiseless: bool) -> pa.Schema:
     ]
     if noiseless:
         columns.append(pa.field("noiseless_flux", pa.list_(pa.float32(), len(survey.bands)), nullable=False))
-    schema = pa.schema(columns, metadata=canonical.metadata)
-    for number, field in enumerate(schema):
-        if pa.types.is_fixed_size_list(field.type):
-            element = pa.field("element", field.type.value_type, nullable=False)
-            schema = schema.set(number, field.with_type(pa.list_(element, field.type.list_size)))
-    return schema
+    return required_elements(pa.schema(columns, metadata=canonical.metadata))
 
 
 def to_arrow(rows: SetTable, survey: Survey, noiseless: bool) -> pa.Table:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jpasbatch.mocks.absorption import LYMAN_LIMIT, LYMAN_SERIES, POWER_AT_Z2
+from jpasbatch.mocks.absorption import LYMAN_SERIES, POWER_AT_Z2, lyman_limit_transmission
 from jpasbatch.mocks.rest_grid import LOG_STEP, observed_grid, shifted
 from jpasbatch.mocks.streams import ObjectStreams, gaussian_pairs
 from jpasbatch.mocks.templates import SPEED_OF_LIGHT_KMS
@@ -40,7 +40,8 @@ def absorb_forest(flux: np.ndarray, redshift: np.ndarray, streams: ObjectStreams
     gaussian, _, _ = gaussian_pairs(streams[seen].named("forest").bits(pixels))
     transmission *= np.clip(1 + _contrast(wavelength[:pixels]) * gaussian, 0.0, 2.0)
     transmission = np.where(wavelength[:pixels] < LYMAN_ALPHA * (1 + z), transmission, np.float32(1.0))
-    transmission *= _lyman_limit(redshift[seen], wavelength[:pixels], streams[seen])
+    thick = lyman_limit_transmission(redshift[seen], wavelength[:pixels], streams[seen].named("lyman limit"))
+    transmission *= thick.astype(np.float32)
     # a pixel's transmission may exceed 1 by chance: cutting it off would dim the mean, and bands average 30 pixels
     flux[seen, :pixels] *= transmission
 
@@ -62,22 +63,6 @@ def _contrast(wavelength: np.ndarray) -> np.ndarray:
     """Return the standard deviation of the transmission's contrast in a pixel, float32 (pixels,)."""
     width = SPEED_OF_LIGHT_KMS * LOG_STEP
     return np.sqrt(POWER_AT_Z2 * (wavelength / LYMAN_ALPHA / 3.2) ** 3.5 / width).astype(np.float32)
-
-
-def _lyman_limit(redshift: np.ndarray, wavelength: np.ndarray, streams: ObjectStreams) -> np.ndarray:
-    """Transmission of the first optically thick system of each sightline.
-
-    dN/dz = 2.80 ((1+z)/4.5)^1.94 for tau > 1; the optical depth is drawn from column densities of slope -1.5
-    and falls as the cube of the wavelength below the limit.
-    """
-    drawn = streams.named("lyman limit")
-    cumulative = drawn.exponential()
-    highest = ((1 + redshift) / 4.5) ** 2.94 - cumulative * 2.94 / (2.80 * 4.5)
-    system = 4.5 * np.clip(highest, 0.0, None) ** (1 / 2.94)
-    thickness = np.minimum(drawn.uniform() ** -2.0, 100.0)
-    edge = LYMAN_LIMIT * system[:, None]
-    depth = thickness[:, None] * (wavelength[None, :] / np.maximum(edge, 1.0)) ** 3
-    return np.where(wavelength[None, :] < edge, np.exp(-depth), 1.0).astype(np.float32)
 
 
 def absorb_broadly(

@@ -51,6 +51,19 @@ def catalogue_schema(survey: Survey) -> pa.Schema:
     return pa.schema(columns, metadata=metadata)
 
 
+def required_elements(schema: pa.Schema) -> pa.Schema:
+    """Return the schema in which the values of fixed-size lists cannot be null.
+
+    Parquet then stores no null flags for them, and reading takes less than half of the time
+    (measured in ``docs/decisions/0002-flux-columns.md``).
+    """
+    for number, field in enumerate(schema):
+        if pa.types.is_fixed_size_list(field.type):
+            element = pa.field("element", field.type.value_type, nullable=False)
+            schema = schema.set(number, field.with_type(pa.list_(element, field.type.list_size)))
+    return schema
+
+
 def quarantine_schema() -> pa.Schema:
     """Return the schema of rejected rows: who, why, and where in which file."""
     return pa.schema(

@@ -108,9 +108,9 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         library = (
             make_library_once(workspace, options, ingredients, executor) if options.survey.library else ()
         )
+        common = fingerprint(pack=pack, survey=repr(workspace.survey), code=_code())
         made = {}
         for name in sets:
-            common = fingerprint(pack=pack, survey=repr(workspace.survey), code=_code())
             making = _plan_set(workspace, options, name, (ingredients, library, common))
             made[name] = _make_set(workspace, making, executor)
         report = write_realism_report(workspace, options, ingredients, made, executor)

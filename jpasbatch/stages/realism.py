@@ -11,7 +11,6 @@ from typing import Any
 import jpasbatch
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
-from jpasbatch.mocks.places import footprint_of
 from jpasbatch.mocks.realism_tally import RealismTally
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -53,7 +52,7 @@ def write_realism_report(
             "partitions": part["partitions"],
             "area_deg2": part["area_deg2"],
             "tally": tally.to_dict(),
-            "expected": expected_counts(options, name, footprint_of(options, name).area_deg2),
+            "expected": expected_counts(options, name, part["area_deg2"]),
         }
     content = {"sets": sets, **json.loads(compared.read_bytes())}
     facts = {

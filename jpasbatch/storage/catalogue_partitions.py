@@ -146,19 +146,6 @@ def write_partition(table: pa.Table, staging_folder: Path, name: str) -> StagedP
     return staged
 
 
-def required_elements(schema: pa.Schema) -> pa.Schema:
-    """Return the schema in which the values of fixed-size lists cannot be null.
-
-    Parquet then stores no null flags for them, and reading takes less than half of the time
-    (measured in ``docs/decisions/0002-flux-columns.md``).
-    """
-    for number, field in enumerate(schema):
-        if pa.types.is_fixed_size_list(field.type):
-            element = pa.field("element", field.type.value_type, nullable=False)
-            schema = schema.set(number, field.with_type(pa.list_(element, field.type.list_size)))
-    return schema
-
-
 def _ascending(column: pa.ChunkedArray) -> bool:
     values = column.to_numpy()
     return bool(np.all(values[1:] >= values[:-1]))

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
+from jpasbatch.photometry.table import required_elements
 from jpasbatch.storage.catalogue_collection import BUILDING
-from jpasbatch.storage.catalogue_partitions import HEALPIX_COLUMN, required_elements
+from jpasbatch.storage.catalogue_partitions import HEALPIX_COLUMN
 from jpasbatch.storage.files import sha256_file
 from jpasbatch.storage.ledger import fingerprint
 

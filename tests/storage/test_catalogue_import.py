@@ -8,11 +8,10 @@ import pytest
 from hats.io.validation import is_valid_catalog, is_valid_collection
 
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
+from jpasbatch.photometry.table import catalogue_schema, photometry_from_table, required_elements
 from jpasbatch.storage import catalogue_import
 from jpasbatch.storage.catalogue import PartitionOptions, import_tables, open_catalogue, read_partition
 from jpasbatch.storage.catalogue_collection import WRITER_LEASE, read_collection, swap_collection
-from jpasbatch.storage.catalogue_partitions import required_elements
 from jpasbatch.storage.files import Lease
 
 ROWS = 1500
