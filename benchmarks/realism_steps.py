@@ -55,6 +55,7 @@ def variants(data: Path) -> dict[str, TemplateSky]:
             whole.quasars,
             line_scatter=0.0,
             reddening_scale=0.0,
+            reddened_share=0.0,
             broad_absorption_share=0.0,
             continuum_wiggles=0.0,
             host_below=0.0,

@@ -22,7 +22,12 @@ from jpasbatch.mocks.parents.galaxies import (
 )
 from jpasbatch.mocks.parents.parents import Parents, join, split_of
 from jpasbatch.mocks.parents.quasars import quasar_parents
-from jpasbatch.mocks.parents.stars import held_out_stars, star_parents, white_dwarf_parents
+from jpasbatch.mocks.parents.stars import (
+    featureless_white_dwarf_parents,
+    held_out_stars,
+    star_parents,
+    white_dwarf_parents,
+)
 from jpasbatch.mocks.rest_grid import observed_grid, resample, rest_grid
 from jpasbatch.mocks.synthesis import band_weights
 from jpasbatch.photometry.survey import Survey
@@ -166,7 +171,7 @@ def _galaxies(folder: Path, status: PackStatus, with_held_out: bool) -> Parents:
 
 
 def _stars(folder: Path, status: PackStatus, with_held_out: bool) -> Parents:
-    parts = [star_parents(stars.read_star_basis(folder))]
+    parts = [star_parents(stars.read_star_basis(folder)), featureless_white_dwarf_parents()]
     if "white-dwarfs" in status.present:
         parts.append(white_dwarf_parents(stars.read_white_dwarfs(folder)))
     readers = {"pickles": stars.read_pickles, "sdss-stars": stars.read_sdss_star_templates}

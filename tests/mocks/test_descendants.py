@@ -202,7 +202,7 @@ def test_no_wiggles_where_none_are_wanted():
 
 # Quasars
 
-CALM = QuasarVariety(0.0, 0.0, 0.0, 0.0, 0.0)
+CALM = QuasarVariety(*[0.0] * 7)
 
 
 def quasar_family(variety: QuasarVariety, hosts: bool = False) -> QuasarFamily:
@@ -282,6 +282,14 @@ def test_dust_of_quasars_scatters_their_colours():
     assert np.median(colour) == pytest.approx(0.0, abs=0.02)
     assert np.mean(colour) > 0.02  # a tail to the red
     assert colour.min() > -np.log(2) * 0.05 * 20
+
+
+def test_a_share_of_quasars_lies_behind_much_dust():
+    flux = quasars(replace(CALM, reddened_share=0.25, reddened_scale=0.2), 2.0, 4000)
+    ratio = flux / quasars(CALM, 2.0, 1)
+    colour = -2.5 * np.log10(ratio[:, pixel_at(4000)] / ratio[:, pixel_at(8000)])
+    assert (np.abs(colour) < 1e-3).mean() == pytest.approx(0.75, abs=0.03)
+    assert np.quantile(colour, 0.95) > 1.0
 
 
 def test_switching_one_recipe_off_changes_no_other():

@@ -48,6 +48,9 @@ class QuasarVariety:
     reddening_scale : float
         Scale of the exponential distribution of E(B-V) of SMC dust, magnitudes. Its median is taken off: the
         parents hold the dust of optically selected quasars, and the objects get its scatter and its tail.
+    reddened_share, reddened_scale : float
+        Share of quasars that lie behind more dust than optical selection likes, as many with broad low-ionisation
+        absorption do (Richards et al. 2003, AJ 126, 1131: 6 %), and the scale of its exponential distribution.
     broad_absorption_share : float
         Share of quasars with a broad-absorption trough.
     continuum_wiggles : float
@@ -58,6 +61,8 @@ class QuasarVariety:
 
     line_scatter: float = 0.10
     reddening_scale: float = 0.03
+    reddened_share: float = 0.06
+    reddened_scale: float = 0.12
     broad_absorption_share: float = 0.12
     continuum_wiggles: float = 0.04
     host_below: float = 0.8
@@ -66,6 +71,8 @@ class QuasarVariety:
         limits = {
             "line_scatter": (0, 0.5),
             "reddening_scale": (0, 0.5),
+            "reddened_share": (0, 1.0),
+            "reddened_scale": (0, 0.5),
             "broad_absorption_share": (0, 1.0),
             "continuum_wiggles": (0, 0.3),
             "host_below": (0, 2.0),
@@ -153,6 +160,10 @@ def unabsorbed_spectra(
     add_wiggles(flux, variety.continuum_wiggles, streams.named("quasar continuum"))
     excess = streams.named("quasar dust").exponential(variety.reddening_scale)
     excess -= np.log(2) * variety.reddening_scale
+    heavy = streams.named("heavy quasar dust")
+    excess += np.where(
+        heavy.uniform() < variety.reddened_share, heavy.exponential(variety.reddened_scale), 0.0
+    )
     redden_quasars(flux, redshift, excess)
     return flux
 

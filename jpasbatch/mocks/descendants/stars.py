@@ -12,7 +12,7 @@ from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.streams import ObjectStreams
 
-STAR_KINDS = ("B", "A", "F", "G", "K", "M", "white dwarf", "cataclysmic variable")
+STAR_KINDS = ("B", "A", "F", "G", "K", "M", "white dwarf", "cataclysmic variable", "featureless white dwarf")
 
 BRIGHT_MIX = {"B": 0.01, "A": 0.03, "F": 0.22, "G": 0.27, "K": 0.27, "M": 0.17, "white dwarf": 0.02}
 FAINT_MIX = {"B": 0.01, "A": 0.04, "F": 0.14, "G": 0.10, "K": 0.13, "M": 0.50, "white dwarf": 0.07}
@@ -25,9 +25,13 @@ metallicity, the Galaxy is not; chosen so that u - g at given g - r is that of S
 
 CATACLYSMIC_SHARE = 0.005
 
+FEATURELESS_SHARE = 0.25
+"""White dwarfs without lines for each one with lines: cool and strongly magnetic ones. Assumed."""
+
 
 def _mix(shares: dict[str, float]) -> dict[str, float]:
-    return {**shares, "cataclysmic variable": CATACLYSMIC_SHARE}
+    featureless = FEATURELESS_SHARE * shares["white dwarf"]
+    return {**shares, "cataclysmic variable": CATACLYSMIC_SHARE, "featureless white dwarf": featureless}
 
 
 @dataclass(frozen=True)

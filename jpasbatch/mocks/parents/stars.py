@@ -13,6 +13,7 @@ from jpasbatch.mocks.parents.parents import HELD_OUT, Parents, from_basis, from_
 from jpasbatch.mocks.rest_grid import LAST_WAVELENGTH, resample, rest_grid, smooth
 
 KINDS = {name: name for name in "BAFGKM"} | {"WD": "white dwarf", "CV": "cataclysmic variable"}
+FEATURELESS_KIND = "featureless white dwarf"
 
 BLUEST = {"K": 0.60, "M": 1.28}
 """g - r below which a model is no dwarf of its type: the observed locus turns at 1.4 with M0, and early K dwarfs
@@ -21,6 +22,11 @@ have 0.6 or more; the models' grid holds giants without metals that are bluer (S
 REDDENING_OF_LATE_TYPES = 0.12
 """By how much that limit rises with r - i beyond 0.6 for M stars: dwarfs of r - i = 1.6 have g - r of 1.5, the
 models of the latest types, which lack opacity in the blue, 1.3."""
+
+FEATURELESS_TEMPERATURES = np.geomspace(4500.0, 30_000.0, 240)
+"""Of white dwarfs without lines, kelvin. Below about 11,000 K helium shows no lines, below 5,000 K hydrogen none
+(type DC); the hotter ones stand for magnetic white dwarfs, whose lines fields of 10 MG and more smear beyond
+what a band of 145 Angstrom resolves."""
 
 CATACLYSMIC_PARENTS = 100
 CATACLYSMIC_SCATTER = 3.0
@@ -132,6 +138,20 @@ def white_dwarf_parents(library: Sequence[LibrarySpectrum]) -> Parents:
     names = np.array([item.name for item in library])
     coverage = np.array([[item.wavelength[0], item.wavelength[-1]] for item in library])
     return from_spectra(np.maximum(curves, 0.0), names, KINDS["WD"], coverage)
+
+
+def featureless_white_dwarf_parents() -> Parents:
+    """Return black bodies of `FEATURELESS_TEMPERATURES`, kind "featureless white dwarf"; they need no pack."""
+    from astropy.modeling.models import BlackBody
+    from astropy.units import Angstrom, K
+
+    wavelength = rest_grid() * Angstrom
+    per_frequency = [BlackBody(kelvin * K)(wavelength).value for kelvin in FEATURELESS_TEMPERATURES]
+    curves = np.array(per_frequency) / rest_grid() ** 2
+    curves /= curves.max(axis=1, keepdims=True)
+    names = np.array([f"wd-featureless-{kelvin:05.0f}" for kelvin in FEATURELESS_TEMPERATURES])
+    coverage = np.tile([rest_grid()[0], LAST_WAVELENGTH], (len(names), 1))
+    return from_spectra(curves, names, FEATURELESS_KIND, coverage)
 
 
 def held_out_stars(library: Sequence[LibrarySpectrum], prefix: str) -> Parents:
