@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jpasbatch.errors import InputError
 from jpasbatch.mocks.conditions import Conditions
 from jpasbatch.mocks.streams import ObjectStreams, gaussian_pairs
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
@@ -162,4 +163,86 @@ def observe_objects(
         undetected = (coarse >= outliers) & (coarse < outliers + listed) & (part < 5 * sigma)
         part[undetected] = 0.0
         sigma[undetected | np.isnan(part)] = np.nan
+    return flux, error
+
+
+def sky_noise(noiseless: np.ndarray, flux_err: np.ndarray, zero_point_error: float) -> np.ndarray:
+    """Return the noise of the sky alone behind the errors of a mock sample.
+
+    Parameters
+    ----------
+    noiseless, flux_err : ndarray, shape (n, bands), float32
+        True fluxes and the errors of `observe_objects`, microjansky.
+    zero_point_error : float
+        Magnitudes.
+
+    Returns
+    -------
+    ndarray, shape (n, bands), float32
+        Microjansky. Where an object was not detected or not observed, the median of the band.
+
+    Raises
+    ------
+    InputError
+        If a band has no error at all.
+    """
+    floor = np.float32(0.4 * np.log(10) * zero_point_error)
+    with np.errstate(invalid="ignore"):
+        sky = np.sqrt(np.maximum(flux_err**2 - (floor * noiseless) ** 2, 0.0))
+    known = sky > 0
+    empty = np.flatnonzero(~known.any(axis=0))
+    if empty.size:
+        raise InputError(
+            f"band {empty[0]} of the sample has no error anywhere: its noise cannot be drawn again"
+        )
+    for band in range(sky.shape[1]):
+        sky[~known[:, band], band] = np.median(sky[known[:, band], band])
+    return sky
+
+
+def observe_again(
+    noiseless: np.ndarray,
+    sky: np.ndarray,
+    zero_point_error: float,
+    model: NoiseModel,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fluxes and errors of another observation of a sample, as `observe_objects` would have made them.
+
+    Each object gets the sky of another object, in all bands together, and zero-point offsets of its own.
+
+    Parameters
+    ----------
+    noiseless : ndarray, shape (n, bands), float32
+        Microjansky; NaN is a band that is not observed and stays so.
+    sky : ndarray, shape (n, bands), float32
+        Of `sky_noise`.
+    zero_point_error : float
+        Magnitudes.
+    model : NoiseModel
+        Its scatter of errors is in the sky already.
+    rng : numpy Generator
+
+    Returns
+    -------
+    flux, flux_err : ndarray, shape (n, bands), float32
+        As `observe`.
+    """
+    floor = np.float32(0.4 * np.log(10) * zero_point_error)
+    flux, error = np.empty_like(noiseless), np.empty_like(noiseless)
+    order = rng.permutation(len(noiseless))
+    for start in range(0, len(noiseless), NOISE_CHUNK):
+        rows = slice(start, start + NOISE_CHUNK)
+        true, own_sky = noiseless[rows], sky[order[rows]]
+        drawn = rng.standard_normal((2, *true.shape), dtype=np.float32)
+        chance = rng.random(true.shape, dtype=np.float32)
+        sigma = np.hypot(own_sky, floor * true)
+        outlier = chance < model.outlier_share
+        noise = drawn[0] * np.where(outlier, np.float32(model.outlier_factor) * sigma, own_sky)
+        part = true * np.exp(floor * drawn[1]) + noise
+        listed = ~outlier & (chance < model.outlier_share + model.non_detection_share)
+        undetected = listed & (part < 5 * sigma)
+        part[undetected] = 0.0
+        sigma[undetected | np.isnan(part)] = np.nan
+        flux[rows], error[rows] = part, sigma
     return flux, error

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, RealTiles, conditions_of_tiles
-from jpasbatch.mocks.noise import NOISE_CHUNK, NoiseModel, observe_objects
+from jpasbatch.errors import InputError
+from jpasbatch.mocks.noise import NOISE_CHUNK, NoiseModel, observe_again, observe_objects, sky_noise
 from jpasbatch.mocks.streams import ObjectStreams
 
 ZERO_POINT_ERROR = 0.04
@@ -176,3 +177,40 @@ def test_an_unobserved_band_stays_so():
 def test_no_objects_give_no_fluxes():
     flux, error = observed(np.ones((0, 3)), np.array([], dtype=np.int64))
     assert flux.shape == error.shape == (0, 3)
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return true fluxes, measured fluxes and errors of a mock sample."""
+    ids = np.arange(20_000)
+    return fluxes(ids), *observed(fluxes(ids), ids)
+
+
+def test_sky_noise_is_what_the_tiles_have(sample):
+    true, _, error = sample
+    sky = sky_noise(true, error, ZERO_POINT_ERROR)
+    tiles = night(np.arange(20_000)).sky
+    assert np.isfinite(sky).all()
+    assert np.median(sky / tiles, axis=0) == pytest.approx(np.ones(3), abs=0.02)
+
+
+def test_another_observation_is_one_of_the_same_kind(sample):
+    true, flux, error = sample
+    sky = sky_noise(true, error, ZERO_POINT_ERROR)
+    flux_again, error_again = observe_again(
+        true, sky, ZERO_POINT_ERROR, NoiseModel(), np.random.default_rng(5)
+    )
+    assert flux_again.dtype == error_again.dtype == np.float32
+    assert np.array_equal(np.isnan(flux_again), np.isnan(true))
+    assert np.isnan(error_again).mean() == pytest.approx(np.isnan(error).mean(), rel=0.1)
+    quantiles = [0.02, 0.16, 0.5, 0.84, 0.98]
+    pulls = [np.nan_to_num((f - true) / e) for f, e in ((flux, error), (flux_again, error_again))]
+    assert np.quantile(pulls[1], quantiles) == pytest.approx(np.quantile(pulls[0], quantiles), abs=0.06)
+    assert abs(np.corrcoef(pulls[0].ravel(), pulls[1].ravel())[0, 1]) < 0.03
+    errors = [np.nanquantile(np.log(e), quantiles, axis=0) for e in (error, error_again)]
+    assert errors[1] == pytest.approx(errors[0], abs=0.1)
+
+
+def test_a_band_without_any_error_cannot_be_observed_again():
+    with pytest.raises(InputError, match="band 1 of the sample has no error anywhere"):
+        sky_noise(np.ones((3, 2), np.float32), np.array([[1, np.nan]] * 3, np.float32), 0.0)
