@@ -1,7 +1,7 @@
 """Photometry to the numbers that a classifier sees.
 
-The two kinds of Martinez-Solaeche et al. 2023 (A&A 673, A103), sect. 3.1 and eq. 1. A further
-kind is a class with the methods of `Features` and an entry in `FEATURES`.
+The two kinds of Martinez-Solaeche et al. 2023 (A&A 673, A103), sect. 3.1 and eq. 1, and one that knows its errors.
+A further kind is a class with the methods of `Features` and an entry in `FEATURES`.
 """
 
 from __future__ import annotations
@@ -158,7 +158,60 @@ class Colours:
         return {"magnitude_range": list(self.magnitude_range) if self.magnitude_range else None}
 
 
-FEATURES: dict[str, type] = {kind.name: kind for kind in (RelativeFlux, Colours)}
+ERROR_RANGE = (1e-3, 1e3)
+"""Errors relative to the reference flux; a band without one gets the upper end, which says that nothing is known."""
+
+ANCHOR_MAGNITUDE = 21.0
+
+
+class FluxesAndErrors:
+    """Relative fluxes, how certain each is, and how bright the object is: features that know their errors.
+
+    In order: arcsinh of the relative fluxes of eq. 1 without the reference band (near zero linear, for bright
+    bands a magnitude: Lupton et al. 1999, AJ 118, 1406); arcsinh of the signal-to-noise ratio of every band;
+    log10 of every error relative to the reference flux, per wavelength; the reference magnitude less 21. A band
+    that was not observed or not detected has 0, 0 and 3: the last is the mask.
+    """
+
+    name = "fluxes_and_errors"
+
+    def __init__(self, survey: Survey) -> None:
+        self._relative = RelativeFlux(survey)
+        self._reference = survey.reference_index
+        self._to_flux_lambda = ((survey.wavelengths[self._reference] / survey.wavelengths) ** 2).astype(
+            np.float32
+        )
+
+    @property
+    def n_inputs(self) -> int:
+        """Three numbers a band; the reference band has its magnitude in place of a relative flux."""
+        return 3 * (self._relative.n_inputs + 1)
+
+    def __call__(self, photometry: Photometry) -> np.ndarray:
+        """Return inputs, (n, 3 bands) float32; see `Features`."""
+        relative = self._relative(photometry)
+        reference = _positive_reference(photometry, self._reference)[:, np.newaxis]
+        flux, error = photometry.flux, photometry.flux_err
+        known = np.isfinite(flux) & (error > 0) & np.isfinite(error)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            signal = np.where(known, flux / error, np.float32(0.0))
+            spread = np.where(known, error / reference * self._to_flux_lambda, np.float32(ERROR_RANGE[1]))
+        magnitude = ab_magnitude(reference) - np.float32(ANCHOR_MAGNITUDE)
+        parts = [np.arcsinh(relative), np.arcsinh(signal), np.log10(np.clip(spread, *ERROR_RANGE)), magnitude]
+        inputs = np.concatenate(parts, axis=1, dtype=np.float32)
+        inputs[~np.isfinite(relative).all(axis=1)] = np.nan
+        return _all_or_nothing(inputs)
+
+    def fit(self, photometry: Photometry) -> FluxesAndErrors:
+        """Return itself: there is nothing to learn."""
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Return an empty state."""
+        return {}
+
+
+FEATURES: dict[str, type] = {kind.name: kind for kind in (RelativeFlux, Colours, FluxesAndErrors)}
 """Every kind of features by its name in a job file."""
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.features import FEATURES, Colours, RelativeFlux, make_features
+from jpasbatch.photometry.features import FEATURES, Colours, FluxesAndErrors, RelativeFlux, make_features
 from jpasbatch.photometry.photometry import Photometry, flux_lambda_from_nu
 from jpasbatch.photometry.survey import load_survey
 
@@ -59,7 +59,7 @@ def test_another_number_of_bands_is_refused(kind, photometry):
 @given(hnp.arrays(np.float32, (4, 14), elements=FLUXES))
 def test_a_row_is_finite_throughout_or_nan_throughout(flux):
     photometry = Photometry(flux, np.ones_like(flux))
-    for features in (RelativeFlux(SURVEY), Colours(SURVEY, (17.0, 24.0))):
+    for features in (RelativeFlux(SURVEY), Colours(SURVEY, (17.0, 24.0)), FluxesAndErrors(SURVEY)):
         inputs = features(photometry)
         finite = np.isfinite(inputs)
         assert (finite.all(axis=1) | ~finite.any(axis=1)).all()
@@ -123,8 +123,33 @@ def test_a_magnitude_range_must_be_one(survey, limits):
         Colours(survey, limits)
 
 
+def test_features_that_know_their_errors(survey, photometry):
+    inputs = FluxesAndErrors(survey)(photometry)
+    bands, reference = len(survey.bands), survey.reference_index
+    relative = RelativeFlux(survey)(photometry)
+    np.testing.assert_allclose(inputs[7:, : bands - 1], np.arcsinh(relative[7:]), rtol=1e-6)
+    signal = np.sinh(inputs[7:, bands - 1 : 2 * bands - 1])
+    np.testing.assert_allclose(signal, photometry.flux[7:] / photometry.flux_err[7:], rtol=1e-5)
+    spread = 10.0 ** inputs[7:, 2 * bands - 1 : -1]
+    expected = photometry.flux_err[7:] / photometry.flux[7:, [reference]]
+    expected = expected * (survey.wavelengths[reference] / survey.wavelengths) ** 2
+    np.testing.assert_allclose(spread, np.clip(expected, 1e-3, 1e3), rtol=1e-5)
+    mag_r, _ = photometry.magnitudes(reference)
+    np.testing.assert_allclose(inputs[7:, -1], mag_r[7:] - 21.0, atol=1e-5)
+
+
+def test_what_is_not_known_is_marked(survey, photometry):
+    inputs = FluxesAndErrors(survey)(photometry)
+    bands = len(survey.bands)
+    for row in (0, 1):  # not observed, catalogued non-detection
+        assert inputs[row, [3, bands - 1 + 3, 2 * bands - 1 + 3]].tolist() == [0.0, 0.0, 3.0]
+    assert inputs[2, 3] < 0  # measured below zero: kept, with its error
+    assert inputs[2, bands - 1 + 3] < 0
+    assert inputs[2, 2 * bands - 1 + 3] < 3.0
+
+
 def test_unknown_kind_and_foreign_state(survey):
-    with pytest.raises(InputError, match="'relative_flux', 'colours'"):
+    with pytest.raises(InputError, match="'relative_flux', 'colours', 'fluxes_and_errors'"):
         make_features("flux", survey)
     with pytest.raises(InputError, match="stored state"):
         make_features("relative_flux", survey, {"magnitude_range": [17, 23]})
