@@ -20,9 +20,10 @@ PROCESSES = 2
 MEASURED = """
 import time
 import numpy as np
+from jpasbatch.learning.backend import limit_threads
 from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import TrainingPlan, limit_threads, train_member
+from jpasbatch.learning.training import Monitor, TrainingPlan
 
 limit_threads(1)
 rng = np.random.default_rng(1)
@@ -32,9 +33,9 @@ for rows in (24_000, 6_000):
     features = rng.normal(size=(rows, 59)).astype(np.float32) + labels[:, None]
     samples.append(LabelledFeatures(features, labels, ("a", "b", "c", "d")))
 times = [time.monotonic()]
-train_member(
-    MultilayerPerceptron(), TrainingPlan(epochs=4, batch_size=512), *samples, 1,
-    on_epoch=lambda epoch, logs: times.append(time.monotonic()),
+MultilayerPerceptron().train(
+    TrainingPlan(epochs=4, batch_size=512), *samples, 1,
+    Monitor(on_epoch=lambda epoch, logs: times.append(time.monotonic())),
 )
 print(*np.diff(times)[1:])
 """

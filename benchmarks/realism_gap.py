@@ -58,7 +58,8 @@ class Classifier:
         inputs = self.features(Photometry(np.ascontiguousarray(flux), np.ascontiguousarray(error)))
         known = np.isfinite(inputs).all(axis=1)
         result = np.full(len(flux), -1)
-        result[known] = self.committee.predict(inputs[known]).argmax(axis=1)
+        magnitude = ab_magnitude(flux[known, SURVEY.reference_index])
+        result[known] = self.committee.predict(inputs[known], magnitude).argmax(axis=1)
         return result
 
 

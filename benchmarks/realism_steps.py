@@ -20,7 +20,7 @@ from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.metrics import scores
 from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures, label
-from jpasbatch.learning.training import TrainingPlan, train_member
+from jpasbatch.learning.training import TrainingPlan
 from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.mocks.ingredients import gather
 from jpasbatch.mocks.places import Places, first_id, numbers_of
@@ -128,7 +128,7 @@ def main() -> None:
             for part in ("training", "validation")
         ]
         plan = TrainingPlan(epochs=10, batch_size=512)
-        members = [train_member(MultilayerPerceptron(), plan, *samples, seed) for seed in (1, 2)]
+        members = [MultilayerPerceptron().train(plan, *samples, seed) for seed in (1, 2)]
         engine = InferenceEngine(committee_graph(members, samples[0].n_inputs))
         test = sets["test"]
         inside = (test["true_magnitude"] > BRIGHT) & (test["true_magnitude"] <= FAINT)

@@ -26,9 +26,12 @@ from pydantic import (
 from jpasbatch.compute.cluster import AddressCluster, LocalCluster, SerialCluster
 from jpasbatch.config_errors import check_values, explain
 from jpasbatch.errors import InputError
-from jpasbatch.learning.models import MultilayerPerceptron
+from jpasbatch.learning.augmentation import Augmentation
+from jpasbatch.learning.calibration import CALIBRATIONS
+from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.training import TrainingPlan
+from jpasbatch.learning.trees import BoostedTrees, RandomForest
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.mocks.template_options import TemplateSky
@@ -122,21 +125,40 @@ class SamplesSection(Section):
         return self
 
 
+class CalibrationSection(Section):
+    """How the committee's probabilities are calibrated on the validation sample."""
+
+    kind: str = "none"
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in CALIBRATIONS:
+            raise ValueError(f"found '{kind}'; allowed: {', '.join(CALIBRATIONS)}")
+        return kind
+
+
 class CommitteeSection(Section):
-    """How many networks vote, or where a trained committee lies.
+    """How many classifiers vote, or where a trained committee lies.
 
     Attributes
     ----------
     members : int
-        Networks to train (paper A: eight).
+        Classifiers to train (paper A: eight networks).
+    grow : bool
+        Whether to stop earlier, once the validation f1 does not improve with another member.
     artefact : str, optional
         Folder of a trained committee to use instead of training one.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 8
+    grow: bool = False
     artefact: str | None = None
 
 
+Model = Annotated[
+    MultilayerPerceptron | ResidualNetwork | RandomForest | BoostedTrees, Field(discriminator="kind")
+]
 Mock = Annotated[MockSky | ObservedSpectra | TemplateSky, Field(discriminator="kind")]
 
 
@@ -162,8 +184,10 @@ class Job(Section):
     catalogue: CatalogueSection = CatalogueSection()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
-    model: MultilayerPerceptron = MultilayerPerceptron()
+    model: Model = MultilayerPerceptron()
     training: TrainingPlan = TrainingPlan()
+    augmentation: Augmentation = Augmentation()
+    calibration: CalibrationSection = CalibrationSection()
     committee: CommitteeSection = CommitteeSection()
     counts: CountOptions = CountOptions()
     distributions: DistributionOptions = DistributionOptions()
@@ -221,7 +245,10 @@ def load_job(path: Path, data: Path | None = None) -> Job:
     InputError
         When the file is missing, is not TOML, has an unknown key or a value that is not allowed.
     """
-    return _validate(Job, resolve_paths(expand_data(read_toml(path), data, path)), path)
+    tables = resolve_paths(expand_data(read_toml(path), data, path))
+    if isinstance(model := tables.get("model"), dict):
+        tables["model"] = {"kind": MultilayerPerceptron.kind, **model}
+    return _validate(Job, tables, path)
 
 
 def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:

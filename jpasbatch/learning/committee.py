@@ -12,15 +12,17 @@ import numpy as np
 
 import jpasbatch
 from jpasbatch.errors import InputError
+from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features import Features
 from jpasbatch.photometry.survey import Survey
 
 if TYPE_CHECKING:
-    from jpasbatch.learning.training import TrainedMember
+    from jpasbatch.learning.members import TrainedMember
 
-_PACKAGES = ("numpy", "keras", "tensorflow", "onnx")
+_PACKAGES = ("numpy", "keras", "tensorflow", "scikit-learn", "onnx")
+UNCALIBRATED = {"kind": "none", "state": {}}
 
 
 def vote(member_probabilities: np.ndarray) -> np.ndarray:
@@ -80,6 +82,8 @@ class Committee:
         try:
             self.classes: tuple[str, ...] = tuple(manifest["classes"])
             described = (int(manifest["features"]["n_inputs"]), len(manifest["members"]), len(self.classes))
+            # committees older than calibration have none
+            kind, state = (manifest.get("calibration", UNCALIBRATED)[key] for key in ("kind", "state"))
         except (KeyError, TypeError, ValueError) as error:
             raise _incomplete(error) from None
         found = (engine.n_inputs, engine.n_members, engine.n_classes)
@@ -89,6 +93,7 @@ class Committee:
                 f"its graph has {found}: they do not belong together"
             )
         self.manifest = dict(manifest)
+        self._calibration = make_calibration(kind, state)
         self._engine = engine
 
     @classmethod
@@ -96,13 +101,15 @@ class Committee:
         """Return the committee of a manifest and the bytes of its graph."""
         return cls(manifest, InferenceEngine(graph, threads=threads))
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Return the probability of each class.
+    def predict(self, features: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Return the calibrated probability of each class.
 
         Parameters
         ----------
         features : ndarray of float32, shape (n, n_inputs)
             Finite: a network turns NaN into finite, plausible numbers, so leave out rows without features.
+        magnitude : ndarray, shape (n,)
+            Of the survey's reference band, for the calibration.
 
         Returns
         -------
@@ -120,7 +127,7 @@ class Committee:
                 f"features of {int(bad.sum())} rows are not finite (first: row {int(np.argmax(bad))}); "
                 "leave such rows out before predicting"
             )
-        return vote(self._engine.members(features))
+        return self._calibration(vote(self._engine.members(features)), magnitude)
 
 
 def committee_manifest(

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.members import TrainedMember, TrainedNetwork, TrainedTrees
 from jpasbatch.learning.scaling import InputScaling
-from jpasbatch.learning.training import TrainedMember
 
 # Old enough for every supported ONNX Runtime (1.20 and later read up to opset 22 and IR version 10).
 OPSET = 17
+TREE_DOMAIN, TREE_OPSET = "ai.onnx.ml", 3
 IR_VERSION = 8
 INPUT = "features"
 OUTPUT = "probabilities"
@@ -61,7 +62,10 @@ def committee_graph(members: Sequence[TrainedMember], n_inputs: int) -> bytes:
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(members), members[0].n_classes])],
         [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    opsets = [helper.make_opsetid("", OPSET)]
+    if any(isinstance(member, TrainedTrees) for member in members):
+        opsets.append(helper.make_opsetid(TREE_DOMAIN, TREE_OPSET))
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 
@@ -87,23 +91,96 @@ def _scaling_nodes(
 def _member_nodes(
     member: TrainedMember, number: int, source: str, nodes: list[Any], constants: dict[str, np.ndarray]
 ) -> str:
-    """Add the layers of one member and return the name of its vote, shape (n, 1, classes)."""
+    """Add one member and return the name of its vote, shape (n, 1, classes)."""
     from onnx import helper
 
-    flow = source
-    for layer, (kernel, bias) in enumerate(member.weights):
-        place = f"{number}_{layer}"
-        constants |= {f"kernel_{place}": np.ascontiguousarray(kernel), f"bias_{place}": bias}
-        nodes.append(helper.make_node("Gemm", [flow, f"kernel_{place}", f"bias_{place}"], [f"sum_{place}"]))
-        flow = f"sum_{place}"
-        if layer < len(member.weights) - 1:
-            nodes.append(helper.make_node("Relu", [flow], [f"relu_{place}"]))
-            flow = f"relu_{place}"
-    nodes += [
-        helper.make_node("Softmax", [flow], [f"softmax_{number}"], axis=-1),
-        helper.make_node("Unsqueeze", [f"softmax_{number}", "member_axis"], [f"vote_{number}"]),
-    ]
+    if isinstance(member, TrainedNetwork):
+        flow = _network_nodes(member, number, source, nodes, constants)
+        softmax = True
+    elif isinstance(member, TrainedTrees):
+        nodes.append(_tree_node(member, source, f"leaves_{number}"))
+        flow, softmax = f"leaves_{number}", member.link == "softmax"
+    else:
+        raise TypeError(f"no graph for a member of type {type(member).__name__}")
+    if softmax:
+        nodes.append(helper.make_node("Softmax", [flow], [f"softmax_{number}"], axis=-1))
+        flow = f"softmax_{number}"
+    nodes.append(helper.make_node("Unsqueeze", [flow, "member_axis"], [f"vote_{number}"]))
     return f"vote_{number}"
+
+
+def _network_nodes(
+    member: TrainedNetwork, number: int, source: str, nodes: list[Any], constants: dict[str, np.ndarray]
+) -> str:
+    """Add the layers of a network and return the name of its logits."""
+    from onnx import helper
+
+    def dense(flow: str, layer: int) -> str:
+        place = f"{number}_{layer}"
+        kernel, bias = member.weights[layer]
+        constants.update({f"kernel_{place}": np.ascontiguousarray(kernel), f"bias_{place}": bias})
+        nodes.append(helper.make_node("Gemm", [flow, f"kernel_{place}", f"bias_{place}"], [f"sum_{place}"]))
+        return f"sum_{place}"
+
+    def relu(flow: str) -> str:
+        nodes.append(helper.make_node("Relu", [flow], [f"relu_{flow}"]))
+        return f"relu_{flow}"
+
+    flow, last = dense(source, 0), len(member.weights) - 1
+    if member.layout == "plain":
+        for layer in range(1, last + 1):
+            flow = dense(relu(flow), layer)
+        return flow
+    for layer in range(1, last, 2):
+        added = dense(relu(dense(flow, layer)), layer + 1)
+        nodes.append(helper.make_node("Add", [flow, added], [f"block_{number}_{layer}"]))
+        flow = f"block_{number}_{layer}"
+    return dense(relu(flow), last)
+
+
+def _tree_node(member: TrainedTrees, source: str, target: str) -> Any:
+    """Return one node for all trees; features in, sums of the leaves (n, classes) out."""
+    from onnx import helper
+
+    node = helper.make_node("TreeEnsembleRegressor", [source], [target], domain=TREE_DOMAIN)
+    sizes = np.diff(member.first)
+    tree = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.arange(len(tree)) - member.first[tree]
+    leaf = member.left < 0
+    leaves, classes = np.nonzero(member.value * leaf[:, None])
+    modes = np.where(leaf, b"LEAF", b"BRANCH_LEQ")
+    attributes: dict[str, Any] = {
+        "aggregate_function": "SUM",
+        "post_transform": "NONE",
+        "n_targets": member.n_classes,
+        "base_values": member.baseline,
+        "nodes_treeids": tree,
+        "nodes_nodeids": place,
+        "nodes_modes": modes,
+        "nodes_featureids": np.maximum(member.feature, 0),
+        "nodes_values": member.threshold,
+        "nodes_truenodeids": np.maximum(member.left, 0),
+        "nodes_falsenodeids": np.maximum(member.right, 0),
+        "target_treeids": tree[leaves],
+        "target_nodeids": place[leaves],
+        "target_ids": classes,
+        "target_weights": member.value[leaves, classes],
+    }
+    node.attribute.extend(_attribute(name, value) for name, value in attributes.items())
+    return node
+
+
+def _attribute(name: str, value: Any) -> Any:
+    """Return an attribute; arrays of millions at once, which `onnx.helper` would look at one by one."""
+    from onnx import AttributeProto, helper
+
+    if not isinstance(value, np.ndarray):
+        return helper.make_attribute(name, value)
+    kinds = {"i": ("ints", AttributeProto.INTS), "f": ("floats", AttributeProto.FLOATS)}
+    field, kind = kinds.get(value.dtype.kind, ("strings", AttributeProto.STRINGS))
+    attribute = AttributeProto(name=name, type=kind)
+    getattr(attribute, field).extend(value.tolist())
+    return attribute
 
 
 def _distinct(members: Sequence[TrainedMember]) -> list[InputScaling | None]:
@@ -135,8 +212,4 @@ def _check_members(members: Sequence[TrainedMember], n_inputs: int) -> None:
                 f"member {number} maps {member.n_inputs} features to {member.n_classes} classes; "
                 f"this committee maps {n_inputs} to {n_classes}"
             )
-        for kernel, bias in member.weights:
-            if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-                raise InputError(f"member {number} has weights that are not finite; train it again")
-            if kernel.dtype != np.float32 or bias.dtype != np.float32:
-                raise InputError(f"member {number} has weights of {kernel.dtype}; float32 is needed")
+        member.check(f"member {number}")

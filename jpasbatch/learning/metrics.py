@@ -239,6 +239,33 @@ class ReliabilityTally:
         return cls(*(np.array(content[key], dtype=np.int64) for key in ("count", "n_true", "probability")))
 
 
+def validation_scores(
+    labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the scores that a manifest holds, JSON-able.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+    probabilities : ndarray, shape (n, classes)
+    classes : tuple of str
+
+    Returns
+    -------
+    dict
+        ``weighted_f1``, ``f1`` by class and ``expected_calibration_error``.
+    """
+    everywhere = np.zeros(len(labels), dtype=int)
+    confusion = ConfusionTally.create(len(classes), 1).add(labels, probabilities.argmax(axis=1), everywhere)
+    result = scores(confusion.total())
+    calibration = ReliabilityTally.create(len(classes)).add(labels, probabilities).extract()
+    return {
+        "weighted_f1": result.weighted_f1,
+        "f1": dict(zip(classes, result.f1.tolist(), strict=True)),
+        "expected_calibration_error": calibration.ece,
+    }
+
+
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 

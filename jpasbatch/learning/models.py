@@ -1,20 +1,22 @@
-"""Architectures: a frozen description of a network, which builds it."""
+"""Networks: a frozen description of an architecture, which builds and trains it."""
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from jpasbatch.learning.backend import load_keras
+from jpasbatch.learning.members import TrainedNetwork
+from jpasbatch.learning.samples import EpochSource, LabelledFeatures
 from jpasbatch.learning.scaling import SCALINGS
+from jpasbatch.learning.training import Monitor, TrainingPlan, Weights, train_network
 
 
-class Model(Protocol):
-    """A kind of network. Every member of `MODELS` passes the contract in the tests."""
+class Network(Protocol):
+    """A kind of network."""
 
     @property
     def kind(self) -> str:
@@ -26,17 +28,41 @@ class Model(Protocol):
         """Kind of `jpasbatch.learning.scaling`."""
         ...
 
-    def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
-        """Return an untrained Keras model (n, n_inputs) -> logits (n, n_classes); same seed, same network."""
+    @property
+    def layout(self) -> str:
+        """How its layers are joined: one of `jpasbatch.learning.members.LAYOUTS`."""
         ...
 
-    def weights(self, network: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
+        """Return an untrained Keras model (n, n_inputs) -> logits (n, n_classes); same seed, same network.
+
+        All random numbers of the network, initial weights and dropout masks, derive from the seed; global
+        generators are neither read nor changed.
+        """
+        ...
+
+    def weights(self, network: Any) -> Weights:
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
         ...
 
 
+class _Trainable:
+    """What networks share: how they are trained."""
+
+    def train(
+        self: Network,  # type: ignore[misc]
+        plan: TrainingPlan,
+        training: EpochSource,
+        validation: LabelledFeatures,
+        seed: int,
+        monitor: Monitor | None = None,
+    ) -> TrainedNetwork:
+        """Train one network; see `jpasbatch.learning.training.train_network`."""
+        return train_network(self, plan, training, validation, seed, monitor)
+
+
 @dataclass(frozen=True)
-class MultilayerPerceptron:
+class MultilayerPerceptron(_Trainable):
     """The network of paper A (Martinez-Solaeche et al. 2023, A&A 673, A103, section 3.1).
 
     Dense layers with ReLU, He initialisation, dropout after each and a maximum norm of the incoming weights
@@ -55,11 +81,13 @@ class MultilayerPerceptron:
         See `jpasbatch.learning.scaling`. The paper feeds the features as they are: "none".
     """
 
-    kind: str = "mlp"
+    kind: Literal["mlp"] = "mlp"
     hidden: tuple[int, ...] = (200,) * 8
     dropout: float = 0.15
     max_norm: float = 2.0
     input_scaling: str = "arcsinh"
+
+    layout = "plain"
 
     def __post_init__(self) -> None:
         if self.kind != "mlp":
@@ -68,21 +96,14 @@ class MultilayerPerceptron:
             raise ValueError(
                 f"hidden: found {self.hidden!r}; allowed is a list of layers of 1 to 10000 neurons"
             )
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout: found {self.dropout!r}; allowed is 0 to below 1")
         if not self.max_norm > 0.0:
             raise ValueError(f"max_norm: found {self.max_norm!r}; allowed is a number above 0")
-        if self.input_scaling not in SCALINGS:
-            raise ValueError(f"input_scaling: found {self.input_scaling!r}; allowed: {', '.join(SCALINGS)}")
+        _check_shared(self.dropout, self.input_scaling)
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
-        """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes).
-
-        All random numbers of the network, initial weights and dropout masks, derive from the seed; global
-        generators are neither read nor changed.
-        """
+        """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes)."""
         keras = load_keras()
-        streams = iter(np.random.SeedSequence(seed).generate_state(2 * len(self.hidden) + 1).tolist())
+        streams = _streams(seed, 2 * len(self.hidden) + 1)
         inputs = keras.Input((n_inputs,), name="features")
         flow = inputs
         for number, neurons in enumerate(self.hidden):
@@ -98,33 +119,85 @@ class MultilayerPerceptron:
         logits = keras.layers.Dense(n_classes, kernel_initializer=initializer, name="logits")(flow)
         return keras.Model(inputs, logits)
 
-    def weights(self, network: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    def weights(self, network: Any) -> Weights:
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
-        names = [f"hidden_{number}" for number in range(len(self.hidden))] + ["logits"]
-        layers = [network.get_layer(name).get_weights() for name in names]
-        return [(np.array(kernel, np.float32), np.array(bias, np.float32)) for kernel, bias in layers]
+        return _weights(network, [*(f"hidden_{number}" for number in range(len(self.hidden))), "logits"])
 
 
-MODELS: dict[str, type[MultilayerPerceptron]] = {"mlp": MultilayerPerceptron}
+@dataclass(frozen=True)
+class ResidualNetwork(_Trainable):
+    """A network whose blocks add to what they are given, so that few of them learn more than many layers do.
 
+    A linear layer, then blocks of two layers: x + b(ReLU(a(x))) (He et al. 2016), then ReLU and the logits. The
+    second layer of a block begins small, at a variance divided by the number of blocks.
 
-def load_keras() -> ModuleType:
-    """Import Keras (about 10 s) without the start-up notes of TensorFlow on the user's terminal.
-
-    The notes come from C++, before any logging is set up, so that only the file descriptor can be held back.
-    What Python raises is not affected.
+    Attributes
+    ----------
+    kind : "residual"
+    width : int
+        Neurons of every layer.
+    blocks : int
+        Each of two layers.
+    dropout : float
+        Fraction of the inner neurons of each block that are left out in a training step, in [0, 1).
+    input_scaling : {"arcsinh", "none"}
+        See `jpasbatch.learning.scaling`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silence, 2)
-        import keras
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(silence)
-    return keras
+
+    kind: Literal["residual"] = "residual"
+    width: int = 256
+    blocks: int = 3
+    dropout: float = 0.0
+    input_scaling: str = "arcsinh"
+
+    layout = "residual"
+
+    def __post_init__(self) -> None:
+        if self.kind != "residual":
+            raise ValueError(f"kind: found {self.kind!r}; allowed: residual")
+        for key, most in (("width", 10_000), ("blocks", 100)):
+            if not 1 <= getattr(self, key) <= most:
+                raise ValueError(f"{key}: found {getattr(self, key)!r}; allowed is 1 to {most}")
+        _check_shared(self.dropout, self.input_scaling)
+
+    def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
+        """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes)."""
+        keras = load_keras()
+        layers, streams = keras.layers, _streams(seed, 3 * self.blocks + 2)
+        he, small = keras.initializers.HeNormal, keras.initializers.VarianceScaling
+        inputs = keras.Input((n_inputs,), name="features")
+        flow = layers.Dense(self.width, kernel_initializer=he(seed=next(streams)), name="first")(inputs)
+        for number in range(self.blocks):
+            initializer = he(seed=next(streams))
+            inner = layers.Dense(
+                self.width, activation="relu", kernel_initializer=initializer, name=f"inner_{number}"
+            )(flow)
+            inner = layers.Dropout(self.dropout, seed=next(streams), name=f"dropout_{number}")(inner)
+            initializer = small(1.0 / self.blocks, seed=next(streams))
+            outer = layers.Dense(self.width, kernel_initializer=initializer, name=f"outer_{number}")(inner)
+            flow = layers.Add(name=f"sum_{number}")([flow, outer])
+        initializer = keras.initializers.GlorotUniform(seed=next(streams))
+        flow = layers.ReLU(name="last_relu")(flow)
+        logits = layers.Dense(n_classes, kernel_initializer=initializer, name="logits")(flow)
+        return keras.Model(inputs, logits)
+
+    def weights(self, network: Any) -> Weights:
+        """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
+        pairs = [f"{part}_{number}" for number in range(self.blocks) for part in ("inner", "outer")]
+        return _weights(network, ["first", *pairs, "logits"])
+
+
+def _check_shared(dropout: float, input_scaling: str) -> None:
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout: found {dropout!r}; allowed is 0 to below 1")
+    if input_scaling not in SCALINGS:
+        raise ValueError(f"input_scaling: found {input_scaling!r}; allowed: {', '.join(SCALINGS)}")
+
+
+def _streams(seed: int, number: int) -> Iterator[int]:
+    return iter(np.random.SeedSequence(seed).generate_state(number).tolist())
+
+
+def _weights(network: Any, names: list[str]) -> Weights:
+    layers = [network.get_layer(name).get_weights() for name in names]
+    return [(np.array(kernel, np.float32), np.array(bias, np.float32)) for kernel, bias in layers]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -110,6 +110,8 @@ class LabelledFeatures:
         Positions in ``classes``.
     classes : tuple of str
         Names, in the order of the classifier's outputs.
+    soft : ndarray of float32, shape (n, classes), optional
+        Probabilities in place of labels, for objects that are mixtures; ``labels`` is then the largest.
 
     Raises
     ------
@@ -120,6 +122,7 @@ class LabelledFeatures:
     features: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+    soft: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.labels.shape != self.features.shape[:1]:
@@ -135,10 +138,19 @@ class LabelledFeatures:
                 f"labels: found {int(self.labels[outside][0])}; allowed are 0 to {len(self.classes) - 1} "
                 f"({', '.join(self.classes)})"
             )
+        if self.soft is not None:
+            if self.soft.shape != (len(self.labels), len(self.classes)):
+                raise InputError(f"soft labels {self.soft.shape} do not match {len(self.labels)} objects")
+            if not (self.soft >= 0).all() or np.abs(self.soft.sum(axis=1) - 1).max(initial=0.0) > 1e-4:
+                raise InputError("soft labels must not be negative, and sum to 1 for each object")
 
     @classmethod
     def from_rows(
-        cls, features: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]
+        cls,
+        features: np.ndarray,
+        labels: np.ndarray,
+        classes: tuple[str, ...],
+        soft: np.ndarray | None = None,
     ) -> LabelledFeatures:
         """Keep the rows that can teach: those with a label and with features.
 
@@ -151,7 +163,12 @@ class LabelledFeatures:
             As the class.
         """
         usable = (labels != UNLABELLED) & ~np.isnan(features).any(axis=1)
-        return cls(np.ascontiguousarray(features[usable], dtype=np.float32), labels[usable], tuple(classes))
+        return cls(
+            np.ascontiguousarray(features[usable], dtype=np.float32),
+            labels[usable],
+            tuple(classes),
+            None if soft is None else soft[usable],
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -161,7 +178,51 @@ class LabelledFeatures:
         """Number of features of an object."""
         return self.features.shape[1]
 
+    def epoch(self, number: int) -> LabelledFeatures:
+        """Return itself: the same in every epoch."""
+        return self
+
+    def targets(self) -> np.ndarray:
+        """Return the probability of each class that is to be learnt, float32 (n, classes)."""
+        if self.soft is not None:
+            return self.soft
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
+
     def class_counts(self) -> dict[str, int]:
         """Return how many rows each class has."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         return {name: int(count) for name, count in zip(self.classes, counts, strict=True)}
+
+
+class EpochSource(Protocol):
+    """A training set that may be another in every epoch, as `LabelledFeatures` is the same in all."""
+
+    def epoch(self, number: int) -> LabelledFeatures:
+        """Return the set of an epoch, counted from 1; the same number gives the same bits."""
+        ...
+
+
+def check_sets(training: LabelledFeatures, validation: LabelledFeatures) -> None:
+    """Refuse two sets that do not belong together.
+
+    Raises
+    ------
+    InputError
+        When classes or features differ, or a class has no row.
+    """
+    if training.classes != validation.classes:
+        raise InputError(
+            f"the training set has the classes {', '.join(training.classes)}, "
+            f"the validation set {', '.join(validation.classes)}"
+        )
+    if training.n_inputs != validation.n_inputs:
+        raise InputError(
+            f"the training set has {training.n_inputs} features, the validation set {validation.n_inputs}"
+        )
+    for name, rows in (("training", training), ("validation", validation)):
+        absent = [key for key, count in rows.class_counts().items() if count == 0]
+        if absent:
+            raise InputError(
+                f"the {name} set ({len(rows)} usable rows) has no object of class {', '.join(absent)}; "
+                "add some, or drop the class"
+            )

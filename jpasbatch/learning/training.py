@@ -1,23 +1,36 @@
-"""Training of one member of a committee: a pure function of arrays, options and a seed."""
+"""Training of one network of a committee: a pure function of arrays, options and a seed, with Keras.
+
+Everything that a later epoch depends on is in a `Snapshot`, so that a training that was cut off goes on to the
+same weights on the same device.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.models import Model, load_keras
-from jpasbatch.learning.samples import LabelledFeatures
+from jpasbatch.learning.backend import limit_threads_once, load_keras
+from jpasbatch.learning.members import History, TrainedNetwork
+from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
 from jpasbatch.learning.scaling import InputScaling, fit_scaling
+
+if TYPE_CHECKING:
+    from jpasbatch.learning.models import Network
 
 # Several optimiser steps in one call of the compiled function save about a tenth of the time.
 STEPS_PER_EXECUTION = 16
 VALIDATION_BATCH = 2048
+SCHEDULES = ("constant", "cosine")
+LAST_RATE = 0.01
+"""Learning rate at the end of a cosine schedule, relative to that at its beginning."""
 
+Weights = list[tuple[np.ndarray, np.ndarray]]
 OnEpoch = Callable[[int, dict[str, float]], None]
+Snapshot = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,19 @@ class TrainingPlan:
     patience : int
         Stop after so many epochs without a lower validation loss. The weights of the epoch with the lowest
         one are kept in any case.
+    schedule : {"constant", "cosine"}
+        "cosine": the learning rate falls to a hundredth over all epochs, along half a cosine (Loshchilov & Hutter
+        2017).
+    weight_decay : float
+        Decoupled from the gradient (AdamW; Loshchilov & Hutter 2019); 0 for none.
     """
 
     epochs: int = 50
     batch_size: int = 1024
     learning_rate: float = 1e-3
     patience: int = 10
+    schedule: str = "constant"
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         for key, most in (("epochs", 100_000), ("batch_size", 1_000_000), ("patience", 100_000)):
@@ -49,116 +69,63 @@ class TrainingPlan:
                 raise ValueError(f"{key}: found {value!r}; allowed is 1 to {most}")
         if not 0.0 < self.learning_rate <= 1.0:
             raise ValueError(f"learning_rate: found {self.learning_rate!r}; allowed is above 0 to 1")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule: found {self.schedule!r}; allowed: {', '.join(SCHEDULES)}")
+        if not 0.0 <= self.weight_decay <= 1.0:
+            raise ValueError(f"weight_decay: found {self.weight_decay!r}; allowed is 0 to 1")
 
 
 @dataclass(frozen=True)
-class TrainedMember:
-    """A trained network as plain arrays: no framework is needed to read, pickle or run it.
+class Monitor:
+    """What is told and kept while a member is trained.
 
     Attributes
     ----------
-    weights : list of (kernel, bias)
-        Of each dense layer, float32, shapes (inputs, outputs) and (outputs,); ReLU between the layers,
-        softmax after the last.
-    scaling : InputScaling or None
-        What is applied to the features before the first layer.
-    seed : int
-    best_epoch : int
-        Epoch whose weights these are, counted from 1.
-    history : dict of str to list of float
-        ``loss``, ``validation_loss`` and ``validation_accuracy`` of each epoch.
+    on_epoch : callable, optional
+        Called after each epoch with its number, from 1, and its ``loss``, ``validation_loss`` and
+        ``validation_accuracy``.
+    save : callable, optional
+        Called after each epoch with a `Snapshot` of named arrays.
+    resume : Snapshot, optional
+        Of an earlier training with the same arguments: its epochs are not trained again.
     """
 
-    weights: list[tuple[np.ndarray, np.ndarray]]
-    scaling: InputScaling | None
-    seed: int
-    best_epoch: int
-    history: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def n_inputs(self) -> int:
-        """Number of features of an object."""
-        return self.weights[0][0].shape[0]
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return self.weights[-1][0].shape[1]
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return everything as named arrays, which ``np.savez`` writes without pickling."""
-        arrays = {
-            "seed": np.array(self.seed),
-            "best_epoch": np.array(self.best_epoch),
-            **{f"history_{key}": np.array(values, np.float64) for key, values in self.history.items()},
-        }
-        if self.scaling is not None:
-            arrays |= {"scaling_centre": self.scaling.centre, "scaling_scale": self.scaling.scale}
-        for number, (kernel, bias) in enumerate(self.weights):
-            arrays |= {f"kernel_{number:03d}": kernel, f"bias_{number:03d}": bias}
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> TrainedMember:
-        """Return the member that `to_arrays` took apart (also from an open ``.npz`` file)."""
-        names = sorted(arrays)
-        kernels = [arrays[name] for name in names if name.startswith("kernel_")]
-        biases = [arrays[name] for name in names if name.startswith("bias_")]
-        scaling = None
-        if "scaling_centre" in names:
-            scaling = InputScaling(arrays["scaling_centre"], arrays["scaling_scale"])
-        return cls(
-            weights=list(zip(kernels, biases, strict=True)),
-            scaling=scaling,
-            seed=int(arrays["seed"]),
-            best_epoch=int(arrays["best_epoch"]),
-            history={
-                n.removeprefix("history_"): arrays[n].tolist() for n in names if n.startswith("history_")
-            },
-        )
+    on_epoch: OnEpoch | None = None
+    save: Callable[[Snapshot], None] | None = None
+    resume: Snapshot | None = None
 
 
-def limit_threads(n: int) -> None:
-    """Let the training framework of this process use ``n`` threads; call it before the first training.
+@dataclass
+class _Progress:
+    """Epochs trained so far and the best of them."""
 
-    Raises
-    ------
-    RuntimeError
-        When the framework runs in this process already, with another number: it cannot be changed then.
-    InputError
-        When Keras runs on another backend than TensorFlow.
-    """
-    threading = _tensorflow_threading()
-    if (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()) == (n, n):
-        return
-    try:
-        threading.set_intra_op_parallelism_threads(n)
-        threading.set_inter_op_parallelism_threads(n)
-    except RuntimeError:
-        raise RuntimeError(
-            f"TensorFlow has started in this process with another number of threads than {n}: "
-            "call limit_threads before anything else that uses it"
-        ) from None
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = np.inf
+    best_weights: Weights = field(default_factory=list)
+    history: History = field(
+        default_factory=lambda: {"loss": [], "validation_loss": [], "validation_accuracy": []}
+    )
 
-
-def _tensorflow_threading() -> Any:
-    backend = load_keras().backend.backend()
-    if backend != "tensorflow":
-        raise InputError(f"KERAS_BACKEND: found {backend!r}; training is written and tested for 'tensorflow'")
-    import tensorflow
-
-    return tensorflow.config.threading
+    def add(self, logs: dict[str, float], weights: Callable[[], Weights]) -> None:
+        """Count an epoch."""
+        self.epoch += 1
+        for key, value in logs.items():
+            self.history[key].append(value)
+        if logs["validation_loss"] < self.best_loss:
+            self.best_epoch, self.best_loss = self.epoch, logs["validation_loss"]
+            self.best_weights = weights()
 
 
-def train_member(
-    model: Model,
+def train_network(
+    model: Network,
     plan: TrainingPlan,
-    training: LabelledFeatures,
+    training: EpochSource,
     validation: LabelledFeatures,
     seed: int,
-    on_epoch: OnEpoch | None = None,
-) -> TrainedMember:
-    """Train one member of a committee.
+    monitor: Monitor | None = None,
+) -> TrainedNetwork:
+    """Train one network.
 
     A pure function: initial weights, dropout masks and the order of the rows derive from the seed, and no
     global generator is read or changed. With one thread, which is set if the process has set nothing else,
@@ -166,89 +133,141 @@ def train_member(
 
     Parameters
     ----------
-    model, plan : Model, TrainingPlan
-    training, validation : LabelledFeatures
-        Unscaled features. The validation set decides only which epoch is best and when to stop.
+    model, plan : Network, TrainingPlan
+    training : EpochSource
+        Unscaled features; the scaling is fitted to the first epoch.
+    validation : LabelledFeatures
+        Decides only which epoch is best and when to stop.
     seed : int
         Not negative.
-    on_epoch : callable, optional
-        Called after each epoch with its number, from 1, and its ``loss``, ``validation_loss`` and
-        ``validation_accuracy``.
+    monitor : Monitor, optional
 
     Raises
     ------
     InputError
-        When the two sets do not belong together, a class has no row, or the training diverges.
+        When the two sets do not belong together, a class has no row, the training diverges, or a snapshot is of
+        another training.
     """
-    _check_sets(training, validation)
-    if _tensorflow_threading().get_intra_op_parallelism_threads() == 0:
-        limit_threads(1)
-    scaling = fit_scaling(model.input_scaling, training.features)
-    scaled = [s.features if scaling is None else scaling(s.features) for s in (training, validation)]
-    network = _compiled(model, plan, training, seed)
-    shuffle = np.random.default_rng([seed, 1])
-    labels = training.labels.astype(np.int32)
-    history: dict[str, list[float]] = {"loss": [], "validation_loss": [], "validation_accuracy": []}
-    best_epoch, best_loss, best_weights = 0, np.inf, []
-    for epoch in range(1, plan.epochs + 1):
-        order = shuffle.permutation(len(training))
-        outcome = network.fit(
-            scaled[0][order],
-            labels[order],
-            batch_size=plan.batch_size,
-            validation_data=(scaled[1], validation.labels.astype(np.int32)),
-            validation_batch_size=VALIDATION_BATCH,
-            shuffle=False,
-            verbose=0,
-        ).history
-        logs = {key: float(outcome[key.replace("validation", "val")][0]) for key in history}
-        _refuse_divergence(logs, epoch, plan)
-        for key, value in logs.items():
-            history[key].append(value)
-        if logs["validation_loss"] < best_loss:
-            best_epoch, best_loss, best_weights = epoch, logs["validation_loss"], model.weights(network)
-        if on_epoch is not None:
-            on_epoch(epoch, logs)
-        if epoch - best_epoch >= plan.patience:
-            break
-    return TrainedMember(best_weights, scaling, seed, best_epoch, history)
+    monitor = monitor or Monitor()
+    sample = training.epoch(1)
+    check_sets(sample, validation)
+    limit_threads_once(1)
+    scaling = fit_scaling(model.input_scaling, sample.features)
+    network = compiled(model.build(sample.n_inputs, len(sample.classes), seed), plan, len(sample))
+    progress = _Progress() if monitor.resume is None else _restore(monitor.resume, network, plan)
+    known = (_scaled(validation, scaling), validation.targets())
+    while progress.epoch < plan.epochs and progress.epoch - progress.best_epoch < plan.patience:
+        number = progress.epoch + 1
+        logs = _train_epoch(network, plan, (training.epoch(number), scaling), known, (seed, number))
+        progress.add(logs, lambda: model.weights(network))
+        if monitor.on_epoch is not None:
+            monitor.on_epoch(number, logs)
+        if monitor.save is not None:
+            monitor.save(_snapshot(progress, network, plan))
+    return TrainedNetwork(
+        progress.best_weights, scaling, seed, progress.best_epoch, progress.history, model.layout
+    )
 
 
-def _compiled(model: Model, plan: TrainingPlan, training: LabelledFeatures, seed: int) -> Any:
+def _train_epoch(
+    network: Any,
+    plan: TrainingPlan,
+    sample_and_scaling: tuple[LabelledFeatures, InputScaling | None],
+    validation: tuple[np.ndarray, np.ndarray],
+    seed_and_number: tuple[int, int],
+) -> dict[str, float]:
+    """Pass over a training set once, in an order that seed and epoch decide, and return its scores."""
+    (sample, scaling), (seed, number) = sample_and_scaling, seed_and_number
+    order = np.random.default_rng([seed, 1, number]).permutation(len(sample))
+    outcome = network.fit(
+        _scaled(sample, scaling)[order],
+        sample.targets()[order],
+        batch_size=plan.batch_size,
+        validation_data=validation,
+        validation_batch_size=VALIDATION_BATCH,
+        shuffle=False,
+        verbose=0,
+    ).history
+    names = {"loss": "loss", "validation_loss": "val_loss", "validation_accuracy": "val_accuracy"}
+    logs = {key: float(outcome[name][0]) for key, name in names.items()}
+    if not all(np.isfinite(value) for value in logs.values()):
+        raise InputError(
+            f"training diverged in epoch {number} ({logs}): "
+            f"lower learning_rate (now {plan.learning_rate}) or look for outliers in the features"
+        )
+    return logs
+
+
+def _scaled(sample: LabelledFeatures, scaling: InputScaling | None) -> np.ndarray:
+    return sample.features if scaling is None else scaling(sample.features)
+
+
+def compiled(network: Any, plan: TrainingPlan, rows: int) -> Any:
+    """Give a network its optimiser and loss, and return it.
+
+    Parameters
+    ----------
+    network : Keras model
+        That gives logits.
+    plan : TrainingPlan
+    rows : int
+        Of an epoch, for the schedule of the learning rate.
+    """
     keras = load_keras()
-    network = model.build(training.n_inputs, len(training.classes), seed)
+    rate = plan.learning_rate
+    if plan.schedule == "cosine":
+        steps = -(-rows // plan.batch_size) * plan.epochs
+        rate = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps, alpha=LAST_RATE)
+    decay = plan.weight_decay or None
     network.compile(
-        optimizer=keras.optimizers.Adam(plan.learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.Adam(rate, weight_decay=decay),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         steps_per_execution=STEPS_PER_EXECUTION,
         jit_compile=False,  # XLA on a CPU takes half as long again: 18 against 11.7 s for 300,000 rows
     )
+    network.optimizer.build(network.trainable_variables)
     return network
 
 
-def _check_sets(training: LabelledFeatures, validation: LabelledFeatures) -> None:
-    if training.classes != validation.classes:
-        raise InputError(
-            f"the training set has the classes {', '.join(training.classes)}, "
-            f"the validation set {', '.join(validation.classes)}"
-        )
-    if training.n_inputs != validation.n_inputs:
-        raise InputError(
-            f"the training set has {training.n_inputs} features, the validation set {validation.n_inputs}"
-        )
-    for name, rows in (("training", training), ("validation", validation)):
-        absent = [key for key, count in rows.class_counts().items() if count == 0]
-        if absent:
-            raise InputError(
-                f"the {name} set ({len(rows)} usable rows) has no object of class {', '.join(absent)}; "
-                "add some, or drop the class"
-            )
+def _variables(network: Any) -> list[Any]:
+    """Return all that training changes: weights, the states of the random masks, the optimiser's memory."""
+    return [*network.variables, *network.optimizer.variables]
 
 
-def _refuse_divergence(logs: dict[str, float], epoch: int, plan: TrainingPlan) -> None:
-    if not all(np.isfinite(value) for value in logs.values()):
-        raise InputError(
-            f"training diverged in epoch {epoch} ({logs}): "
-            f"lower learning_rate (now {plan.learning_rate}) or look for outliers in the features"
-        )
+def _snapshot(progress: _Progress, network: Any, plan: TrainingPlan) -> Snapshot:
+    arrays = {
+        "plan": np.array(repr(plan)),
+        "epoch": np.array(progress.epoch),
+        "best_epoch": np.array(progress.best_epoch),
+        "best_loss": np.array(progress.best_loss),
+    }
+    arrays |= {f"history_{key}": np.array(values) for key, values in progress.history.items()}
+    arrays |= {
+        f"variable_{number:04d}": np.array(variable.numpy())
+        for number, variable in enumerate(_variables(network))
+    }
+    for number, (kernel, bias) in enumerate(progress.best_weights):
+        arrays |= {f"kernel_{number:03d}": kernel, f"bias_{number:03d}": bias}
+    return arrays
+
+
+def _restore(snapshot: Snapshot, network: Any, plan: TrainingPlan) -> _Progress:
+    variables = _variables(network)
+    names = sorted(name for name in snapshot if name.startswith("variable_"))
+    same = len(names) == len(variables) and all(
+        snapshot[name].shape == tuple(variable.shape) for name, variable in zip(names, variables, strict=True)
+    )
+    if not same or str(snapshot["plan"]) != repr(plan):
+        raise InputError("the snapshot is of another network or plan; remove it to train from the beginning")
+    for name, variable in zip(names, variables, strict=True):
+        variable.assign(snapshot[name])
+    layers = range(sum(name.startswith("kernel_") for name in snapshot))
+    keys = ("loss", "validation_loss", "validation_accuracy")
+    return _Progress(
+        epoch=int(snapshot["epoch"]),
+        best_epoch=int(snapshot["best_epoch"]),
+        best_loss=float(snapshot["best_loss"]),
+        best_weights=[(snapshot[f"kernel_{n:03d}"], snapshot[f"bias_{n:03d}"]) for n in layers],
+        history={key: snapshot[f"history_{key}"].tolist() for key in keys},
+    )

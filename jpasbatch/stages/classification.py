@@ -10,6 +10,7 @@ import pyarrow as pa
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.metrics import entropy
 from jpasbatch.photometry.features import Features
+from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import photometry_from_table, quarantine_schema
 from jpasbatch.products.record import make_record
@@ -41,7 +42,8 @@ def classify(
     inputs = features(photometry)
     finite = np.isfinite(inputs).all(axis=1)
     probabilities = np.full((len(inputs), len(committee.classes)), np.nan)
-    probabilities[finite] = committee.predict(inputs[finite])
+    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
+    probabilities[finite] = committee.predict(inputs[finite], magnitude[finite])
     usable = np.isfinite(probabilities).all(axis=1)
     rejected = _reject(table, ~finite, "features not finite", finite & ~usable, "probabilities not finite")
     if not usable.all():

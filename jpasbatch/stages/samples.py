@@ -25,6 +25,8 @@ from jpasbatch.storage.tables import iterate_raw, list_tables
 
 HATS_FILES = ("collection.properties", "hats.properties")
 LEARNT = ("flux", "flux_err", "true_class", "true_redshift")
+NOISELESS = "noiseless_flux"
+"""True fluxes, in the training samples of mocks alone."""
 CUT = ("flags", "mask_flags")
 """Columns that the quality cuts look at; each is the reason of what it rejects, in this order."""
 
@@ -68,7 +70,9 @@ def identify_sample(files: Sequence[Path]) -> list[str | list[str]]:
     ]
 
 
-def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Table, Counter[str]]:
+def read_sample(
+    files: Sequence[Path], survey: Survey, job: Job, noiseless: bool = False
+) -> tuple[pa.Table, Counter[str]]:
     """Read a sample.
 
     Parameters
@@ -78,6 +82,8 @@ def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Tab
     survey : Survey
     job : Job
         Gives the quality cuts and the filter table.
+    noiseless : bool
+        Whether the true fluxes are wanted too.
 
     Returns
     -------
@@ -87,17 +93,20 @@ def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Tab
     Raises
     ------
     InputError
-        When a table is refused, or a catalogue is damaged or not of canonical photometry.
+        When a table is refused, or a catalogue is damaged or not of canonical photometry; or there are no true
+        fluxes where they are wanted.
     """
     filter_table = Path(job.samples.filter_table) if job.samples.filter_table else None
     tables: list[pa.Table] = []
     rejected: Counter[str] = Counter()
     for path in files:
         if path.is_dir():
-            accepted, reasons = read_catalogue(path, job.catalogue.cuts)
+            accepted, reasons = read_catalogue(path, job.catalogue.cuts, noiseless)
             tables.append(accepted)
             rejected.update(reasons)
             continue
+        if noiseless:
+            raise _no_true_fluxes(path)
         for raw in iterate_raw(path, survey, filter_table=filter_table):
             result = normalise(raw, survey, job.catalogue.cuts)
             tables.append(result.accepted)
@@ -105,7 +114,14 @@ def read_sample(files: Sequence[Path], survey: Survey, job: Job) -> tuple[pa.Tab
     return pa.concat_tables(tables), rejected
 
 
-def read_catalogue(folder: Path, cuts: QualityCuts) -> tuple[pa.Table, Counter[str]]:
+def _no_true_fluxes(path: Path) -> InputError:
+    return InputError(
+        f"{path}: [augmentation] noise = 'fresh' needs a training sample with true fluxes ({NOISELESS}), which mocks "
+        "from template packs keep; name such a sample, or set noise = 'observed'"
+    )
+
+
+def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> tuple[pa.Table, Counter[str]]:
     """Read what is learnt from of a HATS catalogue, in the order of its partitions.
 
     Memory is bounded by one partition and the rows that are kept.
@@ -127,15 +143,18 @@ def read_catalogue(folder: Path, cuts: QualityCuts) -> tuple[pa.Table, Counter[s
             f"{folder} is no labelled sample of canonical photometry: it lacks {', '.join(missing)}; it has "
             f"{', '.join(catalogue.schema.names)}. Name a catalogue that ingest or a mock made, or the tables"
         )
+    if noiseless and NOISELESS not in catalogue.schema.names:
+        raise _no_true_fluxes(folder)
+    columns = (*LEARNT, NOISELESS) if noiseless else LEARNT
     tables = []
     rejected: Counter[str] = Counter()
     for pixel in catalogue.pixels:
-        table = read_partition(catalogue.partition_path(*pixel), (*LEARNT, *CUT))
+        table = read_partition(catalogue.partition_path(*pixel), (*columns, *CUT))
         keep = np.ones(table.num_rows, dtype=bool)
         for name in CUT:
             refused = keep & ((table[name].to_numpy() & ~np.int32(getattr(cuts, name))) != 0)
             if refused.any():
                 rejected[name] += int(refused.sum())
             keep &= ~refused
-        tables.append(table.select(LEARNT).filter(pa.array(keep)))
+        tables.append(table.select(columns).filter(pa.array(keep)))
     return pa.concat_tables(tables), rejected

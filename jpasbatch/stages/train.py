@@ -1,40 +1,59 @@
 """Stage ``train``: labelled samples in, a committee out.
 
-The labelled sample is read, checked and turned into features once; each member of the committee is then one
-task with its own seed, on a worker with a ``GPU`` where the cluster file declares one. A member that is
-committed is never trained again, so that an interrupted training goes on where it stopped.
+The labelled samples are read and checked once; each member of the committee is then one task with its own seed,
+on a worker with a ``GPU`` where the cluster file declares one. A member that is committed is never trained again,
+and one that was cut off goes on after its last epoch.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.config import Job
 from jpasbatch.errors import InputError
-from jpasbatch.learning.samples import LabelledFeatures, label
-from jpasbatch.photometry.features import make_features
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
-from jpasbatch.stages.samples import identify_sample, list_sample, read_sample, sample_path
+from jpasbatch.stages.prepared import (
+    SAMPLES,
+    TRAINING,
+    VALIDATION,
+    fitted_features,
+    noise_model,
+    prepare_sample,
+    read_prepared,
+    training_draws,
+)
+from jpasbatch.stages.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.artefacts import committee_version, load_committee, save_committee
 from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 
 if TYPE_CHECKING:
-    from jpasbatch.learning.training import TrainedMember
+    from jpasbatch.learning.members import TrainedMember
 
-SAMPLES = ("training", "validation")
+log = logging.getLogger(__name__)
+
 GPU = "GPU"
+CODE = (
+    "photometry",
+    "learning",
+    "storage",
+    "mocks.noise",
+    "stages.train",
+    "stages.samples",
+    "stages.prepared",
+    "stages.draws",
+)
 
 
 def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -49,110 +68,107 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if len(job.classes) < 2:
         raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
     samples = {part: list_sample(sample_path(workspace, part)) for part in SAMPLES}
-    identity = fingerprint(
-        samples={part: identify_sample(files) for part, files in samples.items()},
-        survey=repr(workspace.survey),
-        **job.model_dump(include={"classes", "features", "model", "training", "seed"}),
-        cuts=asdict(job.catalogue.cuts),
-        filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
-        members=job.committee.members,
-        code=code_fingerprint("photometry", "learning", "storage", "stages.train", "stages.samples"),
-    )
+    identity = _identity(workspace, samples)
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
         return unchanged
     folder = workspace.run_folder("train", identity)
     with stopwatch() as elapsed:
         prepared = _prepare(samples, workspace, folder, executor)
-        members = _train_members(workspace, folder, executor)
-        committee, scores = _publish(workspace, folder, prepared, members)
+        members, growth = _train_members(workspace, folder, executor)
+        committee, scores = _publish(workspace, folder, members)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
-        "members": job.committee.members,
+        "members": len(members),
         "rows": {part: prepared[part]["rows"] for part in SAMPLES},
         "rows_by_class": {part: prepared[part]["classes"] for part in SAMPLES},
         "quarantined": {part: prepared[part]["rejected"] for part in SAMPLES},
         "epochs": [member["epochs"] for member in members],
         "seconds_per_member": [member["seconds"] for member in members],
         "validation": scores,
+        **growth,
     }
     return workspace.finish("train", identity, elapsed[0], content)
+
+
+def _identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
+    """Return the fingerprint of all that decides the committee."""
+    job = workspace.job
+    tables = {"classes", "features", "model", "training", "augmentation", "calibration", "seed"}
+    return fingerprint(
+        samples={part: identify_sample(files) for part, files in samples.items()},
+        survey=repr(workspace.survey),
+        **job.model_dump(include=tables),
+        noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
+        cuts=asdict(job.catalogue.cuts),
+        filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
+        members=(job.committee.members, job.committee.grow),
+        code=code_fingerprint(*CODE),
+    )
 
 
 def _prepare(
     samples: dict[str, list[Path]], workspace: Workspace, folder: Path, executor: Executor
 ) -> dict[str, dict[str, Any]]:
-    """Write features and labels of both samples; training first, since it fits the features."""
+    """Write both samples as arrays; training first, since it fits the features."""
     ledger = Ledger(folder / "ledger")
     done = whole_commits(ledger, folder)
     for part in SAMPLES:
         if part not in done:
             task = Task(part, ([str(path) for path in samples[part]], part, workspace.job, str(folder)))
-            _, troubles = map_tasks(f"train: {part} features", prepare_sample, [task], executor)
+            _, troubles = map_tasks(f"train: {part} sample", prepare_sample, [task], executor)
             require_all(troubles, "samples")
     records = {part: ledger.read(part) for part in SAMPLES}
     return {part: record for part, record in records.items() if record is not None}
 
 
-def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[str, Any]:
-    """Read a labelled sample and write its features and labels aside, then commit.
+def member_name(index: int) -> str:
+    """Return the key of a member in the ledger, which its files are named after."""
+    return f"member-{index:02d}"
 
-    Returns
-    -------
-    dict
-        ``rows``, ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the features.
+
+def _train_members(
+    workspace: Workspace, folder: Path, executor: Executor
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Train the members, or as many as help; return their records, and how the committee grew."""
+    limit = workspace.job.committee.members
+    if not workspace.job.committee.grow:
+        return _train_up_to(limit, workspace, folder, executor), {}
+    together = max(len(executor.client.scheduler_info()["workers"]), 1) if executor.client else 1
+    scores: list[float] = []
+    records: list[dict[str, Any]] = []
+    while len(records) < limit and grown(scores) is None:
+        # what is trained at once is no more than what there are hands for, and decides nothing
+        records = _train_up_to(min(len(records) + together, limit), workspace, folder, executor)
+        scores = _scores_by_size(records, folder, workspace)
+    size = grown(scores) or len(records)
+    log.info(
+        "train: a committee of %d (validation f1 by size: %s)", size, ", ".join(f"{x:.4f}" for x in scores)
+    )
+    return records[:size], {"weighted_f1_by_members": scores[: size + 1]}
+
+
+def grown(scores: Sequence[float]) -> int | None:
+    """Return the size at which a committee stops growing, or None if it is not known yet.
+
+    Paper A, section 3.4: from two members on, one more at a time until the validation f1 does not improve.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        Weighted f1 of the first 1, 2, ... members.
     """
-    survey = load_survey(job.survey)
-    accepted, rejected = read_sample([Path(path) for path in files], survey, job)
-    photometry = photometry_from_table(accepted, survey)
-    ledger = Ledger(Path(folder) / "ledger")
-    fitted = ledger.read(SAMPLES[0])
-    features = (
-        make_features(job.features.kind, survey).fit(photometry)
-        if fitted is None
-        else make_features(job.features.kind, survey, fitted["features"])
-    )
-    sample = LabelledFeatures.from_rows(features(photometry), _labels(accepted, job), tuple(job.classes))
-    by_class = sample.class_counts()
-    _check_classes(by_class, part, files)
-    arrays = [Path(folder) / f"{part}-{content}.npy" for content in ("features", "labels")]
-    for path, values in zip(arrays, (sample.features, sample.labels), strict=True):
-        _save(path, values)
-    rejected["no class of the job, or no features"] = accepted.num_rows - len(sample)
-    record = {
-        "rows": len(sample),
-        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
-        "classes": by_class,
-        "features": features.state(),
-        "files": hash_files(Path(folder), arrays),
-    }
-    ledger.commit(part, record)
-    return record
+    for size in range(2, len(scores)):
+        if scores[size] <= scores[size - 1]:
+            return size
+    return None
 
 
-def _labels(table: pa.Table, job: Job) -> np.ndarray:
-    return label(
-        table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
-    )
-
-
-def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> None:
-    empty = [name for name, count in by_class.items() if count == 0]
-    if empty:
-        raise InputError(
-            f"the {part} sample ({', '.join(files[:3])}) holds no usable object of class {', '.join(empty)}; "
-            f"found {by_class}. Add such objects, or correct `truth` and `redshift` in [classes]"
-        )
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with written_aside(path) as aside, aside.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-
-
-def _train_members(workspace: Workspace, folder: Path, executor: Executor) -> list[dict[str, Any]]:
+def _train_up_to(
+    members: int, workspace: Workspace, folder: Path, executor: Executor
+) -> list[dict[str, Any]]:
     ledger = Ledger(folder / "ledger")
-    keys = [f"member-{index:02d}" for index in range(workspace.job.committee.members)]
+    keys = [member_name(index) for index in range(members)]
     done = whole_commits(ledger, folder)
     tasks = [
         Task(key, (index, workspace.job, str(folder))) for index, key in enumerate(keys) if key not in done
@@ -164,42 +180,54 @@ def _train_members(workspace: Workspace, folder: Path, executor: Executor) -> li
 
 
 def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
-    """Train one member from the prepared features and write its weights aside, then commit.
+    """Train one member from the prepared samples and write it aside, then commit.
+
+    After every epoch its whole state is written too, so that a killed training goes on from there.
 
     Returns
     -------
     dict
-        ``index``, ``seed``, ``epochs``, ``seconds`` and ``files``: its weights, with their sha256.
+        ``index``, ``seed``, ``epochs``, ``seconds`` (of this process alone) and ``files``: its arrays, with their
+        sha256.
     """
-    from jpasbatch.learning.training import limit_threads, train_member
+    from jpasbatch.learning.backend import limit_threads
+    from jpasbatch.learning.training import Monitor
 
     limit_threads(1)
-    seed = member_seed(job.seed, index)
-    training, validation = (read_prepared(Path(folder), part, job) for part in SAMPLES)
+    place, survey, seed = Path(folder), load_survey(job.survey), member_seed(job.seed, index)
+    features = fitted_features(place, job, survey)
+    training = training_draws(read_prepared(place, TRAINING), job, survey, features, seed)
+    validation = read_prepared(place, VALIDATION).labelled(features, tuple(job.classes))
+    state = place / f"{member_name(index)}.state.npz"
+    monitor = Monitor(save=lambda snapshot: _write_arrays(state, snapshot), resume=_read_arrays(state))
     with stopwatch() as elapsed:
-        member = train_member(job.model, job.training, training, validation, seed)
-    target = Path(folder) / f"member-{index:02d}.npz"
-    with written_aside(target) as aside, aside.open("wb") as file:
-        np.savez(file, allow_pickle=False, **member.to_arrays())
+        member = job.model.train(job.training, training, validation, seed, monitor)
+    target = place / f"{member_name(index)}.npz"
+    _write_arrays(target, member.to_arrays())
     record = {
         "index": index,
         "seed": seed,
-        "epochs": len(member.history["loss"]),
+        "epochs": len(member.history["validation_loss"]),
         "best_epoch": member.best_epoch,
         "seconds": round(elapsed[0], 2),
-        "files": hash_files(Path(folder), [target]),
+        "files": hash_files(place, [target]),
     }
-    Ledger(Path(folder) / "ledger").commit(f"member-{index:02d}", record)
+    Ledger(place / "ledger").commit(member_name(index), record)
+    state.unlink(missing_ok=True)
     return record
 
 
-def read_prepared(folder: Path, part: str, job: Job) -> LabelledFeatures:
-    """Read a sample that `prepare_sample` wrote."""
-    return LabelledFeatures(
-        np.load(folder / f"{part}-features.npy", allow_pickle=False),
-        np.load(folder / f"{part}-labels.npy", allow_pickle=False),
-        tuple(job.classes),
-    )
+def _write_arrays(path: Path, arrays: Any) -> None:
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays of a file that was renamed into place whole, or None if there is none."""
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def member_seed(seed: int, index: int) -> int:
@@ -215,50 +243,64 @@ def read_member(path: Path, sha256: str) -> TrainedMember:
     InputError
         When the file was changed since.
     """
-    from jpasbatch.learning.training import TrainedMember
+    from jpasbatch.learning.members import member_from_arrays
 
     if sha256_file(path) != sha256:
         raise InputError(f"{path}: not the weights that were trained (sha256 differs); remove its folder")
     with np.load(path, allow_pickle=False) as arrays:
-        return TrainedMember.from_arrays(arrays)
+        return member_from_arrays(arrays)
 
 
-def _publish(
-    workspace: Workspace, folder: Path, prepared: dict[str, Any], records: list[dict[str, Any]]
-) -> tuple[Path, dict[str, Any]]:
-    from jpasbatch.learning.committee import committee_manifest
+def _graph_of(
+    records: list[dict[str, Any]], folder: Path, n_inputs: int
+) -> tuple[list[TrainedMember], bytes]:
     from jpasbatch.learning.graph import committee_graph
 
-    job, survey = workspace.job, workspace.survey
-    features = make_features(job.features.kind, survey, prepared["training"]["features"])
     members = [
         read_member(folder / name, sha256) for record in records for name, sha256 in record["files"].items()
     ]
-    graph = committee_graph(members, features.n_inputs)
-    scores = score_committee(graph, job, folder)
-    options = {"model": asdict(job.model), "training": asdict(job.training)}
-    manifest = committee_manifest(survey, features, job.classes, members, options, scores)
-    return save_committee(workspace.committees, manifest, graph), scores
+    return members, committee_graph(members, n_inputs)
 
 
-def score_committee(graph: bytes, job: Job, folder: Path) -> dict[str, Any]:
-    """Return the validation scores of a committee: weighted f1, f1 by class, expected calibration error."""
+def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Workspace) -> list[float]:
+    """Return the weighted f1 on the validation set of the first 1, 2, ... members."""
     from jpasbatch.learning.committee import vote
     from jpasbatch.learning.inference import InferenceEngine
-    from jpasbatch.learning.metrics import ConfusionTally, ReliabilityTally, scores
+    from jpasbatch.learning.metrics import validation_scores
 
-    sample = read_prepared(folder, "validation", job)
-    probabilities = vote(InferenceEngine(graph).members(sample.features))
-    everywhere = np.zeros(len(sample), dtype=int)
-    confusion = ConfusionTally.create(len(job.classes), 1)
-    confusion.add(sample.labels, probabilities.argmax(axis=1), everywhere)
-    result = scores(confusion.total())
-    calibration = ReliabilityTally.create(len(job.classes)).add(sample.labels, probabilities).extract()
-    return {
-        "weighted_f1": result.weighted_f1,
-        "f1": dict(zip(job.classes, result.f1.tolist(), strict=True)),
-        "expected_calibration_error": calibration.ece,
-    }
+    features = fitted_features(folder, workspace.job, workspace.survey)
+    sample = read_prepared(folder, VALIDATION)
+    members = InferenceEngine(_graph_of(records, folder, features.n_inputs)[1]).members(
+        features(sample.photometry)
+    )
+    classes = tuple(workspace.job.classes)
+    return [
+        validation_scores(sample.labels, vote(members[:, :size]), classes)["weighted_f1"]
+        for size in range(1, len(records) + 1)
+    ]
+
+
+def _publish(
+    workspace: Workspace, folder: Path, records: list[dict[str, Any]]
+) -> tuple[Path, dict[str, Any]]:
+    """Calibrate and score the committee on the validation sample, and save it as an immutable version."""
+    from jpasbatch.learning.calibration import make_calibration
+    from jpasbatch.learning.committee import committee_manifest, vote
+    from jpasbatch.learning.inference import InferenceEngine
+    from jpasbatch.learning.metrics import validation_scores
+
+    job, survey = workspace.job, workspace.survey
+    features = fitted_features(folder, job, survey)
+    members, graph = _graph_of(records, folder, features.n_inputs)
+    sample = read_prepared(folder, VALIDATION)
+    probabilities = vote(InferenceEngine(graph).members(features(sample.photometry)))
+    magnitude = sample.magnitude(survey)
+    calibration = make_calibration(job.calibration.kind).fit(probabilities, magnitude, sample.labels)
+    scores = validation_scores(sample.labels, calibration(probabilities, magnitude), tuple(job.classes))
+    options = {key: asdict(getattr(job, key)) for key in ("model", "training", "augmentation")}
+    manifest = committee_manifest(survey, features, job.classes, members, options, scores)
+    manifest["calibration"] = {"kind": calibration.name, "state": calibration.state()}
+    return save_committee(workspace.committees, manifest, graph), scores
 
 
 def find_committee(workspace: Workspace) -> tuple[dict[str, Any], bytes, Path]:

@@ -35,7 +35,8 @@ SHORT = 12
 
 MOCK = {"mock"}
 INGEST = MOCK | {"catalogue"}
-TRAIN = MOCK | {"catalogue", "classes", "features", "samples", "model", "training", "seed", "committee"}
+LEARNING = {"classes", "features", "samples", "model", "training", "augmentation", "calibration", "committee"}
+TRAIN = MOCK | LEARNING | {"catalogue", "seed"}
 READS = {
     "mock": MOCK,
     "ingest": INGEST,

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.learning.scaling import InputScaling
-from jpasbatch.learning.training import TrainedMember
 
 CLASSES = ("star", "galaxy", "qso")
 
@@ -22,7 +22,7 @@ def blobs(rows: int, seed: int, n_inputs: int = 6) -> LabelledFeatures:
     return LabelledFeatures(features.astype(np.float32), labels, CLASSES)
 
 
-def random_member(seed: int, widths: tuple[int, ...] = (6, 8, 8, 3), scaled: bool = True) -> TrainedMember:
+def random_member(seed: int, widths: tuple[int, ...] = (6, 8, 8, 3), scaled: bool = True) -> TrainedNetwork:
     """Return a member with random weights."""
     rng = np.random.default_rng(seed)
     weights = [
@@ -30,7 +30,7 @@ def random_member(seed: int, widths: tuple[int, ...] = (6, 8, 8, 3), scaled: boo
         for i, o in pairwise(widths)
     ]
     scaling = InputScaling(np.full(widths[0], 0.5, np.float32), np.full(widths[0], 2.0, np.float32))
-    return TrainedMember(weights, scaling if scaled else None, seed, 2, {"loss": [1.0, 0.5]})
+    return TrainedNetwork(weights, scaling if scaled else None, seed, 2, {"loss": [1.0, 0.5]})
 
 
 @pytest.fixture(scope="session")

@@ -79,16 +79,16 @@ def test_votes_that_are_not_finite_are_refused():
 
 def test_predictions_are_probabilities(committee, features):
     rows = np.random.default_rng(0).standard_t(2, size=(300, features.n_inputs)).astype(np.float32) * 30
-    probabilities = committee.predict(rows)
+    probabilities = committee.predict(rows, np.full(len(rows), 21.0))
     assert probabilities.shape == (300, 3)
     assert probabilities.dtype == np.float64
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-9)
-    assert committee.predict(rows).tobytes() == probabilities.tobytes()
+    assert committee.predict(rows, np.full(len(rows), 21.0)).tobytes() == probabilities.tobytes()
     assert committee.classes == tuple(CLASSES)
 
 
 def test_an_empty_partition_is_no_special_case(committee, features):
-    assert committee.predict(np.empty((0, features.n_inputs), np.float32)).shape == (0, 3)
+    assert committee.predict(np.empty((0, features.n_inputs), np.float32), np.empty(0)).shape == (0, 3)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -96,12 +96,12 @@ def test_features_that_are_not_finite_are_refused(committee, features, value):
     rows = np.zeros((5, features.n_inputs), np.float32)
     rows[2, 7] = value
     with pytest.raises(InputError, match=r"features of 1 rows are not finite \(first: row 2\)"):
-        committee.predict(rows)
+        committee.predict(rows, np.full(len(rows), 21.0))
 
 
 def test_the_largest_finite_features_do_not_give_nonsense(committee, features):
     rows = np.full((2, features.n_inputs), np.finfo(np.float32).max, np.float32)
-    np.testing.assert_allclose(committee.predict(rows).sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(committee.predict(rows, np.full(len(rows), 21.0)).sum(axis=1), 1.0, atol=1e-9)
 
 
 def test_the_manifest_is_json_and_says_what_counts(manifest, survey):
@@ -166,3 +166,22 @@ def test_a_graph_of_another_committee_is_refused(manifest, members, features):
     del broken["members"]
     with pytest.raises(InputError, match="not complete"):
         Committee.load(broken, committee_graph(members, features.n_inputs))
+
+
+def test_a_calibrated_committee_gives_calibrated_probabilities(manifest, members, features):
+    graph = committee_graph(members, features.n_inputs)
+    rows = np.random.default_rng(3).normal(size=(20, features.n_inputs)).astype(np.float32)
+    magnitude = np.linspace(17, 23, 20)
+    plain = Committee.load(manifest, graph).predict(rows, magnitude)
+    calibrated = dict(manifest, calibration={"kind": "temperature", "state": {"temperature": 2.0}})
+    softer = Committee.load(calibrated, graph).predict(rows, magnitude)
+    expected = np.sqrt(np.maximum(plain, 1e-7))
+    np.testing.assert_allclose(softer, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
+
+
+def test_a_calibration_that_is_not_complete_is_refused(manifest, members, features):
+    graph = committee_graph(members, features.n_inputs)
+    with pytest.raises(InputError, match="manifest of the committee is not complete"):
+        Committee.load(dict(manifest, calibration={"kind": "temperature"}), graph)
+    with pytest.raises(InputError, match="stored state is not valid"):
+        Committee.load(dict(manifest, calibration={"kind": "none", "state": {"x": 1}}), graph)

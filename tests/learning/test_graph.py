@@ -5,9 +5,10 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.scaling import InputScaling
-from jpasbatch.learning.training import TrainedMember, TrainingPlan, train_member
+from jpasbatch.learning.training import TrainingPlan
 
 
 def by_hand(member, features):
@@ -34,7 +35,7 @@ def test_the_graph_computes_every_member(make_member):
 def test_members_with_different_scalings_keep_their_own(make_member):
     one, other = make_member(1), make_member(1)
     moved = InputScaling(one.scaling.centre + 3, one.scaling.scale)
-    other = TrainedMember(other.weights, moved, 1, 1)
+    other = TrainedNetwork(other.weights, moved, 1, 1)
     features = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
     found = InferenceEngine(committee_graph([one, other, one], 6)).members(features)
     np.testing.assert_allclose(found[:, 1], by_hand(other, features), atol=1e-5)
@@ -51,7 +52,7 @@ def test_it_agrees_with_keras(training_set, validation_set):
     import keras
 
     model = MultilayerPerceptron(hidden=(32, 32, 32))
-    member = train_member(model, TrainingPlan(epochs=2, batch_size=64), training_set, validation_set, seed=3)
+    member = model.train(TrainingPlan(epochs=2, batch_size=64), training_set, validation_set, seed=3)
     network = model.build(6, 3, seed=99)
     for name, pair in zip(("hidden_0", "hidden_1", "hidden_2", "logits"), member.weights, strict=True):
         network.get_layer(name).set_weights(list(pair))

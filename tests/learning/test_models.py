@@ -1,23 +1,29 @@
+"""Networks: one contract for all of them, and what makes each what it is."""
+
 import json
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from jpasbatch.learning.models import MODELS, MultilayerPerceptron
+from jpasbatch.learning.members import LAYOUTS, TrainedNetwork
+from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 
-# A small network of every registered kind: a new one joins here and is held to the same contract.
-SMALL = {"mlp": MultilayerPerceptron(hidden=(16, 8), dropout=0.1)}
+# A small network of every kind: a new one joins here and is held to the same contract.
+NETWORKS = [
+    MultilayerPerceptron(hidden=(16, 8), dropout=0.1),
+    ResidualNetwork(width=8, blocks=2, dropout=0.1),
+]
 
 
-@pytest.fixture(params=sorted(MODELS))
+@pytest.fixture(params=NETWORKS, ids=lambda network: network.kind)
 def model(request):
-    return SMALL[request.param]
+    return request.param
 
 
-def test_options_carry_their_kind_and_are_plain(model):
-    assert MODELS[model.kind] is type(model)
+def test_options_are_plain(model):
     assert json.loads(json.dumps(asdict(model)))["kind"] == model.kind
+    assert model.layout in LAYOUTS
 
 
 def test_a_network_maps_features_to_logits(model):
@@ -42,6 +48,8 @@ def test_weights_are_the_networks(model):
     assert all(kernel.dtype == bias.dtype == np.float32 for kernel, bias in weights)
     assert weights[0][0].shape[0] == 6
     assert weights[-1][0].shape[1] == weights[-1][1].shape[0] == 3
+    assert sum(kernel.size + bias.size for kernel, bias in weights) == network.count_params()
+    assert TrainedNetwork(weights, None, 1, 1, layout=model.layout).n_classes == 3
 
 
 def test_the_papers_network():
@@ -49,6 +57,14 @@ def test_the_papers_network():
     assert network.count_params() == 59 * 200 + 200 + 7 * (200 * 200 + 200) + 200 * 4 + 4
     kernel = MultilayerPerceptron().weights(network)[1][0]
     assert kernel.std() == pytest.approx(np.sqrt(2.0 / 200.0), rel=0.03)  # He: variance 2 / inputs
+
+
+def test_blocks_begin_small():
+    model = ResidualNetwork(width=200, blocks=4)
+    weights = model.weights(model.build(59, 4, 1))
+    assert len(weights) == 2 + 2 * 4
+    assert weights[1][0].std() == pytest.approx(np.sqrt(2.0 / 200.0), rel=0.03)
+    assert weights[2][0].std() == pytest.approx(np.sqrt(1.0 / 4 / 200.0), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +84,12 @@ def test_the_papers_network():
 def test_a_wrong_option_is_named(key, value):
     with pytest.raises(ValueError, match=rf"{key}: found .*; allowed"):
         MultilayerPerceptron(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("kind", "mlp"), ("width", 0), ("blocks", 0), ("dropout", 1.0), ("input_scaling", "log")],
+)
+def test_a_wrong_option_of_a_residual_network_is_named(key, value):
+    with pytest.raises(ValueError, match=rf"{key}: found .*; allowed"):
+        ResidualNetwork(**{key: value})

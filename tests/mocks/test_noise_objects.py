@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, RealTiles, conditions_of_tiles
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, RealTiles, conditions_of_tiles
 from jpasbatch.mocks.noise import NOISE_CHUNK, NoiseModel, observe_again, observe_objects, sky_noise
 from jpasbatch.mocks.streams import ObjectStreams
 

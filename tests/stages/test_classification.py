@@ -20,7 +20,7 @@ class EvenCommittee:
         self.broken = list(broken)
         self.seen = 0
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
+    def predict(self, features: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
         assert np.isfinite(features).all()
         self.seen = len(features)
         probabilities = np.full((len(features), 4), 0.25)

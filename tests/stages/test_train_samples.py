@@ -2,18 +2,22 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from jpasbatch.compute.cluster import LocalCluster, open_cluster
 from jpasbatch.config import load_job
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.table import matrix_of
 from jpasbatch.stages import samples
+from jpasbatch.stages import train as train_stage
+from jpasbatch.stages.prepared import prepare_sample, read_prepared
 from jpasbatch.stages.samples import identify_sample, list_sample, read_catalogue, read_sample, sample_path
-from jpasbatch.stages.train import prepare_sample, read_prepared, run_train
+from jpasbatch.stages.train import find_committee, grown, run_train
 from jpasbatch.stages.workspace import Workspace
 from jpasbatch.storage.catalogue import open_catalogue
 from tests.stages.tiny_run import serial, workspace_of
@@ -196,5 +200,99 @@ def test_a_committee_learns_from_hats_samples(workspace, survey, explicit):
     unused = record["quarantined"]["training"].get("no class of the job, or no features", 0)
     assert record["rows"]["training"] + unused == 220
     [folder] = (workspace.folder / "work" / "train").iterdir()
-    assert len(read_prepared(folder, "training", workspace.job)) == record["rows"]["training"]
+    assert len(read_prepared(folder, "training").labels) == record["rows"]["training"]
     assert run_train(workspace, serial()) == record
+
+
+MORE = '[model]\nkind = "random_forest"\ntrees = 3\n'
+
+
+def test_trees_go_the_same_way(workspace, survey):
+    text = JOB.replace("[model]\nhidden = [8]\n", MORE)
+    (workspace.folder / "job.toml").write_text(text.format(more=""))
+    forest = Workspace(load_job(workspace.folder / "job.toml"), survey, workspace.folder)
+    record = run_train(forest, serial())
+    assert record["epochs"] == [1]
+    assert 0 < record["validation"]["weighted_f1"] <= 1
+
+
+def test_hybrids_and_calibration_are_recorded(workspace, survey, monkeypatch):
+    monkeypatch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
+    more = '[augmentation]\nhybrid_factor = 2\nhybrid_bin_rows = 100\n[calibration]\nkind = "temperature"'
+    mixed = open_job(workspace.folder, survey, more)
+    run_train(mixed, serial())
+    manifest, _, _ = find_committee(mixed)
+    assert manifest["calibration"]["kind"] == "temperature"
+    assert manifest["calibration"]["state"]["temperature"] > 0
+    assert manifest["options"]["augmentation"]["hybrid_factor"] == 2
+
+
+def test_fresh_noise_needs_a_sample_with_true_fluxes(workspace, survey):
+    fresh = open_job(workspace.folder, survey, '[augmentation]\nnoise = "fresh"')
+    with pytest.raises(InputError, match=r"noise = 'fresh' needs a training sample with true fluxes"):
+        run_train(fresh, serial())
+
+
+@pytest.mark.parametrize(
+    ("scores", "size"),
+    [
+        ([0.5], None),
+        ([0.5, 0.6], None),
+        ([0.5, 0.6, 0.7], None),
+        ([0.5, 0.6, 0.6], 2),
+        ([0.5, 0.4, 0.6, 0.55], 3),
+    ],
+)
+def test_a_committee_grows_until_nothing_improves(scores, size):
+    assert grown(scores) == size
+
+
+def test_a_growing_committee_is_the_same_however_many_train_at_once(workspace, survey):
+    def train(folder, executor):
+        growing = open_job(folder, survey)
+        job = growing.job.model_copy(
+            update={"committee": growing.job.committee.model_copy(update={"members": 6, "grow": True})}
+        )
+        growing = Workspace(job, survey, folder)
+        record = run_train(growing, executor)
+        return record, find_committee(growing)[1]
+
+    other = Path(shutil.copytree(workspace.folder, workspace.folder.parent / "other"))
+    record, graph = train(workspace.folder, serial())
+    with open_cluster(LocalCluster(workers=2)) as executor:
+        again, same = train(other, executor)
+    assert (
+        record["members"]
+        == again["members"]
+        == len(record["weighted_f1_by_members"]) - (record["members"] < 6)
+    )
+    assert same == graph
+    assert record["weighted_f1_by_members"] == again["weighted_f1_by_members"]
+
+
+def test_a_killed_training_goes_on_after_its_last_epoch(workspace, survey, monkeypatch):
+    def three_epochs(folder):
+        opened = open_job(folder, survey)
+        plan = replace(opened.job.training, epochs=3)
+        return Workspace(opened.job.model_copy(update={"training": plan}), survey, folder)
+
+    whole = Path(shutil.copytree(workspace.folder, workspace.folder.parent / "whole"))
+    run_train(three_epochs(whole), serial())
+    written = []
+
+    def write(path, arrays):
+        if path.name.endswith("state.npz") and len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        return write_arrays(path, arrays)
+
+    write_arrays = train_stage._write_arrays
+    cut = three_epochs(workspace.folder)
+    monkeypatch.setattr(train_stage, "_write_arrays", write)
+    with pytest.raises(KeyboardInterrupt):
+        run_train(cut, serial())
+    assert written == ["member-00.state.npz"] * 2
+    monkeypatch.setattr(train_stage, "_write_arrays", write_arrays)
+    run_train(cut, serial())
+    assert find_committee(cut)[1] == find_committee(three_epochs(whole))[1]
+    assert not list(workspace.folder.rglob("*.state.npz"))

@@ -1,0 +1,80 @@
+"""Keras and the framework beneath it: imported quietly, and on as many threads as it is given."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+def load_keras() -> ModuleType:
+    """Import Keras (about 10 s) without the start-up notes of TensorFlow on the user's terminal.
+
+    The notes come from C++, before any logging is set up, so that only the file descriptor can be held back.
+    What Python raises is not affected. The variable ``KERAS_BACKEND`` chooses the framework: "tensorflow"
+    (the default), "jax" or "torch".
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silence, 2)
+        import keras
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(silence)
+    return keras
+
+
+def limit_threads(n: int) -> None:
+    """Let the training framework of this process use ``n`` threads; call it before the first training.
+
+    JAX has no such call: it takes its threads from the environment (``XLA_FLAGS``), or all that the process may
+    run on, and is left as it is.
+
+    Raises
+    ------
+    RuntimeError
+        When TensorFlow runs in this process already, with another number: it cannot be changed then.
+    """
+    backend = load_keras().backend.backend()
+    if backend == "torch":
+        import torch  # type: ignore[import-not-found]
+
+        torch.set_num_threads(n)
+        return
+    if backend != "tensorflow":
+        log.debug("%s: the number of threads is that of its environment", backend)
+        return
+    threading = _tensorflow_threading()
+    if (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()) == (n, n):
+        return
+    try:
+        threading.set_intra_op_parallelism_threads(n)
+        threading.set_inter_op_parallelism_threads(n)
+    except RuntimeError:
+        raise RuntimeError(
+            f"TensorFlow has started in this process with another number of threads than {n}: "
+            "call limit_threads before anything else that uses it"
+        ) from None
+
+
+def limit_threads_once(n: int) -> None:
+    """Do as `limit_threads` where TensorFlow has not been given a number yet: it would take every core."""
+    tensorflow = load_keras().backend.backend() == "tensorflow"
+    if tensorflow and _tensorflow_threading().get_intra_op_parallelism_threads() == 0:
+        limit_threads(n)
+
+
+def _tensorflow_threading() -> Any:
+    import tensorflow
+
+    return tensorflow.config.threading

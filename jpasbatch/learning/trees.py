@@ -1,0 +1,238 @@
+"""Random forest and boosted trees by scikit-learn, taken apart into plain arrays once they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from jpasbatch.learning.members import History, TrainedTrees
+from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
+from jpasbatch.learning.training import Monitor, TrainingPlan
+
+
+@dataclass(frozen=True)
+class RandomForest:
+    """A random forest with the defaults of scikit-learn, as in paper A (section 3.2).
+
+    Soft labels, as hybrids have them, are drawn: each object gets one class with the probability of its label.
+
+    Attributes
+    ----------
+    kind : "random_forest"
+    trees : int
+    """
+
+    kind: Literal["random_forest"] = "random_forest"
+    trees: int = 100
+
+    def __post_init__(self) -> None:
+        _check_kind(self.kind, "random_forest")
+        _check_number("trees", self.trees, 1, 10_000)
+
+    def train(
+        self,
+        plan: TrainingPlan,
+        training: EpochSource,
+        validation: LabelledFeatures,
+        seed: int,
+        monitor: Monitor | None = None,
+    ) -> TrainedTrees:
+        """Train a forest; of the plan, and of the validation set, nothing is used but for the scores.
+
+        Raises
+        ------
+        InputError
+            When the two sets do not belong together or a class has no row.
+        """
+        from sklearn.ensemble import RandomForestClassifier
+
+        sample = training.epoch(1)
+        check_sets(sample, validation)
+        forest = RandomForestClassifier(n_estimators=self.trees, random_state=seed)
+        forest.fit(sample.features, _hard_labels(sample, seed))
+        history = _scores(forest, validation)
+        return _forest_arrays(forest, seed, history)
+
+
+@dataclass(frozen=True)
+class BoostedTrees:
+    """Histogram gradient boosting of scikit-learn: the baseline that paper A did not run.
+
+    Attributes
+    ----------
+    kind : "boosted_trees"
+    iterations : int
+        Trees of each class at most; fewer where the validation loss has not fallen for `TrainingPlan.patience`.
+    learning_rate : float
+    leaves : int
+        Of a tree, at most.
+    """
+
+    kind: Literal["boosted_trees"] = "boosted_trees"
+    iterations: int = 300
+    learning_rate: float = 0.1
+    leaves: int = 31
+
+    def __post_init__(self) -> None:
+        _check_kind(self.kind, "boosted_trees")
+        _check_number("iterations", self.iterations, 1, 100_000)
+        _check_number("leaves", self.leaves, 2, 65_536)
+        if not 0.0 < self.learning_rate <= 1.0:
+            raise ValueError(f"learning_rate: found {self.learning_rate!r}; allowed is above 0 to 1")
+
+    def train(
+        self,
+        plan: TrainingPlan,
+        training: EpochSource,
+        validation: LabelledFeatures,
+        seed: int,
+        monitor: Monitor | None = None,
+    ) -> TrainedTrees:
+        """Train boosted trees on one thread; soft labels are drawn, as `RandomForest` does.
+
+        Raises
+        ------
+        InputError
+            When the two sets do not belong together or a class has no row.
+        """
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        sample = training.epoch(1)
+        check_sets(sample, validation)
+        boosting = HistGradientBoostingClassifier(
+            max_iter=self.iterations,
+            learning_rate=self.learning_rate,
+            max_leaf_nodes=self.leaves,
+            early_stopping=False,  # type: ignore[arg-type]  # its own would put training rows aside
+            random_state=seed,
+        )
+        with _one_thread():
+            boosting.fit(sample.features, _hard_labels(sample, seed))
+            history, best = _staged_scores(boosting, validation, plan.patience)
+        return _boosting_arrays(boosting, best, seed, history)
+
+
+def _hard_labels(sample: LabelledFeatures, seed: int) -> np.ndarray:
+    """Return one class (n,) of each object, drawn where its label is soft; every class occurs."""
+    if sample.soft is None:
+        return sample.labels
+    rng = np.random.default_rng([seed, 3])
+    limits = np.cumsum(sample.soft, axis=1, dtype=np.float64)
+    drawn = (rng.random(len(sample))[:, None] * limits[:, -1:] >= limits).sum(axis=1)
+    return np.minimum(drawn, len(sample.classes) - 1).astype(np.int16)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Boosting takes every core that it finds; workers have one each."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+def _scores(classifier: Any, validation: LabelledFeatures) -> History:
+    probabilities = classifier.predict_proba(validation.features)
+    loss, accuracy = _loss_and_accuracy(probabilities, validation)
+    return {"validation_loss": [loss], "validation_accuracy": [accuracy]}
+
+
+def _loss_and_accuracy(probabilities: np.ndarray, validation: LabelledFeatures) -> tuple[float, float]:
+    right = probabilities[np.arange(len(validation)), validation.labels]
+    accuracy = float((probabilities.argmax(axis=1) == validation.labels).mean())
+    return float(-np.log(np.maximum(right, 1e-7)).mean()), accuracy
+
+
+def _staged_scores(boosting: Any, validation: LabelledFeatures, patience: int) -> tuple[History, int]:
+    """Return the scores after each iteration, and the best of them before `patience` ran out."""
+    history: History = {"validation_loss": [], "validation_accuracy": []}
+    best, best_loss = 1, np.inf
+    for iteration, probabilities in enumerate(boosting.staged_predict_proba(validation.features), start=1):
+        loss, accuracy = _loss_and_accuracy(probabilities, validation)
+        history["validation_loss"].append(loss)
+        history["validation_accuracy"].append(accuracy)
+        if loss < best_loss:
+            best, best_loss = iteration, loss
+        if iteration - best >= patience:
+            break
+    return history, best
+
+
+def _round_down(threshold: np.ndarray) -> np.ndarray:
+    """Return the largest float32 up to each threshold: x <= threshold stays true for the same float32 x."""
+    rounded = threshold.astype(np.float32)
+    return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded).astype(
+        np.float32
+    )
+
+
+def _forest_arrays(forest: Any, seed: int, history: History) -> TrainedTrees:
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    sizes = [tree.node_count for tree in trees]
+    leaf = np.concatenate([tree.children_left for tree in trees]) < 0
+    value = np.concatenate([tree.value[:, 0, :] for tree in trees])
+    value = np.where(leaf[:, None], value / value.sum(axis=1, keepdims=True) / len(trees), 0.0)
+    return TrainedTrees(
+        first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        feature=np.where(leaf, -1, np.concatenate([tree.feature for tree in trees])).astype(np.int32),
+        threshold=np.where(leaf, 0.0, _round_down(np.concatenate([tree.threshold for tree in trees]))).astype(
+            np.float32
+        ),
+        left=np.concatenate([tree.children_left for tree in trees]).astype(np.int32),
+        right=np.concatenate([tree.children_right for tree in trees]).astype(np.int32),
+        value=value.astype(np.float32),
+        baseline=np.zeros(value.shape[1], np.float32),
+        link="mean",
+        n_inputs=int(forest.n_features_in_),
+        seed=seed,
+        history=history,
+    )
+
+
+def _boosting_arrays(boosting: Any, best: int, seed: int, history: History) -> TrainedTrees:
+    """Take boosted trees apart.
+
+    Their nodes are no public attribute, but the form that scikit-learn's own converters to ONNX read; a test
+    compares the result with `predict_proba`.
+    """
+    rounds = boosting._predictors[:best]
+    nodes = [tree.nodes for one in rounds for tree in one]
+    classes = len(boosting.classes_)
+    # two classes share one tree, whose sum is the logarithm of the odds of the second
+    target = [k if len(one) > 1 else 1 for one in rounds for k in range(len(one))]
+    joined = np.concatenate(nodes)
+    leaf = joined["is_leaf"].astype(bool)
+    value = np.zeros((len(joined), classes), np.float32)
+    value[np.arange(len(joined)), np.repeat(target, [len(part) for part in nodes])] = np.where(
+        leaf, joined["value"], 0.0
+    )
+    baseline = np.zeros(classes, np.float32)
+    baseline[-boosting._baseline_prediction.size :] = boosting._baseline_prediction.ravel()
+    return TrainedTrees(
+        first=np.concatenate([[0], np.cumsum([len(part) for part in nodes])]).astype(np.int64),
+        feature=np.where(leaf, -1, joined["feature_idx"]).astype(np.int32),
+        threshold=np.where(leaf, np.float32(0.0), _round_down(joined["num_threshold"])).astype(np.float32),
+        left=np.where(leaf, -1, joined["left"].astype(np.int64)).astype(np.int32),
+        right=np.where(leaf, -1, joined["right"].astype(np.int64)).astype(np.int32),
+        value=value,
+        baseline=baseline,
+        link="softmax",
+        n_inputs=int(boosting.n_features_in_),
+        seed=seed,
+        best_epoch=best,
+        history=history,
+    )
+
+
+def _check_kind(found: str, kind: str) -> None:
+    if found != kind:
+        raise ValueError(f"kind: found {found!r}; allowed: {kind}")
+
+
+def _check_number(key: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{key}: found {value!r}; allowed is {least} to {most}")
