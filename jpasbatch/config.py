@@ -107,13 +107,24 @@ class FeaturesSection(Section):
 
 
 class SamplesSection(Section):
-    """Labelled tables to learn from, in any form that ``ingest`` reads.
+    """Labelled tables to learn from, and to test on, in any form that ``ingest`` reads.
 
-    Without ``training`` and ``validation`` the job's mock provides both.
+    Attributes
+    ----------
+    training, validation : str, optional
+        Without them the job's mock provides both.
+    training_share : float
+        Share of the training sample that is learnt from, drawn by the job's seed.
+    tests : dict of str to str
+        Samples that ``evaluate`` scores the committee on, by name; without any, the test set of the job's mock.
+    filter_table : str, optional
+        A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
     """
 
     training: str | None = None
     validation: str | None = None
+    training_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    tests: dict[str, str] = {}
     filter_table: str | None = None
 
     @model_validator(mode="after")
@@ -318,6 +329,9 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
         if isinstance(section := tables.get(table), dict):
             named = {key: _absolute(section[key]) for key in keys if key in section}
             resolved[table] = {**section, **named}
+    samples = resolved.get("samples")
+    if isinstance(samples, dict) and isinstance(tests := samples.get("tests"), dict):
+        resolved["samples"] = samples | {"tests": {name: _absolute(path) for name, path in tests.items()}}
     survey = tables.get("survey")
     if isinstance(survey, str) and survey.endswith(".toml"):
         resolved["survey"] = _absolute(survey)

@@ -57,7 +57,8 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     Returns
     -------
     dict
-        ``rows``, ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the features.
+        ``rows``, ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the features, which are
+        fitted to the whole training sample.
     """
     survey = load_survey(job.survey)
     noiseless = part == TRAINING and job.augmentation.noise == "fresh"
@@ -71,6 +72,9 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
         else make_features(job.features.kind, survey, fitted["features"])
     )
     usable = (labels != UNLABELLED) & np.isfinite(features(photometry)).all(axis=1)
+    unused = int((~usable).sum())
+    if part == TRAINING:
+        usable &= _chosen(len(usable), job.samples.training_share, job.seed)
     sample = PreparedSample(
         photometry.select(usable),
         labels[usable],
@@ -80,7 +84,7 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
         zip(job.classes, np.bincount(sample.labels, minlength=len(job.classes)).tolist(), strict=True)
     )
     _check_classes(by_class, part, files)
-    rejected["no class of the job, or no features"] = accepted.num_rows - len(sample.labels)
+    rejected["no class of the job, or no features"] = unused
     record = {
         "rows": len(sample.labels),
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
@@ -96,6 +100,14 @@ def _labels(table: pa.Table, job: Job) -> np.ndarray:
     return label(
         table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
     )
+
+
+def _chosen(rows: int, share: float, seed: int) -> np.ndarray:
+    """Return which rows (rows,) a share of them is: as many as it says, of all parts of the sky alike."""
+    chosen = np.zeros(rows, dtype=bool)
+    order = np.random.default_rng([seed, 4]).permutation(rows)
+    chosen[order[: round(rows * share)]] = True
+    return chosen
 
 
 def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> None:

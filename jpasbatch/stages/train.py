@@ -99,6 +99,7 @@ def _identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
         samples={part: identify_sample(files) for part, files in samples.items()},
         survey=repr(workspace.survey),
         **job.model_dump(include=tables),
+        share=job.samples.training_share,
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
