@@ -28,6 +28,7 @@ VERBS = {
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
     "train": "train the committee",
+    "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",
     "summarise": "QSO counts, calibration, target lists and the report",
     "status": "show what is done, missing or out of date",

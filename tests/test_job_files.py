@@ -11,7 +11,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-JOBS = sorted((REPOSITORY / "jobs").glob("*.toml"))
+JOBS = sorted((REPOSITORY / "jobs").rglob("*.toml"))
 CLUSTERS = sorted((REPOSITORY / "deploy").glob("*.toml"))
 BOTH = pytest.mark.parametrize("path", [*JOBS, demo_job()], ids=lambda path: path.name)
 
@@ -40,7 +40,8 @@ def test_a_job_file_says_what_it_is(path, tmp_path):
 @BOTH
 def test_a_job_file_has_a_home_for_every_row(path, tmp_path):
     job = load_job(path, tmp_path)
-    assert (job.mock is None) == (job.catalogue.input is not None)
+    learns_alone = job.samples.training is not None and bool(job.samples.tests)
+    assert (job.mock is None) == (job.catalogue.input is not None or learns_alone)
     if job.classes:
         assert label(["star"], [0.0], job.classes).tolist() == [list(job.classes).index("star")]
     assert load_survey(job.survey).bands
@@ -49,7 +50,7 @@ def test_a_job_file_has_a_home_for_every_row(path, tmp_path):
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)
 def test_a_job_file_names_its_own_command(path):
     text = path.read_text(encoding="utf-8")
-    assert f"jpasbatch run jobs/{path.name}" in text
+    assert f"jpasbatch run {path.relative_to(REPOSITORY)}" in text
     # a folder that the user is to fill is described above the tables
     for folder in set(re.findall(r"\{data\}/([a-z_]+)", text)):
         assert f"FOLDER/{folder}" in text

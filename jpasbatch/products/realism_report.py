@@ -13,7 +13,7 @@ import numpy as np
 
 from jpasbatch.products import realism_figures
 from jpasbatch.products.plot_style import bin_label, class_colours, class_label, to_svg
-from jpasbatch.products.report import count_text
+from jpasbatch.products.report import count_text, style_sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     colours, libraries = (content.get(key) or {} for key in ("colours", "library_colours"))
     counts = {name: counts_of(name, part) for name, part in content["sets"].items() if part["expected"]}
     page = environment.from_string(_file("realism_report.html.j2")).render(
-        style=Markup(_style()),
+        style=Markup(style_sheet()),
         facts=facts,
         content=content,
         figures=figures,
@@ -216,12 +216,6 @@ def _flat(options: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, st
             yield f"{start}{key}", ", ".join(map(str, value)) or "none"
         else:
             yield f"{start}{key}", f"{value:,}" if isinstance(value, int) and key != "seed" else str(value)
-
-
-def _style() -> str:
-    """Return the style sheet of the job's report: both pages look alike."""
-    text = _file("report.html.j2")
-    return text[text.index("<style>") + len("<style>") : text.index("</style>")]
 
 
 def _file(name: str) -> str:

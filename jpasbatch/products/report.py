@@ -149,6 +149,12 @@ def render_report(summary: ReportContent) -> str:
     return page + "\n"
 
 
+def style_sheet() -> str:
+    """Return the style sheet of the page, so that others look alike."""
+    text = (resources.files("jpasbatch.products") / "report.html.j2").read_text(encoding="utf-8")
+    return text[text.index("<style>") + len("<style>") : text.index("</style>")]
+
+
 def count_text(value: float, digits: int = 0) -> str:
     """Return a number with thousands separators, or a dash for NaN."""
     return "–" if value is None or np.isnan(value) else f"{value:,.{digits}f}"

@@ -11,13 +11,14 @@ from typing import Any
 from jpasbatch.compute.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.config import Job, load_cluster, load_job
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.survey_tally import check_products
 from jpasbatch.stages.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-ORDER = ("mock", "ingest", "train", "infer", "summarise")
+ORDER = ("mock", "ingest", "train", "evaluate", "infer", "summarise")
 
 
 def demo_job() -> Path:
@@ -72,8 +73,9 @@ def run_verb(
         stages = needed_stages(workspace) if verb == "run" else (verb,)
         for stage in stages:
             report_stage(stage, run_stage(stage, workspace, executor))
-    if "summarise" in stages:
-        print(f"report: {workspace.folder / 'report.html'}")
+    for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
+        if stage in stages:
+            print(f"report: {workspace.folder / report}")
     return 0
 
 
@@ -86,8 +88,16 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     if job.committee.artefact is not None:
         without.add("train")
     if not job.classes:  # a catalogue for its own sake
-        without |= {"train", "infer", "summarise"}
+        without |= {"train", "evaluate", "infer", "summarise"}
+    if job.mock is None and job.catalogue.input is None:  # a committee for its own sake
+        without |= {"ingest", "infer", "summarise"}
+    if not (job.samples.tests or _makes_test(job)):
+        without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
+
+
+def _makes_test(job: Job) -> bool:
+    return isinstance(job.mock, TemplateSky) and job.mock.samples.test > 0
 
 
 def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:
@@ -98,6 +108,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.stages.ingest import run_ingest as function
     elif stage == "train":
         from jpasbatch.stages.train import run_train as function
+    elif stage == "evaluate":
+        from jpasbatch.stages.evaluate import run_evaluate as function
     elif stage == "infer":
         from jpasbatch.stages.infer import run_infer as function
     elif stage == "summarise":
@@ -117,6 +129,7 @@ REPORTED = {
     "mock": ("rows",),
     "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions"),
     "train": ("members", "rows", "validation"),
+    "evaluate": ("rows", "weighted_f1"),
     "infer": ("partitions", "recomputed", "rows_out", "quarantined"),
     "summarise": ("counts", "targets"),
 }

@@ -4,6 +4,7 @@ Layout below the output folder::
 
     sky/                the published HATS collection: photometry, its margin, predictions
     committee/          trained committees, each an immutable folder, and a pointer to the current one
+    evaluation/         scores of the committee on test samples: tables, report
     targets/            target catalogues
     report.html  summary.json
     quarantine/         rows that were refused, with their reasons (Parquet)
@@ -41,6 +42,7 @@ READS = {
     "mock": MOCK,
     "ingest": INGEST,
     "train": TRAIN,
+    "evaluate": INGEST | TRAIN | {"name", "title"},
     "infer": INGEST | TRAIN,
     "summarise": INGEST | TRAIN | {"name", "title", "counts", "distributions", "targets"},
 }

@@ -1,0 +1,326 @@
+"""Stage ``evaluate``: the committee on labelled test samples; scores as tables, and a report.
+
+A worker reads one sample and writes what the committee says of it; the scores follow from that alone. Nothing is
+chosen here: thresholds, calibration and the number of members come from the validation sample, in ``train``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import jpasbatch
+from jpasbatch.compute.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.config import Job
+from jpasbatch.errors import InputError
+from jpasbatch.learning.committee import Committee, check_manifest
+from jpasbatch.learning.evaluation import Evaluation, Predictions, evaluate
+from jpasbatch.learning.samples import UNLABELLED, label
+from jpasbatch.photometry.features import make_features
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.products.evaluation_report import render_evaluation
+from jpasbatch.products.evaluation_tables import score_rows, to_markdown, to_table
+from jpasbatch.products.examples import Example
+from jpasbatch.products.plot_style import bin_label
+from jpasbatch.stages.adoption import makes_sets, set_folder
+from jpasbatch.stages.commits import hash_files, whole_commits
+from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.samples import identify_sample, list_sample, read_sample, sample_path
+from jpasbatch.stages.train import find_committee
+from jpasbatch.stages.workspace import Workspace, stopwatch
+from jpasbatch.storage.artefacts import load_committee
+from jpasbatch.storage.files import sha256_file, write_atomically, written_aside
+from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint, without_undefined
+
+FOLDER = "evaluation"
+REPORT = f"{FOLDER}/evaluation.html"
+VALIDATION = "validation"
+"""The sample that choices were made on: its predictions are kept for combiners, and it has no scores here."""
+
+CONFUSIONS = 4
+"""Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
+
+CODE = ("photometry", "learning", "products", "storage", "stages.evaluate", "stages.samples")
+
+
+def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Score the job's committee on its test samples; return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When there is no committee or no test sample, or they do not fit each other.
+    """
+    job = workspace.job
+    manifest, _, version = find_committee(workspace)
+    check_manifest(manifest, workspace.survey, job.classes)
+    samples = {name: list_sample(path) for name, path in evaluated_samples(workspace).items()}
+    identity = fingerprint(
+        committee=version.name,
+        samples={name: identify_sample(files) for name, files in samples.items()},
+        survey=repr(workspace.survey),
+        cuts=asdict(job.catalogue.cuts),
+        seed=job.seed,
+        title=(job.name, job.title),
+        code=code_fingerprint(*CODE),
+    )
+    unchanged = workspace.unchanged("evaluate", identity)
+    if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
+        return unchanged
+    folder = workspace.run_folder("evaluate", identity)
+    with stopwatch() as elapsed:
+        _predict(samples, str(version), workspace, folder, executor)
+        content = {name: _score(name, workspace, folder) for name in samples if name != VALIDATION}
+        files = _write(content, samples, workspace, folder, manifest)
+    record = {
+        "committee": version.name,
+        "rows": {name: part["rows"] for name, part in content.items()},
+        "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
+        "files": files,
+        "samples": {name: identify_sample(paths) for name, paths in samples.items()},
+    }
+    return workspace.finish("evaluate", identity, elapsed[0], record)
+
+
+def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
+    """Return the samples by name: those of the job, or the test set of its mock; and the validation sample.
+
+    Raises
+    ------
+    InputError
+        When there is no test sample.
+    """
+    job = workspace.job
+    found = {name: Path(path) for name, path in job.samples.tests.items()}
+    if not found:
+        mock = workspace.require("mock") if job.mock is not None else {}
+        if not makes_sets(mock):
+            raise InputError(
+                f"job '{job.name}' names no test sample; add [samples.tests] with a name and a path, or a mock that "
+                "makes a test set"
+            )
+        found["test"] = set_folder(workspace, mock, "test", "evaluate (without [samples.tests])")
+    if job.committee.artefact is None:
+        found[VALIDATION] = sample_path(workspace, VALIDATION)
+    return found
+
+
+def _predict(
+    samples: dict[str, list[Path]], committee: str, workspace: Workspace, folder: Path, executor: Executor
+) -> None:
+    done = whole_commits(Ledger(folder / "ledger"), folder)
+    tasks = [
+        Task(name, (name, [str(path) for path in files], committee, workspace.job, str(folder)))
+        for name, files in samples.items()
+        if name not in done
+    ]
+    _, troubles = map_tasks("evaluate: samples", predict_sample, tasks, executor)
+    require_all(troubles, "test samples")
+
+
+def predict_sample(
+    name: str, files: list[str], committee_folder: str, job: Job, folder: str
+) -> dict[str, Any]:
+    """Classify one labelled sample, write what came of it, and commit.
+
+    Returns
+    -------
+    dict
+        ``rows`` that have a class and features, ``rejected`` rows by reason, ``examples`` of the commonest
+        confusions and ``files``.
+    """
+    survey = load_survey(job.survey)
+    manifest, graph = load_committee(Path(committee_folder))
+    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
+    accepted, rejected = read_sample([Path(path) for path in files], survey, job)
+    photometry = photometry_from_table(accepted, survey)
+    redshift = accepted["true_redshift"].to_numpy()
+    labels = label(accepted["true_class"].to_numpy(zero_copy_only=False), redshift, job.classes)
+    inputs = features(photometry)
+    usable = (labels != UNLABELLED) & np.isfinite(inputs).all(axis=1)
+    rejected["no class of the job, or no features"] = int((~usable).sum())
+    photometry, labels, redshift = photometry.select(usable), labels[usable], redshift[usable]
+    if not len(labels):
+        raise InputError(
+            f"the sample {name!r} ({', '.join(files[:3])}) holds no object of a class of the job"
+        )
+    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
+    probabilities = Committee.load(manifest, graph).predict(inputs[usable], magnitude)
+    predictions = Predictions(labels, probabilities, magnitude, signal_to_noise(photometry))
+    target = Path(folder) / f"{name}.parquet"
+    with written_aside(target) as aside:
+        pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
+    record = {
+        "rows": len(labels),
+        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
+        "examples": _confusion_examples(
+            predictions, photometry, redshift, tuple(job.classes), survey.magnitude_bins
+        ),
+        "files": hash_files(Path(folder), [target]),
+    }
+    Ledger(Path(folder) / "ledger").commit(name, without_undefined(record))
+    return {"rows": record["rows"]}
+
+
+def signal_to_noise(photometry: Photometry) -> np.ndarray:
+    """Return the median S/N of the observed bands, float64 (n,); 0 where no band has an error."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = photometry.flux / photometry.flux_err
+    ratio[~np.isfinite(ratio)] = np.nan
+    result = np.zeros(len(photometry))
+    known = np.isfinite(ratio).any(axis=1)
+    result[known] = np.nanmedian(ratio[known], axis=1)
+    return result
+
+
+def predictions_table(predictions: Predictions, classes: tuple[str, ...]) -> pa.Table:
+    """Return predictions as a table: label, magnitude, signal and probability_<class>."""
+    columns = {
+        "label": predictions.labels.astype(np.int16),
+        "magnitude": predictions.magnitude.astype(np.float32),
+        "signal": predictions.signal.astype(np.float32),
+    }
+    columns |= {f"probability_{name}": predictions.probabilities[:, k] for k, name in enumerate(classes)}
+    return pa.table(columns)
+
+
+def read_predictions(path: Path, classes: tuple[str, ...]) -> Predictions:
+    """Return what `predictions_table` wrote."""
+    table = pq.read_table(path)
+    probabilities = np.stack([table[f"probability_{name}"].to_numpy() for name in classes], axis=1)
+    return Predictions(
+        table["label"].to_numpy(), probabilities, table["magnitude"].to_numpy(), table["signal"].to_numpy()
+    )
+
+
+def _confusion_examples(
+    predictions: Predictions,
+    photometry: Photometry,
+    redshift: np.ndarray,
+    classes: tuple[str, ...],
+    bins: tuple[tuple[float, float], ...],
+) -> list[dict[str, Any]]:
+    """Return an object of each of the commonest confusions and each bin of magnitude: the typical one.
+
+    Typical is the one whose confidence in the wrong class is the median of its like.
+    """
+    cells = predictions.labels.astype(np.int64) * len(classes) + predictions.predicted
+    counts = np.bincount(cells, minlength=len(classes) ** 2).reshape((len(classes),) * 2)
+    np.fill_diagonal(counts, 0)
+    common = [
+        cell for cell in np.argsort(-counts.ravel(), kind="stable")[:CONFUSIONS] if counts.ravel()[cell]
+    ]
+    examples = []
+    for cell in common:
+        true, wrong = divmod(int(cell), len(classes))
+        for number, (low, high) in enumerate(bins):
+            magnitude = predictions.magnitude
+            rows = np.flatnonzero((cells == cell) & (magnitude > low) & (magnitude <= high))
+            if not rows.size:
+                continue
+            sure = predictions.probabilities[rows, wrong]
+            row = int(rows[np.argsort(sure, kind="stable")[rows.size // 2]])
+            examples.append(
+                {
+                    "kind": f"{classes[true]} taken for {classes[wrong]}",
+                    "magnitude_bin": number,
+                    "rank": row,
+                    "object_id": f"r = {magnitude[row]:.2f}",
+                    "ra": 0.0,
+                    "dec": 0.0,
+                    "probabilities": predictions.probabilities[row].tolist(),
+                    "flux": photometry.flux[row].tolist(),
+                    "flux_err": photometry.flux_err[row].tolist(),
+                    "true_class": classes[true],
+                    "true_redshift": float(redshift[row]),
+                }
+            )
+    return examples
+
+
+def _score(name: str, workspace: Workspace, folder: Path) -> dict[str, Any]:
+    """Return all that is said of one sample, JSON-able but for NaN."""
+    survey, classes = workspace.survey, tuple(workspace.job.classes)
+    record = Ledger(folder / "ledger").read(name)
+    if record is None:
+        raise InputError(
+            f"{folder}: the predictions of sample {name!r} are missing; run `jpasbatch evaluate` again"
+        )
+    predictions = read_predictions(folder / f"{name}.parquet", classes)
+    found = evaluate(predictions, survey.magnitude_bins, seed=workspace.job.seed)
+    return {
+        "name": name,
+        "rows": record["rows"],
+        "rejected": record["rejected"],
+        "classes": list(classes),
+        "groups": _groups(found, survey.reference_band, survey.magnitude_bins),
+        "reliability": {key: np.asarray(value).tolist() for key, value in asdict(found.reliability).items()},
+        "by_signal": {key: value.tolist() for key, value in asdict(found.by_signal).items()},
+        "examples": record["examples"],
+    }
+
+
+def _groups(found: Evaluation, band: str, bins: tuple[tuple[float, float], ...]) -> list[dict[str, Any]]:
+    names = [*(bin_label(band, limits) for limits in bins), "all"]
+    return [
+        {"group": name, **{key: value.tolist() for key, value in asdict(group).items()}}
+        for name, group in zip(names, found.groups, strict=True)
+    ]
+
+
+def _write(
+    content: dict[str, dict[str, Any]],
+    samples: dict[str, list[Path]],
+    workspace: Workspace,
+    folder: Path,
+    manifest: dict[str, Any],
+) -> dict[str, str]:
+    """Write tables, numbers, predictions and the report; return their paths with their hashes."""
+    job, target = workspace.job, workspace.folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    rows = [row for part in content.values() for row in score_rows(part)]
+    facts = {
+        "job": job.name,
+        "title": job.title or job.name,
+        "survey": workspace.survey.name,
+        "model": manifest["options"]["model"],
+        "features": manifest["features"]["kind"],
+        "members": len(manifest["members"]),
+        "calibration": manifest.get("calibration", {}).get("kind", "none"),
+        "version": jpasbatch.__version__,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    examples = {name: tuple(_example(one) for one in part["examples"]) for name, part in content.items()}
+    page = render_evaluation(content, examples, facts, workspace.survey)
+    with written_aside(target / "scores.parquet") as aside:
+        pq.write_table(to_table(rows), aside)
+    write_atomically(target / "scores.md", to_markdown(rows).encode())
+    write_atomically(
+        target / "evaluation.json", json.dumps(without_undefined(content), sort_keys=True).encode()
+    )
+    for name in samples:
+        with written_aside(target / f"predictions-{name}.parquet") as aside:
+            pq.write_table(pq.read_table(folder / f"{name}.parquet"), aside)
+    write_atomically(workspace.folder / REPORT, page.encode())
+    names = ["scores.parquet", "scores.md", "evaluation.json", "evaluation.html"]
+    names += [f"predictions-{name}.parquet" for name in samples]
+    return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
+
+
+def _example(stored: dict[str, Any]) -> Example:
+    def floats(values: list[float | None]) -> tuple[float, ...]:
+        return tuple(float("nan") if value is None else value for value in values)
+
+    vectors = {key: floats(stored[key]) for key in ("probabilities", "flux", "flux_err")}
+    redshift = stored["true_redshift"]
+    return Example(**{**stored, **vectors, "true_redshift": float("nan") if redshift is None else redshift})
