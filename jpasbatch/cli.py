@@ -34,6 +34,7 @@ VERBS = {
     "status": "show what is done, missing or out of date",
 }
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
+COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
@@ -62,6 +63,15 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
+    raw = argparse.RawDescriptionHelpFormatter
+    compare = verbs.add_parser(
+        "compare", help=COMPARE, description=COMPARE, epilog=EPILOGUE, formatter_class=raw
+    )
+    compare.add_argument("comparison", type=Path, metavar="FILE.toml", help="which jobs, on which samples")
+    compare.add_argument(
+        "--train", action="store_true", help="first train the committees that are missing or out of date"
+    )
+    _add_places(compare)
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
@@ -121,6 +131,12 @@ def _run(options: argparse.Namespace) -> int:
         from jpasbatch.stages.templates import show_templates
 
         return show_templates(options.folder)
+    if options.verb == "compare":
+        from jpasbatch.stages.pipeline import compare_jobs
+
+        return compare_jobs(
+            options.comparison, options.output, options.data, options.cluster, options.serial, options.train
+        )
     from jpasbatch.stages.pipeline import demo_job, run_verb, show_status
 
     job_file = demo_job() if options.verb == "demo" else options.job

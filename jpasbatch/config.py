@@ -63,6 +63,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def check_name(name: str) -> str:
+    """Return a name that can be that of a folder and a column, or raise `ValueError`."""
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"found {name!r}; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)"
+        )
+    return name
+
+
 class CatalogueSection(Section):
     """Where the survey's tables are and how they become a partitioned catalogue.
 
@@ -208,11 +217,7 @@ class Job(Section):
     @field_validator("name")
     @classmethod
     def _plain_name(cls, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ValueError(
-                f"found {name!r}; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)"
-            )
-        return name
+        return check_name(name)
 
     @model_validator(mode="after")
     def _classes_exist(self) -> Job:
@@ -259,7 +264,7 @@ def load_job(path: Path, data: Path | None = None) -> Job:
     tables = resolve_paths(expand_data(read_toml(path), data, path))
     if isinstance(model := tables.get("model"), dict):
         tables["model"] = {"kind": MultilayerPerceptron.kind, **model}
-    return _validate(Job, tables, path)
+    return validate(Job, tables, path)
 
 
 def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:
@@ -273,7 +278,7 @@ def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressClu
     if path is None:
         return LocalCluster()
     cluster_type = Annotated[SerialCluster | LocalCluster | AddressCluster, Field(discriminator="kind")]
-    return _validate(cluster_type, read_toml(path), path)
+    return validate(cluster_type, read_toml(path), path)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -342,7 +347,7 @@ def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
 
 
-def _validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
+def validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
     """Return the checked object; nothing is converted (``"15"`` and ``15.0`` are no whole numbers)."""
     try:
         # a union of dataclasses has no model above it that would forbid unknown keys

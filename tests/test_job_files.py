@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from jpasbatch.config import Job, load_cluster, load_job
+from jpasbatch.config_comparison import load_comparison
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-JOBS = sorted((REPOSITORY / "jobs").rglob("*.toml"))
+COMPARISONS = sorted((REPOSITORY / "jobs").rglob("comparison.toml"))
+JOBS = sorted(set((REPOSITORY / "jobs").rglob("*.toml")) - set(COMPARISONS))
 CLUSTERS = sorted((REPOSITORY / "deploy").glob("*.toml"))
 BOTH = pytest.mark.parametrize("path", [*JOBS, demo_job()], ids=lambda path: path.name)
 
@@ -85,7 +87,18 @@ def test_what_a_cluster_file_comments_out_loads_too(path, tmp_path):
     load_cluster(changed)
 
 
-@pytest.mark.parametrize("folder", ["jobs", "deploy"])
+@pytest.mark.parametrize("path", COMPARISONS, ids=lambda path: path.parent.name)
+def test_a_comparison_loads_with_all_its_jobs(path, tmp_path):
+    comparison = load_comparison(path)
+    assert f"jpasbatch compare {path.relative_to(REPOSITORY)}" in path.read_text(encoding="utf-8")
+    beside = {str(one) for one in path.parent.glob("*.toml")} - {str(path)}
+    assert set(comparison.jobs) == beside
+    titles = [load_job(Path(job), tmp_path).title for job in comparison.jobs]
+    assert len(set(titles)) == len(titles)
+    assert comparison.reference in titles
+
+
+@pytest.mark.parametrize("folder", ["jobs", "jobs/paper_a", "deploy"])
 def test_the_readme_lists_each_file_once(folder):
     text = (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)

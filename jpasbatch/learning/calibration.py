@@ -99,19 +99,19 @@ class TemperatureCalibration:
 
     def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray | None) -> np.ndarray:
         """Return calibrated probabilities; the most probable class stays."""
-        return _softmax(_log(probabilities) / self.temperature)
+        return softmax(log_probabilities(probabilities) / self.temperature)
 
     def fit(
         self, probabilities: np.ndarray, magnitude: np.ndarray, labels: np.ndarray
     ) -> TemperatureCalibration:
         """Return the temperature of the lowest cross entropy."""
-        _check_labels(labels, probabilities.shape[1])
-        logs = _log(probabilities)
+        check_labels(labels, probabilities.shape[1])
+        logs = log_probabilities(probabilities)
 
         def gradient(parameters: np.ndarray, slopes: np.ndarray) -> np.ndarray:
             return np.array([(slopes * logs).sum()])
 
-        scale = _minimise(lambda parameters: parameters[0] * logs, gradient, np.ones(1), labels)
+        scale = minimise(lambda parameters: parameters[0] * logs, gradient, np.ones(1), labels)
         return TemperatureCalibration(1.0 / max(float(scale[0]), 1e-3))
 
     def state(self) -> dict[str, Any]:
@@ -159,16 +159,18 @@ class MagnitudeCalibration:
         """
         if magnitude is None or self.bias is None or self.limits is None:
             raise ValueError("calibration by magnitude needs magnitudes, and fit() before")
-        terms = _terms(np.clip(magnitude, *self.limits))
-        return _softmax(_log(probabilities) * (terms @ self.sharpness)[:, None] + terms[:, :2] @ self.bias.T)
+        terms = magnitude_terms(np.clip(magnitude, *self.limits))
+        return softmax(
+            log_probabilities(probabilities) * (terms @ self.sharpness)[:, None] + terms[:, :2] @ self.bias.T
+        )
 
     def fit(
         self, probabilities: np.ndarray, magnitude: np.ndarray, labels: np.ndarray
     ) -> MagnitudeCalibration:
         """Return the calibration of the lowest cross entropy; sharpness stays positive over its range."""
         classes = probabilities.shape[1]
-        _check_labels(labels, classes)
-        logs, terms = _log(probabilities), _terms(magnitude)
+        check_labels(labels, classes)
+        logs, terms = log_probabilities(probabilities), magnitude_terms(magnitude)
 
         def scores(parameters: np.ndarray) -> np.ndarray:
             sharpness, bias = parameters[:3], parameters[3:].reshape(classes, 2)
@@ -178,9 +180,9 @@ class MagnitudeCalibration:
             return np.concatenate([(slopes * logs).sum(axis=1) @ terms, (slopes.T @ terms[:, :2]).ravel()])
 
         start = np.concatenate([[1.0, 0.0, 0.0], np.zeros(2 * classes)])
-        found = _minimise(scores, gradient, start, labels)
+        found = minimise(scores, gradient, start, labels)
         limits = (float(magnitude.min()), float(magnitude.max()))
-        if (_terms(np.linspace(*limits, 50)) @ found[:3]).min() <= 0.0:
+        if (magnitude_terms(np.linspace(*limits, 50)) @ found[:3]).min() <= 0.0:
             raise InputError(
                 "calibration by magnitude turned probabilities round, so little do they say of the validation set; "
                 "use [calibration] kind = 'temperature'"
@@ -219,22 +221,25 @@ def make_calibration(kind: str, state: dict[str, Any] | None = None) -> Calibrat
         raise InputError(f"calibration kind = {kind!r}: its stored state is not valid ({error})") from None
 
 
-def _terms(magnitude: np.ndarray) -> np.ndarray:
+def magnitude_terms(magnitude: np.ndarray) -> np.ndarray:
     """Return 1, m and m^2 (n, 3) float64."""
     m = (np.asarray(magnitude, dtype=np.float64) - CENTRE) / SPAN
     return np.stack([np.ones_like(m), m, m**2], axis=1)
 
 
-def _log(probabilities: np.ndarray) -> np.ndarray:
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Return natural logarithms, float64, of probabilities that are cut off at `SMALLEST`."""
     return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST))
 
 
-def _softmax(scores: np.ndarray) -> np.ndarray:
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, classes) of log-probabilities that lack a constant."""
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def _check_labels(labels: np.ndarray, classes: int) -> None:
+def check_labels(labels: np.ndarray, classes: int) -> None:
+    """Raise `InputError` when a class has fewer than `FEWEST` objects to fit with."""
     counts = np.bincount(labels, minlength=classes)
     if counts.min() < FEWEST:
         raise InputError(
@@ -243,7 +248,7 @@ def _check_labels(labels: np.ndarray, classes: int) -> None:
         )
 
 
-def _minimise(
+def minimise(
     scores: Callable[[np.ndarray], np.ndarray],
     gradient: Callable[[np.ndarray, np.ndarray], np.ndarray],
     start: np.ndarray,
@@ -255,7 +260,7 @@ def _minimise(
     rows = np.arange(len(labels))
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        probabilities = _softmax(scores(parameters))
+        probabilities = softmax(scores(parameters))
         value = -np.log(np.maximum(probabilities[rows, labels], 1e-300)).mean()
         probabilities[rows, labels] -= 1.0
         return float(value), gradient(parameters, probabilities) / len(labels)

@@ -7,6 +7,7 @@ errors: objects are drawn with replacement, within their true class, so that the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -157,6 +158,19 @@ def score_group(predictions: Predictions, seed: int, draws: int) -> GroupScores:
         weighted_f1=np.array([best.weighted_f1, errors["weighted_f1"]]),
         ece=np.array([value, error]),
     )
+
+
+def score_confusion(confusion: np.ndarray) -> dict[str, Any]:
+    """Return the scores of a confusion matrix alone (predicted by true class), JSON-able.
+
+    Returns
+    -------
+    dict
+        ``confusion``, ``purity``, ``completeness``, ``f1`` (by class) and ``weighted_f1``.
+    """
+    found = scores(confusion)
+    by_class = {name: getattr(found, name).tolist() for name in ("purity", "completeness", "f1")}
+    return {"confusion": confusion.tolist(), "weighted_f1": found.weighted_f1, **by_class}
 
 
 def confusion_of(predictions: Predictions) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -43,6 +44,10 @@ class Network(Protocol):
 
     def weights(self, network: Any) -> Weights:
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
+        ...
+
+    def multiplications(self, n_inputs: int, n_classes: int) -> int:
+        """Return how many an object costs when it is classified."""
         ...
 
 
@@ -123,6 +128,10 @@ class MultilayerPerceptron(_Trainable):
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
         return _weights(network, [*(f"hidden_{number}" for number in range(len(self.hidden))), "logits"])
 
+    def multiplications(self, n_inputs: int, n_classes: int) -> int:
+        """Return how many an object costs when it is classified."""
+        return sum(one * other for one, other in pairwise((n_inputs, *self.hidden, n_classes)))
+
 
 @dataclass(frozen=True)
 class ResidualNetwork(_Trainable):
@@ -185,6 +194,10 @@ class ResidualNetwork(_Trainable):
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
         pairs = [f"{part}_{number}" for number in range(self.blocks) for part in ("inner", "outer")]
         return _weights(network, ["first", *pairs, "logits"])
+
+    def multiplications(self, n_inputs: int, n_classes: int) -> int:
+        """Return how many an object costs when it is classified."""
+        return self.width * (n_inputs + 2 * self.blocks * self.width + n_classes)
 
 
 def _check_shared(dropout: float, input_scaling: str) -> None:

@@ -95,7 +95,9 @@ def score_dots(
         panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for column, (axes, group) in enumerate(zip(panels, groups, strict=True)):
             for row, name in enumerate(names):
-                value, error = scores[name][column]
+                value, error = np.array(
+                    scores[name][column], dtype=float
+                )  # None, as JSON has it, becomes NaN
                 axes.errorbar([value], [row], xerr=[error], **_look(row, linestyle="none", ms=5))
             if marked[column] is not None:
                 axes.axvline(marked[column], color="#999999", linewidth=1, linestyle=":")
@@ -113,7 +115,7 @@ def calibration_dots(errors: Mapping[str, Sequence[float]], classes: Sequence[st
         figure = new_figure(7, 0.9 + 0.26 * len(names))
         axes = figure.subplots()
         for k, name in enumerate(classes):
-            values = [errors[row][k] for row in names]
+            values = np.array([errors[row][k] for row in names], dtype=float)
             axes.plot(values, range(len(names)), label=class_label(name), **_look(k, linestyle="none"))
         axes.set_yticks(range(len(names)), names)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="expected calibration error", xscale="log")

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 SCHEMA = pa.schema(
     [
+        pa.field("classifier", pa.string()),
         pa.field("sample", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
         pa.field("class", pa.string(), nullable=False),

@@ -26,7 +26,7 @@ from jpasbatch.learning.evaluation import Evaluation, Predictions, evaluate
 from jpasbatch.learning.samples import UNLABELLED, label
 from jpasbatch.photometry.features import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
-from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.products.evaluation_report import render_evaluation
 from jpasbatch.products.evaluation_tables import score_rows, to_markdown, to_table
@@ -262,11 +262,18 @@ def _score(name: str, workspace: Workspace, folder: Path) -> dict[str, Any]:
         "name": name,
         "rows": record["rows"],
         "rejected": record["rejected"],
+        "examples": record["examples"],
+        **evaluation_content(found, survey, classes),
+    }
+
+
+def evaluation_content(found: Evaluation, survey: Survey, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return an evaluation as plain lists: ``classes``, ``groups``, ``reliability`` and ``by_signal``."""
+    return {
         "classes": list(classes),
         "groups": _groups(found, survey.reference_band, survey.magnitude_bins),
         "reliability": {key: np.asarray(value).tolist() for key, value in asdict(found.reliability).items()},
         "by_signal": {key: value.tolist() for key, value in asdict(found.by_signal).items()},
-        "examples": record["examples"],
     }
 
 

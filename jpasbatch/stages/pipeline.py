@@ -79,6 +79,39 @@ def run_verb(
     return 0
 
 
+def compare_jobs(
+    file: Path,
+    output: Path | None = None,
+    data: Path | None = None,
+    cluster_file: Path | None = None,
+    serial: bool = False,
+    train: bool = False,
+) -> int:
+    """Compare the jobs that a file names, and print the score of each.
+
+    Returns
+    -------
+    int
+        The exit code 0; anything else is an exception.
+    """
+    from jpasbatch.config_comparison import load_comparison
+    from jpasbatch.stages.compare import run_compare
+
+    comparison = load_comparison(file)
+    opened = [open_workspace(Path(path), None, data) for path in comparison.jobs]
+    workspaces = {workspace.job.title or workspace.job.name: workspace for workspace in opened}
+    if len(workspaces) < len(opened):
+        raise InputError(f"{file}: two of its jobs have the same title; titles name the classifiers")
+    folder = (output or Path("runs") / comparison.name).resolve()
+    cluster = SerialCluster() if serial else load_cluster(cluster_file)
+    with open_cluster(cluster) as executor:
+        result = run_compare(comparison, workspaces, folder, executor, train)
+    for title, score in result["scores"].items():
+        print(f"{title:<32} weighted f1 {score:.4f} on {comparison.sample}", flush=True)
+    print(f"report: {result['page']}")
+    return 0
+
+
 def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     """Return the stages that the job's tables ask for, in order."""
     job = workspace.job

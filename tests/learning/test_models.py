@@ -48,6 +48,7 @@ def test_weights_are_the_networks(model):
     assert all(kernel.dtype == bias.dtype == np.float32 for kernel, bias in weights)
     assert weights[0][0].shape[0] == 6
     assert weights[-1][0].shape[1] == weights[-1][1].shape[0] == 3
+    assert model.multiplications(6, 3) == sum(kernel.size for kernel, _ in weights)
     assert sum(kernel.size + bias.size for kernel, bias in weights) == network.count_params()
     assert TrainedNetwork(weights, None, 1, 1, layout=model.layout).n_classes == 3
 

@@ -1,0 +1,99 @@
+"""Files that compare jobs: TOML into frozen objects, checked as job files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from jpasbatch.config import Section, check_name, read_toml, validate
+
+
+class CombinedSection(Section):
+    """Several classifiers that vote together, by a fit to the validation sample.
+
+    Attributes
+    ----------
+    name : str
+    of : tuple of str
+        Titles of classifiers.
+    """
+
+    name: str
+    of: Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class PublishedSection(Section):
+    """Scores that others published, measured on other data.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+    confusion : tuple of matrices
+        One for each bin of magnitude: true class in rows, predicted class in columns, in the order of the job's
+        classes; of all objects if there is one only.
+    """
+
+    name: str
+    source: str
+    confusion: tuple[tuple[tuple[int, ...], ...], ...]
+
+
+class FindingsSection(Section):
+    """Titles of the classifiers on which the findings of paper A are tested."""
+
+    network: str
+    network_hybrid: str
+    forest: str
+    reduced: str | None = None
+    reduced_hybrid: tuple[str, ...] = ()
+
+
+class Comparison(Section):
+    """A file that compares jobs.
+
+    Attributes
+    ----------
+    name, title : str
+    jobs : tuple of str
+        Job files, relative to the folder of this file; their titles name the classifiers.
+    sample : str
+        Test sample that is compared in full.
+    further : tuple of str
+        Test samples of which the table shows the scores of all objects.
+    reference : str
+        Title of the classifier that the others are measured against.
+    combined, published, findings
+        See there.
+    """
+
+    name: str
+    title: str
+    jobs: Annotated[tuple[str, ...], Field(min_length=2)]
+    sample: str
+    further: tuple[str, ...] = ()
+    reference: str
+    combined: tuple[CombinedSection, ...] = ()
+    published: tuple[PublishedSection, ...] = ()
+    findings: FindingsSection | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        return check_name(name)
+
+
+def load_comparison(path: Path) -> Comparison:
+    """Read and check a file that compares jobs; the paths of its jobs become absolute.
+
+    Raises
+    ------
+    InputError
+        As `load_job`.
+    """
+    tables = read_toml(path)
+    if isinstance(jobs := tables.get("jobs"), list):
+        tables["jobs"] = [str((path.parent / one).resolve()) if isinstance(one, str) else one for one in jobs]
+    return validate(Comparison, tables, path)
