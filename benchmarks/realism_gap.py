@@ -1,7 +1,8 @@
 """What a committee that learnt from the mock sky scores on mocks, on observed libraries, and on BOSS spectra.
 
     jpasbatch run jobs/mock_sky.toml --data FOLDER
-    python benchmarks/realism_gap.py --data FOLDER > TABLE.md
+    jpasbatch train jobs/paper_a/best.toml
+    python benchmarks/realism_gap.py --data FOLDER --committee runs/paper-a-best/committee > TABLE.md
 
 Beside the scores on the three samples it prints those of mocks matched to the BOSS objects one by one: test objects of
 the same class and about the same r, without the bands that the spectrum lacks, and with the noise of the spectrum
@@ -209,10 +210,13 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the runs are")
+    parser.add_argument(
+        "--committee", type=Path, help="folder of the committee (default: that of the run mock-sky)"
+    )
     options = parser.parse_args()
     job = load_job(Path("jobs/mock_sky.toml"), options.data)
     classes = list(job.classes)
-    classifier = Classifier(options.runs / "mock-sky" / "committee")
+    classifier = Classifier(options.committee or options.runs / "mock-sky" / "committee")
     sets = {
         "a": read(options.runs / "mock-sky" / "mock" / "test"),
         "b": read(options.runs / "mock-sky" / "mock" / "held_out"),

@@ -138,6 +138,7 @@ def test_flags_say_where_and_how_and_never_what():
     }
     assert flags == {
         *("-h", "--help", "--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"),
+        "--train",  # of compare: whether its jobs are brought up to date first
     }
 
 

@@ -168,6 +168,8 @@ def test_every_folder_of_modules_is_a_package():
         "products/weave_columns.toml",
         "products/report.html.j2",
         "products/realism_report.html.j2",
+        "products/evaluation_report.html.j2",
+        "products/comparison_report.html.j2",
     ],
 )
 def test_data_files_lie_in_the_package(name):

@@ -8,6 +8,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 log = logging.getLogger(__name__)
 
 
@@ -34,11 +36,22 @@ def load_keras() -> ModuleType:
     return keras
 
 
+def to_numpy(variable: Any) -> np.ndarray:
+    """Return a copy of the value of a Keras variable.
+
+    Keras' own ``numpy()`` asks NumPy 2 for a copy in a way that its backends do not know, which warns.
+    """
+    keras = load_keras()
+    if keras.backend.backend() == "torch":
+        return np.array(keras.ops.convert_to_numpy(variable.value))
+    return np.array(np.asarray(variable.value))
+
+
 def limit_threads(n: int) -> None:
     """Let the training framework of this process use ``n`` threads; call it before the first training.
 
-    JAX has no such call: it takes its threads from the environment (``XLA_FLAGS``), or all that the process may
-    run on, and is left as it is.
+    Of TensorFlow alone: JAX and PyTorch take their number from the environment (``XLA_FLAGS``,
+    ``OMP_NUM_THREADS``), and are left as they are.
 
     Raises
     ------
@@ -46,11 +59,6 @@ def limit_threads(n: int) -> None:
         When TensorFlow runs in this process already, with another number: it cannot be changed then.
     """
     backend = load_keras().backend.backend()
-    if backend == "torch":
-        import torch  # type: ignore[import-not-found]
-
-        torch.set_num_threads(n)
-        return
     if backend != "tensorflow":
         log.debug("%s: the number of threads is that of its environment", backend)
         return

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from jpasbatch.learning.backend import load_keras
+from jpasbatch.learning.backend import load_keras, to_numpy
 from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures
 from jpasbatch.learning.scaling import SCALINGS
@@ -212,5 +212,7 @@ def _streams(seed: int, number: int) -> Iterator[int]:
 
 
 def _weights(network: Any, names: list[str]) -> Weights:
-    layers = [network.get_layer(name).get_weights() for name in names]
-    return [(np.array(kernel, np.float32), np.array(bias, np.float32)) for kernel, bias in layers]
+    layers = [network.get_layer(name) for name in names]
+    return [
+        (to_numpy(one.kernel).astype(np.float32), to_numpy(one.bias).astype(np.float32)) for one in layers
+    ]

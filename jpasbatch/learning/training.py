@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.backend import limit_threads_once, load_keras
+from jpasbatch.learning.backend import limit_threads_once, load_keras, to_numpy
 from jpasbatch.learning.members import History, TrainedNetwork
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
 from jpasbatch.learning.scaling import InputScaling, fit_scaling
@@ -244,8 +244,7 @@ def _snapshot(progress: _Progress, network: Any, plan: TrainingPlan) -> Snapshot
     }
     arrays |= {f"history_{key}": np.array(values) for key, values in progress.history.items()}
     arrays |= {
-        f"variable_{number:04d}": np.array(variable.numpy())
-        for number, variable in enumerate(_variables(network))
+        f"variable_{number:04d}": to_numpy(variable) for number, variable in enumerate(_variables(network))
     }
     for number, (kernel, bias) in enumerate(progress.best_weights):
         arrays |= {f"kernel_{number:03d}": kernel, f"bias_{number:03d}": bias}

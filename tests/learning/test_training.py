@@ -1,4 +1,5 @@
 import io
+import os
 import subprocess
 import sys
 
@@ -135,6 +136,10 @@ def test_a_wrong_plan_is_named(key):
         TrainingPlan(**{key: 0})
 
 
+@pytest.mark.skipif(
+    os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow",
+    reason="other backends take theirs otherwise",
+)
 def test_threads_cannot_change_once_tensorflow_runs(member):
     limit_threads(1)  # the training set it: nothing to do
     with pytest.raises(RuntimeError, match="call limit_threads before"):
