@@ -34,6 +34,10 @@ class DistributionOptions:
         Cells along each axis.
     confidence_steps : int
         Cells of the largest probability, from 0 to 1.
+    point_like_above : float
+        Stellarity (class_star) above which an object is point-like.
+    extended_classes : tuple of str
+        Classes whose objects should look extended; those that the job does not have are ignored.
     """
 
     magnitude_role: str = "r"
@@ -45,6 +49,8 @@ class DistributionOptions:
     colour_y_range: tuple[float, float] = (-1.0, 2.5)
     colour_steps: int = 70
     confidence_steps: int = 20
+    point_like_above: float = 0.5
+    extended_classes: tuple[str, ...] = ("galaxy",)
 
     def __post_init__(self) -> None:
         for key in ("magnitude_range", "colour_x_range", "colour_y_range"):
@@ -70,6 +76,8 @@ class Distributions:
     without_colours : int64 (magnitude bins, classes)
         Objects that a colour diagram cannot show: a band not detected, or outside the axes.
     confidence : int64 (magnitude bins, classes, confidence cells)
+    shapes : int64 (magnitude bins, classes, 2)
+        Extended and point-like objects by stellarity; those without stellarity are in neither.
     """
 
     options: DistributionOptions
@@ -82,6 +90,35 @@ class Distributions:
     colours: np.ndarray
     without_colours: np.ndarray
     confidence: np.ndarray
+    shapes: np.ndarray
+
+    def shape_ratios(self) -> list[dict[str, float]]:
+        """Compare stellarity with predicted classes in each magnitude bin (Martinez-Solaeche et al. 2023, section 5).
+
+        Returns
+        -------
+        list of dict
+            ``point``, ``extended``: objects by stellarity; ``point_class``, ``extended_class``: by predicted class;
+            ``r_point``, ``r_extended``: the ratios of the two, NaN where nothing is predicted. Empty where no class
+            should look extended.
+        """
+        large = np.isin(self.classes, self.options.extended_classes)
+        if not large.any() or large.all():
+            return []
+        rows = []
+        for extended, point in (part.T for part in self.shapes):
+            both = extended + point
+            found = {
+                "point": float(point.sum()),
+                "extended": float(extended.sum()),
+                "point_class": float(both[~large].sum()),
+                "extended_class": float(both[large].sum()),
+            }
+            for key in ("point", "extended"):
+                predicted = found[f"{key}_class"]
+                found[f"r_{key}"] = found[key] / predicted if predicted else float("nan")
+            rows.append(found)
+        return rows
 
 
 @dataclass(frozen=True)
@@ -94,6 +131,7 @@ class DistributionTally:
     colours: np.ndarray
     without_colours: np.ndarray
     confidence: np.ndarray
+    shapes: np.ndarray
 
     @classmethod
     def create(
@@ -109,6 +147,7 @@ class DistributionTally:
             colours=np.zeros((*grid, options.colour_steps, options.colour_steps), dtype=np.int64),
             without_colours=np.zeros(grid, dtype=np.int64),
             confidence=np.zeros((*grid, options.confidence_steps), dtype=np.int64),
+            shapes=np.zeros((*grid, 2), dtype=np.int64),
         )
 
     def add(self, record: pa.Table) -> "DistributionTally":
@@ -127,6 +166,11 @@ class DistributionTally:
         best = np.max([record[probability_column(name)].to_numpy() for name in self.classes], axis=0)
         cell = cells(best, (0.0, 1.0), options.confidence_steps)
         np.add.at(added.confidence, (number[binned], predicted[binned], cell[binned]), 1)
+
+        stellarity = record["class_star"].to_numpy()
+        point_like = (stellarity > options.point_like_above).astype(np.int64)
+        known = binned & np.isfinite(stellarity)
+        np.add.at(added.shapes, (number[known], predicted[known], point_like[known]), 1)
 
         x = cells(_colour(record, options.colour_x), options.colour_x_range, options.colour_steps)
         y = cells(_colour(record, options.colour_y), options.colour_y_range, options.colour_steps)
@@ -147,6 +191,7 @@ class DistributionTally:
             self.colours + other.colours,
             self.without_colours + other.without_colours,
             self.confidence + other.confidence,
+            self.shapes + other.shapes,
         )
 
     def extract(self) -> Distributions:
@@ -163,25 +208,29 @@ class DistributionTally:
             colours=self.colours,
             without_colours=self.without_colours,
             confidence=self.confidence,
+            shapes=self.shapes,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tally without its axes as JSON-able values."""
-        names = ("magnitudes", "colours", "without_colours", "confidence")
-        return {"classes": list(self.classes)} | {name: encode_counts(getattr(self, name)) for name in names}
+        return {"classes": list(self.classes)} | {
+            name: encode_counts(getattr(self, name)) for name in _COUNTS
+        }
 
     @classmethod
     def from_dict(
         cls, values: dict[str, Any], options: DistributionOptions | None = None
     ) -> "DistributionTally":
         """Return the tally that `to_dict` wrote for the same axes."""
-        names = ("magnitudes", "colours", "without_colours", "confidence")
-        arrays = {name: decode_counts(values[name]) for name in names}
+        arrays = {name: decode_counts(values[name]) for name in _COUNTS}
         tally = cls(options or DistributionOptions(), tuple(values["classes"]), **arrays)
         empty = cls.create(tally.classes, len(tally.without_colours), tally.options)
-        for name in names:
+        for name in _COUNTS:
             require_equal(getattr(empty, name).shape, arrays[name].shape, f"axes ({name})")
         return tally
+
+
+_COUNTS = ("magnitudes", "colours", "without_colours", "confidence", "shapes")
 
 
 def cells(values: np.ndarray, axis_range: tuple[float, float], steps: int) -> np.ndarray:

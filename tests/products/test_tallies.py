@@ -1,5 +1,6 @@
 """One contract for every tally: parts merged in any order give the whole, to the last bit."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -275,3 +276,21 @@ def test_product_options(survey):
         ProductOptions(targets=(TargetProgramme(), TargetProgramme(min_probability=0.7)))
     with pytest.raises(ValueError, match="examples_per_kind"):
         ProductOptions(examples_per_kind=0)
+
+
+def test_shapes_are_compared_with_classes(sky):
+    record = sky[2]
+    found = DistributionTally.create(CLASSES, 3, AXES).add(record).extract()
+    number, stellarity = record["magnitude_bin"].to_numpy(), record["class_star"].to_numpy()
+    predicted = class_indices(record, CLASSES)
+    galaxy = predicted == CLASSES.index("galaxy")
+    for row, one in enumerate(found.shape_ratios()):
+        inside = (number == row) & np.isfinite(stellarity)
+        assert one["point"] == (inside & (stellarity > 0.5)).sum()
+        assert one["extended"] == (inside & (stellarity <= 0.5)).sum()
+        assert one["extended_class"] == (inside & galaxy).sum()
+        assert one["point_class"] == (inside & ~galaxy).sum()
+        if one["point_class"]:
+            assert one["r_point"] == pytest.approx(one["point"] / one["point_class"])
+    nobody = dataclasses.replace(found, options=dataclasses.replace(AXES, extended_classes=("moon",)))
+    assert nobody.shape_ratios() == []
