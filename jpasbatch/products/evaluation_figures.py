@@ -24,6 +24,16 @@ def _look(number: int, **more: Any) -> dict[str, Any]:
     }
 
 
+def _signal_axis(axes: Any) -> None:
+    """Give an axis of S/N its scale and few, plain ticks."""
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+    axes.set(xscale="log", xlabel="median S/N of the bands")
+    axes.xaxis.set_major_locator(FixedLocator([0.5, 1, 2, 5, 10, 20, 50, 100, 200]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+
+
 def signal_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Draw weighted f1 and median entropy against the median S/N (paper A, figures 5 and 8).
 
@@ -42,8 +52,10 @@ def signal_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure
             left.plot(signal, f1, label=name, **look)
             left.fill_between(signal, f1 - error, f1 + error, color=look["color"], alpha=0.12, linewidth=0)
             right.plot(signal, np.array(curve["entropy"], dtype=float), **look)
-        left.set(ylabel="weighted f1", xscale="log", xlabel="median S/N of the bands")
-        right.set(ylabel="median entropy (bits)", xlabel="median S/N of the bands", ylim=(0, None))
+        left.set(ylabel="weighted f1")
+        right.set(ylabel="median entropy (bits)", ylim=(0, None))
+        _signal_axis(left)  # which both share
+        right.set_xlabel("median S/N of the bands")
         if len(curves) > 1:
             figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return figure

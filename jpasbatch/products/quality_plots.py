@@ -208,7 +208,10 @@ def example_spectra(
                 axes = panels[row, number]
                 example = cells.get((kind, number))
                 if example is None:
-                    axes.set_axis_off()
+                    # the row's name stands here still
+                    axes.spines[:].set_visible(False)
+                    axes.grid(visible=False)
+                    axes.tick_params(left=False, labelleft=False, bottom=False)
                     continue
                 _draw_spectrum(axes, example, classes, wavelengths, widths >= BROAD_BAND_ANGSTROM)
             panels[row, 0].set_ylabel(class_label(kind), weight="bold")
@@ -224,7 +227,7 @@ def _draw_spectrum(
     axes: Any, example: Example, classes: tuple[str, ...], wavelengths: np.ndarray, broad: np.ndarray
 ) -> None:
     colours = class_colours(classes)
-    colour = colours.get(example.kind, "#777777")
+    colour = colours.get(example.kind) or colours.get(example.true_class, "#777777")
     flux = flux_lambda_from_nu(np.array(example.flux), wavelengths) * 1e17
     error = flux_lambda_from_nu(np.array(example.flux_err), wavelengths) * 1e17
     for marker, which in (("o", ~broad), ("s", broad)):

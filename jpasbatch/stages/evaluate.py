@@ -31,7 +31,7 @@ from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.products.evaluation_report import render_evaluation
 from jpasbatch.products.evaluation_tables import score_rows, to_markdown, to_table
 from jpasbatch.products.examples import Example
-from jpasbatch.products.plot_style import bin_label
+from jpasbatch.products.plot_style import bin_label, class_label
 from jpasbatch.stages.adoption import makes_sets, set_folder
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -232,7 +232,7 @@ def _confusion_examples(
             row = int(rows[np.argsort(sure, kind="stable")[rows.size // 2]])
             examples.append(
                 {
-                    "kind": f"{classes[true]} taken for {classes[wrong]}",
+                    "kind": f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
                     "magnitude_bin": number,
                     "rank": row,
                     "object_id": f"r = {magnitude[row]:.2f}",

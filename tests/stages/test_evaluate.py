@@ -11,6 +11,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.evaluation import Predictions
 from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.products.plot_style import class_label
 from jpasbatch.stages.evaluate import (
     predictions_table,
     read_predictions,
@@ -91,8 +92,8 @@ def test_examples_are_wrong_and_of_their_kind(evaluated):
     assert content["examples"]
     for one in content["examples"]:
         true, wrong = one["kind"].split(" taken for ")
-        assert one["true_class"] == true
-        assert CLASSES[int(np.argmax(one["probabilities"]))] == wrong
+        assert class_label(one["true_class"]) == true
+        assert class_label(CLASSES[int(np.argmax(one["probabilities"]))]) == wrong
 
 
 def test_a_job_without_test_sample_says_what_to_add(trained_copy):
