@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 TESTS = ("test_training.py", "test_models.py")
-CHOSEN = "same_seed or it_learns or cut_off or maximum_norm or weights_are"
+CHOSEN = "same_seed or it_learns or cut_off and cosine"
 """What training promises; with ``-m slow`` all of it."""
 
 
