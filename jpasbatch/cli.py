@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--train", action="store_true", help="first train the committees that are missing or out of date"
     )
-    _add_places(compare)
+    _add_places(compare, publishes=False)
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
@@ -85,7 +85,7 @@ def _add_templates(command: argparse.ArgumentParser) -> None:
     check.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
-def _add_places(command: argparse.ArgumentParser) -> None:
+def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> None:
     where = command.add_mutually_exclusive_group()
     where.add_argument(
         "--cluster", type=Path, metavar="FILE", help="cluster file; two local processes without it"
@@ -95,9 +95,10 @@ def _add_places(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
     where.add_argument("--serial", action="store_true", help="run in this process, for debugging")
-    command.add_argument(
-        "--allow-gaps", action="store_true", help="publish although partitions are quarantined"
-    )
+    if publishes:
+        command.add_argument(
+            "--allow-gaps", action="store_true", help="publish although partitions are quarantined"
+        )
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
 
 
