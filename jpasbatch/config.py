@@ -72,6 +72,13 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_calibration(kind: str) -> str:
+    """Return a kind of calibration, or raise `ValueError`."""
+    if kind not in CALIBRATIONS:
+        raise ValueError(f"found '{kind}'; allowed: {', '.join(CALIBRATIONS)}")
+    return kind
+
+
 class CatalogueSection(Section):
     """Where the survey's tables are and how they become a partitioned catalogue.
 
@@ -153,9 +160,7 @@ class CalibrationSection(Section):
     @field_validator("kind")
     @classmethod
     def _known(cls, kind: str) -> str:
-        if kind not in CALIBRATIONS:
-            raise ValueError(f"found '{kind}'; allowed: {', '.join(CALIBRATIONS)}")
-        return kind
+        return check_calibration(kind)
 
 
 class CommitteeSection(Section):

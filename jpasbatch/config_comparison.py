@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from jpasbatch.config import Section, check_name, read_toml, validate
+from jpasbatch.config import Section, check_calibration, check_name, read_toml, validate
 
 
 class CombinedSection(Section):
@@ -22,6 +22,28 @@ class CombinedSection(Section):
 
     name: str
     of: Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class CalibratedSection(Section):
+    """A classifier that is calibrated in another way, on the validation sample.
+
+    Attributes
+    ----------
+    name : str
+    of : str
+        Title of a classifier.
+    kind : str
+        Kind of calibration.
+    """
+
+    name: str
+    of: str
+    kind: str
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return check_calibration(kind)
 
 
 class PublishedSection(Section):
@@ -65,7 +87,7 @@ class Comparison(Section):
         Test samples of which the table shows the scores of all objects.
     reference : str
         Title of the classifier that the others are measured against.
-    combined, published, findings
+    combined, calibrated, published, findings
         See there.
     """
 
@@ -76,6 +98,7 @@ class Comparison(Section):
     further: tuple[str, ...] = ()
     reference: str
     combined: tuple[CombinedSection, ...] = ()
+    calibrated: tuple[CalibratedSection, ...] = ()
     published: tuple[PublishedSection, ...] = ()
     findings: FindingsSection | None = None
 

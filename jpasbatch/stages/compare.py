@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import jpasbatch
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.config_comparison import Comparison, PublishedSection
 from jpasbatch.errors import InputError
+from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.classifiers import CLASSIFIERS
 from jpasbatch.learning.combination import combine
 from jpasbatch.learning.evaluation import Evaluation, Predictions, compare, evaluate, score_confusion
@@ -73,10 +74,8 @@ def run_compare(
     survey = next(iter(workspaces.values())).survey
     samples = (comparison.sample, *comparison.further)
     predictions = {name: _predictions(name, workspaces, records) for name in (*samples, VALIDATION)}
-    for combined in comparison.combined:
-        parts = {name: [predictions[name][title] for title in combined.of] for name in predictions}
-        for name in samples:
-            predictions[name][combined.name] = _combined(parts[VALIDATION], parts[name])
+    for name in samples:
+        predictions[name] |= _derived(comparison, predictions[VALIDATION], predictions[name])
     content = {
         name: {
             title: _content(title, found, survey, workspaces) for title, found in predictions[name].items()
@@ -104,6 +103,7 @@ def run_compare(
 def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
     """Refuse jobs that cannot stand in one table."""
     named = [comparison.reference, *(title for one in comparison.combined for title in one.of)]
+    named += [one.of for one in comparison.calibrated]
     if comparison.findings is not None:
         found = comparison.findings
         named += [found.network, found.network_hybrid, found.forest, *found.reduced_hybrid]
@@ -146,11 +146,21 @@ def _predictions(
     return found
 
 
-def _combined(validation: list[Predictions], parts: list[Predictions]) -> Predictions:
-    fitted = combine([one.probabilities for one in validation], validation[0].magnitude, validation[0].labels)
-    first = parts[0]
-    probabilities = fitted([one.probabilities for one in parts], first.magnitude)
-    return Predictions(first.labels, probabilities, first.magnitude, first.signal)
+def _derived(
+    comparison: Comparison, validation: Mapping[str, Predictions], found: Mapping[str, Predictions]
+) -> dict[str, Predictions]:
+    """Return what calibrations and combinations, fitted to the validation sample, make of the predictions."""
+    derived = {}
+    for one in comparison.calibrated:
+        known, given = validation[one.of], found[one.of]
+        fitted = make_calibration(one.kind).fit(known.probabilities, known.magnitude, known.labels)
+        derived[one.name] = replace(given, probabilities=fitted(given.probabilities, given.magnitude))
+    for both in comparison.combined:
+        parts, given = [validation[title] for title in both.of], [found[title] for title in both.of]
+        combination = combine([one.probabilities for one in parts], parts[0].magnitude, parts[0].labels)
+        probabilities = combination([one.probabilities for one in given], given[0].magnitude)
+        derived[both.name] = replace(given[0], probabilities=probabilities)
+    return derived
 
 
 def _content(

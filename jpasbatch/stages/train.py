@@ -44,16 +44,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GPU = "GPU"
-CODE = (
+TRAINING_CODE = (
     "photometry",
-    "learning",
     "storage",
     "mocks.noise",
-    "stages.train",
-    "stages.samples",
-    "stages.prepared",
+    "learning.augmentation",
+    "learning.backend",
+    "learning.hybrid",
+    "learning.members",
+    "learning.models",
+    "learning.samples",
+    "learning.scaling",
+    "learning.training",
+    "learning.trees",
     "stages.draws",
+    "stages.prepared",
+    "stages.samples",
+    "stages.train",
 )
+"""Code that decides a member; what scores it may change."""
+
+PUBLISHING = (
+    "learning.calibration",
+    "learning.committee",
+    "learning.graph",
+    "learning.inference",
+    "learning.members",
+    "learning.metrics",
+)
+"""Code that decides the committee that members make."""
 
 
 def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -68,11 +87,18 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if len(job.classes) < 2:
         raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
     samples = {part: list_sample(sample_path(workspace, part)) for part in SAMPLES}
-    identity = _identity(workspace, samples)
+    members_identity = _members_identity(workspace, samples)
+    identity = fingerprint(
+        members=members_identity,
+        number=(job.committee.members, job.committee.grow),
+        calibration=job.calibration.kind,
+        code=code_fingerprint(*PUBLISHING),
+    )
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
         return unchanged
-    folder = workspace.run_folder("train", identity)
+    # another number of members, or another calibration, finds the members that are trained already
+    folder = workspace.run_folder("train", members_identity)
     with stopwatch() as elapsed:
         prepared = _prepare(samples, workspace, folder, executor)
         members, growth = _train_members(workspace, folder, executor)
@@ -91,20 +117,18 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return workspace.finish("train", identity, elapsed[0], content)
 
 
-def _identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
-    """Return the fingerprint of all that decides the committee."""
+def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
+    """Return the fingerprint of all that decides the members of the committee."""
     job = workspace.job
-    tables = {"classes", "features", "model", "training", "augmentation", "calibration", "seed"}
     return fingerprint(
         samples={part: identify_sample(files) for part, files in samples.items()},
         survey=repr(workspace.survey),
-        **job.model_dump(include=tables),
+        **job.model_dump(include={"classes", "features", "model", "training", "augmentation", "seed"}),
         share=job.samples.training_share,
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
-        members=(job.committee.members, job.committee.grow),
-        code=code_fingerprint(*CODE),
+        code=code_fingerprint(*TRAINING_CODE),
     )
 
 

@@ -29,6 +29,11 @@ reference = "Network"
 name = "together"
 of   = ["Network", "Forest"]
 
+[[calibrated]]
+name = "cooler"
+of   = "Network"
+kind = "temperature"
+
 [findings]
 network        = "Network"
 network_hybrid = "Network"
@@ -73,7 +78,7 @@ def workspaces(folder, survey):
 
 def test_every_classifier_has_a_score(compared):
     _, result = compared
-    assert list(result["scores"]) == ["Network", "Forest", "together"]
+    assert list(result["scores"]) == ["Network", "Forest", "cooler", "together"]
     assert all(0 < score < 1 for score in result["scores"].values())
 
 
@@ -136,6 +141,17 @@ def test_what_does_not_fit_is_named(compared, survey, tmp_path, changed, message
     with pytest.raises(InputError, match=message):
         run_compare(comparison, workspaces(folder, survey), tmp_path, serial(), False)
     assert not (tmp_path / "comparison.html").exists()
+
+
+def test_a_temperature_changes_no_decision(compared):
+    _, result = compared
+    assert result["scores"]["cooler"] == result["scores"]["Network"]
+
+
+def test_an_unknown_calibration_is_named(tmp_path):
+    (tmp_path / "both.toml").write_text(COMPARISON.replace('"temperature"', '"isotonic"'))
+    with pytest.raises(InputError, match=r"found 'isotonic'; allowed: none, temperature, magnitude"):
+        load_comparison(tmp_path / "both.toml")
 
 
 def test_two_jobs_of_one_title_are_refused(compared, tmp_path):

@@ -296,3 +296,17 @@ def test_a_killed_training_goes_on_after_its_last_epoch(workspace, survey, monke
     run_train(cut, serial())
     assert find_committee(cut)[1] == find_committee(three_epochs(whole))[1]
     assert not list(workspace.folder.rglob("*.state.npz"))
+
+
+def test_another_calibration_or_a_smaller_committee_trains_nothing(workspace, survey, monkeypatch):
+    monkeypatch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
+    text = JOB.replace("members = 1", "members = 2")
+    (workspace.folder / "job.toml").write_text(text.format(more=""))
+    both = Workspace(load_job(workspace.folder / "job.toml"), survey, workspace.folder)
+    first = run_train(both, serial())
+    monkeypatch.setattr(train_stage, "train_one_member", lambda *_: pytest.fail("trained again"))
+    calibrated = open_job(workspace.folder, survey, '[calibration]\nkind = "temperature"')  # and one member
+    second = run_train(calibrated, serial())
+    assert second["members"] == 1
+    assert second["committee"] != first["committee"]
+    assert find_committee(calibrated)[0]["calibration"]["kind"] == "temperature"
