@@ -32,6 +32,8 @@ def comparison_rows(stored: Mapping[str, Any], sample: str) -> Iterator[dict[str
     names = [group["group"] for group in next(iter(parts.values()))["groups"]]
     for number, group in enumerate(names):
         values = {title: part["groups"][number]["weighted_f1"][0] for title, part in parts.items()}
+        if all(value is None for value in values.values()):
+            continue  # no object of the sample is that bright or faint
         best = max(values, key=lambda title: values[title] or 0.0)
         for title, part in parts.items():
             yield _row(stored, sample, group, title, part["groups"][number]) | {"best": title == best}
