@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jpasbatch.photometry.survey import Survey
@@ -11,7 +10,7 @@ from jpasbatch.products import evaluation_figures, quality_plots
 from jpasbatch.products.comparison_tables import comparison_rows, training_rows
 from jpasbatch.products.evaluation_report import reliability_curves
 from jpasbatch.products.plot_style import class_colours, class_label, to_svg
-from jpasbatch.products.report import count_text, style_sheet
+from jpasbatch.products.report import render_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,17 +25,14 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         As ``comparison.json`` holds it.
     survey : Survey
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"count": count_text, "label": class_label}
     figures = {name: (Markup(to_svg(figure, name, text)), text) for name, figure, text in _figures(stored)}
     comparison, classes = stored["comparison"], tuple(stored["classes"])
-    text = (resources.files("jpasbatch.products") / "comparison_report.html.j2").read_text(encoding="utf-8")
     samples = (comparison["sample"], *comparison["further"])
-    page = environment.from_string(text).render(
-        style=Markup(style_sheet()),
+    return render_page(
+        "comparison_report.html.j2",
+        {},
         stored=stored,
         comparison=comparison,
         survey=survey.name,
@@ -46,7 +42,6 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         classes=classes,
         swatches=class_colours(classes),
     )
-    return page + "\n"
 
 
 def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +11,9 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.products import evaluation_figures, quality_plots
 from jpasbatch.products.evaluation_tables import score_text
 from jpasbatch.products.examples import Example
-from jpasbatch.products.plot_style import bin_label, class_colours, class_label, to_svg
+from jpasbatch.products.plot_style import bin_label, class_colours, to_svg
 from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
-from jpasbatch.products.report import count_text, style_sheet
+from jpasbatch.products.report import render_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,31 +37,23 @@ def render_evaluation(
         ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``.
     survey : Survey
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {
-        "count": count_text,
-        "label": class_label,
-        "score": lambda pair: score_text(*pair),
-    }
     figures = {
         name: Markup(to_svg(figure, name, text))
         for sample, part in content.items()
         for name, figure, text in _figures(sample, part, examples[sample], survey)
     }
-    text = (resources.files("jpasbatch.products") / "evaluation_report.html.j2").read_text(encoding="utf-8")
     classes = tuple(next(iter(content.values()))["classes"])
-    page = environment.from_string(text).render(
-        style=Markup(style_sheet()),
+    return render_page(
+        "evaluation_report.html.j2",
+        {"score": lambda pair: score_text(*pair)},
         facts=facts,
         content=content,
         figures=figures,
         classes=classes,
         swatches=class_colours(classes),
     )
-    return page + "\n"
 
 
 def _figures(

@@ -6,14 +6,13 @@ Of a part that is missing the page says so, and why.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jpasbatch.products import realism_figures
 from jpasbatch.products.plot_style import bin_label, class_colours, class_label, to_svg
-from jpasbatch.products.report import count_text, style_sheet
+from jpasbatch.products.report import render_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,18 +45,16 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     facts : mapping
         ``job``, ``survey``, ``seed``, ``templates``, ``version``, ``date``, and optionally ``title`` and ``options``.
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"count": count_text, "label": class_label, "signed": signed_text}
     figures = {
         name: Markup(to_svg(figure, name, description)) for name, figure, description in _figures(content)
     }
     colours, libraries = (content.get(key) or {} for key in ("colours", "library_colours"))
     counts = {name: counts_of(name, part) for name, part in content["sets"].items() if part["expected"]}
-    page = environment.from_string(_file("realism_report.html.j2")).render(
-        style=Markup(style_sheet()),
+    return render_page(
+        "realism_report.html.j2",
+        {"signed": signed_text},
         facts=facts,
         content=content,
         figures=figures,
@@ -77,7 +74,6 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         large_pull=LARGE_PULL,
         misplaced=sum(part["tally"]["misplaced"][0] for part in content["sets"].values()),
     )
-    return page + "\n"
 
 
 def offset_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -216,7 +212,3 @@ def _flat(options: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, st
             yield f"{start}{key}", ", ".join(map(str, value)) or "none"
         else:
             yield f"{start}{key}", f"{value:,}" if isinstance(value, int) and key != "seed" else str(value)
-
-
-def _file(name: str) -> str:
-    return (resources.files("jpasbatch.products") / name).read_text(encoding="utf-8")

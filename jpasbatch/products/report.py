@@ -6,7 +6,7 @@ arrays, tables and the summaries of this room, so that a page can be made again 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -121,17 +121,15 @@ class ReportContent:
 
 def render_report(summary: ReportContent) -> str:
     """Return the page as HTML; the same content gives the same text."""
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"count": count_text, "interval": interval_text, "label": class_label}
-    text = (resources.files("jpasbatch.products") / "report.html.j2").read_text(encoding="utf-8")
     figures = {
         name: Markup(to_svg(figure, name, description)) for name, figure, description in _figures(summary)
     }
     bins = [bin_label(summary.reference_band, limits) for limits in summary.magnitude_bins]
-    page = environment.from_string(text).render(
+    return render_page(
+        "report.html.j2",
+        {"interval": interval_text},
         content=summary,
         figures=figures,
         bins=bins,
@@ -146,12 +144,36 @@ def render_report(summary: ReportContent) -> str:
         else None,
         target_files=[weave_file_name(one.programme) for one in summary.targets],
     )
+
+
+def render_page(template: str, filters: Mapping[str, Callable[..., str]], **content: Any) -> str:
+    """Return a page of this room as HTML.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file of this room.
+    filters : mapping
+        What the template calls besides ``count`` and ``label``.
+    **content
+        What it shows; its ``style`` is that of the report, so that all pages look alike.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"count": count_text, "label": class_label, **filters}
+    page = environment.from_string(_file(template)).render(style=Markup(style_sheet()), **content)
     return page + "\n"
+
+
+def _file(name: str) -> str:
+    return (resources.files("jpasbatch.products") / name).read_text(encoding="utf-8")
 
 
 def style_sheet() -> str:
     """Return the style sheet of the page, so that others look alike."""
-    text = (resources.files("jpasbatch.products") / "report.html.j2").read_text(encoding="utf-8")
+    text = _file("report.html.j2")
     return text[text.index("<style>") + len("<style>") : text.index("</style>")]
 
 
