@@ -20,13 +20,20 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.classifiers import CLASSIFIERS
 from jpasbatch.learning.combination import combine
-from jpasbatch.learning.evaluation import Evaluation, Predictions, compare, evaluate, score_confusion
+from jpasbatch.learning.evaluation import Predictions, compare, evaluate, score_confusion
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.comparison_report import render_comparison
 from jpasbatch.products.comparison_tables import comparison_markdown
 from jpasbatch.products.evaluation_tables import score_rows, to_table
 from jpasbatch.products.plot_style import bin_label
-from jpasbatch.stages.evaluate import FOLDER, VALIDATION, evaluation_content, read_predictions, run_evaluate
+from jpasbatch.stages.evaluate import (
+    EVALUATION,
+    FOLDER,
+    VALIDATION,
+    evaluation_content,
+    read_predictions,
+    run_evaluate,
+)
 from jpasbatch.stages.findings import check_findings
 from jpasbatch.stages.train import find_committee, run_train
 from jpasbatch.stages.workspace import Workspace
@@ -77,9 +84,7 @@ def run_compare(
     for name in samples:
         predictions[name] |= _derived(comparison, predictions[VALIDATION], predictions[name])
     content = {
-        name: {
-            title: _content(title, found, survey, workspaces) for title, found in predictions[name].items()
-        }
+        name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
         for name in samples
     }
     result = {
@@ -164,10 +169,15 @@ def _derived(
 
 
 def _content(
-    title: str, predictions: Predictions, survey: Survey, workspaces: Mapping[str, Workspace]
+    title: str, name: str, predictions: Predictions, workspaces: Mapping[str, Workspace]
 ) -> dict[str, Any]:
-    job = next(iter(workspaces.values())).job
-    found: Evaluation = evaluate(predictions, survey.magnitude_bins, seed=job.seed)
+    """Return a classifier's scores on a sample: those that its job stored, or those of what was derived here."""
+    if title in workspaces:
+        stored = json.loads((workspaces[title].folder / FOLDER / EVALUATION).read_bytes())
+        return {**stored[name], "name": title}
+    workspace = next(iter(workspaces.values()))
+    job, survey = workspace.job, workspace.survey
+    found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)
     return {"name": title, "rows": len(predictions), **evaluation_content(found, survey, tuple(job.classes))}
 
 

@@ -44,6 +44,7 @@ from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint, with
 
 FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
+EVALUATION = "evaluation.json"
 VALIDATION = "validation"
 """The sample that choices were made on: its predictions are kept for combiners, and it has no scores here."""
 
@@ -312,14 +313,12 @@ def _write(
     with written_aside(target / "scores.parquet") as aside:
         pq.write_table(to_table(rows), aside)
     write_atomically(target / "scores.md", to_markdown(rows).encode())
-    write_atomically(
-        target / "evaluation.json", json.dumps(without_undefined(content), sort_keys=True).encode()
-    )
+    write_atomically(target / EVALUATION, json.dumps(without_undefined(content), sort_keys=True).encode())
     for name in samples:
         with written_aside(target / f"predictions-{name}.parquet") as aside:
             pq.write_table(pq.read_table(folder / f"{name}.parquet"), aside)
     write_atomically(workspace.folder / REPORT, page.encode())
-    names = ["scores.parquet", "scores.md", "evaluation.json", "evaluation.html"]
+    names = ["scores.parquet", "scores.md", EVALUATION, "evaluation.html"]
     names += [f"predictions-{name}.parquet" for name in samples]
     return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
 
