@@ -165,6 +165,7 @@ def test_every_folder_of_modules_is_a_package():
         "stages/demo.toml",
         "photometry/surveys/jpas60.toml",
         "photometry/surveys/nepw14.toml",
+        "photometry/surveys/nepw44.toml",
         "products/weave_columns.toml",
         "products/report.html.j2",
         "products/realism_report.html.j2",

@@ -32,13 +32,15 @@ class FluxColumns(NamedTuple):
     """Canonical fluxes and the rows that cannot be used.
 
     ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in
-    `jpasbatch.photometry.photometry`; ``infinite`` and ``out_of_range`` are (n,) bool.
+    `jpasbatch.photometry.photometry`; ``infinite`` and ``out_of_range`` are (n,) bool; ``absent`` names the
+    optional bands that the file lacks.
     """
 
     flux: np.ndarray
     flux_err: np.ndarray
     infinite: np.ndarray
     out_of_range: np.ndarray
+    absent: tuple[str, ...] = ()
 
 
 def read_fluxes(raw: RawTable, survey: Survey, matched: dict[str, str]) -> FluxColumns:
@@ -50,19 +52,21 @@ def read_fluxes(raw: RawTable, survey: Survey, matched: dict[str, str]) -> FluxC
         If no form is complete, the order of bands is unknown, a band is missing, vectors have
         another length, or a unit is missing, unknown or of another quantity.
     """
-    form = _choose_form(raw, survey, matched)
-    names = [matched[name] for name in form_columns(form, survey)]
-    value_columns, error_columns = names[: len(names) // 2], names[len(names) // 2 :]
+    form = choose_form(raw, survey, matched)
+    names = [matched.get(name) for name in form_columns(form, survey)]
+    values, errors = names[: len(names) // 2], names[len(names) // 2 :]
     if survey.catalogue.layout == "arrays":
         order = band_order(raw, survey)
-        value, error = (_select(raw, name, order) for name in names)
+        value, error = (_select(raw, name, order) for name in names if name is not None)
     else:
-        value, error = _stack(raw, value_columns), _stack(raw, error_columns)
-    unit = _common_unit(raw, form, value_columns)
-    _check_error_units(raw, form, unit, error_columns)
+        value, error = _stack(raw, values), _stack(raw, errors)
+    unit = _common_unit(raw, form, [name for name in values if name is not None])
+    _check_error_units(raw, form, unit, [name for name in errors if name is not None])
     if form.kind == "magnitude":
-        return _from_magnitudes(value, error, form)
-    return _from_fluxes(value, error, form, unit, survey)
+        fluxes = _from_magnitudes(value, error, form)
+    else:
+        fluxes = _from_fluxes(value, error, form, unit, survey)
+    return fluxes._replace(absent=absent_bands(form, survey, matched))
 
 
 def band_order(raw: RawTable, survey: Survey) -> np.ndarray | None:
@@ -93,19 +97,44 @@ def band_order(raw: RawTable, survey: Survey) -> np.ndarray | None:
     return None if np.array_equal(order, np.arange(len(found))) else order
 
 
-def _choose_form(raw: RawTable, survey: Survey, matched: dict[str, str]) -> PhotometryForm:
+def absent_bands(form: PhotometryForm, survey: Survey, matched: dict[str, str]) -> tuple[str, ...]:
+    """Return the optional bands of which a file has neither value nor error; none in layout "arrays"."""
+    if survey.catalogue.layout == "arrays":
+        return ()
+    names = form_columns(form, survey)
+    pairs = zip(survey.bands, names, names[len(survey.bands) :], strict=False)
+    return tuple(
+        band.name
+        for band, *columns in pairs
+        if band.optional and not any(name in matched for name in columns)
+    )
+
+
+def choose_form(raw: RawTable, survey: Survey, matched: dict[str, str]) -> PhotometryForm:
+    """Return the first form of photometry that a file holds, optional bands aside.
+
+    Raises
+    ------
+    InputError
+        If it holds none.
+    """
+    available = (*raw.columns, *raw.other_columns)
     for form in survey.catalogue.forms:
         names = form_columns(form, survey)
-        absent = [name for name in names if name not in matched]
+        free = absent_bands(form, survey, matched)
+        absent = [
+            name
+            for band, name in zip(_owners(survey), names, strict=True)
+            if name not in matched and (band not in free or _is_misspelt(name, available))
+        ]
         if not absent:
             return form
         if survey.catalogue.layout == "columns" and len(absent) < len(names):
-            bands = [band.name for band, _ in zip(survey.bands * 2, names, strict=True) if _ in absent]
+            bands = [band for band, name in zip(_owners(survey), names, strict=True) if name in absent]
             raise InputError(
                 f"{raw.source}: bands are missing: {', '.join(dict.fromkeys(bands))} (columns"
                 f" {', '.join(absent)})"
             )
-    available = (*raw.columns, *raw.other_columns)
     if len(survey.catalogue.forms) == 1:
         first = next(name for name in form_columns(survey.catalogue.forms[0], survey) if name not in matched)
         raise missing_column(first, available, survey.catalogue, raw.source)
@@ -118,14 +147,28 @@ def _choose_form(raw: RawTable, survey: Survey, matched: dict[str, str]) -> Phot
     raise AssertionError("unreachable: some column is missing")
 
 
+def _owners(survey: Survey) -> tuple[str, ...]:
+    """Return the band that each of the names of `form_columns` belongs to; in layout "arrays" to none."""
+    return ("", "") if survey.catalogue.layout == "arrays" else survey.band_names * 2
+
+
+def _is_misspelt(name: str, available: tuple[str, ...]) -> bool:
+    """Return whether a file has a column that differs in case or blanks only: no band is lost to that."""
+    return any(other.strip().casefold() == name.casefold() for other in available)
+
+
 def _select(raw: RawTable, name: str, order: np.ndarray | None) -> np.ndarray:
     assert raw.band_names is not None
     vectors = as_floats(as_vectors(raw, name, len(raw.band_names)), name, raw.source)
     return vectors if order is None else vectors[:, order]
 
 
-def _stack(raw: RawTable, names: list[str]) -> np.ndarray:
-    columns = [as_floats(as_scalars(raw, name), name, raw.source) for name in names]
+def _stack(raw: RawTable, names: list[str | None]) -> np.ndarray:
+    """Return columns side by side, NaN for those that the file lacks."""
+    columns = [
+        np.full(len(raw), np.nan) if name is None else as_floats(as_scalars(raw, name), name, raw.source)
+        for name in names
+    ]
     return np.stack(columns, axis=1) if columns else np.empty((len(raw), 0))
 
 

@@ -148,7 +148,10 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
     columns |= _optional_columns(raw, survey, matched)
     accepted = _accepted(columns, fluxes, verdict == -1, survey)
-    return Normalised(accepted, _rejected(columns, verdict, raw), coordinates.notes)
+    notes = coordinates.notes
+    if fluxes.absent:
+        notes += (f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}",)
+    return Normalised(accepted, _rejected(columns, verdict, raw), notes)
 
 
 def _mark(verdict: np.ndarray, reason: str, rows: np.ndarray) -> None:

@@ -37,11 +37,16 @@ class Band:
     tile_depths : tuple of float
         The same for single tiles, in the order of `Survey.tiles`; empty where unknown.
     group : str
-        Kind of band ("narrow", "medium", "broad") or its instrument.
+        Kind of band ("narrow", "medium", "broad"), range of wavelength ("UV", "MIR") or instrument: what jobs
+        that leave out a group of bands name it by.
+    instrument : str
+        Where `group` says something else.
     source : str
         Key into `Survey.sources`: where the numbers were published.
     column : str
         What stands for ``{column}`` in the column names of layout "columns"; the name if empty.
+    optional : bool
+        Whether a file of layout "columns" may lack the band, which is then missing for every object.
     """
 
     name: str
@@ -50,8 +55,10 @@ class Band:
     depth: float
     tile_depths: tuple[float, ...] = ()
     group: str = ""
+    instrument: str = ""
     source: str = ""
     column: str = ""
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -128,6 +135,10 @@ class Survey:
             if band.tile_depths and len(band.tile_depths) != len(self.tiles):
                 raise ValueError(
                     f"tile_depths of band {band.name!r}: {len(band.tile_depths)} for {len(self.tiles)} tiles"
+                )
+            if band.optional and (self.catalogue.layout != "columns" or band.name == self.reference_band):
+                raise ValueError(
+                    f"optional = true of band {band.name!r}: only in layout 'columns', and not the reference band"
                 )
             if band.source and band.source not in self.sources:
                 raise ValueError(f"source = {band.source!r} of band {band.name!r}: no such key in [sources]")

@@ -46,8 +46,37 @@ def test_jpas60_agrees_with_the_filter_table(data_folder):
     assert [float(width) for _, _, width in published] == [band.width for band in survey.bands]
 
 
+def test_nepw44_holds_the_published_numbers():
+    survey = load_survey("nepw44")
+    assert len(survey.bands) == 44
+    assert np.all(np.diff(survey.wavelengths) >= 0)
+    counts = {
+        group: sum(band.group == group for band in survey.bands)
+        for group in ("UV", "optical", "NIR", "MIR", "FIR")
+    }
+    # Chen et al. 2021, sect. 4.3, but for the far infrared, where it counts 6 and describes 5
+    assert counts == {"UV": 4, "optical": 6, "NIR": 18, "MIR": 11, "FIR": 5}
+    depths = {band.name: band.depth for band in survey.bands}
+    assert (depths["HSC_g"], depths["MegaPrime_u"], depths["W4"], depths["SPIRE500"]) == (
+        28.6,
+        25.27,
+        16.1,
+        13.8,
+    )
+    assert {band.instrument for band in survey.bands} >= {"Subaru/HSC", "AKARI/IRC", "GALEX", "Herschel/PACS"}
+
+
+def test_nepw44_agrees_with_its_14_bands():
+    wide = {band.column: band for band in load_survey("nepw44").bands if band.column}
+    for band in load_survey("nepw14").bands:
+        other = wide[band.column]
+        assert (other.wavelength, other.width, other.depth) == (band.wavelength, band.width, band.depth)
+        assert not other.optional
+    assert len(wide) == 14
+
+
 def test_an_unknown_name_lists_what_is_allowed():
-    with pytest.raises(InputError, match="allowed are jpas60, nepw14"):
+    with pytest.raises(InputError, match="allowed are jpas60, nepw14, nepw44"):
         load_survey("jpas61")
 
 
@@ -85,6 +114,7 @@ def test_the_fingerprint_follows_bands_and_order_but_not_depths(tmp_path):
         ('reference_band = "i"', 'reference_band = "I"', "reference_band = 'I': is not a band"),
         ("wavelength = 4770", "wavelength = -1", "wavelength = -1 of band 'g'"),
         ("wavelength = 4770", "wavelength = true", "wavelength = True must be of type float"),
+        ('name = "i"', 'name = "i"\noptional = true', "optional = true of band 'i'"),
         ("depth = 28.6", "depth = 99.0", "depth = 99.0 of band 'g'"),
         ('name = "r"', 'name = "g"', "listed twice: g"),
         ('source = "hsc"', 'source = "hearsay"', "'hearsay' of band 'g': no such key"),

@@ -536,3 +536,48 @@ def test_a_missing_file_and_a_wrong_chunk(tmp_path, survey, tile):
     refused(tmp_path / "nowhere.fits", survey, "there is no such file")
     with pytest.raises(ValueError, match="chunk_rows = 0"):
         list(iterate_raw(tile, survey, 0))
+
+
+def write_lines_of_44(path, header_of_w1="W1m,W1me"):
+    header, *rows = nepw_lines()
+    path.write_text("\n".join([f"{header},{header_of_w1}", *(f"{row},17.0,0.1" for row in rows)]))
+    return load_survey("nepw44")
+
+
+def test_optional_bands_that_a_file_lacks_are_missing_for_all(tmp_path):
+    path = tmp_path / "candidates.csv"
+    survey = write_lines_of_44(path)
+    (raw,) = iterate_raw(path, survey)
+    result = normalise(raw, survey, QualityCuts())
+    photometry = photometry_from_table(result.accepted, survey)
+    assert result.accepted.num_rows == 5
+    assert photometry.observed.sum(axis=1).tolist() == [14, 14, 14, 15, 15]
+    assert photometry.magnitudes(survey.index("W1"))[0] == pytest.approx(17.0, abs=1e-4)
+    assert "missing for all: GALEX_FUV, GALEX_NUV" in result.notes[0]
+    assert "W1" not in result.notes[0]
+
+
+@pytest.mark.parametrize("header", ["w1m,w1me", "W1m,w1me"])
+def test_an_optional_band_whose_name_is_misspelt_is_not_lost(tmp_path, header):
+    path = tmp_path / "candidates.csv"
+    survey = write_lines_of_44(path, header)
+    with pytest.raises(InputError) as caught:
+        ingest(path, survey)
+    assert "bands are missing: W1" in str(caught.value)
+
+
+def test_an_optional_band_without_errors_is_refused(tmp_path):
+    path = tmp_path / "candidates.csv"
+    survey = write_lines_of_44(path, "W1m,nothing")
+    with pytest.raises(InputError) as caught:
+        ingest(path, survey)
+    assert "bands are missing: W1 (columns W1me)" in str(caught.value)
+
+
+def test_a_band_that_is_not_optional_is_missed(tmp_path):
+    path = tmp_path / "candidates.csv"
+    survey = write_lines_of_44(path)
+    path.write_text(path.read_text().replace("N2m,", "N2x,", 1))
+    with pytest.raises(InputError) as caught:
+        ingest(path, survey)
+    assert "bands are missing: N2" in str(caught.value)
