@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.requirements import Requirement
+
 LAYOUTS = ("arrays", "columns")
 KINDS = ("flux", "magnitude")
 ERROR_KINDS = ("absolute", "relative")
@@ -80,6 +83,8 @@ class CatalogueFormat:
         Refuse coordinates that all fit into radians where the file states no unit.
     unknown_redshift : float, optional
         True redshifts at or below this value stand for "unknown".
+    requirements : tuple of Requirement
+        Rules over published columns that a job may ask for.
     """
 
     layout: str
@@ -100,6 +105,7 @@ class CatalogueFormat:
     float32_coordinates: bool = False
     check_radians: bool = True
     unknown_redshift: float | None = None
+    requirements: tuple[Requirement, ...] = ()
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, LAYOUTS)
@@ -128,6 +134,20 @@ class CatalogueFormat:
     def optional_columns(self) -> tuple[str, ...]:
         """Names of the columns that a file may lack."""
         return tuple(name for role in self.optional if (name := getattr(self, role)))
+
+    def requirement(self, name: str) -> Requirement:
+        """Return a rule by its name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for one in self.requirements:
+            if one.name == name:
+                return one
+        allowed = ", ".join(one.name for one in self.requirements) or "none"
+        raise InputError(f"[catalogue.cuts] require: this survey declares no {name!r}; allowed: {allowed}")
 
     def key(self, name: str) -> str:
         """Return the form of a column name under which two spellings count as the same."""

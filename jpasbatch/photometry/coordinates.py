@@ -61,6 +61,12 @@ def read_coordinates(raw: RawTable, catalogue: CatalogueFormat, matched: dict[st
     return Coordinates(wrapped, dec, faults, tuple(notes))
 
 
+def no_coordinates(rows: int) -> Coordinates:
+    """Return the positions of a table that has none, NaN and without a fault."""
+    nowhere = np.full(rows, np.nan)
+    return Coordinates(nowhere, nowhere, {}, ())
+
+
 def _read(raw: RawTable, name: str, catalogue: CatalogueFormat) -> np.ndarray:
     column = as_scalars(raw, name)
     unit = raw.units.get(name, "").strip()

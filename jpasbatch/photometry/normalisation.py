@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.coordinates import read_coordinates
+from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flux_columns import FluxColumns, read_fluxes
 from jpasbatch.photometry.identifiers import read_identifiers, read_text, repeated
 from jpasbatch.photometry.raw_table import (
@@ -24,6 +24,7 @@ from jpasbatch.photometry.raw_table import (
     match_columns,
     missing_column,
 )
+from jpasbatch.photometry.requirements import Requirement
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, count_reasons, quarantine_schema
 
@@ -45,7 +46,8 @@ REASONS = (
     "flags",
     "mask_flags",
 )
-"""Stable codes of why a row is rejected. A row with several faults gets the first of this list."""
+"""Stable codes of why a row is rejected. A row with several faults gets the first of this list; the reasons of the
+survey's own requirements follow."""
 
 Columns = dict[str, np.ndarray | pa.Array]
 DUPLICATE_POLICIES = ("refuse", "quarantine")
@@ -68,6 +70,9 @@ class QualityCuts:
     duplicates : {"refuse", "quarantine"}
         Whether an id that two usable rows have refuses the input, or rejects all of them but the
         first.
+    require : tuple of str
+        Rules of the survey that a row must meet (``[[catalogue.requirements]]`` of the survey file), in their
+        order: which objects an analysis wants.
     """
 
     flags: int = 0
@@ -75,6 +80,7 @@ class QualityCuts:
     maximum_rejected_fraction: float = 0.01
     tolerated_rows: int = 10
     duplicates: str = "refuse"
+    require: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key in ("flags", "mask_flags", "tolerated_rows"):
@@ -106,7 +112,7 @@ class Normalised:
         return count_reasons(self.rejected)
 
 
-def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
+def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool = True) -> Normalised:
     """Return the rows of a raw table in canonical form, and those that are not fit for it.
 
     Parameters
@@ -117,6 +123,9 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
         Declares the columns.
     cuts : QualityCuts
         Which rows to reject.
+    positions : bool
+        Whether objects need a place in the sky; without, a table that has no coordinates gets NaN, as samples
+        to learn from may.
 
     Raises
     ------
@@ -125,14 +134,16 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
     """
     matched = match_columns(raw.columns, survey, raw.source)
     available = (*raw.columns, *raw.other_columns)
-    for name in survey.catalogue.coordinates_and_keys:
-        if name not in matched:
-            raise missing_column(name, available, survey.catalogue, raw.source)
+    catalogue = survey.catalogue
+    placed = positions or catalogue.ra in matched or catalogue.dec in matched
+    for name in catalogue.coordinates_and_keys:
+        if name not in matched and (placed or name not in (catalogue.ra, catalogue.dec)):
+            raise missing_column(name, available, catalogue, raw.source)
     verdict = np.full(len(raw), -1, dtype=np.int8)
 
-    object_id = read_identifiers(raw, survey.catalogue, matched)
+    object_id = read_identifiers(raw, catalogue, matched)
     _mark(verdict, "id missing", object_id.is_null().to_numpy(zero_copy_only=False))
-    coordinates = read_coordinates(raw, survey.catalogue, matched)
+    coordinates = read_coordinates(raw, catalogue, matched) if placed else no_coordinates(len(raw))
     for reason, rows in coordinates.faults.items():
         _mark(verdict, reason, rows)
     _check_coordinate_faults(coordinates.faults, raw, cuts)
@@ -140,9 +151,11 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
     _mark_fluxes(verdict, fluxes, survey)
     flags = {}
     for role in ("flags", "mask_flags"):
-        flags[role], masked = _read_flags(raw, matched.get(getattr(survey.catalogue, role)))
+        flags[role], masked = _read_flags(raw, matched.get(getattr(catalogue, role)))
         _mark(verdict, f"{role} masked", masked)
         _mark(verdict, role, (flags[role] & ~np.int32(getattr(cuts, role))) != 0)
+    rules = [catalogue.requirement(name) for name in cuts.require]
+    _mark_requirements(verdict, rules, raw, matched)
     _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
 
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
@@ -151,13 +164,31 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Normalised:
     notes = coordinates.notes
     if fluxes.absent:
         notes += (f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}",)
-    return Normalised(accepted, _rejected(columns, verdict, raw), notes)
+    reasons = (*REASONS, *(rule.reason for rule in rules))
+    return Normalised(accepted, _rejected(columns, verdict, raw, reasons), notes)
 
 
 def _mark(verdict: np.ndarray, reason: str, rows: np.ndarray) -> None:
     """Give rows a reason unless an earlier one of `REASONS` holds already."""
     code = REASONS.index(reason)
     verdict[rows & ((verdict == -1) | (verdict > code))] = code
+
+
+def _mark_requirements(
+    verdict: np.ndarray, rules: list[Requirement], raw: RawTable, matched: dict[str, str]
+) -> None:
+    """Reject rows that do not meet the rules, unless something else is wrong with them."""
+    for number, rule in enumerate(rules):
+        columns = {
+            name: as_floats(as_scalars(raw, matched[name]), name, raw.source)
+            for name in rule.columns
+            if name in matched
+        }
+        try:
+            failed = rule.failed(columns, len(raw))
+        except InputError as error:
+            raise InputError(f"{raw.source}: {error}") from None
+        verdict[failed & (verdict == -1)] = len(REASONS) + number
 
 
 def _mark_fluxes(verdict: np.ndarray, fluxes: FluxColumns, survey: Survey) -> None:
@@ -255,11 +286,11 @@ def _accepted(columns: Columns, fluxes: FluxColumns, keep: np.ndarray, survey: S
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _rejected(columns: Columns, verdict: np.ndarray, raw: RawTable) -> pa.Table:
+def _rejected(columns: Columns, verdict: np.ndarray, raw: RawTable, reasons: tuple[str, ...]) -> pa.Table:
     rows = verdict != -1
     schema = quarantine_schema()
     found = columns | {
-        "reason": pa.array(REASONS).take(pa.array(np.maximum(verdict, 0))),
+        "reason": pa.array(reasons).take(pa.array(np.maximum(verdict, 0))),
         "source": pa.array([raw.source]).take(pa.array(np.zeros(len(raw), dtype=np.int64))),
         "row": raw.first_row + np.arange(len(raw), dtype=np.int64),
     }

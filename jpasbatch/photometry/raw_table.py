@@ -58,7 +58,8 @@ def declared_columns(survey: Survey) -> tuple[str, ...]:
     """Return the names of all columns that a survey may read, in its own spelling."""
     catalogue = survey.catalogue
     forms = [name for form in catalogue.forms for name in form_columns(form, survey)]
-    names = (*catalogue.coordinates_and_keys, *catalogue.optional_columns, *forms)
+    rules = [name for rule in catalogue.requirements for name in rule.columns]
+    names = (*catalogue.coordinates_and_keys, *catalogue.optional_columns, *forms, *rules)
     return tuple(dict.fromkeys(names))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.catalogue_format import CatalogueFormat, PhotometryForm
+from jpasbatch.photometry.requirements import Requirement
 
 
 @dataclass(frozen=True)
@@ -238,10 +239,15 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
 def _survey(content: dict[str, Any]) -> Survey:
     catalogue = dict(content.get("catalogue", {}))
     forms = tuple(_build(PhotometryForm, form, "catalogue.forms") for form in catalogue.pop("forms", ()))
+    rules = tuple(
+        _build(Requirement, rule, "catalogue.requirements") for rule in catalogue.pop("requirements", ())
+    )
     bands = tuple(_build(Band, band, "bands") for band in content.get("bands", ()))
     declared = content | {
         "bands": bands,
-        "catalogue": _build(CatalogueFormat, catalogue | {"forms": forms}, "catalogue"),
+        "catalogue": _build(
+            CatalogueFormat, catalogue | {"forms": forms, "requirements": rules}, "catalogue"
+        ),
     }
     return _build(Survey, declared, "survey")
 

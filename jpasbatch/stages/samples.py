@@ -24,7 +24,7 @@ from jpasbatch.storage.files import sha256_file
 from jpasbatch.storage.tables import iterate_raw, list_tables
 
 HATS_FILES = ("collection.properties", "hats.properties")
-LEARNT = ("flux", "flux_err", "true_class", "true_redshift")
+LEARNT = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
 NOISELESS = "noiseless_flux"
 """True fluxes, in the training samples of mocks alone."""
 CUT = ("flags", "mask_flags")
@@ -108,7 +108,7 @@ def read_sample(
         if noiseless:
             raise _no_true_fluxes(path)
         for raw in iterate_raw(path, survey, filter_table=filter_table):
-            result = normalise(raw, survey, job.catalogue.cuts)
+            result = normalise(raw, survey, job.catalogue.cuts, positions=False)
             tables.append(result.accepted)
             rejected.update(result.reasons())
     return pa.concat_tables(tables), rejected

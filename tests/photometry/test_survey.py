@@ -135,6 +135,22 @@ def test_a_wrong_survey_file_is_an_error_that_names_the_key(tmp_path, old, new, 
     assert "wrong.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('not_above = ["chi2_gal", "chi2_star"]', 'not_above = ["chi2_gal"]', "must be two columns"),
+        ('not_above = ["chi2_gal", "chi2_star"]', "", "requirement 'galaxy': give any_known or not_above"),
+        ('reason = "star"', 'reason = ""', "each needs a name and a reason"),
+        ('reason = "star"', 'because = "star"', "catalogue.requirements: unknown key 'because'"),
+    ],
+)
+def test_a_wrong_requirement_is_an_error_that_names_it(tmp_path, old, new, message):
+    path = tmp_path / "wrong.toml"
+    path.write_text(_text("nepw44").replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        load_survey(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.toml"):
         load_survey(tmp_path / "nowhere.toml")

@@ -581,3 +581,86 @@ def test_a_band_that_is_not_optional_is_missed(tmp_path):
     with pytest.raises(InputError) as caught:
         ingest(path, survey)
     assert "bands are missing: N2" in str(caught.value)
+
+
+def flow_of_figure_2(tmp_path, header="specz,photz,chi2_gal,chi2_star"):
+    path = tmp_path / "field.csv"
+    first, *rows = nepw_lines()
+    cells = ["0.5,,1.0,9.0", "-0.999,0.7,9.0,1.0", "-0.999,,1.0,9.0", ",,9.0,1.0", "0.5,0.5,,"]
+    path.write_text("\n".join([f"{first},{header}", *(f"{a},{b}" for a, b in zip(rows, cells, strict=True))]))
+    survey = load_survey("nepw44")
+    (raw,) = iterate_raw(path, survey)
+    return raw, survey
+
+
+@pytest.mark.parametrize(
+    ("require", "reasons", "kept"),
+    [
+        ((), {}, ["68180", "68181", "68182", "68183", "68184"]),
+        (("redshift",), {"no redshift": 2}, ["68180", "68181", "68184"]),
+        (("galaxy",), {"star": 2}, ["68180", "68182", "68184"]),
+        (("redshift", "galaxy"), {"no redshift": 2, "star": 1}, ["68180", "68184"]),
+        (("galaxy", "redshift"), {"star": 2, "no redshift": 1}, ["68180", "68184"]),
+    ],
+)
+def test_a_job_asks_for_requirements_of_the_survey(tmp_path, require, reasons, kept):
+    raw, survey = flow_of_figure_2(tmp_path)
+    result = normalise(raw, survey, QualityCuts(require=require))
+    assert result.reasons() == reasons
+    assert result.accepted["object_id"].to_pylist() == kept
+    assert result.accepted.num_rows + result.rejected.num_rows == 5
+
+
+@pytest.mark.parametrize(
+    ("header", "require", "message"),
+    [
+        ("a,b,chi2_gal,chi2_star", "redshift", "needs one of the columns specz, photz"),
+        ("specz,photz,chi2_gal,b", "galaxy", "needs both of the columns chi2_gal, chi2_star, but chi2_star"),
+        ("specz,photz,a,b", "stars", "declares no 'stars'; allowed: redshift, galaxy"),
+    ],
+)
+def test_a_requirement_that_cannot_be_asked_is_refused(tmp_path, header, require, message):
+    raw, survey = flow_of_figure_2(tmp_path, header)
+    with pytest.raises(InputError) as caught:
+        normalise(raw, survey, QualityCuts(require=(require,)))
+    assert message in str(caught.value)
+
+
+def test_one_of_the_redshifts_is_enough(tmp_path):
+    raw, survey = flow_of_figure_2(tmp_path, "specz,b,chi2_gal,chi2_star")
+    result = normalise(raw, survey, QualityCuts(require=("redshift",)))
+    assert result.accepted["object_id"].to_pylist() == ["68180", "68184"]
+
+
+def test_a_sample_to_learn_from_needs_no_positions(tmp_path):
+    path = tmp_path / "labelled.csv"
+    path.write_text("\n".join(line.split(",", 2)[2] for line in nepw_lines()))
+    survey = load_survey("nepw14")
+    (raw,) = iterate_raw(path, survey)
+    with pytest.raises(InputError, match="column 'RA' is missing"):
+        normalise(raw, survey, QualityCuts())
+    accepted = normalise(raw, survey, QualityCuts(), positions=False).accepted
+    assert accepted.num_rows == 5
+    assert np.isnan(accepted["ra"].to_numpy()).all()
+    path.write_text("\n".join(line.split(",", 1)[1] for line in nepw_lines()))
+    (raw,) = iterate_raw(path, survey)
+    with pytest.raises(InputError, match="column 'RA' is missing"):  # half a position is none
+        normalise(raw, survey, QualityCuts(), positions=False)
+
+
+def test_the_published_labelled_sample_is_read(data_folder):
+    for name in ("nepw14", "nepw44"):
+        survey = load_survey(name)
+        found = []
+        for raw in iterate_raw(data_folder / "nepw_agn" / "training_sample.csv", survey):
+            found.append(normalise(raw, survey, QualityCuts(require=()), positions=False))
+        table = pa.concat_tables([one.accepted for one in found])
+        assert table.num_rows == 1314
+        assert not sum(one.rejected.num_rows for one in found)
+        counts = {
+            entry["values"]: entry["counts"] for entry in table["true_class"].value_counts().to_pylist()
+        }
+        assert counts == {"GAL": 1157, "AGN1": 129, "XAGN": 25, "XGAL": 2, "AGN": 1}
+        observed = photometry_from_table(table, survey).observed.sum(axis=0)
+        assert sorted(observed[observed > 0])[:6] == [406, 772, 820, 847, 1001, 1030]
+        assert (observed == 0).sum() == len(survey.bands) - 14
