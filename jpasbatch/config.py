@@ -110,9 +110,21 @@ class CatalogueSection(Section):
 
 
 class FeaturesSection(Section):
-    """Which representation of the fluxes the classifier sees."""
+    """Which representation of the fluxes the classifier sees.
+
+    Attributes
+    ----------
+    kind : str
+    missing, mask : optional
+        Options of the kind ``magnitudes_and_errors``.
+    without : tuple of str
+        Groups of bands, or bands, that the classifier does not see.
+    """
 
     kind: str = "relative_flux"
+    missing: Literal["zero", "band_median", "neighbours"] | None = None
+    mask: bool | None = None
+    without: tuple[str, ...] = ()
 
     @field_validator("kind")
     @classmethod
@@ -120,6 +132,24 @@ class FeaturesSection(Section):
         if kind not in FEATURES:
             raise ValueError(f"found '{kind}'; allowed: {', '.join(sorted(FEATURES))}")
         return kind
+
+    @model_validator(mode="after")
+    def _options_of_the_kind(self) -> FeaturesSection:
+        allowed = getattr(FEATURES[self.kind], "options", ())
+        foreign = [
+            key for key in ("missing", "mask") if getattr(self, key) is not None and key not in allowed
+        ]
+        if foreign:
+            raise ValueError(
+                f"'{foreign[0]}' is no option of kind '{self.kind}'; allowed: {', '.join(allowed)}"
+            )
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options that are set, as `jpasbatch.photometry.features.make_features` takes them."""
+        named = {"missing": self.missing, "mask": self.mask, "without": list(self.without) or None}
+        return {key: value for key, value in named.items() if value is not None}
 
 
 class SamplesSection(Section):

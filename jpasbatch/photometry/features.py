@@ -1,7 +1,8 @@
 """Photometry to the numbers that a classifier sees.
 
-The two kinds of Martinez-Solaeche et al. 2023 (A&A 673, A103), sect. 3.1 and eq. 1, and one that knows its errors.
-A further kind is a class with the methods of `Features` and an entry in `FEATURES`.
+The two kinds of Martinez-Solaeche et al. 2023 (A&A 673, A103), sect. 3.1 and eq. 1, one that knows its errors, and
+those of `jpasbatch.photometry.magnitude_features`. A further kind is a class with the methods of `Features` and an
+entry in `FEATURES`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.photometry.band_removal import WithoutBands
+from jpasbatch.photometry.feature_rows import all_or_nothing, check_width, positive_reference, without
+from jpasbatch.photometry.magnitude_features import MagnitudesAndErrors, NeighbourColours
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey
 
@@ -53,7 +57,7 @@ class RelativeFlux:
 
     def __init__(self, survey: Survey) -> None:
         self._reference = survey.reference_index
-        self._others = _without(len(survey.bands), self._reference)
+        self._others = without(len(survey.bands), self._reference)
         ratio = survey.wavelengths[self._reference] / survey.wavelengths[self._others]
         self._to_flux_lambda = (ratio**2).astype(np.float32)
 
@@ -64,13 +68,13 @@ class RelativeFlux:
 
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return relative fluxes, (n, bands - 1) float32; see `Features`."""
-        _check_width(photometry, self.n_inputs + 1)
-        reference = _positive_reference(photometry, self._reference)[:, np.newaxis]
+        check_width(photometry, self.n_inputs + 1)
+        reference = positive_reference(photometry, self._reference)[:, np.newaxis]
         flux = photometry.flux[:, self._others]
         with np.errstate(over="ignore"):
             relative = flux / reference * self._to_flux_lambda
         relative[np.isnan(flux) & np.isfinite(reference)] = 0.0
-        return _all_or_nothing(relative)
+        return all_or_nothing(relative)
 
     def fit(self, photometry: Photometry) -> RelativeFlux:
         """Return itself: there is nothing to learn."""
@@ -109,7 +113,7 @@ class Colours:
         self.magnitude_range = magnitude_range
         self._survey = survey
         self._reference = survey.reference_index
-        self._others = _without(len(survey.bands), self._reference)
+        self._others = without(len(survey.bands), self._reference)
 
     @property
     def n_inputs(self) -> int:
@@ -126,14 +130,14 @@ class Colours:
         """
         if self.magnitude_range is None:
             raise ValueError("magnitude_range is unknown: call fit() with the training set first")
-        _check_width(photometry, self.n_inputs)
+        check_width(photometry, self.n_inputs)
         brightest, faintest = self.magnitude_range
-        magnitude = ab_magnitude(_positive_reference(photometry, self._reference))
+        magnitude = ab_magnitude(positive_reference(photometry, self._reference))
         inputs = np.empty((len(photometry), self.n_inputs), dtype=np.float32)
         inputs[:, :-1] = ab_magnitude(photometry.flux[:, self._others]) - magnitude[:, np.newaxis]
         inputs[:, -1] = (magnitude - faintest) / (brightest - faintest)
         inputs[np.isnan(inputs) & np.isfinite(magnitude)[:, np.newaxis]] = 0.0
-        return _all_or_nothing(inputs)
+        return all_or_nothing(inputs)
 
     def fit(self, photometry: Photometry) -> Colours:
         """Return colours that know the range of the reference magnitude in a training set.
@@ -143,8 +147,8 @@ class Colours:
         ValueError
             If fewer than two different positive reference fluxes are there to learn from.
         """
-        _check_width(photometry, self.n_inputs)
-        magnitude = ab_magnitude(_positive_reference(photometry, self._reference))
+        check_width(photometry, self.n_inputs)
+        magnitude = ab_magnitude(positive_reference(photometry, self._reference))
         magnitude = magnitude[np.isfinite(magnitude)]
         if magnitude.size == 0 or not magnitude.min() < magnitude.max():
             raise ValueError(
@@ -190,7 +194,7 @@ class FluxesAndErrors:
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return inputs, (n, 3 bands) float32; see `Features`."""
         relative = self._relative(photometry)
-        reference = _positive_reference(photometry, self._reference)[:, np.newaxis]
+        reference = positive_reference(photometry, self._reference)[:, np.newaxis]
         flux, error = photometry.flux, photometry.flux_err
         known = np.isfinite(flux) & (error > 0) & np.isfinite(error)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -200,7 +204,7 @@ class FluxesAndErrors:
         parts = [np.arcsinh(relative), np.arcsinh(signal), np.log10(np.clip(spread, *ERROR_RANGE)), magnitude]
         inputs = np.concatenate(parts, axis=1, dtype=np.float32)
         inputs[~np.isfinite(relative).all(axis=1)] = np.nan
-        return _all_or_nothing(inputs)
+        return all_or_nothing(inputs)
 
     def fit(self, photometry: Photometry) -> FluxesAndErrors:
         """Return itself: there is nothing to learn."""
@@ -211,12 +215,22 @@ class FluxesAndErrors:
         return {}
 
 
-FEATURES: dict[str, type] = {kind.name: kind for kind in (RelativeFlux, Colours, FluxesAndErrors)}
+FEATURES: dict[str, type] = {
+    kind.name: kind
+    for kind in (RelativeFlux, Colours, FluxesAndErrors, MagnitudesAndErrors, NeighbourColours)
+}
 """Every kind of features by its name in a job file."""
 
 
 def make_features(kind: str, survey: Survey, state: dict[str, Any] | None = None) -> Features:
-    """Return the features of a kind, restored from a `Features.state` if one is given.
+    """Return the features of a kind.
+
+    Parameters
+    ----------
+    kind : str
+    survey : Survey
+    state : dict, optional
+        The options of the kind, or a whole `Features.state`; ``without`` names groups of bands that no kind sees.
 
     Raises
     ------
@@ -225,34 +239,12 @@ def make_features(kind: str, survey: Survey, state: dict[str, Any] | None = None
     """
     if kind not in FEATURES:
         raise InputError(f"features kind = {kind!r}: allowed are {', '.join(map(repr, FEATURES))}")
+    options = dict(state or {})
+    hidden = tuple(options.pop("without", ()))
     try:
-        return FEATURES[kind](survey, **(state or {}))
+        features = FEATURES[kind](survey, **options)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"features kind = {kind!r}: its stored state {state!r} is not valid ({error})"
         ) from None
-
-
-def _without(n_bands: int, index: int) -> np.ndarray:
-    return np.delete(np.arange(n_bands), index)
-
-
-def _check_width(photometry: Photometry, n_bands: int) -> None:
-    if photometry.n_bands != n_bands:
-        raise InputError(f"photometry has {photometry.n_bands} bands, but these features need {n_bands}")
-
-
-def _positive_reference(photometry: Photometry, index: int) -> np.ndarray:
-    """Return the reference flux, (n,) float32, NaN where it is not positive and finite."""
-    reference = photometry.flux[:, index]
-    return np.where((reference > 0) & np.isfinite(reference), reference, np.float32(np.nan))
-
-
-def _all_or_nothing(inputs: np.ndarray) -> np.ndarray:
-    """Return the inputs with NaN throughout a row in which any value is not finite.
-
-    A network fed with NaN or infinity can answer with plausible probabilities, so that half a
-    row must never get through.
-    """
-    inputs[~np.isfinite(inputs).all(axis=1)] = np.nan
-    return inputs
+    return WithoutBands(features, survey, hidden) if hidden else features

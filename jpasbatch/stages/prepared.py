@@ -67,7 +67,7 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     ledger = Ledger(Path(folder) / "ledger")
     fitted = ledger.read(TRAINING)
     features = (
-        make_features(job.features.kind, survey).fit(photometry)
+        make_features(job.features.kind, survey, job.features.options).fit(photometry)
         if fitted is None
         else make_features(job.features.kind, survey, fitted["features"])
     )

@@ -8,10 +8,12 @@ from hypothesis.extra import numpy as hnp
 
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.features import FEATURES, Colours, FluxesAndErrors, RelativeFlux, make_features
+from jpasbatch.photometry.magnitude_features import MagnitudesAndErrors, NeighbourColours
 from jpasbatch.photometry.photometry import Photometry, flux_lambda_from_nu
 from jpasbatch.photometry.survey import load_survey
 
 SURVEY = load_survey("nepw14")
+STATES = {"colours": {"magnitude_range": [1, 2]}, "neighbour_colours": {"bands": ["i", "N2"]}}
 FLUXES = st.floats(width=32, allow_nan=True, allow_infinity=False)
 
 
@@ -53,13 +55,23 @@ def test_the_input_is_not_changed(kind, survey, photometry):
 
 def test_another_number_of_bands_is_refused(kind, photometry):
     with pytest.raises(InputError, match="60 bands"):
-        make_features(kind, SURVEY, {"magnitude_range": [1, 2]} if kind == "colours" else None)(photometry)
+        make_features(kind, SURVEY, STATES.get(kind))(photometry)
 
 
 @given(hnp.arrays(np.float32, (4, 14), elements=FLUXES))
 def test_a_row_is_finite_throughout_or_nan_throughout(flux):
     photometry = Photometry(flux, np.ones_like(flux))
-    for features in (RelativeFlux(SURVEY), Colours(SURVEY, (17.0, 24.0)), FluxesAndErrors(SURVEY)):
+    kinds = [
+        RelativeFlux(SURVEY),
+        Colours(SURVEY, (17.0, 24.0)),
+        FluxesAndErrors(SURVEY),
+        MagnitudesAndErrors(SURVEY),
+        MagnitudesAndErrors(SURVEY, "neighbours", mask=True),
+        MagnitudesAndErrors(SURVEY, "band_median", medians=[(20.0, 0.1)] * 14),
+        NeighbourColours(SURVEY, SURVEY.band_names),
+        make_features("magnitudes_and_errors", SURVEY, {"without": ["Subaru/HSC"]}),
+    ]
+    for features in kinds:
         inputs = features(photometry)
         finite = np.isfinite(inputs)
         assert (finite.all(axis=1) | ~finite.any(axis=1)).all()
