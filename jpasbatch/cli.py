@@ -13,14 +13,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from jpasbatch import __version__
+from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import JpasbatchError, TryAgainError
 
 VERBS = {
@@ -99,6 +97,12 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
         command.add_argument(
             "--allow-gaps", action="store_true", help="publish although partitions are quarantined"
         )
+        command.add_argument(
+            "--metrics",
+            type=Path,
+            metavar="FILE",
+            help="write metrics for Prometheus here (deploy/README.md)",
+        )
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
 
 
@@ -106,9 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
     _configure_logging(options.verbose)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return _run(options)
+        with stop_on_signals():
+            return _run(options)
     except JpasbatchError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
@@ -123,7 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return TryAgainError.exit_code
     except KeyboardInterrupt:
-        print("jpasbatch: interrupted; run the same command again to go on", file=sys.stderr)
+        print(
+            "jpasbatch: interrupted; what is committed is kept: run the same command again to go on",
+            file=sys.stderr,
+        )
         return TryAgainError.exit_code
 
 
@@ -151,6 +158,7 @@ def _run(options: argparse.Namespace) -> int:
         cluster_file=options.cluster,
         serial=options.serial,
         allow_gaps=options.allow_gaps,
+        metrics=options.metrics,
     )
 
 
@@ -160,7 +168,3 @@ def _configure_logging(verbose: bool) -> None:
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "info" if verbose else "error")
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("jpasbatch").setLevel(logging.DEBUG if verbose else logging.INFO)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

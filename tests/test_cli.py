@@ -118,7 +118,7 @@ def test_every_verb_has_help(verb, capsys):
         main([verb, "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for flag in ("--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"):
+    for flag in ("--cluster", "--output", "--data", "--serial", "--allow-gaps", "--metrics", "--verbose"):
         assert flag in text
 
 
@@ -138,6 +138,7 @@ def test_flags_say_where_and_how_and_never_what():
     }
     assert flags == {
         *("-h", "--help", "--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"),
+        "--metrics",
         "--train",  # of compare: whether its jobs are brought up to date first
     }
 

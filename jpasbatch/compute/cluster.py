@@ -9,15 +9,18 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
+from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
+from jpasbatch.compute.meter import Display
 from jpasbatch.errors import InputError, TryAgainError
 
 if TYPE_CHECKING:
+    import distributed
     from distributed import Client, Security
 
 # One thread a worker: a task that kills its worker then takes no innocent neighbour along, and the
@@ -151,15 +154,27 @@ class Executor:
         What each worker declares.
     no_workers_timeout : float
         Seconds without any worker after which the run gives up.
+    displays : tuple of Display
+        Where progress is shown, beside the terminal or the log.
     """
 
     client: Client | None
     resources: dict[str, float]
     no_workers_timeout: float
+    displays: tuple[Display, ...] = ()
 
     def request(self, resource: str) -> dict[str, float] | None:
         """Return the request for one unit of a resource, or None where no worker declares it."""
         return {resource: 1} if resource in self.resources else None
+
+    def count_workers(self) -> int:
+        """Return how many workers there are now; 1 in this process, 0 when the scheduler does not answer."""
+        if self.client is None:
+            return 1
+        try:
+            return len(cast(dict, self.client.nthreads()))
+        except Exception:  # a lost scheduler shows in many ways; the runner finds out by itself
+            return 0
 
 
 @contextmanager
@@ -192,9 +207,22 @@ def _open_local(options: LocalCluster) -> Iterator[Client]:
         "distributed.admin.large-graph-warning-threshold": "1MB",
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()},
     }
-    with (
-        config.set(settings),
-        distributed.LocalCluster(
+    with config.set(settings), ExitStack() as stack:
+        with stop_postponed(), leave_ctrl_c_to_this_thread():  # Dask cannot close what is still starting
+            stack.enter_context(cluster := _start_local(options))
+            client = stack.enter_context(distributed.Client(cluster))
+        try:
+            yield client
+        finally:
+            with stop_postponed():
+                stack.close()
+
+
+def _start_local(options: LocalCluster) -> distributed.LocalCluster:
+    import distributed
+
+    try:
+        return distributed.LocalCluster(
             n_workers=options.workers,
             threads_per_worker=THREADS_PER_WORKER,
             processes=True,
@@ -203,10 +231,14 @@ def _open_local(options: LocalCluster) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",
             memory_limit=options.memory_limit,
             resources=options.resources or None,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+        )
+    except RuntimeError as error:  # a worker died while it started
+        if stop_requested():
+            raise
+        raise TryAgainError(
+            f"the local workers did not start ({error}); see that there is memory for {options.workers}, and run "
+            "the same command again"
+        ) from error
 
 
 @contextmanager

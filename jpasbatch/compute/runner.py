@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
+from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import InputError, TryAgainError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def run_tasks(
     executor: Executor,
     resources: dict[str, float] | None = None,
     on_tick: Callable[[], None] | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Run ``function(*task.arguments)`` for every task and yield each outcome as it comes.
 
     Parameters
@@ -94,7 +95,7 @@ def run_tasks(
     resources : dict, optional
         What a task needs of its worker, such as ``{"GPU": 1}``.
     on_tick : callable, optional
-        Called about twice a second, for progress.
+        Called about twice a second, for progress; when serial, after every attempt.
 
     Yields
     ------
@@ -106,17 +107,26 @@ def run_tasks(
     TryAgainError
         When the scheduler or all workers are lost, or the run is interrupted.
     """
-    tick = on_tick or (lambda: None)
-    if executor.client is None:
-        yield from _run_serially(function, tasks, tick)
-        return
-    window = _Window(function, executor, resources)
+
+    def tick() -> None:
+        if stop_requested():  # and the exception that said so was lost in some callback
+            raise KeyboardInterrupt
+        if on_tick is not None:
+            on_tick()
+
     try:
-        yield from _run_in_window(window, iter(tasks), tick)
+        if executor.client is None:
+            yield from _run_serially(function, tasks, tick)
+            return
+        window = _Window(function, executor, resources)
+        try:
+            yield from _run_in_window(window, iter(tasks), tick)
+        finally:
+            window.cancel()
     except KeyboardInterrupt as error:
-        raise TryAgainError("interrupted; run the same command again to go on") from error
-    finally:
-        window.cancel()
+        raise TryAgainError(
+            "interrupted; what is committed is kept: run the same command again to go on"
+        ) from error
 
 
 def _run_serially(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from jpasbatch.compute.cluster import Executor
+from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task, run_tasks
 from jpasbatch.errors import GapsError, InputError
-from jpasbatch.stages.progress import show_progress
+from jpasbatch.stages.progress import Progress, show_progress
 from jpasbatch.storage.ledger import code_fingerprint
 
 log = logging.getLogger(__name__)
 
 ROOMS = ("photometry", "mocks", "learning", "products", "storage", "stages")
 """Rooms whose code runs on workers."""
+
+SECONDS_BETWEEN_COUNTS = 10.0
 
 
 def map_tasks(
@@ -24,15 +29,20 @@ def map_tasks(
     tasks: Sequence[Task],
     executor: Executor,
     resources: dict[str, float] | None = None,
+    earlier: int = 0,
 ) -> tuple[dict[str, dict[str, Any]], list[Outcome]]:
-    """Run a function over tasks and show progress.
+    """Run a function over tasks, show progress, and keep every result.
+
+    Results and tasks are held here: for stages of some thousand tasks. `run_each` holds neither.
 
     Parameters
     ----------
     title : str
-        What the progress bar says.
+        What the progress bar says: the stage, a colon, and what its tasks are.
     function : callable
-        Returns a small dict; its ``rows`` (if any) feed the speed that is shown.
+        Returns a small dict; its ``rows`` and ``bytes`` (if any) feed the speed that is shown.
+    earlier : int
+        How many tasks of this stage an earlier run did; they are shown as done.
 
     Returns
     -------
@@ -41,21 +51,61 @@ def map_tasks(
     """
     results: dict[str, dict[str, Any]] = {}
     troubles: list[Outcome] = []
-    if not tasks:
-        return results, troubles
-    code = code_fingerprint(*ROOMS)
-    checked = [Task(task.key, (code, function, task.arguments)) for task in tasks]
-    with show_progress(title, len(tasks)) as progress:
-        for outcome in run_tasks(call_with_same_code, checked, executor, resources):
-            if outcome.status == "done":
-                results[outcome.key] = outcome.result
-                progress.advance(1, int(outcome.result.get("rows", 0)))
-            else:
-                troubles.append(outcome)
-                log.warning("%s: %s %s: %s", title, outcome.key, outcome.status, headline(outcome))
-                log.debug("%s", outcome.result)
-                progress.advance(1)
+    meter = Meter(title, len(tasks) + earlier, earlier)
+    for outcome in run_each(meter, function, tasks, executor, resources):
+        if outcome.status == "done":
+            results[outcome.key] = outcome.result
+        else:
+            troubles.append(outcome)
     return results, troubles
+
+
+def run_each(
+    meter: Meter,
+    function: Callable[..., dict[str, Any]],
+    tasks: Iterable[Task],
+    executor: Executor,
+    resources: dict[str, float] | None = None,
+) -> Iterator[Outcome]:
+    """Run a function over tasks, show progress, and yield each outcome as it comes.
+
+    Parameters
+    ----------
+    meter : Meter
+        With what is to do; it is kept up to date.
+    tasks : iterable of Task
+        Consumed lazily, so that no number of partitions fills the driver's memory.
+    """
+    if meter.total == meter.earlier:
+        return
+    code = code_fingerprint(*ROOMS)
+    checked = (Task(task.key, (code, function, task.arguments)) for task in tasks)
+    with show_progress(meter, executor.displays) as progress:
+        tick = _ticking(meter, progress, executor)
+        with closing(run_tasks(call_with_same_code, checked, executor, resources, tick)) as outcomes:
+            for outcome in outcomes:
+                if outcome.status == "done":
+                    meter.succeed(outcome.result)
+                else:
+                    meter.fail(outcome.status)
+                    log.warning("%s: %s %s: %s", meter.title, outcome.key, outcome.status, headline(outcome))
+                    log.debug("%s", outcome.result)
+                yield outcome
+                progress.show()
+
+
+def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[], None]:
+    """Return what the runner calls about twice a second: count the workers now and then, show the meter."""
+    counted = -math.inf
+
+    def tick() -> None:
+        nonlocal counted
+        if meter.seconds - counted > SECONDS_BETWEEN_COUNTS:
+            counted = meter.seconds
+            meter.workers = executor.count_workers()
+        progress.show()
+
+    return tick
 
 
 def call_with_same_code(code: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

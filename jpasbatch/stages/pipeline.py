@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.survey_tally import check_products
+from jpasbatch.stages.metrics import written_metrics
 from jpasbatch.stages.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ def run_verb(
     cluster_file: Path | None = None,
     serial: bool = False,
     allow_gaps: bool = False,
+    metrics: Path | None = None,
 ) -> int:
     """Run one verb and print what came of it.
 
@@ -69,10 +72,14 @@ def run_verb(
     """
     workspace = open_workspace(job_file, output, data, allow_gaps)
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
-    with workspace.prepare(), open_cluster(cluster) as executor:
-        stages = needed_stages(workspace) if verb == "run" else (verb,)
+    stages = needed_stages(workspace) if verb == "run" else (verb,)
+    with (
+        workspace.prepare(),
+        written_metrics(metrics, workspace.job.name, verb) as displays,
+        open_cluster(cluster) as executor,
+    ):
         for stage in stages:
-            report_stage(stage, run_stage(stage, workspace, executor))
+            report_stage(stage, run_stage(stage, workspace, replace(executor, displays=displays)))
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
             print(f"report: {workspace.folder / report}")

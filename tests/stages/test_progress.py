@@ -5,27 +5,49 @@ import logging
 
 import pytest
 
+from jpasbatch.compute.meter import Meter
 from jpasbatch.stages import progress
 from jpasbatch.stages.progress import show_progress
 
 
+def advance(meter: Meter, shown: progress.Progress, rows: int = 0) -> None:
+    meter.succeed({"rows": rows})
+    shown.show()
+
+
 def test_a_log_gets_a_line_now_and_then(caplog, monkeypatch):
+    monkeypatch.setattr(progress, "FIRST_LINE_SECONDS", 0.0)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
-    with caplog.at_level(logging.INFO, logger="jpasbatch"), show_progress("partitions", 3) as shown:
-        shown.advance()
-        shown.advance(1, rows=500)
-        shown.move_to(3)
-    assert "partitions: 3 to do" in caplog.text
-    assert "partitions: 1 of 3" in caplog.text
-    assert "partitions: 2 of 3 after 0 s, " in caplog.text
-    assert "rows/s" in caplog.text
-    assert "partitions: 3 of 3" in caplog.text
+    meter = Meter("infer: partitions", 5, earlier=2)
+    with caplog.at_level(logging.INFO, logger="jpasbatch"), show_progress(meter) as shown:
+        advance(meter, shown)
+        advance(meter, shown, rows=500)
+        meter.fail("refused")
+        shown.show()
+    assert "infer: partitions: 3 to do (2 were done before)" in caplog.text
+    assert "infer: partitions: 3 of 5 after 0 s, 0 s left" in caplog.text
+    assert "infer: partitions: 4 of 5 after 0 s, 5,000 rows/s, 0 s left" in caplog.text
+    assert "infer: partitions: 5 of 5 after 0 s, 5,000 rows/s, 1 error" in caplog.text
+
+
+def test_a_log_gets_a_line_a_minute_and_the_first_one_sooner(caplog):
+    meter = Meter("infer: partitions", 1000)
+    with caplog.at_level(logging.INFO, logger="jpasbatch"), show_progress(meter) as shown:
+        for second in range(200):
+            meter.start -= 1
+            advance(meter, shown, 10)
+            assert len(caplog.records) == 1 + (second >= 9) + (second >= 69) + (second >= 129) + (
+                second >= 189
+            )
+    assert len(caplog.records) == 6  # and one at the end
+    assert "200 of 1,000" in caplog.records[-1].message
 
 
 def test_a_log_is_not_flooded(caplog):
-    with caplog.at_level(logging.INFO, logger="jpasbatch"), show_progress("partitions", 1000) as shown:
+    meter = Meter("infer: partitions", 1000)
+    with caplog.at_level(logging.INFO, logger="jpasbatch"), show_progress(meter) as shown:
         for _ in range(1000):
-            shown.advance(1, 10)
+            advance(meter, shown, 10)
     assert len(caplog.records) == 1
 
 
@@ -38,9 +60,34 @@ def test_a_terminal_gets_a_bar(monkeypatch, rows):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with show_progress("partitions", 2) as shown:
-        shown.advance(1, rows)
-        shown.move_to(2)
-    assert "partitions" in terminal.getvalue()
-    assert "100%" in terminal.getvalue()
-    assert ("rows/s" in terminal.getvalue()) is bool(rows)
+    monkeypatch.setenv("COLUMNS", "140")
+    meter = Meter("infer: partitions", 2)
+    with show_progress(meter) as shown:
+        advance(meter, shown, rows)
+        meter.fail("killed")
+    text = terminal.getvalue()
+    for words in ("infer: partitions", "2 of 2", "1 error"):
+        assert words in text
+    assert ("rows/s" in text) is bool(rows)
+
+
+def test_other_displays_are_told_whatever_one_of_them_raises():
+    class Broken:
+        def show(self, meter: Meter) -> None:
+            raise OSError("no space left")
+
+        close = show
+
+    class Told:
+        closed = False
+
+        def show(self, meter: Meter) -> None:
+            pass
+
+        def close(self, meter: Meter) -> None:
+            self.closed = meter.end is not None
+
+    told = Told()
+    with pytest.raises(OSError, match="no space"), show_progress(Meter("a: b", 1), (told, Broken())):
+        pass
+    assert told.closed
