@@ -29,6 +29,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.augmentation import Augmentation
 from jpasbatch.learning.calibration import CALIBRATIONS
 from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
+from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.training import TrainingPlan
 from jpasbatch.learning.trees import BoostedTrees, RandomForest
@@ -244,6 +245,7 @@ class Job(Section):
     augmentation: Augmentation = Augmentation()
     calibration: CalibrationSection = CalibrationSection()
     committee: CommitteeSection = CommitteeSection()
+    inference: InferenceOptions = InferenceOptions()
     counts: CountOptions = CountOptions()
     distributions: DistributionOptions = DistributionOptions()
     targets: tuple[TargetProgramme, ...] = ()

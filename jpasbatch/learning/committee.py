@@ -14,6 +14,7 @@ import jpasbatch
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features import Features
 from jpasbatch.photometry.survey import Survey
@@ -97,9 +98,11 @@ class Committee:
         self._engine = engine
 
     @classmethod
-    def load(cls, manifest: Mapping[str, Any], graph: bytes, threads: int = 1) -> Committee:
+    def load(
+        cls, manifest: Mapping[str, Any], graph: bytes, options: InferenceOptions = DEFAULT
+    ) -> Committee:
         """Return the committee of a manifest and the bytes of its graph."""
-        return cls(manifest, InferenceEngine(graph, threads=threads))
+        return cls(manifest, InferenceEngine(graph, options))
 
     def predict(self, features: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of each class.

@@ -27,6 +27,7 @@ PACKAGES = (
     "pyarrow",
     "dask",
     "hats",
+    "openvino",
     "onnxruntime",
     "astropy",
     "healpy",
