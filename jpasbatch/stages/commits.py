@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ def hash_files(folder: Path, files: Sequence[Path]) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
-def whole_commits(ledger: Ledger, folder: Path) -> dict[str, dict[str, Any]]:
+def whole_commits(
+    ledger: Ledger, folder: Path, keys: Iterable[str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Return the commits whose files are what was committed, and forget the others.
 
     Parameters
@@ -34,6 +36,8 @@ def whole_commits(ledger: Ledger, folder: Path) -> dict[str, dict[str, Any]]:
     ledger : Ledger
     folder : Path
         Which the paths in the ``files`` of each record are relative to.
+    keys : iterable of str, optional
+        Commits to look at; all of the ledger by default.
 
     Returns
     -------
@@ -46,8 +50,7 @@ def whole_commits(ledger: Ledger, folder: Path) -> dict[str, dict[str, Any]]:
         When a record itself is damaged.
     """
     whole = {}
-    keys = ledger.keys()
-    for key in keys:
+    for key in ledger.keys() if keys is None else keys:
         record = ledger.read(key)
         if record is None:
             continue

@@ -23,6 +23,7 @@ from jpasbatch.config import Job
 from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee, check_manifest
 from jpasbatch.learning.evaluation import Evaluation, Predictions, evaluate
+from jpasbatch.learning.runtimes import runtime_of
 from jpasbatch.learning.samples import UNLABELLED, label
 from jpasbatch.photometry.features import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -35,6 +36,7 @@ from jpasbatch.products.plot_style import bin_label, class_label
 from jpasbatch.stages.adoption import makes_sets, set_folder
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.precision import engine_of
 from jpasbatch.stages.samples import identify_sample, list_sample, read_sample, sample_path
 from jpasbatch.stages.train import find_committee
 from jpasbatch.stages.workspace import Workspace, stopwatch
@@ -63,7 +65,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         When there is no committee or no test sample, or they do not fit each other.
     """
     job = workspace.job
-    manifest, _, version = find_committee(workspace)
+    manifest, graph, version = find_committee(workspace)
     check_manifest(manifest, workspace.survey, job.classes)
     samples = {name: list_sample(path) for name, path in evaluated_samples(workspace).items()}
     identity = fingerprint(
@@ -72,6 +74,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         survey=repr(workspace.survey),
         cuts=asdict(job.catalogue.cuts),
         seed=job.seed,
+        engine=engine_of(runtime_of(graph, job.inference), job.inference),
         title=(job.name, job.title),
         code=code_fingerprint(*CODE),
     )
@@ -156,7 +159,7 @@ def predict_sample(
             f"the sample {name!r} ({', '.join(files[:3])}) holds no object of a class of the job"
         )
     magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
-    probabilities = Committee.load(manifest, graph).predict(inputs[usable], magnitude)
+    probabilities = Committee.load(manifest, graph, job.inference).predict(inputs[usable], magnitude)
     predictions = Predictions(labels, probabilities, magnitude, signal_to_noise(photometry))
     target = Path(folder) / f"{name}.parquet"
     with written_aside(target) as aside:

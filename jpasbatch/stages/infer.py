@@ -3,14 +3,19 @@
 `jpasbatch.stages.classification` is the pure half. Around it: a worker reads one partition, writes the records
 aside, fsyncs, renames, and commits; the driver plans from the commits in storage alone and publishes when none
 is missing.
+
+A commit is named after the bytes of the partition that it was made from, in a ledger that belongs to all else that
+decides the result (committee, runtime, survey, code). So partitions that another version of the catalogue carries
+over unchanged are found there, and their files get another name in the new version of the predictions: nothing is
+computed or written twice.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +26,16 @@ from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.learning.committee import Committee, check_manifest
+from jpasbatch.learning.runtimes import InferenceOptions, runtime_of
 from jpasbatch.photometry.features import Features, make_features
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.products.record import record_schema
+from jpasbatch.stages.changes import changed_parts, digests
 from jpasbatch.stages.classification import classify
 from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
 from jpasbatch.stages.mapping import map_tasks
-from jpasbatch.stages.train import find_committee
+from jpasbatch.stages.precision import engine_of, measure_precision
+from jpasbatch.stages.train import GPU, find_committee
 from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.artefacts import load_committee
 from jpasbatch.storage.catalogue import (
@@ -37,17 +45,24 @@ from jpasbatch.storage.catalogue import (
     open_catalogue,
     partition_file,
     publish_extension,
+    published_partitions,
     read_partition,
     write_partition,
 )
-from jpasbatch.storage.files import sha256_file, written_aside
+from jpasbatch.storage.files import written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
+
+log = logging.getLogger(__name__)
 
 PREDICTIONS = "predictions"
 STAGING = ".staging"
+SHA_DIGITS = 16
+"""Of a partition's hash in the name of its commit: with a million versions of it, two agree once in 10^7 surveys."""
+
 COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
-ENGINE = ("numpy", "onnxruntime")
 CODE = ("photometry", "learning", "products.record", "storage", "stages.infer", "stages.classification")
+
+Pixel = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -57,12 +72,14 @@ class Inference:
     Attributes
     ----------
     catalogue, committee, folder, staging : str
-        Folders of the photometry, of the committee, of this run, and of its files until they are published
-        (within the collection, so that publishing moves no bytes).
+        Folders of the photometry, of the committee, of the commits, and of the files that they name (within the
+        collection, so that publishing moves no bytes).
     survey : str
         Name or path of the survey.
+    options : InferenceOptions
+        How the forward pass is computed.
     fingerprint : str
-        Of this run; in every commit.
+        Of all that decides the result but the partition; in every commit.
     """
 
     catalogue: str
@@ -70,19 +87,20 @@ class Inference:
     folder: str
     staging: str
     survey: str
+    options: InferenceOptions
     fingerprint: str
 
 
 @functools.lru_cache(maxsize=2)
-def _load(committee: str, survey: Survey) -> tuple[Features, Committee]:
+def _load(committee: str, survey: Survey, options: InferenceOptions) -> tuple[Features, Committee]:
     """Load a committee once a process."""
     manifest, graph = load_committee(Path(committee))
     features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
-    return features, Committee.load(manifest, graph)
+    return features, Committee.load(manifest, graph, options)
 
 
-def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
-    """Classify one partition of the catalogue, write its records and commit them.
+def classify_partition(inference: Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
+    """Classify one partition of the catalogue, write its records and commit them under a name.
 
     Returns
     -------
@@ -95,10 +113,10 @@ def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str
         When the partition is damaged.
     """
     survey = load_survey(inference.survey)
-    features, committee = _load(inference.committee, survey)
+    features, committee = _load(inference.committee, survey, inference.options)
     path = Path(inference.catalogue) / partition_file(order, pixel)
     records, rejected = classify(read_partition(path, list(COLUMNS)), survey, features, committee)
-    folder, name = Path(inference.folder), partition_name(order, pixel)
+    folder = Path(inference.folder)
     staged = write_partition(records, Path(inference.staging), name)
     sky = Path(inference.catalogue).parent
     commit = staged.record((order, pixel), sky, inference.fingerprint, rejected.num_rows)
@@ -113,9 +131,16 @@ def classify_partition(inference: Inference, order: int, pixel: int) -> dict[str
     return {"rows": records.num_rows, "quarantined": rejected.num_rows}
 
 
-def partition_name(order: int, pixel: int) -> str:
-    """Return the key of a partition in ledgers and staging folders."""
-    return f"{order}_{pixel}"
+def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
+    """Return the name of the commit of each partition: its pixel and the SHA-256 of its bytes."""
+    return {
+        (
+            record["order"],
+            record["pixel"],
+        ): f"{record['order']}_{record['pixel']}-{record['sha256'][:SHA_DIGITS]}"
+        for record in published_partitions(catalogue)
+        if record["rows"]
+    }
 
 
 def _rejected_file(folder: Path, name: str) -> Path:
@@ -138,49 +163,59 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     GapsError
         When partitions failed and gaps are not allowed; what succeeded is kept for the next run.
     """
-    survey, job = workspace.survey, workspace.job
+    job = workspace.job
     manifest, graph, committee_folder = find_committee(workspace)
     # a committee that was trained elsewhere brings its own features
     kind = None if job.committee.artefact else job.features.kind
-    check_manifest(manifest, survey, job.classes or None, kind)
+    check_manifest(manifest, workspace.survey, job.classes or None, kind)
     if workspace.record("ingest") is not None:
         workspace.require("ingest")
     catalogue = open_catalogue(workspace.sky)
-    identity = fingerprint(
-        catalogue=[catalogue.name, sha256_file(catalogue.path / "hats.properties")],
-        committee=manifest,
-        graph=hashlib.sha256(graph).hexdigest(),
-        survey=repr(survey),
-        code=code_fingerprint(*CODE),
-        engine=[metadata.version(package) for package in ENGINE],
+    names = commit_names(catalogue)
+    parts = {
+        "committee": [manifest, hashlib.sha256(graph).hexdigest()],
+        "survey": repr(workspace.survey),
+        "code": code_fingerprint(*CODE),
+        "engine": engine_of(runtime_of(graph, job.inference), job.inference),
+    }
+    base, identity = (
+        fingerprint(**parts),
+        fingerprint(**parts, catalogue=catalogue.name, partitions=sorted(names.values())),
     )
     unchanged = workspace.unchanged("infer", identity)
     if unchanged and not unchanged["gaps"] and is_published(workspace, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0}
-    folder = workspace.run_folder("infer", identity)
+    changed = changed_parts(workspace.record("infer"), {**parts, "catalogue": catalogue.name})
+    folder = workspace.run_folder("infer", base)
     inference = Inference(
         catalogue=str(catalogue.path),
         committee=str(committee_folder),
         folder=str(folder),
         staging=str(workspace.sky / STAGING / folder.name),
         survey=job.survey,
-        fingerprint=identity,
+        options=job.inference,
+        fingerprint=base,
     )
     with stopwatch() as elapsed:
-        computed, gaps = _classify_missing(workspace, inference, catalogue, executor)
+        computed, gaps = _classify_missing(workspace, inference, names, executor)
+        precision = measure_precision(inference, catalogue, executor)
         with stopwatch() as publishing:
-            predictions, records = _publish(workspace, catalogue, manifest, inference)
+            predictions, records = _publish(workspace, (catalogue, names), manifest, inference)
     content = {
         "predictions": str(predictions.relative_to(workspace.folder)),
         "committee": str(committee_folder),
         "classes": manifest["classes"],
+        "engine": parts["engine"],
+        "precision": precision,
         "partitions": len(catalogue.pixels),
         "recomputed": computed,
+        "changed": changed,
         "gaps": gaps,
         "rows_in": catalogue.rows,
         "rows_out": sum(record["rows"] for record in records),
         "quarantined": sum(record["quarantined"] for record in records),
         "seconds_publishing": round(publishing[0], 2),
+        "parts": digests({**parts, "catalogue": catalogue.name}),
     }
     return workspace.finish("infer", identity, elapsed[0], content)
 
@@ -205,23 +240,21 @@ def is_published(workspace: Workspace, predictions: str) -> bool:
 
 
 def _classify_missing(
-    workspace: Workspace, inference: Inference, catalogue: Catalogue, executor: Executor
+    workspace: Workspace, inference: Inference, names: dict[Pixel, str], executor: Executor
 ) -> tuple[int, int]:
     """Classify partitions without a commit; return how many were computed, and how many failed."""
     ledger = Ledger(Path(inference.folder) / "ledger")
-    done = whole_commits(ledger, workspace.folder)
-    tasks = [
-        Task(partition_name(order, pixel), (inference, order, pixel))
-        for order, pixel in catalogue.pixels
-        if partition_name(order, pixel) not in done
-    ]
-    results, troubles = map_tasks("infer: partitions", classify_partition, tasks, executor)
+    done = whole_commits(ledger, workspace.folder, names.values())
+    tasks = [Task(name, (inference, *pixel, name)) for pixel, name in names.items() if name not in done]
+    log.info("infer: %d of %d partitions to classify, %d carried over", len(tasks), len(names), len(done))
+    resources = executor.request(GPU) if inference.options.device == "gpu" else None
+    results, troubles = map_tasks("infer: partitions", classify_partition, tasks, executor, resources)
     for outcome in troubles:
         ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
     if troubles and not workspace.allow_gaps:
         first = troubles[0]
         raise GapsError(
-            f"{len(troubles)} of {len(catalogue.pixels)} partitions could not be classified and nothing was "
+            f"{len(troubles)} of {len(names)} partitions could not be classified and nothing was "
             f"published; the first is {first.key} ({first.status}): {first.result}\n"
             "Repair the cause and run the same command again, or publish without them with --allow-gaps"
         )
@@ -229,11 +262,15 @@ def _classify_missing(
 
 
 def _publish(
-    workspace: Workspace, catalogue: Catalogue, manifest: dict[str, Any], inference: Inference
+    workspace: Workspace,
+    source: tuple[Catalogue, dict[Pixel, str]],
+    manifest: dict[str, Any],
+    inference: Inference,
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Publish what is committed, from the commits alone; return the version and one record a partition."""
     ledger = Ledger(Path(inference.folder) / "ledger")
-    commits = {pixel: ledger.read(partition_name(*pixel)) for pixel in catalogue.pixels}
+    catalogue, names = source
+    commits = {pixel: ledger.read(name) for pixel, name in names.items()}
     held = catalogue.rows_by_partition() if None in commits.values() else {}
     records = [
         # a gap that the user allowed: all of its rows are in quarantine
@@ -248,7 +285,7 @@ def _publish(
         "committee": manifest,
     }
     folder = Path(inference.folder)
-    rejected = [_rejected_file(folder, partition_name(*pixel)) for pixel in catalogue.pixels]
+    rejected = [_rejected_file(folder, name) for name in names.values()]
     publish_quarantine(
         [path for path in rejected if path.is_file()],
         workspace.quarantine / f"infer-{inference.fingerprint[:SHORT]}.parquet",

@@ -26,7 +26,7 @@ from jpasbatch.products.targets import select_targets, target_schema
 from jpasbatch.products.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.products.weave_template import WeaveTemplate, read_template
 from jpasbatch.stages.commits import hash_files, whole_commits
-from jpasbatch.stages.infer import PREDICTIONS, partition_name
+from jpasbatch.stages.infer import PREDICTIONS, SHA_DIGITS
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.summary import report_content, summary_values
 from jpasbatch.stages.tallies import Tallies, align
@@ -36,6 +36,7 @@ from jpasbatch.storage.catalogue import (
     current_extension,
     open_catalogue,
     partition_file,
+    published_partitions,
     read_partition,
 )
 from jpasbatch.storage.files import sha256_file, write_atomically, written_aside
@@ -58,9 +59,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     photometry = open_catalogue(workspace.sky)
     _check_classes(predictions.schema, job)
     check_products(job.products, workspace.survey, tuple(job.classes))
-    identity = fingerprint(
-        predictions=predictions.name,
-        photometry=photometry.name,
+    base = fingerprint(
         job=job.model_dump(
             include={"name", "title", "classes", "counts", "distributions", "targets", "seed"}
         ),
@@ -69,17 +68,19 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         survey=repr(workspace.survey),
         code=code_fingerprint(*CODE),
     )
+    identity = fingerprint(base=base, predictions=predictions.name, photometry=photometry.name)
     unchanged = workspace.unchanged("summarise", identity)
     if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
-    folder = workspace.run_folder("summarise", identity)
+    # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
+    folder, names = workspace.run_folder("summarise", base), tally_names(photometry, predictions)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
-        tallies = _tally(workspace, (photometry, predictions), folder, executor)
+        tallies = _tally(workspace, (photometry, predictions), names, folder, executor)
         files = [
             _publish(
                 workspace.folder / "targets" / weave_file_name(programme),
-                _target_writer(job, folder, n, created),
+                _target_writer(job, (folder, names), n, created),
             )
             for n, programme in enumerate(job.targets)
         ]
@@ -123,31 +124,48 @@ def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
     return {stage: record for stage, record in records.items() if record is not None}
 
 
+def tally_names(photometry: Catalogue, predictions: Catalogue) -> dict[tuple[int, int], str]:
+    """Return the name of the tally of each partition of the predictions: its pixel, and the bytes of both files."""
+    known = {
+        (record["order"], record["pixel"]): record["sha256"] for record in published_partitions(photometry)
+    }
+    names = {}
+    for record in published_partitions(predictions):
+        pixel = (record["order"], record["pixel"])
+        if record["rows"]:
+            both = fingerprint(photometry=known[pixel], predictions=record["sha256"])
+            names[pixel] = f"{pixel[0]}_{pixel[1]}-{both[:SHA_DIGITS]}"
+    return names
+
+
 def _tally(
-    workspace: Workspace, catalogues: tuple[Catalogue, Catalogue], folder: Path, executor: Executor
+    workspace: Workspace,
+    catalogues: tuple[Catalogue, Catalogue],
+    names: dict[tuple[int, int], str],
+    folder: Path,
+    executor: Executor,
 ) -> Tallies:
     ledger = Ledger(folder / "ledger")
-    done = whole_commits(ledger, folder)
+    done = whole_commits(ledger, folder, names.values())
     photometry, predictions = (str(catalogue.path) for catalogue in catalogues)
-    pixels = catalogues[1].pixels
     tasks = [
-        Task(name, (workspace.job, photometry, predictions, (order, pixel), str(folder)))
-        for order, pixel in pixels
-        if (name := partition_name(order, pixel)) not in done
+        Task(name, (workspace.job, photometry, predictions, pixel, str(folder), name))
+        for pixel, name in names.items()
+        if name not in done
     ]
     _, troubles = map_tasks("summarise: partitions", tally_partition, tasks, executor)
     require_all(troubles, "partitions")
     total = Tallies.create(workspace.job, workspace.survey)
-    for order, pixel in pixels:
-        values = json.loads((folder / "tallies" / f"{partition_name(order, pixel)}.json").read_bytes())
+    for name in names.values():
+        values = json.loads((folder / "tallies" / f"{name}.json").read_bytes())
         total = total.merge(Tallies.from_dict(values, workspace.job))
     return total
 
 
 def tally_partition(
-    job: Job, photometry: str, predictions: str, pixel: tuple[int, int], folder: str
+    job: Job, photometry: str, predictions: str, pixel: tuple[int, int], folder: str, name: str
 ) -> dict[str, Any]:
-    """Tally one partition of the published predictions and select its targets, then commit.
+    """Tally one partition of the published predictions and select its targets, then commit under a name.
 
     Both catalogues are named as versions, so that all partitions are tallied of the same ones.
 
@@ -156,7 +174,7 @@ def tally_partition(
     dict
         ``rows``.
     """
-    survey, name = load_survey(job.survey), partition_name(*pixel)
+    survey = load_survey(job.survey)
     records = read_partition(Path(predictions) / partition_file(*pixel))
     table = read_partition(Path(photometry) / partition_file(*pixel), list(COLUMNS))
     tallies = Tallies.of_partition(records, align(table, records), job, survey)
@@ -172,12 +190,17 @@ def tally_partition(
     return {"rows": records.num_rows}
 
 
-def _target_writer(job: Job, folder: Path, number: int, created: str) -> Callable[[BinaryIO], object]:
+def _target_writer(
+    job: Job, source: tuple[Path, dict[tuple[int, int], str]], number: int, created: str
+) -> Callable[[BinaryIO], object]:
     """Return a function that writes the target catalogue of one programme, partition by partition."""
+    folder, names = source
 
     def chunks() -> Iterator[pa.Table]:
-        for path in sorted((folder / f"targets-{number}").glob("*.parquet"), key=_partition_order):
-            yield pq.read_table(path, schema=target_schema())
+        for pixel in sorted(names, key=_sky_order):
+            yield pq.read_table(
+                folder / f"targets-{number}" / f"{names[pixel]}.parquet", schema=target_schema()
+            )
 
     def write(file: BinaryIO) -> object:
         template = _template(job.submission.template)
@@ -196,8 +219,8 @@ def _template(path: str) -> WeaveTemplate | None:
         raise InputError(f"submission.template: cannot read {path} ({error.strerror})") from error
 
 
-def _partition_order(path: Path) -> tuple[int, ...]:
-    order, pixel = (int(part) for part in path.stem.split("_"))
+def _sky_order(partition: tuple[int, int]) -> tuple[int, int]:
+    order, pixel = partition
     return pixel << 2 * (29 - order), order
 
 

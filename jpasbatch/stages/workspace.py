@@ -42,9 +42,9 @@ READS = {
     "mock": MOCK,
     "ingest": INGEST,
     "train": TRAIN,
-    "evaluate": INGEST | TRAIN | {"name", "title"},
-    "infer": INGEST | TRAIN,
-    "summarise": INGEST | TRAIN | {"name", "title", "counts", "distributions", "targets"},
+    "evaluate": INGEST | TRAIN | {"name", "title", "inference"},
+    "infer": INGEST | TRAIN | {"inference"},
+    "summarise": INGEST | TRAIN | {"inference", "name", "title", "counts", "distributions", "targets"},
 }
 """Tables of the job file on which a stage depends, by itself or through an earlier one."""
 

@@ -280,8 +280,7 @@ def write_metadata(assembly: Assembly, building: Path, point_map: np.ndarray) ->
     rows = write_parquet_metadata(building)
     write_fits_image(point_map, paths.get_point_map_file_pointer(building))
     write_skymap(histogram=point_map, catalog_dir=building)
-    content = json.loads(canonical_json(assembly.description))
-    (building / PROVENANCE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_provenance(building, assembly.description)
     properties = TableProperties.model_validate(
         {
             "catalog_name": building.name,
@@ -300,6 +299,12 @@ def write_metadata(assembly: Assembly, building: Path, point_map: np.ndarray) ->
         }
     )
     properties.to_properties_file(building)
+
+
+def write_provenance(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write what a version was made of, partition by partition, into its folder."""
+    content = json.loads(canonical_json(description))
+    (folder / PROVENANCE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def place_version(building: Path, target: Path) -> None:

@@ -19,15 +19,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.storage.catalogue_assembly import describe, write_provenance
 from jpasbatch.storage.catalogue_collection import (
     POINTER,
     WRITER_LEASE,
     check_name,
+    open_catalogue,
     properties_bytes,
     read_collection,
     swap_collection,
 )
-from jpasbatch.storage.catalogue_partitions import COMPRESSION, HEALPIX_COLUMN
+from jpasbatch.storage.catalogue_partitions import COMPRESSION, HEALPIX_COLUMN, StagedPartition
 from jpasbatch.storage.catalogue_plan import ImportPlan, PartitionOptions, plan_import
 from jpasbatch.storage.catalogue_validation import check_catalogue, strict_problems
 from jpasbatch.storage.files import (
@@ -35,6 +37,7 @@ from jpasbatch.storage.files import (
     fsync_folder,
     fsync_tree,
     remove_if_empty,
+    sha256_file,
     write_atomically,
 )
 
@@ -169,8 +172,23 @@ def _finish(plan: ImportPlan) -> None:
         # What is not valid cannot be resumed: the next call starts clean.
         shutil.rmtree(plan.building, ignore_errors=True)
         raise
+    write_provenance(plan.built / plan.name, _description(plan, expected))
     fsync_tree(plan.built)
     write_atomically(plan.building / _COMPLETE, f"{plan.identity}\n".encode())
+
+
+def _description(plan: ImportPlan, schema: pa.Schema) -> dict[str, Any]:
+    """Return what the catalogue is made of, as that of a catalogue that is published from staged partitions.
+
+    From the hashes follows later which partitions of two versions are the same.
+    """
+    catalogue = open_catalogue(plan.built / plan.name)
+    records = []
+    for (order, pixel), rows in catalogue.rows_by_partition().items():
+        file = catalogue.partition_path(order, pixel)
+        staged = StagedPartition(file, sha256_file(file), rows, file.stat().st_size)
+        records.append(staged.record((order, pixel), catalogue.path, plan.identity))
+    return describe(records, schema, {"import": plan.identity}, map_order=catalogue.map_order)
 
 
 def _place(plan: ImportPlan) -> None:

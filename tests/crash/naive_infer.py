@@ -22,13 +22,13 @@ from jpasbatch.storage.catalogue_partitions import COMPRESSION, ROW_GROUP_ROWS, 
 PAUSE = 0.4  # seconds
 
 
-def naive_partition(inference: infer.Inference, order: int, pixel: int) -> dict[str, Any]:
+def naive_partition(inference: infer.Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
     """Write a partition in place unless it is there."""
     target = naive_version(Path(inference.catalogue).parent) / partition_file(order, pixel)
     if target.exists():
         return {"rows": 0}
     survey = load_survey(inference.survey)
-    features, committee = infer._load(inference.committee, survey)
+    features, committee = infer._load(inference.committee, survey, inference.options)
     path = Path(inference.catalogue) / partition_file(order, pixel)
     table = read_partition(path, list(infer.COLUMNS))
     records, _ = infer.classify(table, survey, features, committee)

@@ -26,14 +26,14 @@ def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
     return paused
 
 
-def slow_classify(inference: infer.Inference, order: int, pixel: int) -> dict[str, Any]:
+def slow_classify(inference: infer.Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
     """Classify a partition; pause before each step of the commit, and after it."""
     with (
         patch.object(catalogue_partitions, "fsync_file", after_a_pause(catalogue_partitions.fsync_file)),
         patch.object(catalogue_partitions, "fsync_folder", after_a_pause(catalogue_partitions.fsync_folder)),
         patch.object(Ledger, "commit", after_a_pause(Ledger.commit)),
     ):
-        result = CLASSIFY(inference, order, pixel)
+        result = CLASSIFY(inference, order, pixel, name)
     time.sleep(PAUSE)
     return result
 

@@ -1,0 +1,81 @@
+"""Which runtime an inference ran in, and what a faster precision cost: part of the record of every run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpasbatch.compute.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.learning.inference import compare_precision
+from jpasbatch.learning.runtimes import InferenceOptions
+from jpasbatch.photometry.features import make_features
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.storage.artefacts import load_committee
+from jpasbatch.storage.catalogue import Catalogue, partition_file, read_partition
+
+if TYPE_CHECKING:
+    from jpasbatch.stages.infer import Inference
+
+PARTITIONS = 8
+"""That are compared: spread evenly over the sky."""
+ROWS = 5_000
+"""Of each of these."""
+
+
+def engine_of(runtime: str, options: InferenceOptions) -> dict[str, Any]:
+    """Return what computes the forward pass: options, runtime and versions."""
+    versions = {package: metadata.version(package) for package in ("numpy", runtime)}
+    return {**asdict(options), "runtime": runtime, "versions": versions}
+
+
+def measure_precision(
+    inference: Inference, catalogue: Catalogue, executor: Executor
+) -> dict[str, Any] | None:
+    """Measure what the precision of a run changes, against float32 on rows of the catalogue itself.
+
+    Returns
+    -------
+    dict or None
+        Of `jpasbatch.learning.inference.compare_precision`, over all rows compared; None in float32, which is the
+        reference.
+
+    Raises
+    ------
+    InputError
+        When a partition is damaged.
+    """
+    if inference.options.precision == "float32":
+        return None
+    chosen = np.unique(np.linspace(0, len(catalogue.pixels) - 1, PARTITIONS).round().astype(int))
+    tasks = [
+        Task(f"precision-{order}_{pixel}", (inference, order, pixel))
+        for order, pixel in (catalogue.pixels[n] for n in chosen)
+    ]
+    results, troubles = map_tasks("infer: precision", compare_partition, tasks, executor)
+    require_all(troubles, "partitions")
+    found = list(results.values())
+    rows = sum(part["rows"] for part in found)
+    return {
+        "rows": rows,
+        "flips": sum(part["flips"] for part in found),
+        "largest_difference": max(part["largest_difference"] for part in found),
+        "mean_difference": sum(part["mean_difference"] * part["rows"] for part in found) / max(rows, 1),
+    }
+
+
+def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
+    """Compare the precision of a run with float32 on the first rows of a partition."""
+    survey = load_survey(inference.survey)
+    manifest, graph = load_committee(Path(inference.committee))
+    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
+    path = Path(inference.catalogue) / partition_file(order, pixel)
+    table = read_partition(path, ["flux", "flux_err"]).slice(0, ROWS)
+    inputs = features(photometry_from_table(table, survey))
+    return compare_precision(graph, inference.options, inputs[np.isfinite(inputs).all(axis=1)])
