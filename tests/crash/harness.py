@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from jpasbatch.storage.files import sha256_file
+from tests.crash.separate_cluster import kill, workers_of
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -33,14 +33,20 @@ class Harness:
         A module of this folder with a ``main``.
     kills : list of str
         What was killed so far.
+    cluster : str
+        Contents of the cluster file.
+    codes : tuple of int
+        Exit codes that the command may have, when it ends by itself.
     """
 
     folder: Path
     module: str
     kills: list[str] = field(default_factory=list)
+    cluster: str = CLUSTER
+    codes: tuple[int, ...] = (0, 3, 75)
 
     def __post_init__(self) -> None:
-        (self.folder / "cluster.toml").write_text(CLUSTER)
+        (self.folder / "cluster.toml").write_text(self.cluster)
 
     @contextmanager
     def start(self, *options: str) -> Iterator[subprocess.Popen[str]]:
@@ -75,7 +81,7 @@ class Harness:
             assert len(codes) < attempts, f"exit codes {codes}: {self.output}"
             with self.start(*options) as process:
                 codes.append(process.wait(PATIENCE))
-            assert codes[-1] in (0, 3, 75), f"exit code {codes[-1]}: {self.output}"
+            assert codes[-1] in self.codes, f"exit code {codes[-1]}: {self.output}"
         return codes
 
     def wait_for(self, process: subprocess.Popen[str], reached: Callable[[], bool]) -> bool:
@@ -88,11 +94,18 @@ class Harness:
             time.sleep(0.005)
         return False
 
+    @staticmethod
+    def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+        """Return the worker processes of a local cluster."""
+        try:
+            return workers_of(psutil.Process(process.pid))
+        except psutil.NoSuchProcess:
+            return []
+
     def kill_worker(self, process: subprocess.Popen[str], chance: random.Random) -> None:
         """SIGKILL one worker process."""
-        workers = [child for child in _children(process.pid) if _is_worker(child)]
-        if workers:
-            chance.choice(sorted(workers, key=lambda one: one.pid)).kill()
+        workers = self.workers(process)
+        if workers and kill(chance.choice(workers)):
             self.kills.append("worker")
 
     def kill_driver(self, process: subprocess.Popen[str]) -> None:
@@ -115,28 +128,3 @@ class Harness:
             os.killpg(leader, signal.SIGKILL)
         except ProcessLookupError:
             return
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return any("spawn_main" in argument for argument in process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
-
-
-def data_files(version: Path) -> dict[str, str]:
-    """Return the SHA-256 of all partitions of a version, by their path in it."""
-    files = sorted((version / "dataset").rglob("*.parquet"))
-    return {path.relative_to(version).as_posix(): sha256_file(path) for path in files}
-
-
-def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """Return the files that are lost, torn, different or extra."""
-    return sorted(path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path))

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import time
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from hats.io.validation import is_valid_catalog
 
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue import current_extension
-from tests.crash.harness import Harness, data_files, differences
+from tests.crash.harness import Harness
+from tests.crash.judgement import data_files, differences
+from tests.crash.kill_runs import kill_run
 from tests.crash.naive_infer import naive_version
 from tests.stages.tiny_run import serial, workspace_of
 
@@ -78,40 +79,17 @@ def test_the_naive_protocol_is_right_when_nothing_is_killed(trained_copy, undist
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_kills_at_random_moments(snapshots, undisturbed, tmp_path, record_property, capsys):
-    """Repeat a failure with JPASBATCH_CRASH_SEED=<the seed that was printed>."""
+def test_kills_at_random_moments(snapshots, tmp_path, capsys):
+    """Repeat a failure with JPASBATCH_CRASH_SEED=<the seed of the run that was printed>; see kill_runs.py."""
     seed = int(os.environ.get("JPASBATCH_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
-    record_property("seed", seed)
-    with capsys.disabled():
-        print(f"\nseed {seed}", flush=True)
-    chance = random.Random(seed)
-    kills: list[str] = []
+    kinds: set[str] = set()
     for number in range(ROUNDS):
-        folder = tmp_path / f"round-{number}"
-        shutil.copytree(snapshots / "trained", folder)
-        harness = Harness(folder, "slow_infer")
-        for _ in range(chance.randint(1, 3)):
-            kill_at_random(harness, chance)
-        codes = harness.finish()
-        check_against(undisturbed, harness)
-        kills += harness.kills
         with capsys.disabled():
-            print(f"round {number}: killed {', '.join(harness.kills)}; then exit {codes}", flush=True)
-        shutil.rmtree(folder)
-    assert {"worker", "driver", "all"} <= set(kills)
-
-
-def kill_at_random(harness: Harness, chance: random.Random) -> None:
-    """Start infer, kill a worker at a random moment, then the driver or everything at another."""
-    before = commits(harness.folder)
-    with harness.start() as process:
-        started = harness.wait_for(
-            process, lambda: commits(harness.folder) > before or (harness.folder / "sky/.building").is_dir()
-        )
-        if not started:
-            return
-        time.sleep(chance.uniform(0, 1.5))
-        harness.kill_worker(process, chance)
-        time.sleep(chance.uniform(0, 2.5))
-        chance.choice([harness.kill_driver, harness.kill_all])(process)
-        time.sleep(chance.choice([0, 0, 0.5]))  # orphans of the driver may go on for a moment
+            print(f"\nseed {seed + number}", flush=True)
+        separate = number % 2 == 0
+        run = kill_run(snapshots, tmp_path / f"run-{number}", seed + number, separate, "slow_infer")
+        with capsys.disabled():
+            print(run["kills"], run["codes"], flush=True)
+        assert not any(run["faults"].values()), run
+        kinds |= set(run["kills"])
+    assert {"worker", "driver", "all"} <= kinds
