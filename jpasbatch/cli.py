@@ -4,7 +4,7 @@ Flags say where and how, never what: the science is in the job file. Heavy libra
 runs, so that ``--help`` answers at once.
 
 Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-75 interrupted or locked, run the same command again; 1, of ``status``, when a stage is not done, and of
+75 interrupted, locked or out of space, run the same command again; 1, of ``status``, when a stage is not done, and of
 ``templates check``, when a class cannot be made.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from jpasbatch import __version__
 from jpasbatch.compute.interruption import stop_on_signals
-from jpasbatch.errors import JpasbatchError, TryAgainError
+from jpasbatch.errors import JpasbatchError, TryAgainError, disk_is_full, no_space
 
 VERBS = {
     "run": "all stages that the job needs, in order",
@@ -37,7 +37,7 @@ TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
-            75 interrupted or locked: run the same command again | 1 status: a stage is not done"""
+            75 interrupted, locked or disk full: run the same command again | 1 status: a stage is not done"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -121,10 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
-        print(
-            f"jpasbatch: the system refused: {error}; repair that and run the same command again",
-            file=sys.stderr,
-        )
+        refused = f"the system refused: {error}; repair that and run the same command again"
+        print(f"jpasbatch: {no_space(error) if disk_is_full(error) else refused}", file=sys.stderr)
         return TryAgainError.exit_code
     except KeyboardInterrupt:
         print(

@@ -6,9 +6,15 @@ code      error                  meaning
 0         (none)                 done, published
 2         `InputError`           configuration or input is wrong; nothing was published
 3         `GapsError`            partitions are quarantined; not published (``--allow-gaps``)
-75        `TryAgainError`        interrupted or lost its cluster; run the same command again
+75        `TryAgainError`        interrupted, lost its cluster, disk full; run the same command again
 ========  =====================  =====================================================
 """
+
+from __future__ import annotations
+
+import errno
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class JpasbatchError(Exception):
@@ -33,6 +39,16 @@ class GapsError(JpasbatchError):
 
 
 class TryAgainError(JpasbatchError):
-    """The run stopped in a resumable state (lost scheduler, signal, lease held elsewhere)."""
+    """The run stopped in a resumable state (lost scheduler, signal, lease held elsewhere, disk full)."""
 
     exit_code = 75
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Return whether the system refused because a disk, or the user's share of it, is full."""
+    return error.errno in NO_SPACE
+
+
+def no_space(error: object) -> TryAgainError:
+    """Return the error to raise when a disk is full: nothing is wrong with the partition that met it first."""
+    return TryAgainError(f"the disk is full: {error}; make room and run the same command again to go on")

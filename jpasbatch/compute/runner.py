@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
 from jpasbatch.compute.interruption import stop_requested
-from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.errors import InputError, TryAgainError, disk_is_full, no_space
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -64,7 +64,8 @@ def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str
     Returns
     -------
     (str, object)
-        ``("done", result)``, ``("refused", message)`` or ``("failed", message with the last lines)``.
+        ``("done", result)``, ``("refused", message)``, ``("full", message)`` when a disk is, or ``("failed", message
+        with the last lines)``.
     """
     try:
         return "done", function(*arguments)
@@ -72,8 +73,14 @@ def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str
         return "refused", str(error)
     except (KeyboardInterrupt, SystemExit):
         raise
+    except OSError as error:
+        return ("full", str(error)) if disk_is_full(error) else _failure(error)
     except BaseException as error:  # a Rust panic is a BaseException and does not pickle
-        return "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
+        return _failure(error)
+
+
+def _failure(error: BaseException) -> tuple[str, str]:
+    return "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
 
 
 def run_tasks(
@@ -105,7 +112,7 @@ def run_tasks(
     Raises
     ------
     TryAgainError
-        When the scheduler or all workers are lost, or the run is interrupted.
+        When the scheduler or all workers are lost, a disk is full, or the run is interrupted.
     """
 
     def tick() -> None:
@@ -137,6 +144,8 @@ def _run_serially(
         for _ in range(ATTEMPTS):
             status, result = guard(function, task.arguments)
             tick()
+            if status == "full":
+                raise no_space(result)
             if status != "failed":
                 break
         yield Outcome(task.key, status, result)  # type: ignore[arg-type]
@@ -264,6 +273,8 @@ def _settle(window: _Window, future: Future, suspects: list[Task]) -> Outcome | 
         window.submit(task)
         return None
     future.release()
+    if status == "full":
+        raise no_space(result)
     if status == "failed" and window.submit_again(task):
         return None
     return Outcome(task.key, status, result)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ from jpasbatch.storage.catalogue_partitions import (
     read_partition,
 )
 from jpasbatch.storage.catalogue_validation import check_catalogue, check_index
-from jpasbatch.storage.files import fsync_folder, fsync_tree, sha256_file
+from jpasbatch.storage.files import fsync_folder, fsync_tree, naming, sha256_file
 from jpasbatch.storage.ledger import canonical_json, fingerprint, without_undefined
 
 RECORD_KEYS = ("order", "pixel", "rows", "bytes", "sha256", "path", "fingerprint", "quarantined")
@@ -38,6 +39,8 @@ DESCRIBED_KEYS = tuple(key for key in RECORD_KEYS if key != "path")
 REQUIRED_COLUMNS = (HEALPIX_COLUMN, "object_id", "ra", "dec")
 PROVENANCE = "provenance.json"
 SHORT = 12
+
+_ATTEMPT = "[0-9a-f]" * 32
 
 Pixel = tuple[int, int]
 
@@ -166,15 +169,32 @@ def ensure_version(collection: Path, name: str, assembly: Assembly) -> Path:
         When a file is not what its record says, or the version was placed before and is damaged.
     """
     version = assembly.version(name)
-    target, building = collection / version, collection / BUILDING / version
-    if target.is_dir():
+    target = collection / version
+    if target.is_dir() or not _build_version(assembly, target):
         _check_version(target, assembly)
-    else:
+    for attempt in (collection / BUILDING).glob(_ATTEMPT):  # this one, and what crashes left
+        shutil.rmtree(attempt, ignore_errors=True)
+    return target
+
+
+def _build_version(assembly: Assembly, target: Path) -> bool:
+    """Build a version in a folder that nobody else has and place it; return False when another one was faster.
+
+    The lease keeps others out; where a file system's locks do not (two hosts, a network), two versions that are
+    built in one folder would mix.
+    """
+    building = target.parent / BUILDING / uuid4().hex / target.name
+    with naming(building):
         point_map = link_partitions(assembly, building)
         write_metadata(assembly, building, point_map)
         check_catalogue(building, assembly.schema, assembly.rows)
-        place_version(building, target)
-    return target
+        try:
+            place_version(building, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
+    return True
 
 
 def _check_version(version: Path, assembly: Assembly) -> None:
@@ -201,7 +221,6 @@ def link_partitions(assembly: Assembly, building: Path) -> np.ndarray:
     ndarray of int64, shape (12 * 4**map_order,)
         Objects in each nested pixel.
     """
-    shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     point_map = np.zeros(12 * 4**assembly.map_order, dtype=np.int64)
     for record in assembly.records:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
-from jpasbatch.storage.files import fsync_file, fsync_folder, sha256_file
+from jpasbatch.storage.files import fsync_file, fsync_folder, naming, sha256_file
 
 HEALPIX_COLUMN = "_healpix_29"
 HEALPIX_ORDER = 29
@@ -136,8 +136,11 @@ def write_partition(table: pa.Table, staging_folder: Path, name: str) -> StagedP
     path = staging_folder / f"{name}-{uuid4().hex}.parquet"
     aside = path.with_name(f".{path.name}.tmp")
     try:
-        pq.write_table(table, aside, row_group_size=ROW_GROUP_ROWS, **COMPRESSION, **encodings(table.schema))
-        fsync_file(aside)
+        with naming(path):
+            pq.write_table(
+                table, aside, row_group_size=ROW_GROUP_ROWS, **COMPRESSION, **encodings(table.schema)
+            )
+            fsync_file(aside)
         staged = StagedPartition(path, sha256_file(aside), table.num_rows, aside.stat().st_size)
         aside.replace(path)
     finally:

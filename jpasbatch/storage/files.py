@@ -68,8 +68,19 @@ def remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add a path to an error of the system within the block that names none, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def _write_and_flush(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+    with naming(path), path.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -84,9 +95,10 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_name(path)
     try:
-        yield temporary
-        fsync_file(temporary)
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            fsync_file(temporary)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_folder(path.parent)

@@ -1,5 +1,6 @@
 """The runner on real worker processes, and its serial twin."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -98,6 +99,17 @@ def test_other_exceptions_are_tried_three_times(executor, tmp_path):
     assert found.status == "failed"
     assert "ZeroDivisionError: no rows" in found.result
     assert len((tmp_path / "always").read_text()) == ATTEMPTS
+
+
+def fill(number: int) -> int:
+    if number == 3:
+        raise OSError(errno.ENOSPC, "No space left on device", "/survey/staged.parquet")
+    return number
+
+
+def test_a_full_disk_stops_the_run_and_blames_no_task(executor):
+    with pytest.raises(TryAgainError, match=r"disk is full: .*'/survey/staged.parquet'; make room"):
+        outcomes(executor, fill, *((number,) for number in range(200)))
 
 
 def test_panics_that_do_not_pickle_are_messages(executor):

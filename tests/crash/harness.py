@@ -37,6 +37,8 @@ class Harness:
         Contents of the cluster file.
     codes : tuple of int
         Exit codes that the command may have, when it ends by itself.
+    log : str
+        Name of the file in the folder that holds what the command prints.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Harness:
     kills: list[str] = field(default_factory=list)
     cluster: str = CLUSTER
     codes: tuple[int, ...] = (0, 3, 75)
+    log: str = "output.txt"
 
     def __post_init__(self) -> None:
         (self.folder / "cluster.toml").write_text(self.cluster)
@@ -59,7 +62,7 @@ class Harness:
         command += ["infer", str(self.folder / "tiny.toml"), "--output", str(self.folder)]
         command += options or ["--cluster", str(self.folder / "cluster.toml")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(HERE)])}
-        with (self.folder / "output.txt").open("w") as output:
+        with (self.folder / self.log).open("w") as output:
             process = subprocess.Popen(
                 command, env=environment, stdout=output, stderr=output, text=True, start_new_session=True
             )
@@ -72,7 +75,7 @@ class Harness:
     @property
     def output(self) -> str:
         """What the last command printed."""
-        return (self.folder / "output.txt").read_text()
+        return (self.folder / self.log).read_text()
 
     def finish(self, *options: str, attempts: int = 4) -> list[int]:
         """Run the command until it exits with 0, and return the exit codes; on the cluster by default."""
