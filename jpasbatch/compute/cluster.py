@@ -205,6 +205,9 @@ def _open_local(options: LocalCluster) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.scheduler.no-workers-timeout": f"{options.no_workers_timeout}s",
         "distributed.admin.large-graph-warning-threshold": "1MB",
+        # Dask looks this long after a worker's death whether it is there, and closes its nanny when it is not: also
+        # when it died again and is starting. Workers that die often then end as no worker at all.
+        "distributed.deploy.lost-worker-timeout": "365 days",
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()},
     }
     with config.set(settings), ExitStack() as stack:

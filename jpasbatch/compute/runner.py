@@ -201,6 +201,7 @@ class _Window:
 
         try:
             ended = cast(Any, wait(list(self.tasks), timeout=TICK_SECONDS, return_when="FIRST_COMPLETED"))
+            self.idle_since = None  # there was a worker, also where none was seen between two deaths
             return list(ended.done)
         except TimeoutError:
             self._check_workers()
@@ -266,6 +267,8 @@ def _settle(window: _Window, future: Future, suspects: list[Task]) -> Outcome | 
     try:
         status, result = future.result()
     except Exception as error:  # the worker that held the result died meanwhile; the type varies
+        if future.status == "error":  # and so did those that computed it again
+            return _settle_error(window, future, task, suspects)
         log.warning(
             "the result of %s was lost with its worker (%s); it runs again", task.key, type(error).__name__
         )

@@ -80,7 +80,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _write_and_flush(path: Path, data: bytes) -> None:
-    with naming(path), path.open("xb") as file:
+    with path.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -128,7 +128,8 @@ def create_once(path: Path, data: bytes) -> bool:
     """
     temporary = temporary_name(path)
     try:
-        _write_and_flush(temporary, data)
+        with naming(path):
+            _write_and_flush(temporary, data)
         try:
             os.link(temporary, path)
         except FileExistsError:
