@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.column_tables import write_column_table
 from jpasbatch.storage.csv_tables import iterate_csv, read_filter_csv
 from jpasbatch.storage.fits_tables import iterate_fits, write_cefca_tile
 from jpasbatch.storage.parquet_tables import iterate_parquet
 from jpasbatch.storage.table_columns import bands_agree
 from jpasbatch.storage.votable_tables import iterate_votable
 
-__all__ = ["EXTENSIONS", "RawTable", "iterate_raw", "list_tables", "write_cefca_tile"]
+__all__ = ["EXTENSIONS", "RawTable", "iterate_raw", "list_tables", "write_cefca_tile", "write_published"]
 
 READERS = {
     ".fits": iterate_fits,
@@ -66,6 +69,36 @@ def iterate_raw(
     listed = None if filter_table is None else read_filter_csv(Path(filter_table))
     for raw in reader(path, survey, chunk_rows):
         yield bands_agree(raw, listed, survey)
+
+
+def write_published(
+    folder: Path, stem: str, rows: dict[str, np.ndarray], survey: Survey, origin: str = ""
+) -> Path:
+    """Write a table in the form in which a survey publishes its own, and return its path.
+
+    Parameters
+    ----------
+    folder, stem
+        Where, and the name without its extension: ``.fits`` for vectors, ``.parquet`` for columns.
+    rows : dict of str to ndarray
+        As `write_cefca_tile` and `write_column_table` take them; flags and stellarity may be missing.
+    survey : Survey
+    origin : str
+        What the rows are: kept in the metadata of Parquet.
+    """
+    if survey.catalogue.layout == "columns":
+        path = folder / f"{stem}.parquet"
+        write_column_table(path, rows, survey, origin)
+        return path
+    number = len(rows["number"])
+    unknown = {
+        "flags": np.zeros(number, dtype=np.int32),
+        "mask_flags": np.zeros(number, dtype=np.int32),
+        "class_star": np.full(number, np.nan, dtype=np.float32),
+    }
+    path = folder / f"{stem}.fits"
+    write_cefca_tile(path, unknown | rows, survey)
+    return path
 
 
 def list_tables(path: Path | str) -> list[Path]:
