@@ -33,6 +33,7 @@ from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.training import TrainingPlan
 from jpasbatch.learning.trees import BoostedTrees, RandomForest
+from jpasbatch.mocks.broadband.options import BroadbandSky
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.mocks.template_options import TemplateSky
@@ -215,7 +216,7 @@ class CommitteeSection(Section):
 Model = Annotated[
     MultilayerPerceptron | ResidualNetwork | RandomForest | BoostedTrees, Field(discriminator="kind")
 ]
-Mock = Annotated[MockSky | ObservedSpectra | TemplateSky, Field(discriminator="kind")]
+Mock = Annotated[MockSky | ObservedSpectra | TemplateSky | BroadbandSky, Field(discriminator="kind")]
 
 
 class Job(Section):

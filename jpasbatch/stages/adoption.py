@@ -61,6 +61,21 @@ def set_folder(workspace: Workspace, mock: Mapping[str, Any], name: str, key: st
     return workspace.folder / sets[name]["path"]
 
 
+def mock_part(workspace: Workspace, mock: Mapping[str, Any], name: str, key: str) -> Path:
+    """Return where a part of the job's mock lies: a set's collection, or a folder of tables.
+
+    Parameters and errors as for `set_folder`.
+    """
+    if makes_sets(mock):
+        return set_folder(workspace, mock, name, key)
+    if name not in mock["rows"]:
+        raise InputError(
+            f"{key} asks for the part '{name}' of the mock, which made: {', '.join(sorted(mock['rows']))}. Name one of "
+            f"these, or let [mock] make '{name}' and run `jpasbatch mock JOB.toml` again"
+        )
+    return workspace.folder / mock["folder"] / name
+
+
 def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
     """Publish a set of the job's mock as its catalogue, and return the record of the stage ``ingest``.
 

@@ -33,7 +33,7 @@ from jpasbatch.products.evaluation_report import render_evaluation
 from jpasbatch.products.evaluation_tables import score_rows, to_markdown, to_table
 from jpasbatch.products.examples import Example
 from jpasbatch.products.plot_style import bin_label, class_label
-from jpasbatch.stages.adoption import makes_sets, set_folder
+from jpasbatch.stages.adoption import makes_sets, mock_part
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.precision import engine_of
@@ -108,12 +108,12 @@ def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
     found = {name: Path(path) for name, path in job.samples.tests.items()}
     if not found:
         mock = workspace.require("mock") if job.mock is not None else {}
-        if not makes_sets(mock):
+        if not (makes_sets(mock) or "test" in mock.get("rows", {})):
             raise InputError(
                 f"job '{job.name}' names no test sample; add [samples.tests] with a name and a path, or a mock that "
                 "makes a test set"
             )
-        found["test"] = set_folder(workspace, mock, "test", "evaluate (without [samples.tests])")
+        found["test"] = mock_part(workspace, mock, "test", "evaluate (without [samples.tests])")
     if job.committee.artefact is None:
         found[VALIDATION] = sample_path(workspace, VALIDATION)
     return found

@@ -28,7 +28,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
-from jpasbatch.stages.adoption import PHOTOMETRY, adopt_set, is_published, makes_sets
+from jpasbatch.stages.adoption import PHOTOMETRY, adopt_set, is_published, makes_sets, mock_part
 from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
 from jpasbatch.stages.duplicates import find_duplicates
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -106,12 +106,7 @@ def _input_path(workspace: Workspace) -> Path:
     if section.input is not None:
         return Path(section.input)
     mock = workspace.require("mock")
-    if section.sample is not None:
-        raise InputError(
-            f"[catalogue] sample = '{section.sample}': the job's mock is of kind '{mock['kind']}', which makes one "
-            "catalogue and no sets; remove that key, or use [mock] kind = 'templates'"
-        )
-    return workspace.folder / mock["folder"] / "survey"
+    return mock_part(workspace, mock, section.sample or "survey", "[catalogue] sample")
 
 
 def _hash_files(files: list[Path], executor: Executor) -> dict[str, str]:

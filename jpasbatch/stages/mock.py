@@ -1,12 +1,13 @@
 """Stage ``mock``: write the job's mock sky, or real spectra seen through the filters, as survey tables.
 
 A mock that descends from a template pack is made by `jpasbatch.stages.mock_sets`. The tables of the others have
-the form in which CEFCA publishes catalogues, so that a mock enters by the same door as real
+the form in which their survey publishes catalogues, so that a mock enters by the same door as real
 data. Each fingerprint has its own folder: tables of two mocks never lie side by side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -16,14 +17,18 @@ import numpy as np
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.broadband.options import BroadbandSky
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.mocks.template_options import TemplateSky
-from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace, stopwatch
-from jpasbatch.storage.files import sha256_file, written_aside
+from jpasbatch.storage.files import sha256_file
 from jpasbatch.storage.ledger import code_fingerprint, fingerprint
+
+TableMock = MockSky | ObservedSpectra | BroadbandSky
+"""Kinds of mock that are written as tables."""
 
 SURVEY, TRAINING, VALIDATION = "survey", "training", "validation"
 
@@ -75,15 +80,19 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return workspace.finish("mock", identity, elapsed[0], content)
 
 
-def _parts(options: MockSky | ObservedSpectra) -> list[tuple[str, int]]:
+def _parts(options: TableMock) -> list[tuple[str, int]]:
     """Return what is to be written; the long parts first, so that no worker ends up alone with them."""
     if isinstance(options, ObservedSpectra):
         return [(SURVEY, 0)]
+    if isinstance(options, BroadbandSky):
+        from jpasbatch.mocks.broadband.tables import table_count
+
+        return [(name, table) for name in options.sets for table in range(table_count(options, name))]
     return [(TRAINING, 0), (VALIDATION, 0), *((SURVEY, tile) for tile in range(options.tiles))]
 
 
-def _input_hashes(options: MockSky | ObservedSpectra) -> dict[str, str]:
-    folders = [options.filters] if options.filters else []
+def _input_hashes(options: TableMock) -> dict[str, str]:
+    folders = [options.filters] if not isinstance(options, BroadbandSky) and options.filters else []
     if isinstance(options, ObservedSpectra):
         folders.append(options.spectra)
     hashes = {}
@@ -103,7 +112,7 @@ def _input_hashes(options: MockSky | ObservedSpectra) -> dict[str, str]:
 
 
 def write_mock_table(
-    options: MockSky | ObservedSpectra, survey_name: str, part: str, index: int, folder: str
+    options: TableMock, survey_name: str, part: str, index: int, folder: str
 ) -> dict[str, Any]:
     """Make one table and write it whole: aside, fsynced, renamed.
 
@@ -112,18 +121,25 @@ def write_mock_table(
     dict
         ``part``, ``rows`` and ``path``.
     """
-    from jpasbatch.mocks.sky import mock_sample, mock_tile, observed_spectra_table
-    from jpasbatch.storage.tables import write_cefca_tile
+    from jpasbatch.storage.tables import write_published
 
     survey = load_survey(survey_name)
+    rows = cast(dict[str, np.ndarray], _make_rows(options, survey, part, index))
+    target = Path(folder) / part
+    target.mkdir(parents=True, exist_ok=True)
+    origin = "observed spectra" if isinstance(options, ObservedSpectra) else f"mock, {options.kind}"
+    path = write_published(target, f"{part}_{index:04d}", rows, survey, origin)
+    return {"part": part, "rows": len(rows["ra"]), "path": str(path)}
+
+
+def _make_rows(options: TableMock, survey: Survey, part: str, index: int) -> Mapping[str, Any]:
+    from jpasbatch.mocks.broadband.tables import make_table
+    from jpasbatch.mocks.sky import mock_sample, mock_tile, observed_spectra_table
+
+    if isinstance(options, BroadbandSky):
+        return make_table(options, survey, part, index)
     if isinstance(options, ObservedSpectra):
-        table = observed_spectra_table(options, survey)
-    elif part == SURVEY:
-        table = mock_tile(options, survey, index)
-    else:
-        table = mock_sample(options, survey, part)
-    target = Path(folder) / part / f"{part}_{index:04d}.fits"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(target) as aside:
-        write_cefca_tile(aside, cast(dict[str, np.ndarray], table), survey)
-    return {"part": part, "rows": len(table["ra"]), "path": str(target)}
+        return observed_spectra_table(options, survey)
+    if part == SURVEY:
+        return mock_tile(options, survey, index)
+    return mock_sample(options, survey, part)

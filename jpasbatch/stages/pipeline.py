@@ -12,6 +12,7 @@ from typing import Any
 from jpasbatch.compute.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.config import Job, load_cluster, load_job
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.broadband.options import BroadbandSky
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.survey_tally import check_products
@@ -137,6 +138,8 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _makes_test(job: Job) -> bool:
+    if isinstance(job.mock, BroadbandSky):
+        return job.mock.labelled.test > 0
     return isinstance(job.mock, TemplateSky) and job.mock.samples.test > 0
 
 

@@ -17,7 +17,7 @@ from jpasbatch.config import Job
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.stages.adoption import makes_sets, set_folder
+from jpasbatch.stages.adoption import mock_part
 from jpasbatch.stages.workspace import Workspace
 from jpasbatch.storage.catalogue import catalogue_identity, open_catalogue, read_partition
 from jpasbatch.storage.files import sha256_file
@@ -42,10 +42,7 @@ def sample_path(workspace: Workspace, part: str) -> Path:
     named = getattr(workspace.job.samples, part)
     if named is not None:
         return Path(named)
-    mock = workspace.require("mock")
-    if makes_sets(mock):
-        return set_folder(workspace, mock, part, "train (without [samples])")
-    return workspace.folder / mock["folder"] / part
+    return mock_part(workspace, workspace.require("mock"), part, "train (without [samples])")
 
 
 def list_sample(path: Path) -> list[Path]:

@@ -86,13 +86,18 @@ def sky_kind(workspace: Workspace) -> str:
     return "spectra" if job.mock.kind == "spectra" else "mock"
 
 
+MOCK_TITLES = {
+    "builtin": "Mock sky: for demonstration, not for science",
+    "templates": "Mock sky that descends from a template pack (see mock/realism.html)",
+    "broadband": "Mock of modelled galaxies and active nuclei: no observed object is in it",
+}
+
+
 def mock_title(workspace: Workspace) -> str:
     """Return the first line of the banner of a mock sky; empty where the sky is none."""
     if sky_kind(workspace) != "mock" or workspace.job.mock is None:
         return ""
-    if workspace.job.mock.kind == "builtin":
-        return "Mock sky: for demonstration, not for science"
-    return "Mock sky that descends from a template pack (see mock/realism.html)"
+    return MOCK_TITLES[workspace.job.mock.kind]
 
 
 def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple[str, ...]:

@@ -185,10 +185,14 @@ def test_a_set_that_was_not_made_is_refused_by_name(run):
         run_ingest(run('sample = "held_out"'), serial())
 
 
-def test_a_mock_without_sets_has_no_sample(run):
-    workspace = run('sample = "survey"')
-    record_mock(workspace, {}, kind="builtin", folder="work/mock/ab")
-    with pytest.raises(InputError, match=r"sample = 'survey': the job's mock is of kind 'builtin'"):
+def test_of_a_mock_that_writes_tables_a_part_can_be_the_catalogue(run):
+    workspace = run('sample = "test"')
+    record_mock(workspace, {}, kind="builtin", folder="work/mock/ab", rows={"survey": 9, "training": 9})
+    message = r"sample asks for the part 'test' of the mock, which made: survey, training\. Name one"
+    with pytest.raises(InputError, match=message):
+        run_ingest(workspace, serial())
+    record_mock(workspace, {}, kind="builtin", folder="work/mock/ab", rows={"test": 9})
+    with pytest.raises(InputError, match=r"work/mock/ab/test.*no such file or folder"):
         run_ingest(workspace, serial())
 
 
