@@ -23,6 +23,7 @@ from jpasbatch.errors import JpasbatchError, TryAgainError, disk_is_full, no_spa
 
 VERBS = {
     "run": "all stages that the job needs, in order",
+    "update": "all stages again, but of the catalogue only what new files, models or options changed",
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
     "train": "train the committee",

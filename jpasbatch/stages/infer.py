@@ -184,7 +184,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     )
     unchanged = workspace.unchanged("infer", identity)
     if unchanged and not unchanged["gaps"] and is_published(workspace, unchanged["predictions"]):
-        return {**unchanged, "recomputed": 0}
+        return {**unchanged, "recomputed": 0, "changed": []}
     changed = changed_parts(workspace.record("infer"), {**parts, "catalogue": catalogue.name})
     folder = workspace.run_folder("infer", base)
     inference = Inference(

@@ -1,6 +1,7 @@
 """Stage ``ingest``: survey tables in, a HATS catalogue of canonical photometry out.
 
-A mock that is made by partition needs none of this; see `jpasbatch.stages.adoption`.
+A mock that is made by partition needs none of this; see `jpasbatch.stages.adoption`. What arrives later is added by
+`jpasbatch.stages.arrivals`.
 
 Each input file is read once, checked row by row and written aside as canonical Parquet; rows that cannot be
 used go to the quarantine with their reason. Only when every file is clean does hats-import partition the
@@ -9,6 +10,7 @@ result, so that an error in the last file never leaves half a catalogue, and the
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -29,6 +31,8 @@ from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
 from jpasbatch.stages.adoption import PHOTOMETRY, adopt_set, is_published, makes_sets, mock_part
+from jpasbatch.stages.arrivals import grow_catalogue, new_files
+from jpasbatch.stages.changes import changed_parts, digests
 from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
 from jpasbatch.stages.duplicates import find_duplicates
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -37,6 +41,8 @@ from jpasbatch.storage.catalogue import import_tables, open_catalogue
 from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.tables import iterate_raw, list_tables
+
+log = logging.getLogger(__name__)
 
 
 def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -51,54 +57,114 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     section = workspace.job.catalogue
     if section.input is None and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
-    files = list_tables(_input_path(workspace))
+    root = _input_path(workspace)
+    files = {_label(path, root): path for path in list_tables(root)}
     hashes = _hash_files(files, executor)
-    identity = fingerprint(
-        inputs=[[str(path), hashes[str(path)]] for path in files],
-        filter_table=sha256_file(Path(section.filter_table)) if section.filter_table else None,
-        options=section.model_dump(exclude={"input": True, "filter_table": True, "partitions": {"progress"}}),
-        survey=repr(workspace.survey),
-        code=code_fingerprint("photometry", "storage", "stages.ingest", "stages.duplicates"),
-    )
+    parts = {
+        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
+        "options": section.model_dump(
+            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
+        ),
+        "survey": repr(workspace.survey),
+        "code": code_fingerprint(
+            "photometry", "storage", "stages.ingest", "stages.duplicates", "stages.arrivals"
+        ),
+    }
+    identity = fingerprint(inputs=hashes, **parts)
     unchanged = workspace.unchanged("ingest", identity)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
-        return unchanged
+        return {**unchanged, "new_partitions": 0}
+    before = workspace.record("ingest")
+    arrived, reason = new_files(before, changed_parts(before, parts), hashes)
+    arrived = (
+        arrived if workspace.incremental and before and is_published(workspace, before["catalogue"]) else []
+    )
     folder = workspace.run_folder("ingest", identity)
     with stopwatch() as elapsed:
-        records = _normalise_files(files, workspace, folder, executor)
+        read = [files[label] for label in arrived or files]
+        records = _normalise_files(read, workspace, folder, executor)
         records = _settle_duplicates(records, section, folder)
-        # before the import, so that the reasons can be read when no row is left to import
-        quarantine = publish_quarantine(
-            [folder / "rejected" / record["name"] for record in records],
-            workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet",
+        if arrived:
+            log.info("ingest: %d new files for the catalogue that is there", len(arrived))
+            content = _grow(workspace, before or {}, records, identity, executor)
+        else:
+            if workspace.incremental:
+                log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
+            content = _import(workspace, records, identity, executor)
+    content |= {"files": len(files), "inputs": hashes, "parts": digests(parts), "cuts": asdict(section.cuts)}
+    record = workspace.finish("ingest", identity, elapsed[0], content)
+    shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
+    shutil.rmtree(folder / "indexed", ignore_errors=True)
+    return record
+
+
+def _import(
+    workspace: Workspace, records: list[dict[str, Any]], identity: str, executor: Executor
+) -> dict[str, Any]:
+    """Partition all accepted rows, publish them, and return what is recorded of it."""
+    section, folder = workspace.job.catalogue, workspace.run_folder("ingest", identity)
+    # before the import, so that the reasons can be read when no row is left to import
+    quarantine = publish_quarantine(
+        [folder / "rejected" / record["name"] for record in records], _quarantine(workspace, identity)
+    )
+    rows = sum(record["accepted"] for record in records)
+    with borrow_client(executor) as client:
+        catalogue = import_tables(
+            client,
+            [folder / "accepted" / record["name"] for record in records if record["accepted"]],
+            workspace.sky,
+            f"{PHOTOMETRY}-{identity[:SHORT]}",
+            replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
+            rows,
         )
-        rows = sum(record["accepted"] for record in records)
-        with borrow_client(executor) as client:
-            catalogue = import_tables(
-                client,
-                [folder / "accepted" / record["name"] for record in records if record["accepted"]],
-                workspace.sky,
-                f"{PHOTOMETRY}-{identity[:SHORT]}",
-                replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
-                rows,
-            )
-        published = open_catalogue(catalogue)
-        if published.rows != rows:
-            raise InputError(f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; remove it")
-    content = {
+    published = open_catalogue(catalogue)
+    if published.rows != rows:
+        raise InputError(f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; remove it")
+    return {
         "catalogue": str(catalogue.relative_to(workspace.folder)),
-        "files": len(files),
         "rows_in": sum(record["rows"] for record in records),
         "rows_out": rows,
         "quarantined": sum(quarantine.values()),
         "reasons": quarantine,
         "partitions": len(published.pixels),
-        "cuts": asdict(section.cuts),
-        "notes": sorted({note for record in records for note in record["notes"]}),
+        "new_partitions": len(published.pixels),
+        "notes": _notes(records),
     }
-    record = workspace.finish("ingest", identity, elapsed[0], content)
-    shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
-    return record
+
+
+def _grow(
+    workspace: Workspace,
+    before: dict[str, Any],
+    records: list[dict[str, Any]],
+    identity: str,
+    executor: Executor,
+) -> dict[str, Any]:
+    """Let the catalogue take the accepted rows, publish it, and return what is recorded of it."""
+    folder = workspace.run_folder("ingest", identity)
+    accepted = [folder / "accepted" / record["name"] for record in records if record["accepted"]]
+    grown = grow_catalogue(workspace, accepted, folder, identity, executor)
+    rejected = [folder / "rejected" / record["name"] for record in records]
+    # one table tells of every row that is not in the catalogue, whenever it came
+    earlier = _quarantine(workspace, before["fingerprint"])
+    quarantine = publish_quarantine([earlier, *rejected, *grown.rejected], _quarantine(workspace, identity))
+    return {
+        "catalogue": str(grown.catalogue.path.relative_to(workspace.folder)),
+        "rows_in": before["rows_in"] + sum(record["rows"] for record in records),
+        "rows_out": grown.catalogue.rows,
+        "quarantined": sum(quarantine.values()),
+        "reasons": quarantine,
+        "partitions": len(grown.catalogue.pixels),
+        "new_partitions": grown.touched,
+        "notes": sorted({*before["notes"], *_notes(records)}),
+    }
+
+
+def _notes(records: list[dict[str, Any]]) -> list[str]:
+    return sorted({note for record in records for note in record["notes"]})
+
+
+def _quarantine(workspace: Workspace, identity: str) -> Path:
+    return workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet"
 
 
 def _input_path(workspace: Workspace) -> Path:
@@ -109,16 +175,25 @@ def _input_path(workspace: Workspace) -> Path:
     return mock_part(workspace, mock, section.sample or "survey", "[catalogue] sample")
 
 
-def _hash_files(files: list[Path], executor: Executor) -> dict[str, str]:
-    tasks = [Task(f"hash-{index}", (str(path),)) for index, path in enumerate(files)]
+def _label(path: Path, root: Path) -> str:
+    """Return a file's name within the input folder, by which it is known wherever that folder lies."""
+    resolved = root.resolve()
+    if path == resolved:
+        return path.name
+    return path.relative_to(resolved).as_posix() if path.is_relative_to(resolved) else str(path)
+
+
+def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
+    """Return the SHA-256 of each file by its label, in the order of the labels."""
+    tasks = [Task(f"hash-{index}", (label, str(path))) for index, (label, path) in enumerate(files.items())]
     results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
     require_all(troubles, "input files")
-    return {result["path"]: result["sha256"] for result in results.values()}
+    return dict(sorted((result["label"], result["sha256"]) for result in results.values()))
 
 
-def hash_table(path: str) -> dict[str, Any]:
-    """Return the path and the sha256 of an input file."""
-    return {"path": path, "sha256": sha256_file(Path(path))}
+def hash_table(label: str, path: str) -> dict[str, Any]:
+    """Return the label and the sha256 of an input file."""
+    return {"label": label, "sha256": sha256_file(Path(path))}
 
 
 def _normalise_files(
@@ -128,7 +203,7 @@ def _normalise_files(
     names = {
         path: f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet" for index, path in enumerate(files)
     }
-    done = whole_commits(ledger, folder)
+    done = whole_commits(ledger, folder, names.values())
     tasks = [
         Task(name, (str(path), name, workspace.job.survey, workspace.job.catalogue, str(folder)))
         for path, name in names.items()

@@ -73,7 +73,8 @@ def run_verb(
     """
     workspace = open_workspace(job_file, output, data, allow_gaps)
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
-    stages = needed_stages(workspace) if verb == "run" else (verb,)
+    workspace = replace(workspace, incremental=verb == "update")
+    stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,
@@ -170,10 +171,10 @@ def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str,
 
 REPORTED = {
     "mock": ("rows",),
-    "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions"),
+    "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "weighted_f1"),
-    "infer": ("partitions", "recomputed", "rows_out", "quarantined"),
+    "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "precision"),
     "summarise": ("counts", "targets"),
 }
 
@@ -191,6 +192,8 @@ def _short(value: Any) -> str:
         return "(" + ", ".join(f"{key} {_short(item)}" for key, item in value.items()) + ")"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list):
+        return "(" + ", ".join(map(str, value)) + ")"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

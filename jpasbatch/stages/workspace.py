@@ -57,6 +57,7 @@ class Workspace:
     survey: Survey
     folder: Path
     allow_gaps: bool = False
+    incremental: bool = False
 
     @property
     def sky(self) -> Path:

@@ -7,6 +7,8 @@ module                      what it knows
 `catalogue_collection`      the folder of versions and its pointer
 `catalogue_plan`            what an import is: options, inspected inputs, names
 `catalogue_import`          hats-import: Parquet files into a primary catalogue and its margin
+`catalogue_margin`          the margin of a version, by hats-import
+`catalogue_growth`          which partitions new rows touch
 `catalogue_assembly`        staged partitions into a version that is verified
 `catalogue_primary`         such a version as primary catalogue
 `catalogue_publication`     such a version as extension
@@ -18,6 +20,7 @@ functions, because they take seconds to import and a worker that reads a partiti
 """
 
 from jpasbatch.storage.catalogue_collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue_growth import GrownPartition, plan_growth
 from jpasbatch.storage.catalogue_import import import_tables
 from jpasbatch.storage.catalogue_partitions import (
     StagedPartition,
@@ -36,6 +39,7 @@ from jpasbatch.storage.catalogue_publication import publish_extension
 
 __all__ = [
     "Catalogue",
+    "GrownPartition",
     "PartitionOptions",
     "PrimaryOptions",
     "StagedPartition",
@@ -44,6 +48,7 @@ __all__ = [
     "import_tables",
     "open_catalogue",
     "partition_file",
+    "plan_growth",
     "publish_extension",
     "publish_primary",
     "published_partitions",

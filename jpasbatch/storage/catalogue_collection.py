@@ -79,6 +79,10 @@ class Catalogue:
             raise InputError(f"{self.path}: coverage of order {order}; allowed is 0 to {self.map_order}.")
         return np.unique(np.flatnonzero(read_point_map(self.path)) >> 2 * (self.map_order - order))
 
+    def counts(self) -> np.ndarray:
+        """Return the number of objects in each nested pixel of the map, int64 (12 * 4**map_order,)."""
+        return read_point_map(self.path)
+
     def rows_by_partition(self) -> dict[tuple[int, int], int]:
         """Return the number of rows of each partition, from the map of counts (no partition is read)."""
         counts = read_point_map(self.path)

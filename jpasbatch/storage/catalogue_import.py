@@ -25,13 +25,13 @@ from jpasbatch.storage.catalogue_collection import (
     WRITER_LEASE,
     check_name,
     open_catalogue,
-    properties_bytes,
     read_collection,
     swap_collection,
 )
+from jpasbatch.storage.catalogue_margin import settle_margin
 from jpasbatch.storage.catalogue_partitions import COMPRESSION, HEALPIX_COLUMN, StagedPartition
 from jpasbatch.storage.catalogue_plan import ImportPlan, PartitionOptions, plan_import
-from jpasbatch.storage.catalogue_validation import check_catalogue, strict_problems
+from jpasbatch.storage.catalogue_validation import check_catalogue
 from jpasbatch.storage.files import (
     Lease,
     fsync_folder,
@@ -155,19 +155,11 @@ def _build(client: Any, plan: ImportPlan) -> None:
 
 def _finish(plan: ImportPlan) -> None:
     """Check what was built, make its references relative, flush it, and say that it is complete."""
-    from hats.catalog.dataset.table_properties import TableProperties
-
     expected = pa.schema([pa.field(HEALPIX_COLUMN, pa.int64()), *plan.schema])
     try:
         check_catalogue(plan.built / plan.name, expected, plan.rows)
         if plan.margin:
-            margin = plan.built / plan.margin
-            problems = strict_problems(margin)
-            if problems:
-                raise InputError(f"The new margin {margin} is not valid: {'; '.join(problems[:5])}.")
-            properties = TableProperties.read_from_dir(margin).copy_and_update(primary_catalog=plan.name)
-            for file in ("hats.properties", "properties"):
-                write_atomically(margin / file, properties_bytes(properties.to_properties_file, file))
+            settle_margin(plan.built / plan.margin, plan.name)
     except InputError:
         # What is not valid cannot be resumed: the next call starts clean.
         shutil.rmtree(plan.building, ignore_errors=True)

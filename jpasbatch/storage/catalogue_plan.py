@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.table import required_elements
 from jpasbatch.storage.catalogue_collection import BUILDING
+from jpasbatch.storage.catalogue_margin import margin_name
 from jpasbatch.storage.catalogue_partitions import HEALPIX_COLUMN
 from jpasbatch.storage.files import sha256_file
 from jpasbatch.storage.ledger import fingerprint
@@ -76,8 +77,7 @@ class ImportPlan:
     @property
     def margin(self) -> str | None:
         """Name of the margin; None when there is none."""
-        width = f"{self.options.margin_arcsec:g}".replace(".", "p")
-        return f"{self.name}_{width}arcs" if self.options.margin_arcsec else None
+        return margin_name(self.name, self.options.margin_arcsec)
 
     @property
     def members(self) -> tuple[str, ...]:

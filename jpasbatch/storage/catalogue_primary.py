@@ -38,6 +38,7 @@ from jpasbatch.storage.catalogue_collection import (
     read_collection,
     swap_collection,
 )
+from jpasbatch.storage.catalogue_margin import ensure_margin
 from jpasbatch.storage.catalogue_partitions import HEALPIX_ORDER, partition_file
 from jpasbatch.storage.catalogue_validation import pixel_range
 from jpasbatch.storage.files import Lease, remove_if_empty, sha256_file
@@ -59,11 +60,17 @@ class PrimaryOptions:
         collection its files are linked, and copied from another.
     expected_rows : int, optional
         What ``rows`` and ``quarantined`` of all records must add up to, where that is known from elsewhere.
+    margin_arcsec : float
+        Width of the margin; 0 makes none.
+    client : object, optional
+        Dask client that makes the margin; needed where there is one.
     """
 
     map_order: int = 8
     source_folder: Path | None = None
     expected_rows: int | None = None
+    margin_arcsec: float = 0.0
+    client: Any = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.map_order <= _FINEST_MAP:
@@ -82,7 +89,7 @@ def publish_primary(
 ) -> Path:
     """Publish partitions as a new primary catalogue, and point the collection at it.
 
-    The catalogue has no margin. Extensions and margins of an earlier primary catalogue stay on disk, but the
+    Extensions and margins of an earlier primary catalogue stay on disk, but the
     collection no longer points at them: they describe other rows. The same partitions again are the same
     version, and a collection that points at it is left as it is, with its extensions.
 
@@ -102,7 +109,7 @@ def publish_primary(
     provenance
         JSON-able: what made this. Part of the version's name, so keep times of runs out of it.
     options
-        Where the files are, and how fine the map of counts is.
+        Where the files are, how fine the map of counts is, and how wide the margin.
 
     Returns
     -------
@@ -132,25 +139,28 @@ def publish_primary(
     )
     with Lease(collection / WRITER_LEASE):
         version = ensure_version(collection, name, assembly)
-        point_at_primary(collection, version.name)
+        building = collection / BUILDING / f"{version.name}-margin"
+        margin = ensure_margin(options.client, version, options.margin_arcsec, building)
+        point_at_primary(collection, version.name, margin)
         remove_if_empty(collection / BUILDING)
     return version
 
 
-def point_at_primary(collection: Path, version: str) -> None:
-    """Point the collection at a version without a margin, unless it does so already.
+def point_at_primary(collection: Path, version: str, margin: str | None = None) -> None:
+    """Point the collection at a version and its margin, unless it does so already.
 
     The caller holds the writer's lease.
     """
+    margins = [margin] if margin else []
     if (collection / POINTER).is_file():
         current = read_collection(collection)
-        if current.hats_primary_table_url == version and not current.all_margins:
+        if current.hats_primary_table_url == version and (current.all_margins or []) == margins:
             return
     swap_collection(
         collection,
         hats_primary_table_url=version,
-        all_margins=None,
-        default_margin=None,
+        all_margins=margins or None,
+        default_margin=margin,
         all_extensions=None,
         hats_builder=f"jpasbatch v{jpasbatch.__version__}, hats v{version_of('hats')}",
         hats_version="v1.0",
