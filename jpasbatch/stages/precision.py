@@ -23,7 +23,7 @@ from jpasbatch.storage.catalogue import Catalogue, partition_file, read_partitio
 if TYPE_CHECKING:
     from jpasbatch.stages.infer import Inference
 
-PARTITIONS = 8
+PARTITIONS = 4
 """That are compared: spread evenly over the sky."""
 ROWS = 5_000
 """Of each of these."""
