@@ -163,18 +163,23 @@ class _Window:
         self.tasks: dict[Future, Task] = {}
         self.failures: dict[str, int] = {}
         self.submitted = 0
-        self.run = uuid4().hex[:12]
+        self.run = uuid4().int % 10**12
         self.idle_since: float | None = None
 
     def submit(self, task: Task) -> None:
-        """Submit a task under a key that no earlier run or attempt had."""
+        """Submit a task under a key that no earlier run or attempt had.
+
+        All keys of a run make one group of one kind for Dask, which goes by what stands before the last hyphen and
+        before the first number: it then keeps waiting tasks in the scheduler, where no worker's death is blamed on
+        them, and remembers one kind of task instead of as many as there are partitions.
+        """
         self.submitted += 1
         try:
             future = self.client.submit(
                 guard,
                 self.function,
                 task.arguments,
-                key=f"{task.key}-{self.run}-{self.submitted}",
+                key=f"task-{self.run}-{self.submitted}_{task.key.replace('-', '_')}",
                 resources=self.resources,
                 retries=0,
                 pure=False,
