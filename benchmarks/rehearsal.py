@@ -7,6 +7,7 @@ publication instead: seconds per thousand commits, of planning from them, and of
 
 import argparse
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -133,12 +134,13 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
         begin = time.monotonic()
         commits = whole_commits(ledger, folder)
         found["planning"] = time.monotonic() - begin
+        found["driver after planning"] = psutil.Process().memory_info().rss / 2**20
         begin = time.monotonic()
         publish_primary(
             sky, "photometry", list(commits.values()), table.schema, {}, PrimaryOptions(map_order=order)
         )
         found["publishing"] = time.monotonic() - begin
-        found["driver"] = psutil.Process().memory_info().rss / 2**20
+        found["driver, peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     return found
 
 
