@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.compute.cluster import Executor
-from jpasbatch.compute.runner import Task
+from jpasbatch.compute.meter import Meter
+from jpasbatch.compute.runner import Outcome, Task
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.learning.committee import Committee, check_manifest
 from jpasbatch.learning.runtimes import InferenceOptions, runtime_of
@@ -33,7 +34,7 @@ from jpasbatch.products.record import record_schema
 from jpasbatch.stages.changes import changed_parts, digests
 from jpasbatch.stages.classification import classify
 from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
-from jpasbatch.stages.mapping import map_tasks
+from jpasbatch.stages.mapping import run_each
 from jpasbatch.stages.precision import engine_of, measure_precision
 from jpasbatch.stages.train import GPU, find_committee
 from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
@@ -244,21 +245,24 @@ def _classify_missing(
 ) -> tuple[int, int]:
     """Classify partitions without a commit; return how many were computed, and how many failed."""
     ledger = Ledger(Path(inference.folder) / "ledger")
-    done = whole_commits(ledger, workspace.folder, names.values())
-    tasks = [Task(name, (inference, *pixel, name)) for pixel, name in names.items() if name not in done]
-    log.info("infer: %d of %d partitions to classify, %d carried over", len(tasks), len(names), len(done))
+    done = set(whole_commits(ledger, workspace.folder, names.values()))
+    todo = {pixel: name for pixel, name in names.items() if name not in done}
+    meter = Meter("infer: partitions", len(names), earlier=len(names) - len(todo))
+    log.info("infer: %d of %d partitions to classify, %d carried over", len(todo), meter.total, meter.earlier)
+    tasks = (Task(name, (inference, *pixel, name)) for pixel, name in todo.items())
     resources = executor.request(GPU) if inference.options.device == "gpu" else None
-    results, troubles = map_tasks("infer: partitions", classify_partition, tasks, executor, resources)
-    for outcome in troubles:
-        ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
-    if troubles and not workspace.allow_gaps:
-        first = troubles[0]
+    first: Outcome | None = None
+    for outcome in run_each(meter, classify_partition, tasks, executor, resources):
+        if outcome.status != "done":
+            ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
+            first = first or outcome
+    if first is not None and not workspace.allow_gaps:
         raise GapsError(
-            f"{len(troubles)} of {len(names)} partitions could not be classified and nothing was "
+            f"{meter.errors} of {len(names)} partitions could not be classified and nothing was "
             f"published; the first is {first.key} ({first.status}): {first.result}\n"
             "Repair the cause and run the same command again, or publish without them with --allow-gaps"
         )
-    return len(results), len(troubles)
+    return meter.done - meter.earlier, meter.errors
 
 
 def _publish(
