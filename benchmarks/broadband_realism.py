@@ -1,7 +1,7 @@
 """How real a broad-band mock looks: its labelled sample beside an observed one, in the bands that both hold.
 
-    python benchmarks/broadband_realism.py jobs/nepw/mock.toml --data FOLDER --observed FOLDER/table.csv \
-        --survey nepw14 --active AGN AGN1 XAGN XGAL --figure docs/results/nepw_mock.png
+    python benchmarks/broadband_realism.py JOB.toml --data FOLDER --observed FOLDER/table.csv \
+        --survey NAME --active CLASS [CLASS ...] --figure figure.png
 
 Prints tables in Markdown: detection fractions, median magnitudes and colours by class (those of the mock that were
 detected in all bands in which every observed object was), redshifts, and what classifiers of one side make of the
