@@ -8,6 +8,7 @@ driver; even ones on a scheduler and nannies of their own. ``--control`` does th
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -63,6 +64,17 @@ class Disturbed:
         }
         return found | {"driver": lambda: self._kill_driver(process), "all": lambda: self._kill_all(process)}
 
+    def _written(self) -> int:
+        """Return how many files there are of partitions and of unfinished versions, under either protocol."""
+        places = (".staging", ".building", "predictions-naive")
+        return sum(
+            len(files) for place in places for *_, files in os.walk(self.harness.folder / "sky" / place)
+        )
+
+    def _wait_for_work(self, process: Any) -> None:
+        before = self._written()
+        self.harness.wait_for(process, lambda: self._written() > before)
+
     def _one(self, living: list[Any]) -> Any:
         return self.chance.choice(living)
 
@@ -87,7 +99,7 @@ class Disturbed:
                 self.cluster.heal()
             with self.harness.start() as process:
                 if self.chance.random() < 0.8:  # otherwise also while it starts
-                    self.harness.wait_for(process, lambda: "to do" in self.harness.output)
+                    self._wait_for_work(process)
                 while process.poll() is None and len(self.harness.kills) < kills:
                     time.sleep(self.chance.uniform(0, 1.2))
                     if process.poll() is None:
