@@ -146,6 +146,26 @@ def test_an_interrupt_is_resumable(cluster):
     assert outcomes(cluster, double, (1,))["task-0"].status == "done"
 
 
+def profiler_is_on() -> bool:
+    from dask import config
+
+    return config.get("distributed.worker.profile.enabled")
+
+
+def test_workers_do_nothing_beside_their_tasks(cluster):
+    assert set(cluster.client.run(profiler_is_on).values()) == {False}
+
+
+def kinds_of_tasks(dask_scheduler=None) -> set[str]:
+    return set(dask_scheduler.task_prefixes)
+
+
+def test_the_scheduler_remembers_one_kind_of_task(cluster):
+    tasks = (Task(f"8_{number}-0123abcd", (number,)) for number in range(100))
+    assert sum(outcome.status == "done" for outcome in run_tasks(double, tasks, cluster)) == 100
+    assert cluster.client.run_on_scheduler(kinds_of_tasks) == {"task"}
+
+
 def test_no_worker_with_the_resource_ends_the_run(cluster):
     tasks = [Task("needs-gpu", (1,))]
     with pytest.raises(TryAgainError, match="no worker can run needs-gpu"):
