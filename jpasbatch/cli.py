@@ -34,6 +34,7 @@ VERBS = {
 }
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
+PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
 TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
@@ -71,10 +72,33 @@ def build_parser() -> argparse.ArgumentParser:
         "--train", action="store_true", help="first train the committees that are missing or out of date"
     )
     _add_places(compare, publishes=False)
+    _add_prune(verbs.add_parser("prune", help=PRUNE, description=PRUNE, epilog=EPILOGUE, formatter_class=raw))
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
+
+
+def _add_prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    command.add_argument("--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)")
+    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
+    command.add_argument(
+        "--keep-days",
+        type=float,
+        default=30.0,
+        metavar="N",
+        help="keep what was reached or changed in the last N days (default 30)",
+    )
+    command.add_argument(
+        "--keep",
+        type=int,
+        default=1,
+        metavar="N",
+        help="keep the N newest old versions of each kind (default 1)",
+    )
+    command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    command.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
 def _add_templates(command: argparse.ArgumentParser) -> None:
@@ -144,7 +168,13 @@ def _run(options: argparse.Namespace) -> int:
         return compare_jobs(
             options.comparison, options.output, options.data, options.cluster, options.serial, options.train
         )
-    from jpasbatch.stages.pipeline import demo_job, run_verb, show_status
+    from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb, show_status
+
+    if options.verb == "prune":
+        from jpasbatch.stages.prune import prune_job
+
+        workspace = open_workspace(options.job, options.output, options.data)
+        return prune_job(workspace, options.keep_days, options.keep, options.dry_run)
 
     job_file = demo_job() if options.verb == "demo" else options.job
     if options.verb == "status":

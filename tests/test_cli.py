@@ -139,6 +139,7 @@ def test_flags_say_where_and_how_and_never_what():
     assert flags == {
         *("-h", "--help", "--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"),
         "--metrics",
+        *("--keep-days", "--keep", "--dry-run"),  # of prune
         "--train",  # of compare: whether its jobs are brought up to date first
     }
 

@@ -19,7 +19,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ class Workspace:
     folder: Path
     allow_gaps: bool = False
     incremental: bool = False
+    used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
+    """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
 
     @property
     def sky(self) -> Path:
@@ -94,6 +96,7 @@ class Workspace:
     def run_folder(self, stage: str, identity: str) -> Path:
         """Return (and create) the folder of one run of a stage."""
         path = self.folder / "work" / stage / identity[:SHORT]
+        self.used.setdefault(stage, set()).add(path.name)
         path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -169,6 +172,7 @@ class Workspace:
                 "stage": stage,
                 "fingerprint": identity,
                 "options": self.options(stage),
+                "runs": sorted(self.used.get(stage, ())),
                 "seconds": round(seconds, 2),
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 **content,

@@ -12,8 +12,10 @@ stays.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -72,6 +74,11 @@ def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> P
         load_committee(version)
     else:
         _write_version(version, contents | {"sha256": digest}, graph)
+    if (version.parent / POINTER).is_file():
+        with contextlib.suppress(InputError):
+            os.utime(
+                committee_version(version.parent)
+            )  # it was in use until now: `prune` counts its age from here
     write_atomically(version.parent / POINTER, f"{version.name}\n".encode())
     return version
 

@@ -14,6 +14,8 @@ A reader that opened one version keeps it, whatever is published meanwhile.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -163,9 +165,6 @@ def current_extension(collection_folder: Path, name: str) -> Path:
     InputError
         When nothing was published under that name.
     """
-    from hats.catalog.dataset.extension_properties import ExtensionProperties
-    from hats.io.file_io.file_pointer import get_upath
-
     folder = Path(collection_folder)
     extensions = read_collection(folder).all_extensions or {}
     if name not in extensions:
@@ -173,14 +172,38 @@ def current_extension(collection_folder: Path, name: str) -> Path:
             f"The collection {folder} has no {name!r} for its current catalogue; "
             f"it has: {', '.join(sorted(extensions)) or 'none'}. Run the stage that makes it."
         )
-    file = folder / extensions[name]
-    try:
-        version = folder / ExtensionProperties.read_from_file(get_upath(file)).join_catalog
-    except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read {file}, which {folder / POINTER} names: {error}.") from error
+    version = folder / _joined_catalogue(folder, extensions[name])
     if not version.is_dir():
-        raise InputError(f"{file} names {version}, which is missing. Restore it, or publish again.")
+        raise InputError(
+            f"{folder / extensions[name]} names {version}, which is missing. Restore it, or publish again."
+        )
     return version
+
+
+def _joined_catalogue(folder: Path, file: str) -> str:
+    """Return the name of the version that a description of an extension names."""
+    from hats.catalog.dataset.extension_properties import ExtensionProperties
+    from hats.io.file_io.file_pointer import get_upath
+
+    try:
+        return ExtensionProperties.read_from_file(get_upath(folder / file)).join_catalog
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read {folder / file}, which {folder / POINTER} names: {error}.") from error
+
+
+def collection_members(folder: Path) -> set[str]:
+    """Return the names of the folders and files that the pointer of a collection reaches now.
+
+    Raises
+    ------
+    InputError
+        When the pointer, or the description of an extension, is missing or damaged.
+    """
+    current = read_collection(folder)
+    files = set((current.all_extensions or {}).values())
+    indexes = set((current.all_indexes or {}).values())
+    joined = {_joined_catalogue(folder, file) for file in files}
+    return {current.hats_primary_table_url, *(current.all_margins or ()), *files, *indexes, *joined}
 
 
 def read_collection(folder: Path) -> CollectionProperties:
@@ -206,6 +229,9 @@ def read_collection(folder: Path) -> CollectionProperties:
 def swap_collection(folder: Path, **changes: Any) -> None:
     """Point the collection at other versions, in one atomic step. The caller holds the writer's lease.
 
+    What it no longer points at is touched first: readers could open it until now, and `jpasbatch prune` counts
+    its age from now.
+
     Parameters
     ----------
     folder
@@ -222,7 +248,18 @@ def swap_collection(folder: Path, **changes: Any) -> None:
         fields = {"name": folder.resolve().name}
     fields = {key: value for key, value in (fields | changes).items() if value is not None}
     properties = CollectionProperties.model_validate(fields)
+    _touch_members(folder)
     write_atomically(folder / POINTER, properties_bytes(properties.to_properties_file, POINTER))
+
+
+def _touch_members(folder: Path) -> None:
+    """Say that readers could open what the collection points at until now."""
+    if not (folder / POINTER).is_file():
+        return
+    with contextlib.suppress(InputError):  # what is damaged can still be replaced
+        for member in collection_members(folder):
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(folder / member)
 
 
 def _as_python(properties: CollectionProperties, fields: dict[str, Any]) -> dict[str, Any]:
