@@ -37,7 +37,7 @@ ALLOWED_FAILURES = 1
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": 256 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
 
 # What Dask does beside the tasks, in the driver and in every worker: it takes a look at every thread a hundred times a
-# second, and at its event loop fifty times. Without that, 1.5 instead of 4.5 % of the processors go to Dask
+# second, and at its event loop fifty times. On a busy machine that is 4.4 % of the processors, and 1.6 without
 # (benchmarks/dask_overhead.py); nothing here is read by anybody.
 QUIET = {
     "distributed.worker.profile.enabled": False,
