@@ -35,6 +35,7 @@ VERBS = {
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
+REPLICATE = "publish the collection of an output folder in an object store, whole, and point at it last"
 TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
@@ -73,10 +74,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_places(compare, publishes=False)
     _add_prune(verbs.add_parser("prune", help=PRUNE, description=PRUNE, epilog=EPILOGUE, formatter_class=raw))
+    _add_replicate(
+        verbs.add_parser(
+            "replicate", help=REPLICATE, description=REPLICATE, epilog=EPILOGUE, formatter_class=raw
+        )
+    )
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
+
+
+def _add_replicate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    command.add_argument(
+        "location", metavar="s3://BUCKET/PREFIX", help="where the pointer of the collection will be"
+    )
+    command.add_argument("--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)")
+    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
+    command.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
 def _add_prune(command: argparse.ArgumentParser) -> None:
@@ -170,6 +186,11 @@ def _run(options: argparse.Namespace) -> int:
         )
     from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb, show_status
 
+    if options.verb == "replicate":
+        from jpasbatch.stages.replicate import replicate_job
+
+        workspace = open_workspace(options.job, options.output, options.data)
+        return replicate_job(workspace, options.location)
     if options.verb == "prune":
         from jpasbatch.stages.prune import prune_job
 

@@ -181,7 +181,7 @@ def test_data_files_lie_in_the_package(name):
 
 
 def test_every_import_is_declared():
-    declared = BASE | extras("ingest", "mock", "train", "deploy")
+    declared = BASE | extras("ingest", "mock", "train", "s3", "deploy")
     for path in MODULES:
         assert imported(path) <= declared, path
 
@@ -191,7 +191,7 @@ def test_every_base_dependency_is_imported():
 
 
 def test_only_training_and_mocks_and_ingest_need_an_extra():
-    extra = extras("ingest", "mock", "train", "deploy") - BASE - {"jpasbatch"}
+    extra = extras("ingest", "mock", "train", "s3", "deploy") - BASE - {"jpasbatch"}
     needing = {str(path.relative_to(PACKAGE)).partition("/")[0] for path in MODULES if imported(path) & extra}
     assert needing <= {"learning", "mocks", "storage"}
 

@@ -18,6 +18,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.survey_tally import check_products
 from jpasbatch.stages.metrics import written_metrics
 from jpasbatch.stages.workspace import Workspace
+from jpasbatch.storage.stores import is_location
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,11 @@ def open_workspace(
     if job.classes:
         check_products(job.products, survey, tuple(job.classes))
     _check_filter_tables(job)
+    if output is not None and is_location(str(output)):
+        raise InputError(
+            f"--output {output}: runs need a folder on a POSIX file system that all workers see; publish what came of "
+            "one in an object store with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`"
+        )
     folder = (output or Path("runs") / job.name).resolve()
     return Workspace(job, survey, folder, allow_gaps)
 
