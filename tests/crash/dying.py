@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 NAMES = ("replace", "rename", "link", "unlink")
-REAL = {name: getattr(os, name) for name in (*NAMES, "fsync")}
+REAL = {name: getattr(os, name) for name in (*NAMES, "fsync", "utime")}
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Dying:
         for name in NAMES:
             setattr(os, name, self._watched(name))
         os.fsync = self._fsync  # type: ignore[assignment]
+        os.utime = self._utime  # type: ignore[assignment]
         pq.write_table = self._half_written(pq.write_table, 1)
         Path.write_bytes = self._half_written(Path.write_bytes, 0)  # type: ignore[method-assign]
         Path.write_text = self._half_written(Path.write_text, 0)  # type: ignore[method-assign]
@@ -126,6 +127,13 @@ class Dying:
         REAL["fsync"](descriptor)
         self.flushed.add(os.fstat(descriptor).st_ino)
         self.changes = [change for change in self.changes if Path(change.paths[-1]).parent != path]
+
+    def _utime(self, path: Any, *times: Any, **options: Any) -> None:
+        """Change a time; a file of before that is only touched has nothing to flush."""
+        facts = Path(path).stat()
+        REAL["utime"](path, *times, **options)
+        if facts.st_mtime < self.start:
+            self.flushed.add(facts.st_ino)
 
     def _die(self) -> None:
         if self.power:
