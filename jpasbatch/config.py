@@ -10,43 +10,44 @@ import json
 import os
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from jpasbatch.compute.cluster import AddressCluster, LocalCluster, SerialCluster
 from jpasbatch.config_errors import check_values, explain
+from jpasbatch.config_sections import (
+    CalibrationSection,
+    CatalogueSection,
+    CommitteeSection,
+    FeaturesSection,
+    SamplesSection,
+    Section,
+    check_name,
+)
 from jpasbatch.errors import InputError
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.calibration import CALIBRATIONS
+from jpasbatch.learning.convolution import ConvolutionalNetwork
+from jpasbatch.learning.losses import CrossEntropy, FocalLoss, WeightedCrossEntropy
 from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
-from jpasbatch.learning.training import TrainingPlan
+from jpasbatch.learning.stopping import LowestLoss, WeightedCompleteness
+from jpasbatch.learning.training import Recipe, TrainingPlan
 from jpasbatch.learning.trees import BoostedTrees, RandomForest
 from jpasbatch.mocks.broadband.options import BroadbandSky
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.mocks.template_options import TemplateSky
-from jpasbatch.photometry.features import FEATURES
-from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.products.counts import CountOptions
 from jpasbatch.products.distributions import DistributionOptions
 from jpasbatch.products.survey_tally import ProductOptions
 from jpasbatch.products.targets import TargetProgramme
 from jpasbatch.products.weave import Submission
-from jpasbatch.storage.catalogue import PartitionOptions
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
 PATHS = {
@@ -59,163 +60,12 @@ PATHS = {
 """Keys of a job file that hold paths, relative to the working directory."""
 
 
-class Section(BaseModel):
-    """A table of a job file: frozen, and any key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def check_name(name: str) -> str:
-    """Return a name that can be that of a folder and a column, or raise `ValueError`."""
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"found {name!r}; allowed: a lower-case letter or digit, then a-z 0-9 _ - (40 at most)"
-        )
-    return name
-
-
-def check_calibration(kind: str) -> str:
-    """Return a kind of calibration, or raise `ValueError`."""
-    if kind not in CALIBRATIONS:
-        raise ValueError(f"found '{kind}'; allowed: {', '.join(CALIBRATIONS)}")
-    return kind
-
-
-class CatalogueSection(Section):
-    """Where the survey's tables are and how they become a partitioned catalogue.
-
-    Attributes
-    ----------
-    input : str, optional
-        A table or a folder of tables (FITS, Parquet, CSV, VOTable). Without it the job's mock is ingested.
-    sample : str, optional
-        Which set of the job's mock is the catalogue, where the mock makes sets; without it the mock says.
-    filter_table : str, optional
-        A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
-    cuts : QualityCuts
-        Which quality flags a row may carry, and what to do when an object id occurs twice.
-    partitions : PartitionOptions
-        How the sky is divided.
-    """
-
-    input: str | None = None
-    sample: Literal["training", "validation", "test", "field", "survey", "held_out"] | None = None
-    filter_table: str | None = None
-    cuts: QualityCuts = QualityCuts()
-    partitions: PartitionOptions = PartitionOptions()
-
-    @model_validator(mode="after")
-    def _one_source(self) -> CatalogueSection:
-        if self.input is not None and self.sample is not None:
-            raise ValueError("give input (tables of a survey) or sample (a set of the mock), and not both")
-        return self
-
-
-class FeaturesSection(Section):
-    """Which representation of the fluxes the classifier sees.
-
-    Attributes
-    ----------
-    kind : str
-    missing, mask : optional
-        Options of the kind ``magnitudes_and_errors``.
-    without : tuple of str
-        Groups of bands, or bands, that the classifier does not see.
-    """
-
-    kind: str = "relative_flux"
-    missing: Literal["zero", "band_median", "neighbours"] | None = None
-    mask: bool | None = None
-    without: tuple[str, ...] = ()
-
-    @field_validator("kind")
-    @classmethod
-    def _known(cls, kind: str) -> str:
-        if kind not in FEATURES:
-            raise ValueError(f"found '{kind}'; allowed: {', '.join(sorted(FEATURES))}")
-        return kind
-
-    @model_validator(mode="after")
-    def _options_of_the_kind(self) -> FeaturesSection:
-        allowed = getattr(FEATURES[self.kind], "options", ())
-        foreign = [
-            key for key in ("missing", "mask") if getattr(self, key) is not None and key not in allowed
-        ]
-        if foreign:
-            raise ValueError(
-                f"'{foreign[0]}' is no option of kind '{self.kind}'; allowed: {', '.join(allowed)}"
-            )
-        return self
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Options that are set, as `jpasbatch.photometry.features.make_features` takes them."""
-        named = {"missing": self.missing, "mask": self.mask, "without": list(self.without) or None}
-        return {key: value for key, value in named.items() if value is not None}
-
-
-class SamplesSection(Section):
-    """Labelled tables to learn from, and to test on, in any form that ``ingest`` reads.
-
-    Attributes
-    ----------
-    training, validation : str, optional
-        Without them the job's mock provides both.
-    training_share : float
-        Share of the training sample that is learnt from, drawn by the job's seed.
-    tests : dict of str to str
-        Samples that ``evaluate`` scores the committee on, by name; without any, the test set of the job's mock.
-    filter_table : str, optional
-        A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
-    """
-
-    training: str | None = None
-    validation: str | None = None
-    training_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    tests: dict[str, str] = {}
-    filter_table: str | None = None
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> SamplesSection:
-        if (self.training is None) != (self.validation is None):
-            raise ValueError(
-                "give both training and validation, or neither (then the job's mock provides them)"
-            )
-        return self
-
-
-class CalibrationSection(Section):
-    """How the committee's probabilities are calibrated on the validation sample."""
-
-    kind: str = "none"
-
-    @field_validator("kind")
-    @classmethod
-    def _known(cls, kind: str) -> str:
-        return check_calibration(kind)
-
-
-class CommitteeSection(Section):
-    """How many classifiers vote, or where a trained committee lies.
-
-    Attributes
-    ----------
-    members : int
-        Classifiers to train (paper A: eight networks).
-    grow : bool
-        Whether to stop earlier, once the validation f1 does not improve with another member.
-    artefact : str, optional
-        Folder of a trained committee to use instead of training one.
-    """
-
-    members: Annotated[int, Field(ge=1, le=64)] = 8
-    grow: bool = False
-    artefact: str | None = None
-
-
 Model = Annotated[
-    MultilayerPerceptron | ResidualNetwork | RandomForest | BoostedTrees, Field(discriminator="kind")
+    MultilayerPerceptron | ResidualNetwork | ConvolutionalNetwork | RandomForest | BoostedTrees,
+    Field(discriminator="kind"),
 ]
+LossOptions = Annotated[CrossEntropy | WeightedCrossEntropy | FocalLoss, Field(discriminator="kind")]
+StopOptions = Annotated[LowestLoss | WeightedCompleteness, Field(discriminator="kind")]
 Mock = Annotated[MockSky | ObservedSpectra | TemplateSky | BroadbandSky, Field(discriminator="kind")]
 
 
@@ -236,13 +86,15 @@ class Job(Section):
     title: str = ""
     survey: str
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    classes: dict[str, ClassDefinition] = {}
+    classes: dict[str, ClassDefinition] = Field(default_factory=dict)
     mock: Mock | None = None
     catalogue: CatalogueSection = CatalogueSection()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
     model: Model = MultilayerPerceptron()
     training: TrainingPlan = TrainingPlan()
+    loss: LossOptions = CrossEntropy()
+    stop: StopOptions = LowestLoss()
     augmentation: Augmentation = Augmentation()
     calibration: CalibrationSection = CalibrationSection()
     committee: CommitteeSection = CommitteeSection()
@@ -256,6 +108,25 @@ class Job(Section):
     @classmethod
     def _plain_name(cls, name: str) -> str:
         return check_name(name)
+
+    @model_validator(mode="after")
+    def _loss_and_stop_fit(self) -> Job:
+        trees = isinstance(self.model, RandomForest | BoostedTrees)
+        if trees and self.loss.gamma:
+            raise ValueError(f"loss: trees cannot minimise '{self.loss.kind}'; use 'weighted_cross_entropy'")
+        if isinstance(self.model, RandomForest) and self.stop.kind != LowestLoss.kind:
+            raise ValueError(f"stop: a forest has no epochs for '{self.stop.kind}' to stop at; leave it out")
+        if self.classes:
+            try:
+                self.loss.class_weights(np.arange(len(self.classes)), len(self.classes))
+            except ValueError as error:
+                raise ValueError(f"loss.{error}") from None
+            named = getattr(self.stop, "of", "")
+            if named and named not in self.classes:
+                raise ValueError(
+                    f"stop.of: '{named}' is not a class of this job; allowed: {', '.join(self.classes)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _classes_exist(self) -> Job:
@@ -273,6 +144,12 @@ class Job(Section):
                 )
         _ = self.products  # two target lists in one file are refused
         return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a member is trained: the tables ``[training]``, ``[loss]`` and ``[stop]`` together."""
+        plan = {item.name: getattr(self.training, item.name) for item in fields(self.training)}
+        return Recipe(**plan, loss=self.loss, stop=self.stop)
 
     @property
     def products(self) -> ProductOptions:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from jpasbatch.config import Section, check_calibration, check_name, read_toml, validate
+from jpasbatch.config import read_toml, validate
+from jpasbatch.config_sections import Section, check_calibration, check_name
 
 
 class CombinedSection(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from jpasbatch.learning.convolution import ConvolutionalNetwork
 from jpasbatch.learning.members import TrainedMember
 from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures
@@ -51,6 +52,7 @@ class Classifier(Protocol):
 CLASSIFIERS: dict[str, type[Classifier]] = {
     "mlp": MultilayerPerceptron,
     "residual": ResidualNetwork,
+    "cnn": ConvolutionalNetwork,
     "random_forest": RandomForest,
     "boosted_trees": BoostedTrees,
 }

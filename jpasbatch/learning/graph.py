@@ -126,7 +126,13 @@ def _network_nodes(
         nodes.append(helper.make_node("Relu", [flow], [f"relu_{flow}"]))
         return f"relu_{flow}"
 
-    flow, last = dense(source, 0), len(member.weights) - 1
+    last = len(member.weights) - 1
+    if member.layout == "banded":
+        flow = _banded_nodes(member, number, source, nodes, constants)
+        for layer in range(member.banded_layers, last + 1):
+            flow = dense(flow, layer) if layer == last else relu(dense(flow, layer))
+        return flow
+    flow = dense(source, 0)
     if member.layout == "plain":
         for layer in range(1, last + 1):
             flow = dense(relu(flow), layer)
@@ -136,6 +142,32 @@ def _network_nodes(
         nodes.append(helper.make_node("Add", [flow, added], [f"block_{number}_{layer}"]))
         flow = f"block_{number}_{layer}"
     return dense(relu(flow), last)
+
+
+def _banded_nodes(
+    member: TrainedNetwork, number: int, source: str, nodes: list[Any], constants: dict[str, np.ndarray]
+) -> str:
+    """Add the layers that act on each band alone; return the name of their values, (n, bands x width)."""
+    from onnx import helper
+
+    if not member.banded_layers:
+        return source
+    shapes = {"bands": [0, member.bands, member.n_inputs // member.bands], "flat": [0, -1]}
+    constants |= {f"{name}_{number}": np.array(shape, np.int64) for name, shape in shapes.items()}
+    flow = f"image_{number}"
+    nodes.append(helper.make_node("Reshape", [source, f"bands_{number}"], [flow]))
+    for layer in range(member.banded_layers):
+        place = f"{number}_{layer}"
+        kernel, bias = member.weights[layer]
+        constants |= {f"kernel_{place}": np.ascontiguousarray(kernel), f"bias_{place}": bias}
+        nodes += [
+            helper.make_node("MatMul", [flow, f"kernel_{place}"], [f"product_{place}"]),
+            helper.make_node("Add", [f"product_{place}", f"bias_{place}"], [f"sum_{place}"]),
+            helper.make_node("Relu", [f"sum_{place}"], [f"relu_{place}"]),
+        ]
+        flow = f"relu_{place}"
+    nodes.append(helper.make_node("Reshape", [flow, f"flat_{number}"], [f"flattened_{number}"]))
+    return f"flattened_{number}"
 
 
 def _tree_node(member: TrainedTrees, source: str, target: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.learning.scaling import InputScaling
 
-LAYOUTS = ("plain", "residual")
+LAYOUTS = ("plain", "residual", "banded")
 LINKS = ("mean", "softmax")
 History = dict[str, list[float]]
 
@@ -70,10 +70,11 @@ class TrainedNetwork:
     seed : int
     best_epoch : int
     history : dict of str to list of float
-    layout : {"plain", "residual"}
+    layout : {"plain", "residual", "banded"}
         How the layers are joined; softmax after the last in any case. "plain": ReLU between them. "residual": the
         first and the last are simple; between them lie pairs (a, b) that add b(ReLU(a(x))) to x, and a ReLU
-        before the last.
+        before the last. "banded": as plain, but the first layers act on each band alone, and are the same for all;
+        the others follow on all bands together.
     """
 
     weights: list[tuple[np.ndarray, np.ndarray]]
@@ -88,9 +89,24 @@ class TrainedNetwork:
             raise ValueError(f"{len(self.weights)} layers do not make a network of layout {self.layout!r}")
 
     @property
+    def banded_layers(self) -> int:
+        """How many of the first layers act on each band alone."""
+        if self.layout != "banded":
+            return 0
+        sizes = [kernel.shape for kernel, _ in self.weights]
+        joins = [n for n in range(1, len(sizes)) if sizes[n][0] != sizes[n - 1][1]]
+        return joins[0] if joins else 0  # with one band there is no difference
+
+    @property
+    def bands(self) -> int:
+        """Number of bands that the first layers act on, one by one; 1 where they act on all together."""
+        first = self.banded_layers
+        return self.weights[first][0].shape[0] // self.weights[first - 1][0].shape[1] if first else 1
+
+    @property
     def n_inputs(self) -> int:
         """Number of features of an object."""
-        return self.weights[0][0].shape[0]
+        return self.bands * self.weights[0][0].shape[0]
 
     @property
     def n_classes(self) -> int:

@@ -51,7 +51,7 @@ class Network(Protocol):
         ...
 
 
-class _Trainable:
+class Trainable:
     """What networks share: how they are trained."""
 
     def train(
@@ -67,7 +67,7 @@ class _Trainable:
 
 
 @dataclass(frozen=True)
-class MultilayerPerceptron(_Trainable):
+class MultilayerPerceptron(Trainable):
     """The network of paper A (Martinez-Solaeche et al. 2023, A&A 673, A103, section 3.1).
 
     Dense layers with ReLU, He initialisation, dropout after each and a maximum norm of the incoming weights
@@ -103,12 +103,12 @@ class MultilayerPerceptron(_Trainable):
             )
         if not self.max_norm > 0.0:
             raise ValueError(f"max_norm: found {self.max_norm!r}; allowed is a number above 0")
-        _check_shared(self.dropout, self.input_scaling)
+        check_shared(self.dropout, self.input_scaling)
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
         """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes)."""
         keras = load_keras()
-        streams = _streams(seed, 2 * len(self.hidden) + 1)
+        streams = seeds(seed, 2 * len(self.hidden) + 1)
         inputs = keras.Input((n_inputs,), name="features")
         flow = inputs
         for number, neurons in enumerate(self.hidden):
@@ -134,7 +134,7 @@ class MultilayerPerceptron(_Trainable):
 
 
 @dataclass(frozen=True)
-class ResidualNetwork(_Trainable):
+class ResidualNetwork(Trainable):
     """A network whose blocks add to what they are given, so that few of them learn more than many layers do.
 
     A linear layer, then blocks of two layers: x + b(ReLU(a(x))) (He et al. 2016), then ReLU and the logits. The
@@ -167,12 +167,12 @@ class ResidualNetwork(_Trainable):
         for key, most in (("width", 10_000), ("blocks", 100)):
             if not 1 <= getattr(self, key) <= most:
                 raise ValueError(f"{key}: found {getattr(self, key)!r}; allowed is 1 to {most}")
-        _check_shared(self.dropout, self.input_scaling)
+        check_shared(self.dropout, self.input_scaling)
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
         """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes)."""
         keras = load_keras()
-        layers, streams = keras.layers, _streams(seed, 3 * self.blocks + 2)
+        layers, streams = keras.layers, seeds(seed, 3 * self.blocks + 2)
         he, small = keras.initializers.HeNormal, keras.initializers.VarianceScaling
         inputs = keras.Input((n_inputs,), name="features")
         flow = layers.Dense(self.width, kernel_initializer=he(seed=next(streams)), name="first")(inputs)
@@ -200,14 +200,16 @@ class ResidualNetwork(_Trainable):
         return self.width * (n_inputs + 2 * self.blocks * self.width + n_classes)
 
 
-def _check_shared(dropout: float, input_scaling: str) -> None:
+def check_shared(dropout: float, input_scaling: str) -> None:
+    """Raise `ValueError` where options that all networks have are wrong."""
     if not 0.0 <= dropout < 1.0:
         raise ValueError(f"dropout: found {dropout!r}; allowed is 0 to below 1")
     if input_scaling not in SCALINGS:
         raise ValueError(f"input_scaling: found {input_scaling!r}; allowed: {', '.join(SCALINGS)}")
 
 
-def _streams(seed: int, number: int) -> Iterator[int]:
+def seeds(seed: int, number: int) -> Iterator[int]:
+    """Yield independent seeds that derive from one."""
     return iter(np.random.SeedSequence(seed).generate_state(number).tolist())
 
 

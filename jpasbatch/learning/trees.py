@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jpasbatch.learning.losses import CrossEntropy
 from jpasbatch.learning.members import History, TrainedTrees
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
+from jpasbatch.learning.stopping import scores_of
 from jpasbatch.learning.training import Monitor, TrainingPlan
 
 
@@ -41,7 +43,7 @@ class RandomForest:
         seed: int,
         monitor: Monitor | None = None,
     ) -> TrainedTrees:
-        """Train a forest; of the plan, and of the validation set, nothing is used but for the scores.
+        """Train a forest; of the plan only the class weights count, and the validation set gives only scores.
 
         Raises
         ------
@@ -53,7 +55,8 @@ class RandomForest:
         sample = training.epoch(1)
         check_sets(sample, validation)
         forest = RandomForestClassifier(n_estimators=self.trees, random_state=seed)
-        forest.fit(sample.features, _hard_labels(sample, seed))
+        labels = _hard_labels(sample, seed)
+        forest.fit(sample.features, labels, sample_weight=_row_weights(plan, labels, len(sample.classes)))
         history = _scores(forest, validation)
         return _forest_arrays(forest, seed, history)
 
@@ -111,9 +114,27 @@ class BoostedTrees:
             random_state=seed,
         )
         with _one_thread():
-            boosting.fit(sample.features, _hard_labels(sample, seed))
-            history, best = _staged_scores(boosting, validation, plan.patience)
+            labels = _hard_labels(sample, seed)
+            boosting.fit(
+                sample.features, labels, sample_weight=_row_weights(plan, labels, len(sample.classes))
+            )
+            history, best = _staged_scores(boosting, validation, plan)
         return _boosting_arrays(boosting, best, seed, history)
+
+
+def _row_weights(plan: TrainingPlan, labels: np.ndarray, classes: int) -> np.ndarray | None:
+    """Return the weight of each row (n,), or None where all count alike.
+
+    Raises
+    ------
+    ValueError
+        For a loss that trees cannot minimise.
+    """
+    if isinstance(plan.loss, CrossEntropy):
+        return None
+    if plan.loss.gamma:
+        raise ValueError(f"trees cannot minimise the loss {plan.loss.kind!r} with gamma = {plan.loss.gamma}")
+    return plan.loss.class_weights(labels, classes)[labels]
 
 
 def _hard_labels(sample: LabelledFeatures, seed: int) -> np.ndarray:
@@ -147,19 +168,19 @@ def _loss_and_accuracy(probabilities: np.ndarray, validation: LabelledFeatures) 
     return float(-np.log(np.maximum(right, 1e-7)).mean()), accuracy
 
 
-def _staged_scores(boosting: Any, validation: LabelledFeatures, patience: int) -> tuple[History, int]:
-    """Return the scores after each iteration, and the best of them before `patience` ran out."""
-    history: History = {"validation_loss": [], "validation_accuracy": []}
-    best, best_loss = 1, np.inf
-    for iteration, probabilities in enumerate(boosting.staged_predict_proba(validation.features), start=1):
+def _staged_scores(boosting: Any, validation: LabelledFeatures, plan: TrainingPlan) -> tuple[History, int]:
+    """Return the scores after each iteration, and the one that the plan's rule keeps when it stops."""
+    history: History = {"validation_loss": [], "validation_accuracy": [], "monitor": []}
+    for probabilities in boosting.staged_predict_proba(validation.features):
         loss, accuracy = _loss_and_accuracy(probabilities, validation)
         history["validation_loss"].append(loss)
         history["validation_accuracy"].append(accuracy)
-        if loss < best_loss:
-            best, best_loss = iteration, loss
-        if iteration - best >= patience:
+        scores = scores_of(loss, probabilities, validation.labels, validation.classes)
+        history["monitor"].append(plan.stop.monitor(scores))
+        if plan.stop.stops(history["monitor"], plan.patience):
             break
-    return history, best
+    monitors = history["monitor"]
+    return history, len(monitors) if plan.stop.keep == "last" else int(np.argmax(monitors)) + 1
 
 
 def _round_down(threshold: np.ndarray) -> np.ndarray:

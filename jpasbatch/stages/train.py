@@ -50,11 +50,14 @@ TRAINING_CODE = (
     "mocks.noise",
     "learning.augmentation",
     "learning.backend",
+    "learning.convolution",
     "learning.hybrid",
+    "learning.losses",
     "learning.members",
     "learning.models",
     "learning.samples",
     "learning.scaling",
+    "learning.stopping",
     "learning.training",
     "learning.trees",
     "stages.draws",
@@ -73,6 +76,13 @@ PUBLISHING = (
     "learning.metrics",
 )
 """Code that decides the committee that members make."""
+
+
+RECORDED = ("model", "training", "loss", "stop", "augmentation")
+"""Tables of the job that the manifest of a committee holds."""
+
+MEMBERS = {*RECORDED, "classes", "features", "seed"}
+"""Tables of the job that decide a member."""
 
 
 def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -123,7 +133,7 @@ def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> s
     return fingerprint(
         samples={part: identify_sample(files) for part, files in samples.items()},
         survey=repr(workspace.survey),
-        **job.model_dump(include={"classes", "features", "model", "training", "augmentation", "seed"}),
+        **job.model_dump(include=MEMBERS),
         share=job.samples.training_share,
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
@@ -226,7 +236,7 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     state = place / f"{member_name(index)}.state.npz"
     monitor = Monitor(save=lambda snapshot: _write_arrays(state, snapshot), resume=_read_arrays(state))
     with stopwatch() as elapsed:
-        member = job.model.train(job.training, training, validation, seed, monitor)
+        member = job.model.train(job.recipe, training, validation, seed, monitor)
     target = place / f"{member_name(index)}.npz"
     _write_arrays(target, member.to_arrays())
     record = {
@@ -322,7 +332,7 @@ def _publish(
     magnitude = sample.magnitude(survey)
     calibration = make_calibration(job.calibration.kind).fit(probabilities, magnitude, sample.labels)
     scores = validation_scores(sample.labels, calibration(probabilities, magnitude), tuple(job.classes))
-    options = {key: asdict(getattr(job, key)) for key in ("model", "training", "augmentation")}
+    options = {key: asdict(getattr(job, key)) for key in RECORDED}
     manifest = committee_manifest(survey, features, job.classes, members, options, scores)
     manifest["calibration"] = {"kind": calibration.name, "state": calibration.state()}
     return save_committee(workspace.committees, manifest, graph), scores

@@ -36,7 +36,18 @@ SHORT = 12
 
 MOCK = {"mock"}
 INGEST = MOCK | {"catalogue"}
-LEARNING = {"classes", "features", "samples", "model", "training", "augmentation", "calibration", "committee"}
+LEARNING = {
+    "classes",
+    "features",
+    "samples",
+    "model",
+    "training",
+    "loss",
+    "stop",
+    "augmentation",
+    "calibration",
+    "committee",
+}
 TRAIN = MOCK | LEARNING | {"catalogue", "seed"}
 READS = {
     "mock": MOCK,

@@ -9,6 +9,7 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.classifiers import CLASSIFIERS
+from jpasbatch.learning.convolution import ConvolutionalNetwork
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import member_from_arrays
@@ -23,6 +24,7 @@ PLAN = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-3)
 SMALL = {
     "mlp": MultilayerPerceptron(hidden=(16, 16), dropout=0.1),
     "residual": ResidualNetwork(width=16, blocks=2, dropout=0.1),
+    "cnn": ConvolutionalNetwork(channels=(8, 8), dense=(16, 8), dropout=0.1),
     "random_forest": RandomForest(trees=12),
     "boosted_trees": BoostedTrees(iterations=15, leaves=7),
 }

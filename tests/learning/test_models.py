@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from jpasbatch.learning.convolution import ConvolutionalNetwork
 from jpasbatch.learning.members import LAYOUTS, TrainedNetwork
 from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 
@@ -13,6 +14,7 @@ from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 NETWORKS = [
     MultilayerPerceptron(hidden=(16, 8), dropout=0.1),
     ResidualNetwork(width=8, blocks=2, dropout=0.1),
+    ConvolutionalNetwork(channels=(4, 5), dense=(8, 6), dropout=0.1),
 ]
 
 
@@ -46,11 +48,14 @@ def test_weights_are_the_networks(model):
     network = model.build(6, 3, 1)
     weights = model.weights(network)
     assert all(kernel.dtype == bias.dtype == np.float32 for kernel, bias in weights)
-    assert weights[0][0].shape[0] == 6
+    member = TrainedNetwork(weights, None, 1, 1, layout=model.layout)
+    assert (member.n_inputs, member.n_classes) == (6, 3)
     assert weights[-1][0].shape[1] == weights[-1][1].shape[0] == 3
-    assert model.multiplications(6, 3) == sum(kernel.size for kernel, _ in weights)
-    assert sum(kernel.size + bias.size for kernel, bias in weights) == network.count_params()
-    assert TrainedNetwork(weights, None, 1, 1, layout=model.layout).n_classes == 3
+    often = [member.bands if n < member.banded_layers else 1 for n in range(len(weights))]
+    products = sum(times * kernel.size for times, (kernel, _) in zip(often, weights, strict=True))
+    assert model.multiplications(6, 3) == products
+    if model.layout != "banded":  # whose weights are folded
+        assert sum(kernel.size + bias.size for kernel, bias in weights) == network.count_params()
 
 
 def test_the_papers_network():

@@ -1,0 +1,88 @@
+"""From which probability on an object counts as one of the class that is sought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RULES = ("most_probable", "balanced", "completeness")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How probabilities become classes: the table ``[decision]`` of a job file.
+
+    Attributes
+    ----------
+    rule : {"most_probable", "balanced", "completeness"}
+        "most_probable": the class of the highest probability; of two classes, a threshold of one half. The others
+        choose a threshold on the validation sample alone: "balanced" where the completeness of the class and that of
+        the rest have the largest sum, "completeness" the highest at which the class is complete to ``at_least``.
+    of : str
+        The class that is sought; the last one if empty.
+    at_least : float
+        Completeness, above 0 to 1.
+    """
+
+    rule: str = "most_probable"
+    of: str = ""
+    at_least: float = 0.85
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"rule: found {self.rule!r}; allowed: {', '.join(RULES)}")
+        if not 0.0 < self.at_least <= 1.0:
+            raise ValueError(f"at_least: found {self.at_least!r}; allowed is above 0 to 1")
+
+    def position(self, classes: tuple[str, ...]) -> int:
+        """Return the position of the class that is sought."""
+        return classes.index(self.of) if self.of else len(classes) - 1
+
+    def threshold(self, probability: np.ndarray, belongs: np.ndarray) -> float | None:
+        """Return the probability from which on an object is of the class; None for the most probable class.
+
+        Parameters
+        ----------
+        probability : ndarray, shape (n,)
+            Of the class, in a sample that nothing was learnt from.
+        belongs : ndarray of bool, shape (n,)
+            Whether an object truly is of the class.
+
+        Raises
+        ------
+        ValueError
+            If no object is of the class, or all are.
+        """
+        if self.rule == "most_probable":
+            return None
+        if belongs.all() or not belongs.any():
+            raise ValueError("a threshold needs objects of the class, and others")
+        order = np.argsort(-probability, kind="stable")
+        values, right = probability[order], belongs[order]
+        last = np.flatnonzero(np.append(values[:-1] != values[1:], True))  # of each distinct value
+        found = np.cumsum(right)[last] / right.sum()
+        lost = np.cumsum(~right)[last] / (~right).sum()
+        if self.rule == "balanced":
+            best = int(np.argmax(found - lost))
+        else:
+            best = int(np.argmax(found >= self.at_least - 1e-12))
+        below = values[last[best] + 1] if best + 1 < len(last) else 0.0
+        return float(0.5 * values[last[best]] + 0.5 * below)  # halfway to the next object
+
+
+def decide(probabilities: np.ndarray, threshold: float | None, position: int) -> np.ndarray:
+    """Return the class of each object, int (n,).
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, classes)
+    threshold : float or None
+        None: the most probable class.
+    position : int
+        Of the class that the threshold is for; below it, the most probable of the others.
+    """
+    if threshold is None:
+        return probabilities.argmax(axis=1)
+    others = np.where(np.arange(probabilities.shape[1]) == position, -1.0, probabilities).argmax(axis=1)
+    return np.where(probabilities[:, position] >= threshold, position, others)

@@ -1,0 +1,138 @@
+"""When a training stops and which epoch is kept: rules for any classifier that has epochs or iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+KEPT = ("best", "last")
+
+
+@dataclass(frozen=True)
+class EpochScores:
+    """How a classifier does on the validation set after an epoch.
+
+    Attributes
+    ----------
+    loss, accuracy : float
+    completeness : dict of str to float
+        By class.
+    """
+
+    loss: float
+    accuracy: float
+    completeness: dict[str, float]
+
+
+class StopRule(Protocol):
+    """A rule with its options: the table ``[stop]`` of a job file."""
+
+    @property
+    def kind(self) -> str:
+        """Name in job files."""
+        ...
+
+    @property
+    def keep(self) -> str:
+        """Which epoch is kept: one of `KEPT`."""
+        ...
+
+    def monitor(self, scores: EpochScores) -> float:
+        """Return what is watched; the more, the better."""
+        ...
+
+    def stops(self, monitors: Sequence[float], patience: int) -> bool:
+        """Return whether to stop after the epochs of which the monitors are given, one at least."""
+        ...
+
+
+@dataclass(frozen=True)
+class LowestLoss:
+    """Stop when the validation loss has not fallen for `TrainingPlan.patience` epochs; keep that of the lowest."""
+
+    kind: Literal["lowest_loss"] = "lowest_loss"
+
+    keep = "best"
+
+    def monitor(self, scores: EpochScores) -> float:
+        """Return the loss with its sign turned."""
+        return -scores.loss
+
+    def stops(self, monitors: Sequence[float], patience: int) -> bool:
+        """Return whether the best epoch is `patience` epochs ago."""
+        return len(monitors) - (int(np.argmax(monitors)) + 1) >= patience
+
+
+@dataclass(frozen=True)
+class WeightedCompleteness:
+    """Stop when N x completeness + accuracy has fallen (Chen et al. 2021, MNRAS 501, 3951, eq. 3).
+
+    After epoch t where monitor(t) - monitor(t - M) < delta. Patience says nothing here.
+
+    Attributes
+    ----------
+    kind : "weighted_completeness"
+    of : str
+        Class whose completeness counts; the last one if empty.
+    weight : float
+        N.
+    epochs : int
+        M.
+    delta : float
+        Negative: how much of a fall is borne.
+    keep : {"best", "last"}
+        The epoch of the highest monitor, or the one at which it stopped (algorithm 1, line 12). The paper saves
+        "the best-performing models", hence "best".
+    """
+
+    kind: Literal["weighted_completeness"] = "weighted_completeness"
+    of: str = ""
+    weight: float = 1.5
+    epochs: int = 4
+    delta: float = -0.10
+    keep: Literal["best", "last"] = "best"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.weight <= 1000.0:
+            raise ValueError(f"weight: found {self.weight!r}; allowed is 0 to 1000")
+        if not 1 <= self.epochs <= 100_000:
+            raise ValueError(f"epochs: found {self.epochs!r}; allowed is 1 to 100000")
+        if not np.isfinite(self.delta):
+            raise ValueError(f"delta: found {self.delta!r}; allowed is a number")
+        if self.keep not in KEPT:
+            raise ValueError(f"keep: found {self.keep!r}; allowed: {', '.join(KEPT)}")
+
+    def monitor(self, scores: EpochScores) -> float:
+        """Return N x completeness + accuracy."""
+        name = self.of or list(scores.completeness)[-1]
+        return self.weight * scores.completeness[name] + scores.accuracy
+
+    def stops(self, monitors: Sequence[float], patience: int) -> bool:
+        """Return whether the monitor fell by more than is borne within M epochs."""
+        return len(monitors) > self.epochs and monitors[-1] - monitors[-1 - self.epochs] < self.delta
+
+
+STOP_RULES: dict[str, type] = {"lowest_loss": LowestLoss, "weighted_completeness": WeightedCompleteness}
+"""Every rule by its name in a job file."""
+
+
+def scores_of(
+    loss: float, probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]
+) -> EpochScores:
+    """Return the scores of an epoch.
+
+    Parameters
+    ----------
+    loss : float
+    probabilities : ndarray, shape (n, classes)
+        Or anything whose largest value is that of the predicted class.
+    labels : ndarray of int, shape (n,)
+    classes : tuple of str
+        Each with an object at least.
+    """
+    right = probabilities.argmax(axis=1) == labels
+    by_class = {name: float(right[labels == k].mean()) for k, name in enumerate(classes)}
+    return EpochScores(loss, float(right.mean()), by_class)
