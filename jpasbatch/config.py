@@ -31,6 +31,7 @@ from jpasbatch.config_sections import (
 from jpasbatch.errors import InputError
 from jpasbatch.learning.augmentation import Augmentation
 from jpasbatch.learning.convolution import ConvolutionalNetwork
+from jpasbatch.learning.decision import Decision
 from jpasbatch.learning.losses import CrossEntropy, FocalLoss, WeightedCrossEntropy
 from jpasbatch.learning.models import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.runtimes import InferenceOptions
@@ -52,7 +53,7 @@ DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
 PATHS = {
     "catalogue": ("input", "filter_table"),
-    "samples": ("training", "validation", "filter_table"),
+    "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
     "committee": ("artefact",),
     "submission": ("template",),
@@ -97,6 +98,7 @@ class Job(Section):
     stop: StopOptions = LowestLoss()
     augmentation: Augmentation = Augmentation()
     calibration: CalibrationSection = CalibrationSection()
+    decision: Decision = Decision()
     committee: CommitteeSection = CommitteeSection()
     inference: InferenceOptions = InferenceOptions()
     counts: CountOptions = CountOptions()
@@ -121,11 +123,13 @@ class Job(Section):
                 self.loss.class_weights(np.arange(len(self.classes)), len(self.classes))
             except ValueError as error:
                 raise ValueError(f"loss.{error}") from None
-            named = getattr(self.stop, "of", "")
-            if named and named not in self.classes:
-                raise ValueError(
-                    f"stop.of: '{named}' is not a class of this job; allowed: {', '.join(self.classes)}"
-                )
+            for key, named in (("stop", getattr(self.stop, "of", "")), ("decision", self.decision.of)):
+                if named and named not in self.classes:
+                    raise ValueError(
+                        f"{key}.of: '{named}' is not a class of this job; allowed: {', '.join(self.classes)}"
+                    )
+        if self.samples.folds is not None and self.committee.grow:
+            raise ValueError("committee.grow: a committee of folds has the same number of members in each")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from jpasbatch.config import read_toml, validate
+from jpasbatch.config import expand_data, read_toml, validate
 from jpasbatch.config_sections import Section, check_calibration, check_name
 
 
@@ -56,12 +56,70 @@ class PublishedSection(Section):
     source : str
     confusion : tuple of matrices
         One for each bin of magnitude: true class in rows, predicted class in columns, in the order of the job's
-        classes; of all objects if there is one only.
+        classes.
+    completeness : dict of str to float
+        By class, of all objects.
+    accuracy, roc_auc : float, optional
+        Of all objects.
     """
 
     name: str
     source: str
-    confusion: tuple[tuple[tuple[int, ...], ...], ...]
+    confusion: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    completeness: dict[str, float] = Field(default_factory=dict)
+    accuracy: float | None = None
+    roc_auc: float | None = None
+
+
+class DetectionSection(Section):
+    """One class that the classifiers are to find among all others.
+
+    Attributes
+    ----------
+    of : str
+        The class.
+    others_completeness : float
+        Completeness of the other classes at which the classifiers are compared.
+    """
+
+    of: str
+    others_completeness: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.85
+
+
+class ExternalSection(Section):
+    """A score that others give to the same objects, for instance what a fit of spectral energy distributions says.
+
+    Attributes
+    ----------
+    name : str
+    table : str
+        A CSV file.
+    id, column : str
+        Its columns with the object id and with the score; objects without a number are left out.
+    descending : bool
+        Whether a low score speaks for the class.
+    """
+
+    name: str
+    table: str
+    id: str
+    column: str
+    descending: bool = False
+
+
+class FieldSection(Section):
+    """Objects without labels, on which the classifiers are asked how far they agree.
+
+    Attributes
+    ----------
+    table : str
+        A table or a folder of tables of the survey.
+    of : tuple of str
+        Titles of the classifiers.
+    """
+
+    table: str
+    of: Annotated[tuple[str, ...], Field(min_length=2, max_length=6)]
 
 
 class FindingsSection(Section):
@@ -88,7 +146,7 @@ class Comparison(Section):
         Test samples of which the table shows the scores of all objects.
     reference : str
         Title of the classifier that the others are measured against.
-    combined, calibrated, published, findings
+    combined, calibrated, published, findings, detection, external, field
         See there.
     """
 
@@ -102,6 +160,9 @@ class Comparison(Section):
     calibrated: tuple[CalibratedSection, ...] = ()
     published: tuple[PublishedSection, ...] = ()
     findings: FindingsSection | None = None
+    detection: DetectionSection | None = None
+    external: tuple[ExternalSection, ...] = ()
+    field: FieldSection | None = None
 
     @field_validator("name")
     @classmethod
@@ -109,15 +170,21 @@ class Comparison(Section):
         return check_name(name)
 
 
-def load_comparison(path: Path) -> Comparison:
+def load_comparison(path: Path, data: Path | None = None) -> Comparison:
     """Read and check a file that compares jobs; the paths of its jobs become absolute.
+
+    Parameters
+    ----------
+    path : Path
+    data : Path, optional
+        What ``{data}`` stands for.
 
     Raises
     ------
     InputError
         As `load_job`.
     """
-    tables = read_toml(path)
+    tables = expand_data(read_toml(path), data, path)
     if isinstance(jobs := tables.get("jobs"), list):
         tables["jobs"] = [str((path.parent / one).resolve()) if isinstance(one, str) else one for one in jobs]
     return validate(Comparison, tables, path)

@@ -117,6 +117,15 @@ class SamplesSection(Section):
     ----------
     training, validation : str, optional
         Without them the job's mock provides both.
+    labelled : str, optional
+        One sample for both, and to test on: cross validation.
+    folds : int
+        Into how many parts it is divided, each with the same share of every class; 3 at least.
+    fold_seed : int
+        Jobs of the same sample, folds and seed have the same parts.
+    nested : bool
+        Whether the part that is tested decides nothing; false is the way of Chen et al. 2021, whose training stops
+        on the part that it is scored on.
     training_share : float
         Share of the training sample that is learnt from, drawn by the job's seed.
     tests : dict of str to str
@@ -127,6 +136,10 @@ class SamplesSection(Section):
 
     training: str | None = None
     validation: str | None = None
+    labelled: str | None = None
+    folds: Annotated[int, Field(ge=3, le=100)] | None = None
+    fold_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    nested: bool = True
     training_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     tests: dict[str, str] = {}
     filter_table: str | None = None
@@ -137,6 +150,10 @@ class SamplesSection(Section):
             raise ValueError(
                 "give both training and validation, or neither (then the job's mock provides them)"
             )
+        if (self.labelled is None) != (self.folds is None):
+            raise ValueError("labelled and folds belong together: one sample, and how many parts it has")
+        if self.labelled is not None and (self.training is not None or self.training_share < 1.0):
+            raise ValueError("with labelled there is no training, validation or training_share")
         return self
 
 
@@ -157,7 +174,7 @@ class CommitteeSection(Section):
     Attributes
     ----------
     members : int
-        Classifiers to train (paper A: eight networks).
+        Classifiers to train (paper A: eight networks); with folds, of each fold.
     grow : bool
         Whether to stop earlier, once the validation f1 does not improve with another member.
     artefact : str, optional

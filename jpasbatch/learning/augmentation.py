@@ -4,7 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 NOISE = ("observed", "fresh")
+
+
+def hide_bands(
+    flux: np.ndarray, flux_err: np.ndarray, share: float, reference: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fluxes and errors (n, bands) of which some objects also lack the bands that others lack.
+
+    Parameters
+    ----------
+    flux, flux_err : ndarray of float32, shape (n, bands)
+        NaN where a band was not observed.
+    share : float
+        Probability that an object is chosen; what it will lack is drawn from all objects alike.
+    reference : int
+        Position of the band that no object loses.
+    rng : numpy Generator
+    """
+    rows = len(flux)
+    chosen = rng.random(rows) < share
+    hidden = np.isnan(flux)[rng.integers(0, max(rows, 1), rows)] & chosen[:, None]
+    hidden[:, reference] = False
+    nothing = np.float32(np.nan)
+    return np.where(hidden, nothing, flux), np.where(hidden, nothing, flux_err)
 
 
 @dataclass(frozen=True)
@@ -21,6 +46,9 @@ class Augmentation:
         Hybrids of each object, which then replace the objects themselves (paper A: 5); 0 mixes nothing.
     hybrid_scale : float
         beta of eq. 4: how much of a hybrid comes from other classes (paper A: 0.1).
+    missing_bands : float
+        Share of the objects that also lack, in an epoch, the bands that another object of the sample lacks: a
+        classifier learns what is left of an object when bands are missing. The reference band is never taken away.
     hybrid_bin_rows : int
         Objects of a bin of r magnitude, about, within which they are mixed (paper A: 20,000).
     """
@@ -29,6 +57,7 @@ class Augmentation:
     hybrid_factor: int = 0
     hybrid_scale: float = 0.1
     hybrid_bin_rows: int = 20_000
+    missing_bands: float = 0.0
 
     def __post_init__(self) -> None:
         if self.noise not in NOISE:
@@ -37,5 +66,7 @@ class Augmentation:
             raise ValueError(f"hybrid_factor: found {self.hybrid_factor!r}; allowed is 0 to 100")
         if not 0.0 <= self.hybrid_scale <= 10.0:
             raise ValueError(f"hybrid_scale: found {self.hybrid_scale!r}; allowed is 0 to 10")
+        if not 0.0 <= self.missing_bands <= 1.0:
+            raise ValueError(f"missing_bands: found {self.missing_bands!r}; allowed is 0 to 1")
         if not 100 <= self.hybrid_bin_rows <= 10_000_000:
             raise ValueError(f"hybrid_bin_rows: found {self.hybrid_bin_rows!r}; allowed is 100 to 10000000")

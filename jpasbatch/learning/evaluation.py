@@ -6,12 +6,14 @@ errors: objects are drawn with replacement, within their true class, so that the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from jpasbatch.learning.metrics import ConfusionTally, Reliability, ReliabilityTally, entropy, scores
+from jpasbatch.learning.ranking import Ranking, rank_class
 
 DRAWS = 200
 SIGNAL_BIN = 1000
@@ -32,26 +34,47 @@ class Predictions:
         Of the reference band.
     signal : ndarray, shape (n,)
         Median signal-to-noise ratio of the bands.
+    fold : ndarray of int, shape (n,), or None
+        Fold in which each object was tested, with cross validation.
+    decided : ndarray of int, shape (n,), or None
+        Class by a threshold that was chosen elsewhere; None for the most probable class.
+    object_id : ndarray of str, shape (n,), or None
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     magnitude: np.ndarray
     signal: np.ndarray
+    fold: np.ndarray | None = None
+    decided: np.ndarray | None = None
+    object_id: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def predicted(self) -> np.ndarray:
-        """Most probable class, int (n,)."""
-        return self.probabilities.argmax(axis=1)
+        """Class that was decided on, or the most probable one, int (n,)."""
+        return self.probabilities.argmax(axis=1) if self.decided is None else self.decided
 
     def take(self, rows: np.ndarray) -> Predictions:
         """Return some of the objects."""
-        return Predictions(
-            self.labels[rows], self.probabilities[rows], self.magnitude[rows], self.signal[rows]
-        )
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        taken: dict[str, Any] = {name: None if one is None else one[rows] for name, one in columns.items()}
+        return Predictions(**taken)
+
+    def replaced(self, probabilities: np.ndarray, decided: np.ndarray, fold: np.ndarray) -> Predictions:
+        """Return the same objects with what else was said of them."""
+        return replace(self, probabilities=probabilities, decided=decided, fold=fold)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Return several as one; what one lacks, all must lack."""
+        columns = {item.name: [getattr(part, item.name) for part in parts] for item in fields(cls)}
+        joined: dict[str, Any] = {
+            name: None if values[0] is None else np.concatenate(values) for name, values in columns.items()
+        }
+        return cls(**joined)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +87,7 @@ class GroupScores:
         Predicted class in rows, true class in columns.
     purity, completeness, f1 : ndarray, shape (2, k)
         Value and bootstrap error; NaN where not defined.
-    weighted_f1, ece : ndarray, shape (2,)
+    weighted_f1, ece, accuracy : ndarray, shape (2,)
         Value and bootstrap error.
     """
 
@@ -74,6 +97,7 @@ class GroupScores:
     f1: np.ndarray
     weighted_f1: np.ndarray
     ece: np.ndarray
+    accuracy: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +117,20 @@ class SignalCurve:
 
 
 @dataclass(frozen=True, eq=False)
+class FoldScores:
+    """Scores of each fold of a cross validation.
+
+    Attributes
+    ----------
+    completeness : ndarray, shape (folds, k)
+    accuracy : ndarray, shape (folds,)
+    """
+
+    completeness: np.ndarray
+    accuracy: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """All scores of a classifier on one sample.
 
@@ -103,11 +141,17 @@ class Evaluation:
     reliability : Reliability
         Of all objects.
     by_signal : SignalCurve
+    rankings : tuple of Ranking
+        How well each class is ranked above all others.
+    by_fold : FoldScores or None
+        With cross validation.
     """
 
     groups: tuple[GroupScores, ...]
     reliability: Reliability
     by_signal: SignalCurve
+    rankings: tuple[Ranking, ...]
+    by_fold: FoldScores | None
 
 
 def evaluate(
@@ -134,7 +178,30 @@ def evaluate(
         groups=tuple(score_group(predictions.take(rows), seed, draws) for rows in groups),
         reliability=tally.extract(),
         by_signal=signal_curve(predictions, seed, draws),
+        rankings=tuple(
+            rank_class(predictions.probabilities[:, k], predictions.labels == k, predictions.fold)
+            for k in range(classes)
+        ),
+        by_fold=fold_scores(predictions),
     )
+
+
+def fold_scores(predictions: Predictions) -> FoldScores | None:
+    """Return the scores of each fold, or None without folds."""
+    if predictions.fold is None:
+        return None
+    parts = [predictions.take(predictions.fold == fold) for fold in np.unique(predictions.fold)]
+    confusions = [confusion_of(part) for part in parts]
+    return FoldScores(
+        np.array([scores(confusion).completeness for confusion in confusions]),
+        np.array([accuracy_of(confusion) for confusion in confusions]),
+    )
+
+
+def accuracy_of(confusion: np.ndarray) -> float:
+    """Return the share of objects whose class is right; NaN without any."""
+    total = int(confusion.sum())
+    return float(np.trace(confusion) / total) if total else float("nan")
 
 
 def score_group(predictions: Predictions, seed: int, draws: int) -> GroupScores:
@@ -144,9 +211,12 @@ def score_group(predictions: Predictions, seed: int, draws: int) -> GroupScores:
     best = scores(confusion)
     if not len(predictions):
         undefined = np.full((2, classes), np.nan)
-        return GroupScores(confusion, undefined, undefined, undefined, np.full(2, np.nan), np.full(2, np.nan))
+        return GroupScores(
+            confusion, undefined, undefined, undefined, *(np.full(2, np.nan) for _ in range(3))
+        )
     rng = np.random.default_rng(seed)
-    drawn = [scores(resampled(confusion, rng)) for _ in range(draws)]
+    confusions = [resampled(confusion, rng) for _ in range(draws)]
+    drawn = [scores(one) for one in confusions]
     errors = {
         name: np.std([getattr(one, name) for one in drawn], axis=0)
         for name in ("purity", "completeness", "f1", "weighted_f1")
@@ -157,6 +227,7 @@ def score_group(predictions: Predictions, seed: int, draws: int) -> GroupScores:
         *(np.stack([getattr(best, name), errors[name]]) for name in ("purity", "completeness", "f1")),
         weighted_f1=np.array([best.weighted_f1, errors["weighted_f1"]]),
         ece=np.array([value, error]),
+        accuracy=np.array([accuracy_of(confusion), np.std([accuracy_of(one) for one in confusions])]),
     )
 
 

@@ -44,6 +44,10 @@ class StopRule(Protocol):
         """Return what is watched; the more, the better."""
         ...
 
+    def eligible(self, epoch: int) -> bool:
+        """Return whether an epoch, counted from 1, may be kept."""
+        ...
+
     def stops(self, monitors: Sequence[float], patience: int) -> bool:
         """Return whether to stop after the epochs of which the monitors are given, one at least."""
         ...
@@ -60,6 +64,10 @@ class LowestLoss:
     def monitor(self, scores: EpochScores) -> float:
         """Return the loss with its sign turned."""
         return -scores.loss
+
+    def eligible(self, epoch: int) -> bool:
+        """Return true: every epoch may be kept."""
+        return True
 
     def stops(self, monitors: Sequence[float], patience: int) -> bool:
         """Return whether the best epoch is `patience` epochs ago."""
@@ -83,6 +91,9 @@ class WeightedCompleteness:
         M.
     delta : float
         Negative: how much of a fall is borne.
+    not_before : int
+        Epochs before which it does not stop, and of which none is kept: a network that knows nothing yet jumps from
+        one class to the other. The paper has no such number, but repeats a training until it succeeds.
     keep : {"best", "last"}
         The epoch of the highest monitor, or the one at which it stopped (algorithm 1, line 12). The paper saves
         "the best-performing models", hence "best".
@@ -93,6 +104,7 @@ class WeightedCompleteness:
     weight: float = 1.5
     epochs: int = 4
     delta: float = -0.10
+    not_before: int = 0
     keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
@@ -102,6 +114,8 @@ class WeightedCompleteness:
             raise ValueError(f"epochs: found {self.epochs!r}; allowed is 1 to 100000")
         if not np.isfinite(self.delta):
             raise ValueError(f"delta: found {self.delta!r}; allowed is a number")
+        if not 0 <= self.not_before <= 100_000:
+            raise ValueError(f"not_before: found {self.not_before!r}; allowed is 0 to 100000")
         if self.keep not in KEPT:
             raise ValueError(f"keep: found {self.keep!r}; allowed: {', '.join(KEPT)}")
 
@@ -110,9 +124,22 @@ class WeightedCompleteness:
         name = self.of or list(scores.completeness)[-1]
         return self.weight * scores.completeness[name] + scores.accuracy
 
+    def eligible(self, epoch: int) -> bool:
+        """Return whether the epoch is not too early."""
+        return epoch >= self.not_before
+
     def stops(self, monitors: Sequence[float], patience: int) -> bool:
         """Return whether the monitor fell by more than is borne within M epochs."""
-        return len(monitors) > self.epochs and monitors[-1] - monitors[-1 - self.epochs] < self.delta
+        begun = len(monitors) > max(self.epochs, self.not_before)
+        return begun and monitors[-1] - monitors[-1 - self.epochs] < self.delta
+
+
+def kept_epoch(rule: StopRule, monitors: Sequence[float]) -> int:
+    """Return the epoch, counted from 1, that a rule keeps of those so far: the last, or the best eligible one."""
+    if rule.keep == "last":
+        return len(monitors)
+    allowed = [value if rule.eligible(number) else -np.inf for number, value in enumerate(monitors, start=1)]
+    return int(np.argmax(allowed)) + 1
 
 
 STOP_RULES: dict[str, type] = {"lowest_loss": LowestLoss, "weighted_completeness": WeightedCompleteness}

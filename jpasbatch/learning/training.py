@@ -19,7 +19,7 @@ from jpasbatch.learning.losses import CrossEntropy, Loss, keras_loss, loss_of_ob
 from jpasbatch.learning.members import History, TrainedNetwork
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
 from jpasbatch.learning.scaling import InputScaling, fit_scaling
-from jpasbatch.learning.stopping import LowestLoss, StopRule, scores_of
+from jpasbatch.learning.stopping import LowestLoss, StopRule, kept_epoch, scores_of
 
 if TYPE_CHECKING:
     from jpasbatch.learning.models import Network
@@ -132,13 +132,12 @@ class _Progress:
     best_weights: Weights = field(default_factory=list)
     history: History = field(default_factory=lambda: {name: [] for name in HISTORY})
 
-    def add(self, logs: dict[str, float], keep: str, weights: Callable[[], Weights]) -> None:
+    def add(self, logs: dict[str, float], rule: StopRule, weights: Callable[[], Weights]) -> None:
         """Count an epoch."""
         self.epoch += 1
-        best = max(self.history["monitor"], default=-np.inf)
         for key, value in logs.items():
             self.history[key].append(value)
-        if logs["monitor"] > best or keep == "last":
+        if kept_epoch(rule, self.history["monitor"]) == self.epoch or not self.best_weights:
             self.best_epoch = self.epoch
             self.best_weights = weights()
 
@@ -191,7 +190,7 @@ def train_network(
         number = progress.epoch + 1
         logs = _train_epoch(network, plan, (training.epoch(number), scaling), known, (seed, number))
         logs["monitor"] = _monitor(network, plan, logs, known[0], validation)
-        progress.add(logs, plan.stop.keep, lambda: model.weights(network))
+        progress.add(logs, plan.stop, lambda: model.weights(network))
         if monitor.on_epoch is not None:
             monitor.on_epoch(number, logs)
         if monitor.save is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from jpasbatch.learning.losses import CrossEntropy
 from jpasbatch.learning.members import History, TrainedTrees
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
-from jpasbatch.learning.stopping import scores_of
+from jpasbatch.learning.stopping import kept_epoch, scores_of
 from jpasbatch.learning.training import Monitor, TrainingPlan
 
 
@@ -179,8 +179,7 @@ def _staged_scores(boosting: Any, validation: LabelledFeatures, plan: TrainingPl
         history["monitor"].append(plan.stop.monitor(scores))
         if plan.stop.stops(history["monitor"], plan.patience):
             break
-    monitors = history["monitor"]
-    return history, len(monitors) if plan.stop.keep == "last" else int(np.argmax(monitors)) + 1
+    return history, kept_epoch(plan.stop, history["monitor"])
 
 
 def _round_down(threshold: np.ndarray) -> np.ndarray:

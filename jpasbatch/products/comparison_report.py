@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products import evaluation_figures, quality_plots
 from jpasbatch.products.comparison_tables import comparison_rows, training_rows
+from jpasbatch.products.detection_figures import detection_figures
+from jpasbatch.products.detection_tables import (
+    agreement_rows,
+    detection_header,
+    detection_rows,
+    external_rows,
+)
 from jpasbatch.products.evaluation_report import reliability_curves
 from jpasbatch.products.plot_style import class_colours, class_label, to_svg
 from jpasbatch.products.report import render_page
@@ -38,6 +45,10 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         survey=survey.name,
         tables={sample: list(comparison_rows(stored, sample)) for sample in samples},
         training=list(training_rows(stored)),
+        detection=list(detection_rows(stored)) if stored["detection"] else [],
+        detection_header=detection_header(stored) if stored["detection"] else [],
+        external=external_rows(stored) if stored["detection"] else [],
+        agreement=agreement_rows(stored["field"]) if stored["field"] else [],
         figures=figures,
         classes=classes,
         swatches=class_colours(classes),
@@ -45,10 +56,11 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
 
 
 def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
+    yield from detection_figures(stored)
     comparison, classes = stored["comparison"], tuple(stored["classes"])
     parts = stored["samples"][comparison["sample"]]
     groups = [group["group"] for group in next(iter(parts.values()))["groups"]]
-    published = [one["groups"] for one in stored["published"][:1]]
+    published = [one["groups"] for one in stored["published"][:1] if one["groups"]]
     weighted = {title: [group["weighted_f1"] for group in part["groups"]] for title, part in parts.items()}
     marked = [published[0][group]["weighted_f1"] if published else None for group in groups]
     yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jpasbatch.products.detection_tables import detection_markdown
 from jpasbatch.products.evaluation_tables import score_text
 
 COST_HEADER = (
@@ -39,6 +40,8 @@ def comparison_rows(stored: Mapping[str, Any], sample: str) -> Iterator[dict[str
             yield _row(stored, sample, group, title, part["groups"][number]) | {"best": title == best}
         if sample == stored["comparison"]["sample"]:
             for one in stored["published"]:
+                if group not in one["groups"]:
+                    continue
                 found = one["groups"][group]
                 yield {
                     "group": group,
@@ -83,6 +86,7 @@ def comparison_markdown(stored: Mapping[str, Any]) -> str:
         for group in dict.fromkeys(row["group"] for row in rows):
             own = [_cells(row) for row in rows if row["group"] == group]
             lines += ["", f"## {sample}, {group}", "", *_table(header, own)]
+    lines += detection_markdown(stored)
     if stored["findings"]:
         rows = [[one["paper"], one["here"], one["holds"]] for one in stored["findings"]]
         lines += ["", "## The paper's findings", "", *_table(["the paper", "here", "holds"], rows)]
@@ -108,7 +112,7 @@ def training_rows(stored: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             "classifier": title,
             "cost": "–" if cost is None else f"{cost:,}",
             "members": str(one["members"]),
-            "rows": f"{one['rows']['training']:,}",
+            "rows": f"{one['rows'].get('training', one['rows'].get('labelled', 0)):,}",
             "epochs": f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}",
             "seconds": f"{seconds[len(seconds) // 2]:,.0f}",
             "seed": str(one["seed"]),

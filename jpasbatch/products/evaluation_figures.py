@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _look(number: int, **more: Any) -> dict[str, Any]:
+def classifier_look(number: int, **more: Any) -> dict[str, Any]:
     """Return colour, line and marker of the n-th classifier, and what else is asked for."""
     colours = (*OTHER_COLOURS[4:6], *OTHER_COLOURS[2:4], *OTHER_COLOURS[:2], OTHER_COLOURS[6])
     return {
@@ -46,7 +46,7 @@ def signal_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure
         figure = new_figure(10, 3.6)
         left, right = figure.subplots(1, 2, sharex=True)
         for number, (name, curve) in enumerate(curves.items()):
-            look = _look(number, ms=3.5, linewidth=1.2)
+            look = classifier_look(number, ms=3.5, linewidth=1.2)
             signal = np.array(curve["signal"], dtype=float)
             f1, error = (np.array(curve[key], dtype=float) for key in ("weighted_f1", "weighted_f1_error"))
             left.plot(signal, f1, label=name, **look)
@@ -73,7 +73,7 @@ def signal_differences(curves: Mapping[str, Mapping[str, Sequence[float]]], refe
                 f1, error = (
                     np.array(curve[key], dtype=float) for key in ("weighted_f1", "weighted_f1_error")
                 )
-                look = _look(number, ms=3.5, linewidth=1.2)
+                look = classifier_look(number, ms=3.5, linewidth=1.2)
                 axes.errorbar(curve["signal"], f1 - base, error, label=name, elinewidth=0.6, **look)
         axes.set(
             xscale="log", xlabel="median S/N of the bands", ylabel=f"weighted f1 less that of {reference}"
@@ -110,7 +110,7 @@ def score_dots(
                 value, error = np.array(
                     scores[name][column], dtype=float
                 )  # None, as JSON has it, becomes NaN
-                axes.errorbar([value], [row], xerr=[error], **_look(row, linestyle="none", ms=5))
+                axes.errorbar([value], [row], xerr=[error], **classifier_look(row, linestyle="none", ms=5))
             if marked[column] is not None:
                 axes.axvline(marked[column], color="#999999", linewidth=1, linestyle=":")
             axes.set_title(group)
@@ -128,7 +128,9 @@ def calibration_dots(errors: Mapping[str, Sequence[float]], classes: Sequence[st
         axes = figure.subplots()
         for k, name in enumerate(classes):
             values = np.array([errors[row][k] for row in names], dtype=float)
-            axes.plot(values, range(len(names)), label=class_label(name), **_look(k, linestyle="none"))
+            axes.plot(
+                values, range(len(names)), label=class_label(name), **classifier_look(k, linestyle="none")
+            )
         axes.set_yticks(range(len(names)), names)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="expected calibration error", xscale="log")
         axes.legend(fontsize=8.5, ncols=len(classes), loc="lower center", bbox_to_anchor=(0.5, 1.0))

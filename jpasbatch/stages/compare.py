@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 import jpasbatch
 from jpasbatch.compute.cluster import Executor
+from jpasbatch.config import Job
 from jpasbatch.config_comparison import Comparison, PublishedSection
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import make_calibration
@@ -26,15 +27,18 @@ from jpasbatch.products.comparison_report import render_comparison
 from jpasbatch.products.comparison_tables import comparison_markdown
 from jpasbatch.products.evaluation_tables import score_rows, to_table
 from jpasbatch.products.plot_style import bin_label
+from jpasbatch.stages.agreement import agreement
+from jpasbatch.stages.detection import compare_detection
 from jpasbatch.stages.evaluate import (
     EVALUATION,
     FOLDER,
     VALIDATION,
+    evaluated_samples,
     evaluation_content,
-    read_predictions,
     run_evaluate,
 )
 from jpasbatch.stages.findings import check_findings
+from jpasbatch.stages.predictions import by_fold, decided, in_order, read_predictions
 from jpasbatch.stages.train import find_committee, run_train
 from jpasbatch.stages.workspace import Workspace
 from jpasbatch.storage.files import write_atomically, written_aside
@@ -81,8 +85,9 @@ def run_compare(
     survey = next(iter(workspaces.values())).survey
     samples = (comparison.sample, *comparison.further)
     predictions = {name: _predictions(name, workspaces, records) for name in (*samples, VALIDATION)}
+    decision = next(iter(workspaces.values())).job
     for name in samples:
-        predictions[name] |= _derived(comparison, predictions[VALIDATION], predictions[name])
+        predictions[name] |= _derived(comparison, predictions[VALIDATION], predictions[name], decision)
     content = {
         name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
         for name in samples
@@ -95,6 +100,10 @@ def run_compare(
         "costs": {title: _cost(workspace) for title, workspace in workspaces.items()},
         "training": {title: _training(workspace) for title, workspace in workspaces.items()},
         "differences": _differences(comparison, predictions[comparison.sample], survey),
+        "detection": compare_detection(
+            comparison, predictions[comparison.sample], tuple(next(iter(workspaces.values())).job.classes)
+        ),
+        "field": agreement(comparison, workspaces, folder, executor),
         "findings": check_findings(comparison, content[comparison.sample], predictions[comparison.sample]),
         "made": {"version": jpasbatch.__version__, "date": datetime.now(UTC).date().isoformat()},
     }
@@ -107,8 +116,11 @@ def run_compare(
 
 def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
     """Refuse jobs that cannot stand in one table."""
-    named = [comparison.reference, *(title for one in comparison.combined for title in one.of)]
+    made = {one.name for one in (*comparison.combined, *comparison.calibrated)}
+    named = [] if comparison.reference in made else [comparison.reference]
+    named += [title for one in comparison.combined for title in one.of]
     named += [one.of for one in comparison.calibrated]
+    named += [] if comparison.field is None else comparison.field.of
     if comparison.findings is not None:
         found = comparison.findings
         named += [found.network, found.network_hybrid, found.forest, *found.reduced_hybrid]
@@ -126,7 +138,7 @@ def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
                 "one survey and the same classes"
             )
     for sample in (comparison.sample, *comparison.further):
-        lacking = [one.job.name for one in workspaces.values() if sample not in one.job.samples.tests]
+        lacking = [one.job.name for one in workspaces.values() if sample not in evaluated_samples(one)]
         if lacking:
             raise InputError(
                 f"job {lacking[0]!r} has no test sample {sample!r}; add it to its [samples.tests]"
@@ -152,20 +164,43 @@ def _predictions(
 
 
 def _derived(
-    comparison: Comparison, validation: Mapping[str, Predictions], found: Mapping[str, Predictions]
+    comparison: Comparison,
+    validation: Mapping[str, Predictions],
+    found: Mapping[str, Predictions],
+    job: Job,
 ) -> dict[str, Predictions]:
-    """Return what calibrations and combinations, fitted to the validation sample, make of the predictions."""
+    """Return what calibrations and combinations, fitted to the validation sample, make of the predictions.
+
+    With folds each is fitted anew in every fold, to what validated its members; so is the threshold.
+    """
     derived = {}
     for one in comparison.calibrated:
-        known, given = validation[one.of], found[one.of]
-        fitted = make_calibration(one.kind).fit(known.probabilities, known.magnitude, known.labels)
-        derived[one.name] = replace(given, probabilities=fitted(given.probabilities, given.magnitude))
+        parts = by_fold([validation[one.of]], [found[one.of]])
+        derived[one.name] = Predictions.joined(
+            [_calibrated(one.kind, known[0], given[0], job) for known, given in parts]
+        )
     for both in comparison.combined:
-        parts, given = [validation[title] for title in both.of], [found[title] for title in both.of]
-        combination = combine([one.probabilities for one in parts], parts[0].magnitude, parts[0].labels)
-        probabilities = combination([one.probabilities for one in given], given[0].magnitude)
-        derived[both.name] = replace(given[0], probabilities=probabilities)
-    return derived
+        parts = by_fold([validation[title] for title in both.of], [found[title] for title in both.of])
+        derived[both.name] = Predictions.joined([_combined(known, given, job) for known, given in parts])
+    return {title: in_order(one, next(iter(found.values()))) for title, one in derived.items()}
+
+
+def _calibrated(kind: str, known: Predictions, given: Predictions, job: Job) -> Predictions:
+    fitted = make_calibration(kind).fit(known.probabilities, known.magnitude, known.labels)
+    return decided(
+        fitted(known.probabilities, known.magnitude),
+        known,
+        fitted(given.probabilities, given.magnitude),
+        given,
+        job,
+    )
+
+
+def _combined(known: list[Predictions], given: list[Predictions], job: Job) -> Predictions:
+    combination = combine([one.probabilities for one in known], known[0].magnitude, known[0].labels)
+    on_known = combination([one.probabilities for one in known], known[0].magnitude)
+    on_given = combination([one.probabilities for one in given], given[0].magnitude)
+    return decided(on_known, known[0], on_given, given[0], job)
 
 
 def _content(
@@ -183,6 +218,9 @@ def _content(
 
 def _published(section: PublishedSection, survey: Survey) -> dict[str, Any]:
     """Return published scores, a group for each bin and one for all objects, without errors."""
+    rates = {key: getattr(section, key) for key in ("name", "source", "completeness", "accuracy", "roc_auc")}
+    if not section.confusion:
+        return {**rates, "groups": {}}
     matrices = [np.array(one, dtype=np.int64).T for one in section.confusion]
     groups = [bin_label(survey.reference_band, limits) for limits in survey.magnitude_bins]
     if len(matrices) != len(groups):
@@ -190,8 +228,7 @@ def _published(section: PublishedSection, survey: Survey) -> dict[str, Any]:
             f"published {section.name!r}: {len(matrices)} confusion matrices for {len(groups)} bins of magnitude"
         )
     return {
-        "name": section.name,
-        "source": section.source,
+        **rates,
         "groups": {
             name: score_confusion(matrix)
             for name, matrix in zip([*groups, "all"], [*matrices, np.sum(matrices, axis=0)], strict=True)

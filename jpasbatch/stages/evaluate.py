@@ -7,6 +7,7 @@ chosen here: thresholds, calibration and the number of members come from the val
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,9 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.config import Job
 from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee, check_manifest
+from jpasbatch.learning.decision import decide
 from jpasbatch.learning.evaluation import Evaluation, Predictions, evaluate
+from jpasbatch.learning.ranking import Ranking
 from jpasbatch.learning.runtimes import runtime_of
 from jpasbatch.learning.samples import UNLABELLED, label
 from jpasbatch.photometry.features import make_features
@@ -35,8 +38,10 @@ from jpasbatch.products.examples import Example
 from jpasbatch.products.plot_style import bin_label, class_label
 from jpasbatch.stages.adoption import makes_sets, mock_part
 from jpasbatch.stages.commits import hash_files, whole_commits
+from jpasbatch.stages.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.precision import engine_of
+from jpasbatch.stages.predictions import predictions_table, read_predictions, signal_to_noise
 from jpasbatch.stages.samples import identify_sample, list_sample, read_sample, sample_path
 from jpasbatch.stages.train import find_committee
 from jpasbatch.stages.workspace import Workspace, stopwatch
@@ -53,7 +58,16 @@ VALIDATION = "validation"
 CONFUSIONS = 4
 """Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
 
-CODE = ("photometry", "learning", "products", "storage", "stages.evaluate", "stages.samples")
+CODE = (
+    "photometry",
+    "learning",
+    "products",
+    "storage",
+    "stages.cross_validation",
+    "stages.evaluate",
+    "stages.samples",
+    "stages.validation",
+)
 
 
 def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -90,6 +104,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "committee": version.name,
         "rows": {name: part["rows"] for name, part in content.items()},
         "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
+        "roc_auc": {name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
         "files": files,
         "samples": {name: identify_sample(paths) for name, paths in samples.items()},
     }
@@ -99,6 +114,8 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
 def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
     """Return the samples by name: those of the job, or the test set of its mock; and the validation sample.
 
+    With folds the labelled sample is both: tested in the fold that each object is in, and validating others.
+
     Raises
     ------
     InputError
@@ -106,7 +123,8 @@ def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
     """
     job = workspace.job
     found = {name: Path(path) for name, path in job.samples.tests.items()}
-    if not found:
+    folds = job.samples.labelled
+    if not found and folds is None:
         mock = workspace.require("mock") if job.mock is not None else {}
         if not (makes_sets(mock) or "test" in mock.get("rows", {})):
             raise InputError(
@@ -114,7 +132,9 @@ def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
                 "makes a test set"
             )
         found["test"] = mock_part(workspace, mock, "test", "evaluate (without [samples.tests])")
-    if job.committee.artefact is None:
+    if folds is not None:
+        found |= {FOLDS: Path(folds), VALIDATION: Path(folds)}
+    elif job.committee.artefact is None:
         found[VALIDATION] = sample_path(workspace, VALIDATION)
     return found
 
@@ -137,6 +157,8 @@ def predict_sample(
 ) -> dict[str, Any]:
     """Classify one labelled sample, write what came of it, and commit.
 
+    With folds, what is tested or validates in them is classified by the members that did not learn from it.
+
     Returns
     -------
     dict
@@ -144,6 +166,32 @@ def predict_sample(
         confusions and ``files``.
     """
     survey = load_survey(job.survey)
+    if job.samples.folds is not None and name in (FOLDS, VALIDATION):
+        parts, photometry, redshift, rejected = predict_folds(committee_folder, files, job)
+        predictions = parts[TESTED if name == FOLDS else VALIDATED]
+        examples = name == FOLDS
+    else:
+        found = _predict_all(name, files, committee_folder, job, survey)
+        predictions, photometry, redshift, rejected = found
+        examples = True
+    target = Path(folder) / f"{name}.parquet"
+    with written_aside(target) as aside:
+        pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
+    classes, bins = tuple(job.classes), survey.magnitude_bins
+    record = {
+        "rows": len(predictions),
+        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
+        "examples": _confusion_examples(predictions, photometry, redshift, classes, bins) if examples else [],
+        "files": hash_files(Path(folder), [target]),
+    }
+    Ledger(Path(folder) / "ledger").commit(name, without_undefined(record))
+    return {"rows": record["rows"]}
+
+
+def _predict_all(
+    name: str, files: list[str], committee_folder: str, job: Job, survey: Survey
+) -> tuple[Predictions, Photometry, np.ndarray, Counter[str]]:
+    """Return what the whole committee says of a sample, its photometry and redshifts, and rejected rows."""
     manifest, graph = load_committee(Path(committee_folder))
     features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)
@@ -160,51 +208,17 @@ def predict_sample(
         )
     magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
     probabilities = Committee.load(manifest, graph, job.inference).predict(inputs[usable], magnitude)
-    predictions = Predictions(labels, probabilities, magnitude, signal_to_noise(photometry))
-    target = Path(folder) / f"{name}.parquet"
-    with written_aside(target) as aside:
-        pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
-    record = {
-        "rows": len(labels),
-        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
-        "examples": _confusion_examples(
-            predictions, photometry, redshift, tuple(job.classes), survey.magnitude_bins
-        ),
-        "files": hash_files(Path(folder), [target]),
-    }
-    Ledger(Path(folder) / "ledger").commit(name, without_undefined(record))
-    return {"rows": record["rows"]}
-
-
-def signal_to_noise(photometry: Photometry) -> np.ndarray:
-    """Return the median S/N of the observed bands, float64 (n,); 0 where no band has an error."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = photometry.flux / photometry.flux_err
-    ratio[~np.isfinite(ratio)] = np.nan
-    result = np.zeros(len(photometry))
-    known = np.isfinite(ratio).any(axis=1)
-    result[known] = np.nanmedian(ratio[known], axis=1)
-    return result
-
-
-def predictions_table(predictions: Predictions, classes: tuple[str, ...]) -> pa.Table:
-    """Return predictions as a table: label, magnitude, signal and probability_<class>."""
-    columns = {
-        "label": predictions.labels.astype(np.int16),
-        "magnitude": predictions.magnitude.astype(np.float32),
-        "signal": predictions.signal.astype(np.float32),
-    }
-    columns |= {f"probability_{name}": predictions.probabilities[:, k] for k, name in enumerate(classes)}
-    return pa.table(columns)
-
-
-def read_predictions(path: Path, classes: tuple[str, ...]) -> Predictions:
-    """Return what `predictions_table` wrote."""
-    table = pq.read_table(path)
-    probabilities = np.stack([table[f"probability_{name}"].to_numpy() for name in classes], axis=1)
-    return Predictions(
-        table["label"].to_numpy(), probabilities, table["magnitude"].to_numpy(), table["signal"].to_numpy()
+    # committees older than thresholds have none
+    decision = manifest.get("decision", {"threshold": None, "position": 0})
+    predictions = Predictions(
+        labels,
+        probabilities,
+        magnitude,
+        signal_to_noise(photometry),
+        decided=decide(probabilities, decision["threshold"], decision["position"]),
+        object_id=accepted["object_id"].filter(pa.array(usable)).to_numpy(zero_copy_only=False).astype(str),
     )
+    return predictions, photometry, redshift, rejected
 
 
 def _confusion_examples(
@@ -272,13 +286,26 @@ def _score(name: str, workspace: Workspace, folder: Path) -> dict[str, Any]:
 
 
 def evaluation_content(found: Evaluation, survey: Survey, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return an evaluation as plain lists: ``classes``, ``groups``, ``reliability`` and ``by_signal``."""
+    """Return an evaluation as plain lists; its keys are those of `Evaluation`, and ``classes``."""
     return {
         "classes": list(classes),
         "groups": _groups(found, survey.reference_band, survey.magnitude_bins),
         "reliability": {key: np.asarray(value).tolist() for key, value in asdict(found.reliability).items()},
         "by_signal": {key: value.tolist() for key, value in asdict(found.by_signal).items()},
+        "rankings": [_ranking(one) for one in found.rankings],
+        "by_fold": (
+            None
+            if found.by_fold is None
+            else {key: value.tolist() for key, value in asdict(found.by_fold).items()}
+        ),
     }
+
+
+def _ranking(found: Ranking) -> dict[str, Any]:
+    """Return a ranking as plain lists: areas as [value, error]."""
+    areas = {name: [getattr(found, name).value, getattr(found, name).error] for name in ("pooled", "mean")}
+    curve = {name: getattr(found, name).tolist() for name in ("folds", "false_positive", "true_positive")}
+    return areas | curve
 
 
 def _groups(found: Evaluation, band: str, bins: tuple[tuple[float, float], ...]) -> list[dict[str, Any]]:

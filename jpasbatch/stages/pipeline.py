@@ -112,7 +112,7 @@ def compare_jobs(
     from jpasbatch.config_comparison import load_comparison
     from jpasbatch.stages.compare import run_compare
 
-    comparison = load_comparison(file)
+    comparison = load_comparison(file, data)
     opened = [open_workspace(Path(path), None, data) for path in comparison.jobs]
     workspaces = {workspace.job.title or workspace.job.name: workspace for workspace in opened}
     if len(workspaces) < len(opened):
@@ -139,7 +139,7 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
         without |= {"train", "evaluate", "infer", "summarise"}
     if job.mock is None and job.catalogue.input is None:  # a committee for its own sake
         without |= {"ingest", "infer", "summarise"}
-    if not (job.samples.tests or _makes_test(job)):
+    if not (job.samples.tests or job.samples.folds or _makes_test(job)):
         without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
 
@@ -179,7 +179,7 @@ REPORTED = {
     "mock": ("rows",),
     "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
     "train": ("members", "rows", "validation"),
-    "evaluate": ("rows", "weighted_f1"),
+    "evaluate": ("rows", "weighted_f1", "roc_auc"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "precision"),
     "summarise": ("counts", "targets"),
 }

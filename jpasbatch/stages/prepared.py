@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from jpasbatch.config import Job
 from jpasbatch.errors import InputError
+from jpasbatch.learning.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures, label
 from jpasbatch.mocks.noise import NoiseModel
 from jpasbatch.mocks.template_options import TemplateSky
@@ -25,6 +26,8 @@ from jpasbatch.storage.files import written_aside
 from jpasbatch.storage.ledger import Ledger
 
 TRAINING, VALIDATION = SAMPLES = ("training", "validation")
+LABELLED = "labelled"
+"""The one sample of a job with folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +39,23 @@ class PreparedSample:
     photometry : Photometry
     labels : ndarray of int16, shape (n,)
     noiseless : ndarray of float32, shape (n, bands), or None
+    fold : ndarray of int16, shape (n,), or None
     """
 
     photometry: Photometry
     labels: np.ndarray
     noiseless: np.ndarray | None = None
+    fold: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> PreparedSample:
+        """Return some of the objects."""
+
+        def part(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[rows]
+
+        return PreparedSample(
+            self.photometry.select(rows), self.labels[rows], part(self.noiseless), part(self.fold)
+        )
 
     def magnitude(self, survey: Survey) -> np.ndarray:
         """Return the magnitude of the reference band, float32 (n,)."""
@@ -49,6 +64,11 @@ class PreparedSample:
     def labelled(self, features: Features, classes: tuple[str, ...]) -> LabelledFeatures:
         """Return features and labels of all objects."""
         return LabelledFeatures(features(self.photometry), self.labels, classes)
+
+
+def sample_parts(job: Job) -> tuple[str, ...]:
+    """Return the samples that a job learns from; the first one fits its features."""
+    return SAMPLES if job.samples.folds is None else (LABELLED,)
 
 
 def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[str, Any]:
@@ -61,11 +81,12 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
         fitted to the whole training sample.
     """
     survey = load_survey(job.survey)
-    noiseless = part == TRAINING and job.augmentation.noise == "fresh"
+    first = sample_parts(job)[0]
+    noiseless = part == first and job.augmentation.noise == "fresh"
     accepted, rejected = read_sample([Path(path) for path in files], survey, job, noiseless)
-    photometry, labels = photometry_from_table(accepted, survey), _labels(accepted, job)
+    photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
     ledger = Ledger(Path(folder) / "ledger")
-    fitted = ledger.read(TRAINING)
+    fitted = ledger.read(first)
     features = (
         make_features(job.features.kind, survey, job.features.options).fit(photometry)
         if fitted is None
@@ -79,6 +100,7 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
         photometry.select(usable),
         labels[usable],
         matrix_of(accepted, NOISELESS, len(survey.bands))[usable] if noiseless else None,
+        _folds(accepted, labels, usable, job),
     )
     by_class = dict(
         zip(job.classes, np.bincount(sample.labels, minlength=len(job.classes)).tolist(), strict=True)
@@ -96,7 +118,15 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     return record
 
 
-def _labels(table: pa.Table, job: Job) -> np.ndarray:
+def _folds(table: pa.Table, labels: np.ndarray, usable: np.ndarray, job: Job) -> np.ndarray | None:
+    if job.samples.folds is None:
+        return None
+    identifiers = table["object_id"].filter(pa.array(usable)).to_pylist()
+    return stratified_folds(identifiers, labels[usable], job.samples.folds, job.samples.fold_seed)
+
+
+def labels_of(table: pa.Table, job: Job) -> np.ndarray:
+    """Return the class of each row of a labelled sample, int16 (n,); see `jpasbatch.learning.samples.label`."""
     return label(
         table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
     )
@@ -121,8 +151,8 @@ def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> Non
 
 def _save_sample(sample: PreparedSample, folder: Path, part: str) -> list[Path]:
     arrays = {"flux": sample.photometry.flux, "flux_err": sample.photometry.flux_err, "labels": sample.labels}
-    if sample.noiseless is not None:
-        arrays["noiseless"] = sample.noiseless
+    optional = {"noiseless": sample.noiseless, "fold": sample.fold}
+    arrays |= {name: array for name, array in optional.items() if array is not None}
     paths = []
     for name, array in arrays.items():
         path = folder / f"{part}-{name}.npy"
@@ -138,8 +168,21 @@ def read_prepared(folder: Path, part: str) -> PreparedSample:
     def read(name: str) -> np.ndarray:
         return np.load(folder / f"{part}-{name}.npy", mmap_mode="r", allow_pickle=False)
 
-    noiseless = read("noiseless") if (folder / f"{part}-noiseless.npy").is_file() else None
-    return PreparedSample(Photometry(read("flux"), read("flux_err")), read("labels"), noiseless)
+    noiseless, fold = (
+        read(name) if (folder / f"{part}-{name}.npy").is_file() else None for name in ("noiseless", "fold")
+    )
+    return PreparedSample(Photometry(read("flux"), read("flux_err")), read("labels"), noiseless, fold)
+
+
+def member_samples(folder: Path, job: Job, index: int) -> tuple[PreparedSample, PreparedSample]:
+    """Return what a member learns from and what validates it: the two samples, or the parts of one."""
+    if job.samples.folds is None:
+        return read_prepared(folder, TRAINING), read_prepared(folder, VALIDATION)
+    sample = read_prepared(folder, LABELLED)
+    assert sample.fold is not None
+    pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
+    learns, validates = member_rows(sample.fold, *pairs[index])
+    return sample.take(learns), sample.take(validates)
 
 
 def fitted_features(folder: Path, job: Job, survey: Survey) -> Features:
@@ -150,7 +193,7 @@ def fitted_features(folder: Path, job: Job, survey: Survey) -> Features:
     InputError
         When no training sample was prepared.
     """
-    record = Ledger(folder / "ledger").read(TRAINING)
+    record = Ledger(folder / "ledger").read(sample_parts(job)[0])
     if record is None:
         raise InputError(f"{folder}: no training sample was prepared there")
     return make_features(job.features.kind, survey, record["features"])

@@ -23,13 +23,13 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.prepared import (
-    SAMPLES,
-    TRAINING,
     VALIDATION,
     fitted_features,
+    member_samples,
     noise_model,
     prepare_sample,
     read_prepared,
+    sample_parts,
     training_draws,
 )
 from jpasbatch.stages.samples import identify_sample, list_sample, sample_path
@@ -51,6 +51,7 @@ TRAINING_CODE = (
     "learning.augmentation",
     "learning.backend",
     "learning.convolution",
+    "learning.folds",
     "learning.hybrid",
     "learning.losses",
     "learning.members",
@@ -70,10 +71,12 @@ TRAINING_CODE = (
 PUBLISHING = (
     "learning.calibration",
     "learning.committee",
+    "learning.decision",
     "learning.graph",
     "learning.inference",
     "learning.members",
     "learning.metrics",
+    "stages.validation",
 )
 """Code that decides the committee that members make."""
 
@@ -96,12 +99,14 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     job = workspace.job
     if len(job.classes) < 2:
         raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
-    samples = {part: list_sample(sample_path(workspace, part)) for part in SAMPLES}
+    parts = sample_parts(job)
+    samples = {part: list_sample(sample_path(workspace, part)) for part in parts}
     members_identity = _members_identity(workspace, samples)
     identity = fingerprint(
         members=members_identity,
         number=(job.committee.members, job.committee.grow),
         calibration=job.calibration.kind,
+        decision=asdict(job.decision),
         code=code_fingerprint(*PUBLISHING),
     )
     unchanged = workspace.unchanged("train", identity)
@@ -112,13 +117,13 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed:
         prepared = _prepare(samples, workspace, folder, executor)
         members, growth = _train_members(workspace, folder, executor)
-        committee, scores = _publish(workspace, folder, members)
+        committee, scores = _publish(workspace, folder, members, samples)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": len(members),
-        "rows": {part: prepared[part]["rows"] for part in SAMPLES},
-        "rows_by_class": {part: prepared[part]["classes"] for part in SAMPLES},
-        "quarantined": {part: prepared[part]["rejected"] for part in SAMPLES},
+        "rows": {part: prepared[part]["rows"] for part in parts},
+        "rows_by_class": {part: prepared[part]["classes"] for part in parts},
+        "quarantined": {part: prepared[part]["rejected"] for part in parts},
         "epochs": [member["epochs"] for member in members],
         "seconds_per_member": [member["seconds"] for member in members],
         "validation": scores,
@@ -135,11 +140,18 @@ def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> s
         survey=repr(workspace.survey),
         **job.model_dump(include=MEMBERS),
         share=job.samples.training_share,
+        folds=fold_options(job),
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
         code=code_fingerprint(*TRAINING_CODE),
     )
+
+
+def fold_options(job: Job) -> tuple[int, int, bool] | None:
+    """Return what decides who learns from what, or None for a job without folds."""
+    samples = job.samples
+    return None if samples.folds is None else (samples.folds, samples.fold_seed, samples.nested)
 
 
 def _prepare(
@@ -148,12 +160,12 @@ def _prepare(
     """Write both samples as arrays; training first, since it fits the features."""
     ledger = Ledger(folder / "ledger")
     done = whole_commits(ledger, folder)
-    for part in SAMPLES:
+    for part in sample_parts(workspace.job):
         if part not in done:
             task = Task(part, ([str(path) for path in samples[part]], part, workspace.job, str(folder)))
             _, troubles = map_tasks(f"train: {part} sample", prepare_sample, [task], executor)
             require_all(troubles, "samples")
-    records = {part: ledger.read(part) for part in SAMPLES}
+    records = {part: ledger.read(part) for part in sample_parts(workspace.job)}
     return {part: record for part, record in records.items() if record is not None}
 
 
@@ -166,7 +178,7 @@ def _train_members(
     workspace: Workspace, folder: Path, executor: Executor
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train the members, or as many as help; return their records, and how the committee grew."""
-    limit = workspace.job.committee.members
+    limit = workspace.job.committee.members * (workspace.job.samples.folds or 1)
     if not workspace.job.committee.grow:
         return _train_up_to(limit, workspace, folder, executor), {}
     together = max(len(executor.client.scheduler_info()["workers"]), 1) if executor.client else 1
@@ -231,8 +243,9 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
     limit_threads(1)
     place, survey, seed = Path(folder), load_survey(job.survey), member_seed(job.seed, index)
     features = fitted_features(place, job, survey)
-    training = training_draws(read_prepared(place, TRAINING), job, survey, features, seed)
-    validation = read_prepared(place, VALIDATION).labelled(features, tuple(job.classes))
+    learns, validates = member_samples(place, job, index)
+    training = training_draws(learns, job, survey, features, seed)
+    validation = validates.labelled(features, tuple(job.classes))
     state = place / f"{member_name(index)}.state.npz"
     monitor = Monitor(save=lambda snapshot: _write_arrays(state, snapshot), resume=_read_arrays(state))
     with stopwatch() as elapsed:
@@ -316,25 +329,32 @@ def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Work
 
 
 def _publish(
-    workspace: Workspace, folder: Path, records: list[dict[str, Any]]
+    workspace: Workspace, folder: Path, records: list[dict[str, Any]], samples: dict[str, list[Path]]
 ) -> tuple[Path, dict[str, Any]]:
     """Calibrate and score the committee on the validation sample, and save it as an immutable version."""
     from jpasbatch.learning.calibration import make_calibration
-    from jpasbatch.learning.committee import committee_manifest, vote
+    from jpasbatch.learning.committee import committee_manifest
     from jpasbatch.learning.inference import InferenceEngine
     from jpasbatch.learning.metrics import validation_scores
+    from jpasbatch.stages.validation import describe_folds, validated_sample
 
     job, survey = workspace.job, workspace.survey
     features = fitted_features(folder, job, survey)
     members, graph = _graph_of(records, folder, features.n_inputs)
-    sample = read_prepared(folder, VALIDATION)
-    probabilities = vote(InferenceEngine(graph).members(features(sample.photometry)))
-    magnitude = sample.magnitude(survey)
-    calibration = make_calibration(job.calibration.kind).fit(probabilities, magnitude, sample.labels)
-    scores = validation_scores(sample.labels, calibration(probabilities, magnitude), tuple(job.classes))
+    known = validated_sample(folder, job, survey, features, InferenceEngine(graph))
+    calibration = make_calibration(job.calibration.kind).fit(
+        known.probabilities, known.magnitude, known.labels
+    )
+    probabilities = calibration(known.probabilities, known.magnitude)
+    scores = validation_scores(known.labels, probabilities, tuple(job.classes))
     options = {key: asdict(getattr(job, key)) for key in RECORDED}
     manifest = committee_manifest(survey, features, job.classes, members, options, scores)
     manifest["calibration"] = {"kind": calibration.name, "state": calibration.state()}
+    position = job.decision.position(tuple(job.classes))
+    threshold = job.decision.threshold(probabilities[:, position], known.labels == position)
+    manifest["decision"] = {**asdict(job.decision), "position": position, "threshold": threshold}
+    if job.samples.folds is not None:
+        manifest["folds"] = describe_folds(job, samples)
     return save_committee(workspace.committees, manifest, graph), scores
 
 

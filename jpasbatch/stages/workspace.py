@@ -46,6 +46,7 @@ LEARNING = {
     "stop",
     "augmentation",
     "calibration",
+    "decision",
     "committee",
 }
 TRAIN = MOCK | LEARNING | {"catalogue", "seed"}

@@ -92,7 +92,8 @@ def test_kinds_of_one_committee_may_differ(member, training_set, validation_set)
     other = SMALL["mlp"].train(PLAN, training_set, validation_set, 6)
     found = InferenceEngine(committee_graph([member, other], 6)).members(validation_set.features)
     assert np.array_equal(found[:, 0], probabilities(member, validation_set.features))
-    assert np.array_equal(found[:, 1], probabilities(other, validation_set.features))
+    # a runtime may join steps of a graph in another way: the last bits are its own
+    np.testing.assert_allclose(found[:, 1], probabilities(other, validation_set.features), atol=1e-6)
 
 
 def test_soft_labels_are_learnt(classifier, training_set, validation_set):
