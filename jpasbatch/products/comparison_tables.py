@@ -61,7 +61,7 @@ def _row(
     gone = "–"
     if sample == stored["comparison"]["sample"] and title in stored["differences"]:
         value, error = stored["differences"][title][group]["fewer_errors"]
-        gone = "–" if value is None else f"{100 * value:+.0f} ± {100 * error:.0f} %"
+        gone = "–" if value is None or error is None else f"{100 * value:+.0f} ± {100 * error:.0f} %"
     return {
         "group": group,
         "classifier": title,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jpasbatch.learning.augmentation import Augmentation
+from jpasbatch.learning.augmentation import Augmentation, hide_bands
 from jpasbatch.mocks.noise import NoiseModel
 from jpasbatch.photometry.features import RelativeFlux
 from jpasbatch.photometry.photometry import Photometry
@@ -80,3 +80,28 @@ def test_each_member_has_its_own_hybrids():
 def test_hardly_mixed_hybrids_are_the_objects():
     mixed = draws_of(hybrid_factor=1, hybrid_scale=0.0, hybrid_bin_rows=100).epoch(1)
     assert np.array_equal(mixed.features, draws_of().epoch(1).features)
+
+
+def test_bands_are_taken_away_as_others_lack_them():
+    flux = np.ones((400, 60), dtype=np.float32)
+    flux[::4, 10:20] = np.nan
+    reference = SURVEY.reference_index
+    one, err = hide_bands(flux, flux / 10, 0.5, reference, np.random.default_rng(1))
+    lost = np.isnan(one) & ~np.isnan(flux)
+    assert np.isnan(err[lost]).all()
+    assert set(np.flatnonzero(lost.any(axis=0))) == set(range(10, 20))
+    # half of the 300 that have all bands are chosen, and a quarter of those are given another's gaps
+    assert lost.any(axis=1).sum() == pytest.approx(300 * 0.5 * 0.25, abs=15)
+    flux[:, reference] = np.nan
+    assert not (
+        np.isnan(hide_bands(np.ones_like(flux), flux, 1.0, reference, np.random.default_rng(1))[0])
+    ).any()
+
+
+def test_other_bands_are_taken_away_in_every_epoch():
+    source = draws_of(missing_bands=0.7)
+    source.photometry.flux[::2, 3:9] = np.nan
+    first, second = source.epoch(1).features, source.epoch(2).features
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
+    assert np.array_equal(draws_of().epoch(1).features, draws_of(missing_bands=0.7).epoch(1).features)

@@ -130,14 +130,8 @@ def test_a_partition_is_read_at_a_time_and_only_what_is_learnt(workspace, monkey
     folder = open_catalogue(workspace.folder / "mock" / "training").path
     read_catalogue(folder, workspace.job.catalogue.cuts)
     assert len(asked) == len(open_catalogue(folder).pixels)
-<<<<<<< HEAD
     learnt = ("flux", "flux_err", "true_class", "true_redshift", "flags", "mask_flags")
     assert {tuple(name for name in columns if name != "object_id") for columns in asked} == {learnt}
-=======
-    assert set(asked) == {
-        ("object_id", "flux", "flux_err", "true_class", "true_redshift", "flags", "mask_flags")
-    }
->>>>>>> a127443 (Add the network of paper B, losses, rules of stopping, folds, thresholds and rankings)
 
 
 def test_the_identity_follows_the_contents_and_reads_no_partition(workspace, survey):
