@@ -16,7 +16,7 @@ import ipaddress
 import os
 import re
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -161,14 +161,15 @@ class ObjectStore:
     def read(self, key: str) -> bytes | None:
         """Return the bytes of an object, or None when there is none."""
         try:
-            return self._files.cat_file(self._path(key))
+            return cast(bytes, self._files.cat_file(self._path(key)))
         except FileNotFoundError:
             return None
 
     def keys(self, prefix: str = "") -> dict[str, int]:
         """Return the size of every object below a folder, by key."""
         root = "/".join(part for part in (self.bucket, self.prefix) if part)
-        found: dict[str, dict[str, Any]] = self._files.find(f"{root}/{prefix}".rstrip("/") + "/", detail=True)
+        listed = self._files.find(f"{root}/{prefix}".rstrip("/") + "/", detail=True)
+        found = cast(dict[str, dict[str, Any]], listed)
         return {path.removeprefix(f"{root}/"): int(facts["size"]) for path, facts in sorted(found.items())}
 
     def create(self, key: str, data: bytes) -> bool:
@@ -178,7 +179,7 @@ class ObjectStore:
             self._files.pipe_file(path, data, mode="create", Metadata={"writer": writer})
         except FileExistsError:
             # a request that was repeated after a lost reply finds our own object
-            return self._files.metadata(path).get("writer") == writer
+            return (self._files.metadata(path) or {}).get("writer") == writer
         return True
 
     def replace(self, key: str, data: bytes, expected: bytes | None) -> None:
