@@ -13,9 +13,11 @@ from jpasbatch.cli import main
 from jpasbatch.compute.cluster import LocalCluster, SerialCluster, open_cluster
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import open_workspace, run_stage
+from jpasbatch.stages.prune import prune
 from jpasbatch.storage.artefacts import committee_version
 from jpasbatch.storage.catalogue import current_extension, open_catalogue
 from jpasbatch.storage.files import sha256_file
+from jpasbatch.storage.pruning import Retention
 from jpasbatch.storage.tables import write_cefca_tile
 from tests.stages.tiny_run import serial
 
@@ -266,3 +268,20 @@ def test_the_verb(growing, capsys):
         == 0
     )
     assert "changed (catalogue)" in capsys.readouterr().out
+
+
+def test_pruning_between_updates_costs_nothing_that_is_needed(growing):
+    write_tile(growing / "tiles", 3, 181.0)
+    update(growing)
+    old = sorted(path.name for path in (growing / "run" / "sky").glob("photometry-*") if path.is_dir())
+    workspace = open_workspace(growing / "job.toml", growing / "run", growing)
+    pruned = prune(workspace, Retention(0.0))
+    assert pruned.bytes_after < pruned.bytes_before
+    left = sorted(path.name for path in (growing / "run" / "sky").glob("photometry-*") if path.is_dir())
+    assert set(left) < set(old)
+    write_tile(growing / "tiles", 4, 150.0)
+    records = update(growing)
+    check_whole(growing, records["ingest"])
+    assert (
+        records["infer"]["recomputed"] == records["ingest"]["new_partitions"] < records["infer"]["partitions"]
+    )
