@@ -210,3 +210,28 @@ def test_the_blocker_blocks():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert "blocked" in done.stderr
+
+
+# surveys and papers are data
+
+
+@pytest.mark.parametrize("word", ["nepw", "paper_a"])
+def test_no_module_knows_a_survey_or_an_experiment(word):
+    # a survey is a file, an experiment a job file: no stage has a special case for one
+    knowing = {path.name for path in MODULES if word in _code(path)}
+    assert not knowing
+
+
+def _code(path):
+    """Return a module without its docstrings and comments, which may give examples."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            body[0].value.value = ""
+    return ast.unparse(tree)
