@@ -10,6 +10,7 @@ from jpasbatch.learning.stopping import (
     EpochScores,
     LowestLoss,
     WeightedCompleteness,
+    kept_epoch,
     scores_of,
 )
 from jpasbatch.learning.training import Recipe
@@ -81,8 +82,28 @@ def test_equation_3_by_hand(monitors, stops):
     assert WeightedCompleteness(epochs=4, delta=-0.10).stops(monitors, patience=1) is stops
 
 
+def test_early_epochs_neither_stop_nor_are_kept():
+    rule = WeightedCompleteness(epochs=2, delta=-0.1, not_before=5)
+    monitors = [9.0, 1.0, 1.0, 0.5, 0.7, 0.8, 0.6]
+    assert not rule.stops(monitors[:4], patience=1)  # it fell, but early
+    assert kept_epoch(rule, monitors) == 6
+    assert kept_epoch(WeightedCompleteness(), monitors) == 1
+    assert kept_epoch(WeightedCompleteness(keep="last"), monitors) == 7
+    assert kept_epoch(LowestLoss(), monitors) == 1
+
+
+def test_a_network_keeps_no_early_epoch(training_set, validation_set):
+    rule = WeightedCompleteness(of="qso", weight=0.0, epochs=1, delta=-1.0, not_before=4)
+    plan = Recipe(epochs=6, batch_size=64, stop=rule)
+    member = MultilayerPerceptron(hidden=(8,)).train(plan, training_set, validation_set, 3)
+    assert len(member.history["monitor"]) == 6
+    assert member.best_epoch >= 4
+    assert member.history["monitor"][member.best_epoch - 1] == max(member.history["monitor"][3:])
+
+
 @pytest.mark.parametrize(
-    "options", [{"weight": -1.0}, {"epochs": 0}, {"delta": float("nan")}, {"keep": "first"}]
+    "options",
+    [{"weight": -1.0}, {"epochs": 0}, {"delta": float("nan")}, {"keep": "first"}, {"not_before": -1}],
 )
 def test_wrong_options_are_named(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}: found"):
