@@ -104,7 +104,9 @@ def test_a_comparison_loads_with_all_its_jobs(path, tmp_path):
     assert comparison.reference in [*titles, *(one.name for one in comparison.combined)]
 
 
-@pytest.mark.parametrize("folder", ["jobs", "jobs/nepw", "jobs/nepw/ranges", "jobs/paper_a", "deploy"])
+@pytest.mark.parametrize(
+    "folder", ["jobs", "jobs/nepw", "jobs/nepw/mock_field", "jobs/nepw/ranges", "jobs/paper_a", "deploy"]
+)
 def test_the_readme_lists_each_file_once(folder):
     text = (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `([^`]+\.toml)` \|", text, flags=re.MULTILINE)
