@@ -91,13 +91,15 @@ class InferenceEngine:
         return probabilities
 
 
-def compare_precision(graph: bytes, options: InferenceOptions, features: np.ndarray) -> dict[str, Any]:
+def compare_precision(
+    reference: InferenceEngine, engine: InferenceEngine, features: np.ndarray
+) -> dict[str, Any]:
     """Measure what a faster precision costs: the vote with it against the vote in float32.
 
     Parameters
     ----------
-    graph : bytes
-    options : InferenceOptions
+    reference, engine : InferenceEngine
+        Of the same graph, in float32 and in the other precision.
     features : ndarray, shape (n, n_inputs)
         Finite.
 
@@ -109,12 +111,11 @@ def compare_precision(graph: bytes, options: InferenceOptions, features: np.ndar
     """
     from jpasbatch.learning.committee import vote
 
-    reference = vote(InferenceEngine(graph, InferenceOptions(runtime=options.runtime)).members(features))
-    found = vote(InferenceEngine(graph, options).members(features))
-    difference = np.abs(found - reference)
+    expected, found = vote(reference.members(features)), vote(engine.members(features))
+    difference = np.abs(found - expected)
     return {
         "rows": len(features),
-        "flips": int(np.count_nonzero(found.argmax(axis=1) != reference.argmax(axis=1))),
+        "flips": int(np.count_nonzero(found.argmax(axis=1) != expected.argmax(axis=1))),
         "largest_difference": float(difference.max(initial=0.0)),
         "mean_difference": float(difference.mean()) if difference.size else 0.0,
     }

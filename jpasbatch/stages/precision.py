@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.runner import Task
-from jpasbatch.learning.inference import compare_precision
+from jpasbatch.learning.inference import InferenceEngine, compare_precision
 from jpasbatch.learning.runtimes import InferenceOptions
-from jpasbatch.photometry.features import make_features
+from jpasbatch.photometry.features import Features, make_features
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.mapping import map_tasks, require_all
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PARTITIONS = 4
 """That are compared: spread evenly over the sky."""
-ROWS = 5_000
+ROWS = 2_500
 """Of each of these."""
 
 
@@ -70,12 +71,21 @@ def measure_precision(
     }
 
 
+@functools.lru_cache(maxsize=1)
+def _load(inference: Inference) -> tuple[Features, InferenceEngine, InferenceEngine]:
+    """Return the features of a run's committee, and its engine in float32 and as the run has it, once a process."""
+    manifest, graph = load_committee(Path(inference.committee))
+    kind, state = manifest["features"]["kind"], manifest["features"]["state"]
+    features = make_features(kind, load_survey(inference.survey), state)
+    reference = InferenceOptions(runtime=inference.options.runtime)
+    return features, InferenceEngine(graph, reference), InferenceEngine(graph, inference.options)
+
+
 def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
     """Compare the precision of a run with float32 on the first rows of a partition."""
     survey = load_survey(inference.survey)
-    manifest, graph = load_committee(Path(inference.committee))
-    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
+    features, reference, engine = _load(inference)
     path = Path(inference.catalogue) / partition_file(order, pixel)
     table = read_partition(path, ["flux", "flux_err"]).slice(0, ROWS)
     inputs = features(photometry_from_table(table, survey))
-    return compare_precision(graph, inference.options, inputs[np.isfinite(inputs).all(axis=1)])
+    return compare_precision(reference, engine, inputs[np.isfinite(inputs).all(axis=1)])

@@ -8,7 +8,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine, compare_precision
-from jpasbatch.learning.runtimes import InferenceOptions, import_openvino
+from jpasbatch.learning.runtimes import InferenceOptions, import_openvino, runtime_of
 
 RUNTIMES = {
     "openvino": InferenceOptions(),
@@ -95,7 +95,7 @@ def test_what_bfloat16_costs_is_measured(graph, features):
     if not has_bfloat16():
         pytest.skip("needs a processor with bfloat16")
     options = InferenceOptions(precision="bfloat16")
-    found = compare_precision(graph, options, features)
+    found = compare_precision(InferenceEngine(graph), InferenceEngine(graph, options), features)
     assert found["rows"] == len(features)
     assert 0 < found["mean_difference"] < found["largest_difference"] < 0.1
     exact, rounded = (
@@ -107,7 +107,7 @@ def test_what_bfloat16_costs_is_measured(graph, features):
 
 
 def test_float32_compared_with_itself_differs_nowhere(graph, features):
-    found = compare_precision(graph, InferenceOptions(), features)
+    found = compare_precision(InferenceEngine(graph), InferenceEngine(graph), features)
     assert found == {"rows": len(features), "flips": 0, "largest_difference": 0.0, "mean_difference": 0.0}
 
 
@@ -139,6 +139,14 @@ def test_a_worker_without_a_gpu_is_refused(graph):
 def test_options_that_no_runtime_has_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         InferenceOptions(**options)
+
+
+def test_trees_run_where_there_is_an_operator_for_them():
+    trees = b"...TreeEnsembleRegressor..."
+    assert runtime_of(trees, InferenceOptions()) == "onnxruntime"
+    assert runtime_of(b"", InferenceOptions()) == "openvino"
+    with pytest.raises(InputError, match=r"holds decision trees.*use precision = 'float32'"):
+        runtime_of(trees, InferenceOptions(precision="bfloat16"))
 
 
 def test_the_runtime_of_networks_talks_to_nobody(graph, tmp_path):
