@@ -177,6 +177,14 @@ def test_a_grown_catalogue_holds_what_a_new_one_would(growing, tmp_path, cluster
     )
 
 
+def test_one_new_object_costs_one_partition(growing):
+    write_tile(growing / "tiles", 9, 200.0, rows=1)
+    records = update(growing)
+    check_whole(growing, records["ingest"])
+    assert records["ingest"]["new_partitions"] == records["infer"]["recomputed"] == 1
+    assert records["infer"]["partitions"] > 1
+
+
 def test_later_rows_supersede_earlier_ones_wherever_they_lie(growing):
     old = rows_of(photometry(growing))
     write_tile(growing / "tiles", 1, 200.5, rows=10, first=5)  # ten objects of tile 1, seen elsewhere
