@@ -53,7 +53,7 @@ def detection_rows(stored: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _signed(value: float | None, error: float | None) -> str:
     if value is None or error is None or value != value:
         return DASH
-    return f"{value:+.4f} ± {error:.4f}"
+    return f"{value:+.3f} ± {error:.3f}"
 
 
 def external_rows(stored: Mapping[str, Any]) -> list[list[str]]:
