@@ -188,7 +188,9 @@ REPORTED = {
 def report_stage(stage: str, record: dict[str, Any]) -> None:
     """Print the summary of a finished stage, one line each."""
     facts = ", ".join(
-        f"{key.replace('_', ' ')} {_short(record[key])}" for key in REPORTED[stage] if key in record
+        f"{key.replace('_', ' ')} {_short(record[key])}"
+        for key in REPORTED[stage]
+        if record.get(key) is not None
     )
     print(f"{stage:<10} {record['seconds']:>7.1f} s  {facts}", flush=True)
 
