@@ -6,7 +6,6 @@ A cluster file (``deploy/*.toml``) is one of the dataclasses below; `open_cluste
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
 from jpasbatch.compute.meter import Display
 from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.hosts import is_loopback
 
 if TYPE_CHECKING:
     import distributed
@@ -126,7 +126,7 @@ class AddressCluster:
             raise ValueError(
                 f"scheduler: found '{self.scheduler}'; write tcp://HOST:PORT (loopback only) or tls://HOST:PORT"
             )
-        if parts.scheme == "tcp" and not _is_loopback(parts.hostname or ""):
+        if parts.scheme == "tcp" and not is_loopback(parts.hostname or ""):
             raise ValueError(
                 f"scheduler: '{self.scheduler}' is not encrypted and not on this machine; "
                 "use tls:// with a [tls] table (ca_file, certificate, key)"
@@ -141,15 +141,6 @@ Cluster = SerialCluster | LocalCluster | AddressCluster
 def _check_timeout(seconds: float) -> None:
     if not 0 < seconds <= 86_400:
         raise ValueError(f"no_workers_timeout: found {seconds}; allowed is above 0 to 86400 seconds")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,15 @@ from jpasbatch.stages.commits import hash_files, whole_commits
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.workspace import Workspace
 from jpasbatch.storage.catalogue import (
+    HEALPIX_COLUMN,
+    HEALPIX_ORDER,
+    STAGING,
     Catalogue,
     GrownPartition,
     PrimaryOptions,
     open_catalogue,
     partition_file,
+    pixel_range,
     plan_growth,
     publish_primary,
     published_partitions,
@@ -46,10 +50,7 @@ from jpasbatch.storage.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-INDEX = "_healpix_29"
-INDEX_ORDER = 29
 SUPERSEDED = "superseded"
-STAGING = ".staging"
 
 Pixel = tuple[int, int]
 
@@ -120,7 +121,7 @@ def index_arrivals(accepted: str, target: str, folder: str, key: str) -> dict[st
     """
     rows = 0
     with pq.ParquetFile(accepted) as source, written_aside(Path(target)) as aside:
-        field = pa.field(INDEX, pa.int64(), nullable=False)
+        field = pa.field(HEALPIX_COLUMN, pa.int64(), nullable=False)
         schema = pa.schema([field, *source.schema_arrow], metadata=source.schema_arrow.metadata)
         with pq.ParquetWriter(aside, schema, use_dictionary=False) as writer:
             for batch in source.iter_batches(batch_size=100_000):
@@ -159,8 +160,8 @@ def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> dict[
     InputError
         When the old partition is damaged.
     """
-    folder, (first, last) = Path(growth.folder), _index_range(partition.order, partition.pixel)
-    within = (pc.field(INDEX) >= first) & (pc.field(INDEX) < last)
+    folder, (first, last) = Path(growth.folder), pixel_range(partition.order, partition.pixel)
+    within = (pc.field(HEALPIX_COLUMN) >= first) & (pc.field(HEALPIX_COLUMN) < last)
     schema = pq.read_schema(Path(growth.catalogue) / "dataset" / "_common_metadata")
     table = pd.dataset(list(growth.arrivals), format="parquet").to_table(schema.names, within).cast(schema)
     superseded = quarantine_schema().empty_table()
@@ -194,13 +195,8 @@ def _replaced(rows: pa.Table, growth: Growth) -> np.ndarray:
 
 def _in_sky_order(rows: pa.Table) -> pa.Table:
     """Return rows ascending by index, ties by id, so that the same rows are always the same bytes."""
-    keys = rows.select([INDEX, "object_id"]).append_column("row", pa.array(np.arange(rows.num_rows)))
-    return rows.take(keys.sort_by([(INDEX, "ascending"), ("object_id", "ascending")])["row"])
-
-
-def _index_range(order: int, pixel: int) -> tuple[int, int]:
-    shift = 2 * (INDEX_ORDER - order)
-    return pixel << shift, (pixel + 1) << shift
+    keys = rows.select([HEALPIX_COLUMN, "object_id"]).append_column("row", pa.array(np.arange(rows.num_rows)))
+    return rows.take(keys.sort_by([(HEALPIX_COLUMN, "ascending"), ("object_id", "ascending")])["row"])
 
 
 def _superseded_rows(rows: pa.Table, catalogue: str, source: Pixel) -> pa.Table:
@@ -312,9 +308,9 @@ def _count(arrivals: Sequence[str], map_order: int) -> np.ndarray:
     counts = np.zeros(12 * 4**map_order, dtype=np.int64)
     for path in arrivals:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=[INDEX]):
+            for batch in file.iter_batches(columns=[HEALPIX_COLUMN]):
                 cells, number = np.unique(
-                    batch[INDEX].to_numpy() >> 2 * (INDEX_ORDER - map_order), return_counts=True
+                    batch[HEALPIX_COLUMN].to_numpy() >> 2 * (HEALPIX_ORDER - map_order), return_counts=True
                 )
                 counts[cells] += number
     return counts

@@ -65,6 +65,7 @@ CODE = (
     "storage",
     "stages.cross_validation",
     "stages.evaluate",
+    "stages.predictions",
     "stages.samples",
     "stages.validation",
 )

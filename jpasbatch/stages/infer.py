@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from jpasbatch.stages.train import GPU, find_committee
 from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.artefacts import load_committee
 from jpasbatch.storage.catalogue import (
+    STAGING,
     Catalogue,
     StagedPartition,
     current_extension,
@@ -56,7 +58,6 @@ from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 log = logging.getLogger(__name__)
 
 PREDICTIONS = "predictions"
-STAGING = ".staging"
 SHA_DIGITS = 16
 """Of a partition's hash in the name of its commit: with a million versions of it, two agree once in 10^7 surveys."""
 
@@ -132,13 +133,15 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     return {"rows": records.num_rows, "quarantined": rejected.num_rows}
 
 
+def commit_name(record: Mapping[str, Any], digest: str) -> str:
+    """Return the key of a partition in ledgers and staging folders: its pixel, and the hash of what it is made of."""
+    return f"{record['order']}_{record['pixel']}-{digest[:SHA_DIGITS]}"
+
+
 def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
     """Return the name of the commit of each partition: its pixel and the SHA-256 of its bytes."""
     return {
-        (
-            record["order"],
-            record["pixel"],
-        ): f"{record['order']}_{record['pixel']}-{record['sha256'][:SHA_DIGITS]}"
+        (record["order"], record["pixel"]): commit_name(record, record["sha256"])
         for record in published_partitions(catalogue)
         if record["rows"]
     }
@@ -179,10 +182,8 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "code": code_fingerprint(*CODE),
         "engine": engine_of(runtime_of(graph, job.inference), job.inference),
     }
-    base, identity = (
-        fingerprint(**parts),
-        fingerprint(**parts, catalogue=catalogue.name, partitions=sorted(names.values())),
-    )
+    base = fingerprint(**parts)
+    identity = fingerprint(**parts, catalogue=catalogue.name, partitions=sorted(names.values()))
     unchanged = workspace.unchanged("infer", identity)
     if unchanged and not unchanged["gaps"] and is_published(workspace, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0, "changed": []}

@@ -34,6 +34,7 @@ from jpasbatch.stages.mock_materials import (
 from jpasbatch.stages.realism import write_realism_report
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue import (
+    STAGING,
     Catalogue,
     PrimaryOptions,
     open_catalogue,
@@ -44,7 +45,6 @@ from jpasbatch.storage.files import write_atomically
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
 
 MOCK_FOLDER = "mock"
-STAGING = ".staging"
 CATALOGUE_SETS = ("survey", "field", "test")
 """Which set is the job's catalogue, unless the job says so: the first of these that is made."""
 

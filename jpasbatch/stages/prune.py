@@ -19,7 +19,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.stages.workspace import READS, Workspace
 from jpasbatch.storage.artefacts import MANIFEST, committee_version
 from jpasbatch.storage.artefacts import POINTER as CURRENT
-from jpasbatch.storage.catalogue import current_extension, open_catalogue
+from jpasbatch.storage.catalogue import STAGING, current_extension, open_catalogue
 from jpasbatch.storage.catalogue_collection import BUILDING, POINTER, WRITER_LEASE, collection_members
 from jpasbatch.storage.files import Lease, remove_if_empty
 from jpasbatch.storage.ledger import Ledger
@@ -35,7 +35,6 @@ from jpasbatch.storage.pruning import (
     remove_remnants,
 )
 
-STAGING = ".staging"
 DAY = 86_400
 LISTED = ("version", "committee", "run", "staging", "building")
 

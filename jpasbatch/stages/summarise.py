@@ -26,7 +26,7 @@ from jpasbatch.products.targets import select_targets, target_schema
 from jpasbatch.products.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.products.weave_template import WeaveTemplate, read_template
 from jpasbatch.stages.commits import hash_files, whole_commits
-from jpasbatch.stages.infer import PREDICTIONS, SHA_DIGITS
+from jpasbatch.stages.infer import PREDICTIONS, commit_name
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.stages.summary import report_content, summary_values
 from jpasbatch.stages.tallies import Tallies, align
@@ -134,7 +134,7 @@ def tally_names(photometry: Catalogue, predictions: Catalogue) -> dict[tuple[int
         pixel = (record["order"], record["pixel"])
         if record["rows"]:
             both = fingerprint(photometry=known[pixel], predictions=record["sha256"])
-            names[pixel] = f"{pixel[0]}_{pixel[1]}-{both[:SHA_DIGITS]}"
+            names[pixel] = commit_name(record, both)
     return names
 
 

@@ -19,10 +19,12 @@ hats, hats-import and lsdb are before 1.0 and move in lockstep: only these modul
 functions, because they take seconds to import and a worker that reads a partition needs none of them.
 """
 
-from jpasbatch.storage.catalogue_collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue_collection import STAGING, Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue_growth import GrownPartition, plan_growth
 from jpasbatch.storage.catalogue_import import import_tables
 from jpasbatch.storage.catalogue_partitions import (
+    HEALPIX_COLUMN,
+    HEALPIX_ORDER,
     StagedPartition,
     partition_file,
     read_partition,
@@ -36,8 +38,12 @@ from jpasbatch.storage.catalogue_primary import (
     published_partitions,
 )
 from jpasbatch.storage.catalogue_publication import publish_extension
+from jpasbatch.storage.catalogue_validation import pixel_range
 
 __all__ = [
+    "HEALPIX_COLUMN",
+    "HEALPIX_ORDER",
+    "STAGING",
     "Catalogue",
     "GrownPartition",
     "PartitionOptions",
@@ -48,6 +54,7 @@ __all__ = [
     "import_tables",
     "open_catalogue",
     "partition_file",
+    "pixel_range",
     "plan_growth",
     "publish_extension",
     "publish_primary",

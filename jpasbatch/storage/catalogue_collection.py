@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 POINTER = "collection.properties"
 BUILDING = ".building"
+STAGING = ".staging"
 WRITER_LEASE = ".writer.lease"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

@@ -12,7 +12,6 @@ encrypted, unless it ends on this machine.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import re
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.hosts import is_loopback
 from jpasbatch.storage.files import Lease, create_once, write_atomically
 
 _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[A-Za-z0-9._=/-]*))?")
@@ -239,21 +239,12 @@ def open_store(location: str | Path) -> Store:
 def check_endpoint(url: str) -> None:
     """Refuse an endpoint of which others on the way could read: plain http is for this machine alone."""
     parts = urlsplit(url)
-    if not url or parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if not url or parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         return
     raise InputError(
         f"The endpoint of the object store is {parts.scheme}://{parts.hostname}; allowed are https, and http on this "
         "machine (127.0.0.1, ::1, localhost)"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _code(error: BaseException) -> str:
