@@ -201,7 +201,10 @@ def magnitudes_and_errors(photometry: Photometry) -> np.ndarray:
     error = np.full(photometry.flux.shape, np.nan, dtype=np.float32)
     with np.errstate(over="ignore"):
         np.divide(photometry.flux_err, photometry.flux, out=error, where=usable)
-    return np.stack([magnitude, error * np.float32(MAGNITUDES_PER_E_FOLD)], axis=2)
+        error *= np.float32(MAGNITUDES_PER_E_FOLD)
+    # a flux next to nothing: its error stays a number, or the object would count as one without features
+    np.minimum(error, np.finfo(np.float32).max, out=error)
+    return np.stack([magnitude, error], axis=2)
 
 
 def _from_neighbours(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -58,7 +58,12 @@ def test_another_number_of_bands_is_refused(kind, photometry):
         make_features(kind, SURVEY, STATES.get(kind))(photometry)
 
 
+NEXT_TO_NOTHING = np.ones((4, 14), np.float32)
+NEXT_TO_NOTHING[0, 0] = 7e-45
+
+
 @given(hnp.arrays(np.float32, (4, 14), elements=FLUXES))
+@example(NEXT_TO_NOTHING)
 def test_a_row_is_finite_throughout_or_nan_throughout(flux):
     photometry = Photometry(flux, np.ones_like(flux))
     kinds = [
