@@ -7,11 +7,14 @@
 Beside the scores on the three samples it prints those of mocks matched to the BOSS objects one by one: test objects of
 the same class and about the same r, without the bands that the spectrum lacks, and with the noise of the spectrum
 added to that of the survey. What then remains between mocks and BOSS is not its magnitudes and not its noise. Further
-rows say what errors of the spectra's flux calibration would do, and what the spectra with a good signal give alone.
+rows give the mocks errors of flux calibration as well: those that the spectra have, measured from their g, r and i
+against PSF photometry without looking at any class, and assumed ones. Spectra with a good signal come alone, too.
 """
 
 import argparse
 import csv
+import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +25,8 @@ from jpasbatch.config import load_job
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.metrics import scores
 from jpasbatch.learning.samples import label
-from jpasbatch.mocks.sky import observed_spectra_table
-from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.mocks.sky import load_responses, observed_spectra_table
+from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
 from jpasbatch.photometry.features import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
@@ -41,6 +44,16 @@ CLEAR = 3.0
 
 CALIBRATION_ERRORS = (0.05, 0.10)
 """Assumed errors of the spectra's flux calibration, which mocks have not."""
+
+CALIBRATION_BINS = (17.0, 20.0, 21.0, 21.7, 23.0)
+"""Edges in r of the bins in which the error of the spectra's flux calibration is measured."""
+
+NODES = (0.1, 0.2)
+"""Lengths over which it is smooth, in ln(wavelength): assumed. Neighbouring bands scatter as their errors say."""
+
+PHOTOMETRIC_DEPTHS = (23.13, 22.70, 22.20)
+PHOTOMETRIC_FLOOR = 0.015
+"""5-sigma depths of SDSS in g, r and i for point sources, and what its photometry is good to, mag (www.sdss4.org)."""
 TRUTH = ["flux", "flux_err", "true_class", "true_redshift"]
 
 
@@ -160,12 +173,59 @@ def print_ratios(training: Path, boss: dict) -> None:
         print(f"| {low}-{high} | {np.median(ratio[inside]):.2f} | {inside.sum()} |")
 
 
-def calibration_factors(number: int, error: float) -> np.ndarray:
-    """Return factors (number, bands) float32, smooth in wavelength: independent every 10 %, straight between."""
+def smooth_errors(number: int, nodes: float) -> np.ndarray:
+    """Return errors (number, bands) of unit variance at nodes that far apart in ln(wavelength), straight between."""
     place = np.log(SURVEY.wavelengths / SURVEY.wavelengths.min())
-    nodes = np.arange(0.0, place.max() + 0.1, 0.1)
-    drawn = error * np.random.default_rng(3).normal(size=(number, nodes.size))
-    return np.exp([np.interp(place, nodes, row) for row in drawn]).astype(np.float32)
+    where = np.arange(0.0, place.max() + nodes, nodes)
+    drawn = np.random.default_rng(3).normal(size=(number, where.size))
+    return np.array([np.interp(place, where, row) for row in drawn])
+
+
+def without_tilt(errors: np.ndarray) -> np.ndarray:
+    """Return errors (n, bands) less the straight line in ln(wavelength) through g, r and i, which photometry mends."""
+    bands = [SURVEY.index(SURVEY.reported_bands[role]) for role in PHOTOMETRY]
+    place = np.log(SURVEY.wavelengths)
+    slope, level = np.polyfit(place[bands], errors[:, bands].T, 1)
+    return errors - slope[:, None] * place - level[:, None]
+
+
+def bend(magnitudes: np.ndarray) -> np.ndarray:
+    """Return by how much r (n,) lies off the line between g and i of magnitudes (n, 3)."""
+    g, r, i = np.log(list(PHOTOMETRY.values()))
+    share = (r - g) / (i - g)
+    return magnitudes[:, 1] - (1 - share) * magnitudes[:, 0] - share * magnitudes[:, 2]
+
+
+def measured_calibration(data: Path, nodes: float) -> np.ndarray:
+    """Return the relative error of the flux calibration in each of `CALIBRATION_BINS`.
+
+    It is what makes the broad bands of a spectrum bend against PSF photometry of the same object by more than the noise
+    of both: a robust scatter, of all spectra with photometry, whatever their class.
+    """
+    spectra = read_spectra(data / "boss_spectra")
+    bands = [SURVEY.index(SURVEY.reported_bands[role]) for role in PHOTOMETRY]
+    flux, error = spectra_photometry(spectra, load_responses(str(data / "jpas_filters"), SURVEY), None)
+    flux, error = flux[:, bands], error[:, bands]
+    photometric = 0.2 * 2.5 / np.log(10) * 10 ** (0.4 * (spectra.magnitudes - np.array(PHOTOMETRIC_DEPTHS)))
+    with np.errstate(invalid="ignore"):
+        difference = bend(ab_magnitude(flux) - spectra.magnitudes)
+        noise = np.hypot(2.5 / np.log(10) * error / flux, np.hypot(photometric, PHOTOMETRIC_FLOOR))
+    # the bend of independent noise, and that of smooth errors of unit variance, in magnitudes
+    weights = np.abs(bend(np.eye(3)))
+    noise = np.sqrt((noise**2) @ weights**2)
+    unit = 2.5 / np.log(10) * bend(smooth_errors(20_000, nodes)[:, bands]).std()
+    found = []
+    for low, high in itertools.pairwise(CALIBRATION_BINS):
+        r = spectra.magnitudes[:, 1]
+        inside = (r > low) & (r <= high) & np.isfinite(difference)
+        scatter = 1.4826 * np.median(np.abs(difference[inside] - np.median(difference[inside])))
+        found.append(np.sqrt(max(scatter**2 - np.median(noise[inside]) ** 2, 0.0)) / unit)
+        print(
+            f"r {low:g} to {high:g}: {inside.sum()} spectra, bend {scatter:.3f} mag of which noise "
+            f"{np.median(noise[inside]):.3f}: calibrated to {found[-1]:.1%} (nodes every {nodes:g})",
+            file=sys.stderr,
+        )
+    return np.array(found)
 
 
 def shares(predicted: np.ndarray, classes: list[str]) -> np.ndarray:
@@ -235,13 +295,23 @@ def main() -> None:
         inside = (magnitude > low) & (magnitude <= high)
         print(line(f"(a) {low:g} < r <= {high:g}", rows["label"][inside], found[inside], classes))
     labels, clear = boss[0]["label"], boss[0]["signal"] > CLEAR
-    for error in (0.0, *CALIBRATION_ERRORS):
-        factor = calibration_factors(len(like_boss["flux"]), error)
+    exact = np.ones_like(like_boss["flux"])
+    factors = {"": exact}
+    faintness = np.searchsorted(
+        CALIBRATION_BINS[1:-1], ab_magnitude(boss[0]["flux"][:, SURVEY.reference_index])
+    )
+    for nodes in NODES:
+        level = np.repeat(measured_calibration(options.data, nodes)[faintness], MATCHES)
+        errors = without_tilt(smooth_errors(len(exact), nodes))
+        factors[f", and as well calibrated (smooth over {nodes:.0%})"] = np.exp(level[:, None] * errors)
+    for error in CALIBRATION_ERRORS:
+        factors[f", calibrated to {error:.0%}"] = np.exp(error * smooth_errors(len(exact), 0.1))
+    for more, factor in factors.items():
+        factor = factor.astype(np.float32)
         predicted = classifier.predict(like_boss["flux"] * factor, like_boss["flux_err"] * factor)
         found = shares(predicted.reshape(-1, MATCHES), classes)
-        more = f", calibrated to {error:.0%}" if error else ""
         print(line(f"(a) as bright and as noisy as (c){more}", labels, found, classes))
-        if not error:
+        if not more or "well" in more:
             name = f"(a) likewise, as the spectra with S/N > {CLEAR:g} alone"
             print(line(name, labels[clear], found[clear], classes))
     predicted = classifier.predict(looks_like_boss["flux"], looks_like_boss["flux_err"])

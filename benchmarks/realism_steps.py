@@ -65,6 +65,7 @@ def variants(data: Path) -> dict[str, TemplateSky]:
             line_width_blue=0.0,
             line_width_red=0.0,
             young_light=0.0,
+            burst_share=0.0,
             seyfert_share=0.0,
             continuum_wiggles=0.0,
         ),

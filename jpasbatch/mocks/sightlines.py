@@ -66,7 +66,11 @@ def _contrast(wavelength: np.ndarray) -> np.ndarray:
 
 
 def absorb_broadly(
-    flux: np.ndarray, redshift: np.ndarray, troughs: np.ndarray, streams: ObjectStreams, share: float
+    flux: np.ndarray,
+    redshift: np.ndarray,
+    troughs: np.ndarray,
+    streams: ObjectStreams,
+    share: float | np.ndarray,
 ) -> np.ndarray:
     """Give a share of the quasars a real broad-absorption trough, in place.
 
@@ -77,7 +81,7 @@ def absorb_broadly(
     troughs : ndarray, shape (k, 3910), float32
         Transmission on the rest grid, 1 where there is no absorption; of the objects' own split.
     streams : ObjectStreams
-    share : float
+    share : float or ndarray, shape (n,)
         Of quasars with broad absorption (10-15 % in optical samples: Gibson et al. 2009, ApJ 692, 758).
 
     Returns

@@ -24,6 +24,7 @@ from jpasbatch.mocks.descendants.quasars import (
     QuasarFamily,
     QuasarVariety,
     choose_quasars,
+    lies_behind_dust,
     quasar_spectra,
     rest_spectrum_width,
     unabsorbed_spectra,
@@ -202,7 +203,7 @@ def test_no_wiggles_where_none_are_wanted():
 
 # Quasars
 
-CALM = QuasarVariety(*[0.0] * 7)
+CALM = QuasarVariety(*[0.0] * 8)
 
 
 def quasar_family(variety: QuasarVariety, hosts: bool = False) -> QuasarFamily:
@@ -290,6 +291,19 @@ def test_a_share_of_quasars_lies_behind_much_dust():
     colour = -2.5 * np.log10(ratio[:, pixel_at(4000)] / ratio[:, pixel_at(8000)])
     assert (np.abs(colour) < 1e-3).mean() == pytest.approx(0.75, abs=0.03)
     assert np.quantile(colour, 0.95) > 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_dusty_quasars_have_their_own_share_of_broad_absorption(share):
+    variety = replace(CALM, reddened_share=0.3, reddened_scale=0.0, reddened_absorption_share=share)
+    family, number = quasar_family(variety), 1000
+    chosen = family.parents.rows_of_split["test"][:1].repeat(number)
+    wanted = np.full(number, 20.8), np.full(number, 2.0)
+    flux = quasar_spectra(family, "test", chosen, wanted, streams_of(number))
+    calm = quasar_spectra(quasar_family(CALM), "test", chosen, wanted, streams_of(number))
+    absorbed = (flux < 0.9 * calm).any(axis=1)
+    assert np.array_equal(absorbed, lies_behind_dust(variety, streams_of(number)) & (share > 0))
+    assert absorbed.mean() == pytest.approx(0.3 * share, abs=0.06)
 
 
 def test_switching_one_recipe_off_changes_no_other():
@@ -396,7 +410,7 @@ def test_without_variety_stars_are_their_parents():
 
 # Galaxies
 
-PLAIN = GalaxyVariety(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+PLAIN = GalaxyVariety(*[0.0] * 8)
 ONE_RATIO = (np.ones(1), np.zeros((1, 4)), np.diag(np.full(4, 1e-8))[None])
 """All ratios to H beta are 1."""
 
@@ -523,6 +537,24 @@ def test_faint_blue_galaxies_get_young_light(kind, magnitude, changed):
     plain, young = (galaxies(one, kind, 0.2, 20, magnitude) for one in (PLAIN, variety))
     assert (young >= plain).all()
     assert (young > plain).any() == changed
+
+
+@pytest.mark.parametrize(
+    ("kind", "magnitude", "share"),
+    [("blue", 22.5, 0.25), ("blue", 17.0, 0.0), ("red", 22.5, 0.0), ("ELG", 22.5, 0.0)],
+)
+def test_a_share_of_dwarfs_bursts_with_strong_lines(kind, magnitude, share):
+    variety = replace(PLAIN, burst_share=0.25, burst_width=25.0)
+    plain, burst = (galaxies(one, kind, 0.2, 800, magnitude) for one in (PLAIN, variety))
+    at = [pixel_at(1.2 * wavelength) for wavelength in (3500, 6200)]
+    changed = (burst[:, at] > plain[:, at]).any(axis=1)
+    assert changed.mean() == pytest.approx(share, abs=0.06)
+    if share:
+        bluer = np.log((burst / plain)[changed])
+        assert (bluer[:, at[0]] >= bluer[:, at[1]]).all()
+        line = (burst - plain)[:, pixel_at(1.2 * 6564.6)] / plain[:, at[1]]
+        assert np.median(line[changed]) > 0.5
+        assert (line[~changed] == 0).all()
 
 
 # All classes

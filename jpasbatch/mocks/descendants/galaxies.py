@@ -3,7 +3,8 @@
 Red and blue galaxies follow the luminosity functions of the two colours (`jpasbatch.mocks.populations`). Red
 ones descend from red galaxies of SDSS and, beyond z 0.3, from luminous red galaxies of DESI as well; blue ones
 from blue galaxies of SDSS and, where they are faint (M_r > -19) or increasingly from z 0.3 to 0.7, from
-emission-line galaxies of DESI. The galaxies of SDSS are luminous; their faint descendants get young light.
+emission-line galaxies of DESI. The galaxies of SDSS are luminous; their faint descendants get young light, and some of
+the dwarfs are in a burst of star formation, as blue as quasars.
 """
 
 from __future__ import annotations
@@ -42,8 +43,15 @@ SEYFERT_RATIOS = ((0.95, 0.25), (0.45, 0.25), (0.50, 0.20), (0.35, 0.20))
 """Mean and scatter of the same, of Seyfert 2 galaxies (where they lie in the diagrams of Kewley et al. 2006,
 MNRAS 372, 961): read off, approximate."""
 
+DWARF_LIMIT = -19.0
+"""M_r; galaxies that are fainter count as dwarfs."""
+
 DWARF_SHARE = 0.3
 """Share of blue galaxies fainter than M_r = -19 that descend from emission-line galaxies at any redshift."""
+
+BURST_LIGHT = (0.8, 4.0)
+"""Young light over old at 5500 Angstrom in a burst, uniform in the logarithm: H alpha of about 100 to 230 Angstrom, to
+which the young component has 300."""
 
 DEFAULT_MIXTURE = (np.ones(1), np.array([[0.05, 0.45, 0.02, 0.10]]), np.diag([0.07, 0.03, 0.05, 0.03])[None])
 """Star-forming galaxies, where no pack gives a mixture: assumed."""
@@ -60,6 +68,11 @@ class GalaxyVariety:
     young_light : float
         Mean share of young stars' light at 5500 Angstrom added to blue galaxies of M_r = -17.5 and fainter,
         exponential; less for brighter ones, none from -20 on: the parents are bright and have their own.
+    burst_share : float
+        Share of the dwarfs among blue galaxies (M_r > -19) in a burst of star formation: those with H alpha wider than
+        100 Angstrom, 6 % (Lee et al. 2009, ApJ 692, 1305).
+    burst_width : float
+        Mean rest equivalent width of H beta of these, instead of `line_width_blue`.
     seyfert_share : float
         Share of galaxies with the lines of a Seyfert 2 nucleus.
     seyfert_width : float
@@ -72,6 +85,8 @@ class GalaxyVariety:
     line_width_blue: float = 5.0
     line_width_red: float = 0.3
     young_light: float = 0.2
+    burst_share: float = 0.06
+    burst_width: float = 25.0
     seyfert_share: float = 0.04
     seyfert_width: float = 20.0
     continuum_wiggles: float = 0.03
@@ -81,6 +96,8 @@ class GalaxyVariety:
             "line_width_blue": (0, 100.0),
             "line_width_red": (0, 100.0),
             "young_light": (0, 1.0),
+            "burst_share": (0, 1.0),
+            "burst_width": (0, 100.0),
             "seyfert_share": (0, 1.0),
             "seyfert_width": (0, 500.0),
             "continuum_wiggles": (0, 0.3),
@@ -125,7 +142,7 @@ def choose_galaxies(
     redshift = magnitude_and_redshift[1]
     drawn = streams.named("galaxy parent")
     distant, pick = drawn.uniform(), drawn.uniform()
-    dwarf = absolute_magnitude(*magnitude_and_redshift) > -19.0
+    dwarf = absolute_magnitude(*magnitude_and_redshift) > DWARF_LIMIT
     blue_share = np.maximum(0.5 * np.clip((redshift - 0.3) / 0.4, 0, 1), DWARF_SHARE * dwarf)
     share = np.where(red, np.where(redshift > 0.3, 0.5, 0.0), blue_share)
     chosen = np.empty(red.size, dtype=np.int64)
@@ -150,22 +167,34 @@ def galaxy_spectra(
     magnitude, redshift = magnitude_and_redshift
     kind = family.parents.kind[chosen]
     flux = family.parents.observed(chosen, redshift)
+    absolute = absolute_magnitude(magnitude, redshift)
     young = streams.named("galaxy young light").exponential()
-    faint = np.clip((absolute_magnitude(magnitude, redshift) + 20.0) / 2.5, 0.0, 1.0)
-    share = family.variety.young_light * faint * young * (kind == "blue")
-    flux += np.minimum(share, 2.0).astype(np.float32)[:, None] * shifted(family.young, redshift)
+    faint = np.clip((absolute + 20.0) / 2.5, 0.0, 1.0)
+    share = np.minimum(family.variety.young_light * faint * young, 2.0)
+    burst = streams.named("galaxy burst")
+    bursting = (burst.uniform() < family.variety.burst_share) & (absolute > DWARF_LIMIT) & (kind == "blue")
+    low, high = np.log(BURST_LIGHT)
+    share = np.where(bursting, np.exp(low + (high - low) * burst.uniform()), share * (kind == "blue"))
+    flux += share.astype(np.float32)[:, None] * shifted(family.young, redshift)
     flux = np.maximum(flux, np.float32(1e-5) * flux.mean(axis=1, keepdims=True))
     add_wiggles(flux, family.variety.continuum_wiggles, streams.named("galaxy continuum"))
-    _add_lines(flux, redshift, np.isin(kind, ("red", "LRG")), family, streams)
+    variety = family.variety
+    width = np.where(np.isin(kind, ("red", "LRG")), variety.line_width_red, variety.line_width_blue)
+    _add_lines(flux, redshift, np.where(bursting, variety.burst_width, width), family, streams)
     return flux
 
 
 def _add_lines(
-    flux: np.ndarray, redshift: np.ndarray, red: np.ndarray, family: GalaxyFamily, streams: ObjectStreams
+    flux: np.ndarray,
+    redshift: np.ndarray,
+    mean_width: np.ndarray,
+    family: GalaxyFamily,
+    streams: ObjectStreams,
 ) -> None:
+    """Add lines in place; `mean_width` (n,) is that of H beta, rest equivalent width in Angstrom."""
     variety = family.variety
     drawn = streams.named("galaxy lines")
-    width = drawn.exponential(np.where(red, variety.line_width_red, variety.line_width_blue))
+    width = drawn.exponential(mean_width)
     active = drawn.uniform() < variety.seyfert_share
     ratios = _draw_ratios(family.mixture, drawn)
     means, scatters = np.array(SEYFERT_RATIOS).T

@@ -51,8 +51,9 @@ class QuasarVariety:
     reddened_share, reddened_scale : float
         Share of quasars that lie behind more dust than optical selection likes, as many with broad low-ionisation
         absorption do (Richards et al. 2003, AJ 126, 1131: 6 %), and the scale of its exponential distribution.
-    broad_absorption_share : float
-        Share of quasars with a broad-absorption trough.
+    broad_absorption_share, reddened_absorption_share : float
+        Share of quasars with a broad-absorption trough; and of those that lie behind more dust, for the two go
+        together (37 % in Urrutia et al. 2009, ApJ 698, 1095).
     continuum_wiggles : float
         Standard deviation of the continuum's wiggles (see `descendants.residuals`).
     host_below : float
@@ -64,6 +65,7 @@ class QuasarVariety:
     reddened_share: float = 0.06
     reddened_scale: float = 0.12
     broad_absorption_share: float = 0.12
+    reddened_absorption_share: float = 0.37
     continuum_wiggles: float = 0.04
     host_below: float = 0.8
 
@@ -74,6 +76,7 @@ class QuasarVariety:
             "reddened_share": (0, 1.0),
             "reddened_scale": (0, 0.5),
             "broad_absorption_share": (0, 1.0),
+            "reddened_absorption_share": (0, 1.0),
             "continuum_wiggles": (0, 0.3),
             "host_below": (0, 2.0),
         }
@@ -133,7 +136,9 @@ def quasar_spectra(
     magnitude, redshift = magnitude_and_redshift
     variety = family.variety
     flux = unabsorbed_spectra(family, chosen, magnitude_and_redshift, streams)
-    absorb_broadly(flux, redshift, family.troughs[split], streams, variety.broad_absorption_share)
+    heavy = lies_behind_dust(variety, streams)
+    share = np.where(heavy, variety.reddened_absorption_share, variety.broad_absorption_share)
+    absorb_broadly(flux, redshift, family.troughs[split], streams, share)
     if family.hosts is not None:
         _add_hosts(flux, (family.hosts, split), (magnitude, redshift), streams, variety)
     absorb_forest(flux, redshift, streams)
@@ -160,12 +165,15 @@ def unabsorbed_spectra(
     add_wiggles(flux, variety.continuum_wiggles, streams.named("quasar continuum"))
     excess = streams.named("quasar dust").exponential(variety.reddening_scale)
     excess -= np.log(2) * variety.reddening_scale
-    heavy = streams.named("heavy quasar dust")
-    excess += np.where(
-        heavy.uniform() < variety.reddened_share, heavy.exponential(variety.reddened_scale), 0.0
-    )
+    heavy = streams.named("heavy quasar dust amount").exponential(variety.reddened_scale)
+    excess += np.where(lies_behind_dust(variety, streams), heavy, 0.0)
     redden_quasars(flux, redshift, excess)
     return flux
+
+
+def lies_behind_dust(variety: QuasarVariety, streams: ObjectStreams) -> np.ndarray:
+    """Return which quasars (n,) lie behind more dust than optical selection likes."""
+    return streams.named("heavy quasar dust").uniform() < variety.reddened_share
 
 
 def _line_profiles() -> np.ndarray:
