@@ -105,7 +105,16 @@ def test_a_comparison_loads_with_all_its_jobs(path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "folder", ["jobs", "jobs/nepw", "jobs/nepw/mock_field", "jobs/nepw/ranges", "jobs/paper_a", "deploy"]
+    "folder",
+    [
+        "jobs",
+        "jobs/nepw",
+        "jobs/nepw/mock_field",
+        "jobs/nepw/ranges",
+        "jobs/paper_a",
+        "jobs/paper_a/shallow",
+        "deploy",
+    ],
 )
 def test_the_readme_lists_each_file_once(folder):
     text = (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")

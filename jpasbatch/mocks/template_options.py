@@ -117,6 +117,8 @@ class TileOptions:
     ----------
     area_deg2 : float
         Of a tile.
+    depth_offset : float
+        By how much all tiles are deeper (or, if negative, shallower) than the real ones, mag.
     depth_scatter : float
         Standard deviation of a tile's depth in a band around that of the real tile that it repeats, mag.
     virtual : int
@@ -126,6 +128,7 @@ class TileOptions:
     """
 
     area_deg2: float = 1.0
+    depth_offset: float = 0.0
     depth_scatter: float = 0.1
     virtual: int = 1000
     dust: float = 0.02
@@ -133,6 +136,7 @@ class TileOptions:
     def __post_init__(self) -> None:
         limits = {
             "area_deg2": (0.01, 20.0),
+            "depth_offset": (-3.0, 3.0),
             "depth_scatter": (0.0, 2.0),
             "virtual": (1, 1_000_000),
             "dust": (0.0, 1.0),

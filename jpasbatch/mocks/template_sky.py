@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -58,9 +58,9 @@ def conditions_of(workshop: Workshop, tiles: np.ndarray) -> Conditions:
     options = workshop.options
     unique, inverse = np.unique(tiles, return_inverse=True)
     scatter = (options.tiles.depth_scatter, workshop.survey.zero_point_error)
-    found = conditions_of_tiles(
-        unique, workshop.ingredients.real_tiles, options.seed, scatter, options.tiles.dust
-    )
+    real = workshop.ingredients.real_tiles
+    real = replace(real, depth=real.depth + options.tiles.depth_offset)
+    found = conditions_of_tiles(unique, real, options.seed, scatter, options.tiles.dust)
     return found[inverse]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.mocks.footprint import index_of
 from jpasbatch.mocks.noise import observe_objects
 from jpasbatch.mocks.parents.parents import HELD_OUT, split_of
@@ -101,6 +102,19 @@ def test_numbers_are_exact(made, name):
     for true_class, number in numbers_of(OPTIONS, name).items():
         assert (made[name]["true_class"] == true_class).sum() == number
     assert made[name]["mock_id"].size == sets_of(OPTIONS)[name]
+
+
+def test_a_shallower_survey_has_the_noise_of_its_depth():
+    tiles = np.arange(FIRST_VIRTUAL_TILE, FIRST_VIRTUAL_TILE + 50)
+    found = {
+        offset: conditions_of(
+            small_workshop(replace(OPTIONS, tiles=replace(OPTIONS.tiles, depth_offset=offset))), tiles
+        )
+        for offset in (0.0, -0.75)
+    }
+    assert found[-0.75].sky == pytest.approx(found[0.0].sky * 10**0.3, rel=1e-5)
+    for part in ("zero_point", "seeing", "dust"):
+        assert np.array_equal(getattr(found[-0.75], part), getattr(found[0.0], part))
 
 
 def test_no_library_of_quasars_is_held_out(made):
