@@ -7,6 +7,7 @@ Each size is one `jpasbatch mock` of a survey from the library, with two workers
 """
 
 import argparse
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,23 @@ library   = 20_000
 ROWS_PER_DEG2 = 9015
 
 
+def watched(command: list[str]) -> tuple[float, float, float]:
+    """Run a command; return its seconds, and the highest resident memory of it and of one of its children, in MiB."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    peaks: dict[int, int] = {}
+    while process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    peaks[one.pid] = max(peaks.get(one.pid, 0), one.memory_info().rss)
+        time.sleep(0.25)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    elapsed, driver = time.monotonic() - start, peaks.pop(process.pid, 0)
+    return elapsed, driver / 2**20, max(peaks.values(), default=0) / 2**20
+
+
 def measure(data: Path, rows: int) -> dict[str, float]:
     """Run the stage and return rows, seconds, and the highest memory of driver and workers in MiB."""
     folder = Path(tempfile.mkdtemp(prefix="mock-memory-"))
@@ -51,28 +69,15 @@ def measure(data: Path, rows: int) -> dict[str, float]:
         job = folder / "job.toml"
         job.write_text(JOB.format(data=data.resolve(), area=rows / ROWS_PER_DEG2))
         command = [sys.executable, "-m", "jpasbatch", "mock", str(job), "--output", str(folder / "output")]
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        peaks: dict[int, int] = {}
-        while process.poll() is None:
-            for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                try:
-                    peaks[one.pid] = max(peaks.get(one.pid, 0), one.memory_info().rss)
-                except psutil.NoSuchProcess:
-                    continue
-            time.sleep(0.25)
-        if process.returncode:
-            raise SystemExit(f"jpasbatch mock ended with {process.returncode}")
-        elapsed = time.monotonic() - start
+        elapsed, driver, worker = watched(command)
         partitions = list((folder / "output" / "mock" / "survey").glob("survey-*/dataset/*/*/*.parquet"))
-        driver = peaks.pop(process.pid)
         import pyarrow.parquet as pq
 
         return {
             "rows": sum(pq.ParquetFile(path).metadata.num_rows for path in partitions),
             "seconds": elapsed,
-            "driver": driver / 2**20,
-            "worker": max(peaks.values()) / 2**20,
+            "driver": driver,
+            "worker": worker,
             "bytes": sum(path.stat().st_size for path in partitions),
         }
     finally:
