@@ -1,7 +1,8 @@
 """Which commits of a run still hold, and the quarantine that a run publishes.
 
-A commit says what was written; ``files`` in its record are the paths and hashes of that. What an earlier run
-left behind is looked at again before it is built upon: a file may have been deleted or damaged meanwhile.
+A commit says what was written; ``files`` in its record are the keys and stamps of that (see
+`jpasbatch.storage.stores.Store.stamps`: the SHA-256 of a file, the entity tag of an object). What an earlier run left
+behind is looked at again before it is built upon: a file may have been deleted or damaged meanwhile.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.photometry.table import count_reasons, quarantine_schema
 from jpasbatch.storage.files import sha256_file, written_aside
 from jpasbatch.storage.ledger import Ledger
+from jpasbatch.storage.stores import Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +30,15 @@ def hash_files(folder: Path, files: Sequence[Path]) -> dict[str, str]:
 
 
 def whole_commits(
-    ledger: Ledger, folder: Path, keys: Iterable[str] | None = None
+    ledger: Ledger, place: Path | Store, keys: Iterable[str] | None = None
 ) -> dict[str, dict[str, Any]]:
     """Return the commits whose files are what was committed, and forget the others.
 
     Parameters
     ----------
     ledger : Ledger
-    folder : Path
-        Which the paths in the ``files`` of each record are relative to.
+    place : Path or Store
+        Folder or store that the keys in the ``files`` of each record belong to.
     keys : iterable of str, optional
         Commits to look at; all of the ledger by default.
 
@@ -49,31 +52,27 @@ def whole_commits(
     InputError
         When a record itself is damaged.
     """
+    store = open_store(place)
+    records = ledger.records(ledger.keys() if keys is None else keys)
+    found = store.stamps([file for record in records.values() for file in record["files"]])
     whole = {}
-    for key in ledger.keys() if keys is None else keys:
-        record = ledger.read(key)
-        if record is None:
-            continue
-        damaged = [path for path, digest in record["files"].items() if not _is_whole(folder / path, digest)]
+    for key, record in records.items():
+        damaged = [file for file, stamp in record["files"].items() if found.get(file) != stamp]
         if damaged:
-            log.warning("%s: %s is missing or damaged; it is computed again", key, folder / damaged[0])
+            log.warning("%s: %s/%s is missing or damaged; it is computed again", key, store, damaged[0])
             ledger.forget(key)
         else:
             whole[key] = record
     return whole
 
 
-def _is_whole(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_file(path) == sha256
-
-
-def publish_quarantine(parts: Sequence[Path], target: Path) -> dict[str, int]:
+def publish_quarantine(parts: Iterable[Path | pa.NativeFile], target: Path) -> dict[str, int]:
     """Write one table of all rejected rows, part by part.
 
     Parameters
     ----------
-    parts : sequence of Path
-        Parquet files of `quarantine_schema`.
+    parts : iterable of Path, or of Parquet in memory
+        Of `quarantine_schema`.
     target : Path
         Replaced atomically.
 

@@ -166,7 +166,7 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
         files = [*record.get("files", ()), *filter(None, [record.get("path")])]
         named |= {PurePath(file).name for file in files}
         if live is not None and key not in live:
-            path = ledger.folder / f"{key}.json"
+            path = run / "ledger" / f"{key}.json"
             parts = (path, *(base / file for file in record.get("files", ())))
             yield Remnant("commit", parts, frozenset({key}), last_change(path))
     for collection in collections:

@@ -7,7 +7,7 @@ import time
 
 from jpasbatch.stages.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue_replica import replicate_collection
-from jpasbatch.storage.stores import ObjectStore
+from jpasbatch.storage.object_store import ObjectStore
 
 log = logging.getLogger(__name__)
 

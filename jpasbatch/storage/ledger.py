@@ -1,7 +1,7 @@
-"""What is done, for which fingerprint, and what failed: create-once commit records in a folder.
+"""What is done, for which fingerprint, and what failed: create-once commit records in a store.
 
 A ledger is the only memory of a run: the cluster may forget everything. A partition is done when, and only
-when, its record exists. Records are created once (see `jpasbatch.storage.files.create_once`), because a
+when, its record exists. Records are created once (see `jpasbatch.storage.stores.Store`), because a
 frozen worker that comes back makes the scheduler run the same task twice, and both copies finish. Each record
 carries its own SHA-256.
 
@@ -16,16 +16,17 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jpasbatch
 from jpasbatch.errors import InputError
-from jpasbatch.storage.files import create_once, fsync_folder, write_atomically
+from jpasbatch.storage.stores import Store, open_store
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,199}")
 _PACKAGE = Path(jpasbatch.__file__).parent
+_QUARANTINE = "quarantine"
 
 
 def canonical_json(value: Any) -> bytes:
@@ -110,25 +111,23 @@ def code_fingerprint(*rooms: str) -> str:
 
 
 class Ledger:
-    """Commit and quarantine records of one run, as JSON files in a folder.
+    """Commit and quarantine records of one run, as JSON files.
 
-    Layout: ``<folder>/<key>.json`` for commits, ``<folder>/quarantine/<key>.json`` for what failed. Keys are
+    Layout: ``<key>.json`` for commits, ``quarantine/<key>.json`` for what failed. Keys are
     file names: letters, digits and ``. _ = -``.
 
     Parameters
     ----------
-    folder
-        Created by the first commit or quarantine; an absent folder is an empty ledger.
+    place
+        A folder, or a store. A folder is created by the first commit or quarantine; an absent one is an empty ledger.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, place: Path | Store) -> None:
+        self.store = open_store(place)
 
     def commit(self, key: str, record: Mapping[str, Any]) -> bool:
         """Record that `key` is done; return False, and keep the first record, when it was done before."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return create_once(path, _seal(record))
+        return self.store.create(_file(key), _seal(record))
 
     def read(self, key: str) -> dict[str, Any] | None:
         """Return the record of `key`, or None when it is not done.
@@ -138,69 +137,76 @@ class Ledger:
         InputError
             When the record was damaged after it was written.
         """
-        return _unseal(self._path(key))
+        return self._unseal(_file(key), self.store.read(_file(key)))
+
+    def records(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the records of those keys that are done; see `read`."""
+        there = self.store.keys()
+        files = {_file(key): key for key in keys if _file(key) in there}
+        found = {}
+        for file, data in self.store.read_each(files):
+            record = self._unseal(file, data)
+            if record is not None:
+                found[files[file]] = record
+        return found
 
     def keys(self) -> list[str]:
         """Return the keys of all commits, sorted."""
-        return sorted(path.stem for path in self.folder.glob("*.json") if not path.name.startswith("."))
+        return _keys(name for name in self.store.keys() if "/" not in name)
 
     def forget(self, key: str) -> None:
         """Remove the commit of `key`, so that it is done again (its file was found damaged or missing)."""
-        path = self._path(key)
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            fsync_folder(path.parent)
+        self.store.remove(_file(key))
 
     def quarantine(self, key: str, record: Mapping[str, Any]) -> None:
         """Record why `key` cannot be done; a later failure replaces the record."""
-        path = self._path(key, quarantined=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _seal(record))
+        self.store.put(f"{_QUARANTINE}/{_file(key)}", _seal(record))
 
     def quarantined(self) -> dict[str, dict[str, Any]]:
         """Return the quarantine records by key, without those of keys that were committed later."""
+        held = _keys(name.removeprefix(f"{_QUARANTINE}/") for name in self.store.keys(_QUARANTINE))
         done = set(self.keys())
         records = {}
-        for path in sorted((self.folder / "quarantine").glob("*.json")):
-            if path.name.startswith(".") or path.stem in done:
-                continue
-            record = _unseal(path)
+        for key in held:
+            file = f"{_QUARANTINE}/{_file(key)}"
+            record = None if key in done else self._unseal(file, self.store.read(file))
             if record is not None:
-                records[path.stem] = record
+                records[key] = record
         return records
 
     def release(self, key: str) -> None:
         """Take `key` out of quarantine, so that the next run tries it again."""
-        self._path(key, quarantined=True).unlink(missing_ok=True)
+        self.store.remove(f"{_QUARANTINE}/{_file(key)}")
 
-    def _path(self, key: str, quarantined: bool = False) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError(
-                f"ledger key {key!r}: allowed are letters, digits and . _ = -, at most 200 of them"
+    def _unseal(self, file: str, data: bytes | None) -> dict[str, Any] | None:
+        if data is None:
+            return None
+        try:
+            record = json.loads(data)["record"]
+            whole = data == _seal(record) and isinstance(record, dict)
+        except (ValueError, KeyError, TypeError):
+            whole = False
+            record = {}
+        if not whole:
+            raise InputError(
+                f"The ledger record {self.store}/{file} is damaged: its contents do not match the SHA-256 written with "
+                "them. Delete that file and run the same command again; the partition is then computed again."
             )
-        return (self.folder / "quarantine" if quarantined else self.folder) / f"{key}.json"
+        return record
+
+
+def _file(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"ledger key {key!r}: allowed are letters, digits and . _ = -, at most 200 of them")
+    return f"{key}.json"
+
+
+def _keys(names: Iterable[str]) -> list[str]:
+    return sorted(
+        name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith(".")
+    )
 
 
 def _seal(record: Mapping[str, Any]) -> bytes:
     body = canonical_json(dict(record))
     return b'{"record":' + body + b',"sha256":"' + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
-
-
-def _unseal(path: Path) -> dict[str, Any] | None:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        envelope = json.loads(data)
-        record = envelope["record"]
-        whole = data == _seal(record) and isinstance(record, dict)
-    except (ValueError, KeyError, TypeError):
-        whole = False
-        record = {}
-    if not whole:
-        raise InputError(
-            f"The ledger record {path} is damaged: its contents do not match the SHA-256 written with them. "
-            "Delete that file and run the same command again; the partition is then computed again."
-        )
-    return record

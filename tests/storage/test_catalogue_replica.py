@@ -12,7 +12,8 @@ from jpasbatch.storage.catalogue import current_extension, open_catalogue
 from jpasbatch.storage.catalogue_collection import POINTER, WRITER_LEASE, swap_collection
 from jpasbatch.storage.catalogue_replica import replicate_collection
 from jpasbatch.storage.files import Lease, sha256_file
-from jpasbatch.storage.stores import ObjectStore, open_store
+from jpasbatch.storage.object_store import ObjectStore
+from jpasbatch.storage.stores import open_store
 from tests.storage.test_catalogue_publication import ROWS, publish, stage
 
 

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.storage.stores import ObjectStore, check_endpoint, open_store
+from jpasbatch.storage.object_store import ObjectStore, check_endpoint
+from jpasbatch.storage.stores import open_store
 
 
 @pytest.fixture(params=["folder", "s3"])
