@@ -25,6 +25,7 @@ from typing import Any
 from jpasbatch.errors import InputError
 from jpasbatch.storage.files import fsync_folder, fsync_tree, temporary_name, write_atomically
 from jpasbatch.storage.ledger import canonical_json, fingerprint, without_undefined
+from jpasbatch.storage.stores import Store, open_store
 
 FORMAT = "jpasbatch-committee-1"
 POINTER = "current"
@@ -102,13 +103,13 @@ def _write_version(version: Path, contents: Mapping[str, Any], graph: bytes) -> 
     fsync_folder(version.parent)
 
 
-def load_committee(path: Path) -> tuple[dict[str, Any], bytes]:
+def load_committee(place: Path | Store) -> tuple[dict[str, Any], bytes]:
     """Load a committee and verify every byte of it. Nothing in it is executed or unpickled.
 
     Parameters
     ----------
-    path
-        Folder of one version, or the folder of committees, whose pointer ``current`` is followed.
+    place
+        Folder or store of one version, or the folder of committees, whose pointer ``current`` is followed.
 
     Returns
     -------
@@ -122,22 +123,36 @@ def load_committee(path: Path) -> tuple[dict[str, Any], bytes]:
     InputError
         When a file is missing, truncated, changed, or of another format.
     """
-    version = committee_version(Path(path))
-    contents = _read_manifest(version / MANIFEST)
-    file = version / GRAPH
-    try:
-        graph = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read {file}: {error.strerror}. {_REMEDY}") from None
+    store = open_store(committee_version(place) if isinstance(place, Path) else place)
+    contents = _check_manifest(f"{store}/{MANIFEST}", _read(store, MANIFEST))
+    graph = _read(store, GRAPH)
     expected = contents["graph"]
     found = hashlib.sha256(graph).hexdigest()
     if len(graph) != expected["bytes"] or found != expected["sha256"]:
         raise InputError(
-            f"{file} is not the graph that its manifest describes: found {len(graph)} bytes with SHA-256 "
+            f"{store}/{GRAPH} is not the graph that its manifest describes: found {len(graph)} bytes with SHA-256 "
             f"{found[:12]}, expected {expected['bytes']} bytes with {str(expected['sha256'])[:12]}. "
             f"It was truncated or changed. {_REMEDY}"
         )
     return contents["manifest"], graph
+
+
+def _read(store: Store, file: str) -> bytes:
+    try:
+        data = store.read(file)
+    except OSError as error:
+        raise InputError(f"Cannot read {store}/{file}: {error.strerror}. {_REMEDY}") from None
+    if data is None:
+        raise InputError(f"Cannot read {store}/{file}: there is no such file. {_REMEDY}")
+    return data
+
+
+def copy_committee(version: Path, store: Store) -> None:
+    """Copy a version of a committee into a store of its own, unless it is there, byte for byte."""
+    for file in (GRAPH, MANIFEST):
+        data = _read(open_store(version), file)
+        if store.read(file) != data:
+            store.put(file, data)
 
 
 def committee_version(path: Path) -> Path:
@@ -162,10 +177,10 @@ def committee_version(path: Path) -> Path:
     return path / name
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _check_manifest(path: str, data: bytes) -> dict[str, Any]:
     try:
-        contents = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        contents = json.loads(data)
+    except ValueError as error:
         raise InputError(f"Cannot read the manifest {path}: {error}. {_REMEDY}") from None
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         found = contents.get("format") if isinstance(contents, dict) else type(contents).__name__

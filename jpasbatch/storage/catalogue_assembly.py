@@ -226,18 +226,30 @@ def link_partitions(assembly: Assembly, building: Path) -> np.ndarray:
     for record in assembly.records:
         if record["rows"] == 0:
             continue
-        source = PurePosixPath(record["path"])
-        if not record["path"] or source.is_absolute() or ".." in source.parts:
-            raise InputError(
-                f"The record's path {record['path']!r} must be inside {assembly.source_folder}, and relative to it."
-            )
+        source = source_path(record, assembly.source_folder)
         target = building / partition_file(record["order"], record["pixel"])
         target.parent.mkdir(parents=True, exist_ok=True)
         _link(assembly.source_folder / source, target)
         index = verify_partition(target, record, assembly.schema)
-        cells, counts = np.unique(index >> 2 * (HEALPIX_ORDER - assembly.map_order), return_counts=True)
+        cells, counts = count_cells(index, assembly.map_order)
         point_map[cells] += counts
     return point_map
+
+
+def source_path(record: Mapping[str, Any], place: object) -> str:
+    """Return the path of a record's staged file, when it stays within the place that it is relative to."""
+    source = PurePosixPath(record["path"])
+    if not record["path"] or source.is_absolute() or ".." in source.parts:
+        raise InputError(
+            f"The record's path {record['path']!r} must be inside {place}, and relative to it."
+        )
+    return source.as_posix()
+
+
+def count_cells(index: np.ndarray, map_order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels of the map (int64, ascending) that an index (int64) falls into, and how often each."""
+    cells, counts = np.unique(index >> 2 * (HEALPIX_ORDER - map_order), return_counts=True)
+    return cells, counts
 
 
 def _link(source: Path, target: Path) -> None:
@@ -245,13 +257,16 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileNotFoundError:
-        raise InputError(
-            f"The staged file {source} is missing: run the stage again. Nothing was published."
-        ) from None
+        raise staged_file_missing(source) from None
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK):
             raise
         shutil.copyfile(source, target)
+
+
+def staged_file_missing(source: object) -> InputError:
+    """Return the error to raise when a committed file is gone."""
+    return InputError(f"The staged file {source} is missing: run the stage again. Nothing was published.")
 
 
 def verify_partition(file: Path, record: Mapping[str, Any], schema: pa.Schema) -> np.ndarray:

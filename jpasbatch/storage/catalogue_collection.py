@@ -173,7 +173,7 @@ def current_extension(collection_folder: Path, name: str) -> Path:
             f"The collection {folder} has no {name!r} for its current catalogue; "
             f"it has: {', '.join(sorted(extensions)) or 'none'}. Run the stage that makes it."
         )
-    version = folder / _joined_catalogue(folder, extensions[name])
+    version = folder / joined_catalogue(folder, extensions[name])
     if not version.is_dir():
         raise InputError(
             f"{folder / extensions[name]} names {version}, which is missing. Restore it, or publish again."
@@ -181,7 +181,7 @@ def current_extension(collection_folder: Path, name: str) -> Path:
     return version
 
 
-def _joined_catalogue(folder: Path, file: str) -> str:
+def joined_catalogue(folder: Path, file: str) -> str:
     """Return the name of the version that a description of an extension names."""
     from hats.catalog.dataset.extension_properties import ExtensionProperties
     from hats.io.file_io.file_pointer import get_upath
@@ -203,7 +203,7 @@ def collection_members(folder: Path) -> set[str]:
     current = read_collection(folder)
     files = set((current.all_extensions or {}).values())
     indexes = set((current.all_indexes or {}).values())
-    joined = {_joined_catalogue(folder, file) for file in files}
+    joined = {joined_catalogue(folder, file) for file in files}
     return {current.hats_primary_table_url, *(current.all_margins or ()), *files, *indexes, *joined}
 
 
@@ -240,6 +240,13 @@ def swap_collection(folder: Path, **changes: Any) -> None:
     **changes
         Fields of hats' ``CollectionProperties``; the others keep their values.
     """
+    data = changed_pointer(folder, **changes)
+    _touch_members(folder)
+    write_atomically(folder / POINTER, data)
+
+
+def changed_pointer(folder: Path, **changes: Any) -> bytes:
+    """Return the pointer of a collection with some fields changed; see `swap_collection`."""
     from hats.catalog.dataset.collection_properties import CollectionProperties
 
     if (folder / POINTER).is_file():
@@ -249,8 +256,7 @@ def swap_collection(folder: Path, **changes: Any) -> None:
         fields = {"name": folder.resolve().name}
     fields = {key: value for key, value in (fields | changes).items() if value is not None}
     properties = CollectionProperties.model_validate(fields)
-    _touch_members(folder)
-    write_atomically(folder / POINTER, properties_bytes(properties.to_properties_file, POINTER))
+    return properties_bytes(properties.to_properties_file, POINTER)
 
 
 def _touch_members(folder: Path) -> None:

@@ -81,21 +81,32 @@ def publish_extension(
     check_name(name, "Extension name")
     collection = Path(collection_folder).resolve()
     with Lease(collection / WRITER_LEASE):
-        primary = open_catalogue(collection)
-        records = _check_records(primary, partitions, expected_rows)
-        check_schema(schema)
-        assembly = Assembly(
-            records,
-            source_folder=collection,
-            schema=schema,
-            map_order=primary.map_order,
-            description=describe(records, schema, provenance, primary=primary.name),
-            properties={"jpasbatch_primary": primary.name},
-        )
+        assembly = extension_assembly(collection, partitions, schema, provenance, expected_rows)
         version = ensure_version(collection, name, assembly)
         register_extension(collection, name, version.name)
         remove_if_empty(collection / BUILDING)
     return version
+
+
+def extension_assembly(
+    collection: Path,
+    partitions: Sequence[Mapping[str, Any]],
+    schema: pa.Schema,
+    provenance: Mapping[str, Any],
+    expected_rows: int,
+) -> Assembly:
+    """Return what a version of an extension is made of, when its records add up; see `publish_extension`."""
+    primary = open_catalogue(collection)
+    records = _check_records(primary, partitions, expected_rows)
+    check_schema(schema)
+    return Assembly(
+        records,
+        source_folder=collection,
+        schema=schema,
+        map_order=primary.map_order,
+        description=describe(records, schema, provenance, primary=primary.name),
+        properties={"jpasbatch_primary": primary.name},
+    )
 
 
 def register_extension(collection: Path, name: str, version: str) -> None:
@@ -103,6 +114,13 @@ def register_extension(collection: Path, name: str, version: str) -> None:
 
     First the description of the version, which nobody reads yet, then the pointer.
     """
+    file, data, extensions = describe_extension(collection, name, version)
+    write_atomically(collection / file, data)
+    swap_collection(collection, all_extensions=extensions)
+
+
+def describe_extension(collection: Path, name: str, version: str) -> tuple[str, bytes, dict[str, str]]:
+    """Return name and bytes of the description of a version, and what the collection then has as extensions."""
     from hats.catalog.dataset.extension_properties import ExtensionProperties
 
     current = read_collection(collection)
@@ -123,8 +141,8 @@ def register_extension(collection: Path, name: str, version: str) -> None:
         }
     )
     file = f"{version}.properties"
-    write_atomically(collection / file, properties_bytes(properties.to_properties_file, file))
-    swap_collection(collection, all_extensions={**(current.all_extensions or {}), name: file})
+    data = properties_bytes(properties.to_properties_file, file)
+    return file, data, {**(current.all_extensions or {}), name: file}
 
 
 def _check_records(
