@@ -191,18 +191,20 @@ def bare_loop(folder: Path, committee: Path, precision: str) -> float:
     forget(folder)
     catalogue = open_catalogue(folder / "sky")
     inference = Inference(
-        str(catalogue.path),
-        str(committee),
-        str(folder / "work" / "bare"),
-        str(folder / "sky" / ".staging" / "0"),
-        "jpas60",
-        InferenceOptions(precision=precision),  # type: ignore[arg-type]
-        "bare",
+        store=str(folder),
+        sky="sky",
+        catalogue=f"sky/{catalogue.path.name}",
+        folder="work/bare",
+        staging="sky/.staging/0",
+        committee=str(committee),
+        survey="jpas60",
+        options=InferenceOptions(precision=precision),  # type: ignore[arg-type]
+        fingerprint="bare",
     )
     names = commit_names(catalogue)
     with get_context("spawn").Pool(PROCESSES) as pool:
         first = next(iter(names))
-        warm = replace(inference, folder=str(folder / "work" / "warm"))
+        warm = replace(inference, folder="work/warm")
         pool.starmap(bare_share, [(warm, [first], [f"warm-{n}"]) for n in range(PROCESSES)], chunksize=1)
         shares = [
             (inference, list(names)[n::PROCESSES], list(names.values())[n::PROCESSES])

@@ -32,6 +32,8 @@ VERBS = {
     "summarise": "QSO counts, calibration, target lists and the report",
     "status": "show what is done, missing or out of date",
 }
+IN_STORES = ("infer", "summarise")
+SKY = "collection in an object store, where `replicate` put it (default: sky/ in the output folder)"
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
@@ -64,6 +66,12 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
+        if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
+            command.add_argument(
+                "--sky",
+                metavar="s3://BUCKET/PREFIX",
+                help=SKY if verb in IN_STORES else argparse.SUPPRESS,
+            )
     raw = argparse.RawDescriptionHelpFormatter
     compare = verbs.add_parser(
         "compare", help=COMPARE, description=COMPARE, epilog=EPILOGUE, formatter_class=raw
@@ -209,6 +217,7 @@ def _run(options: argparse.Namespace) -> int:
         serial=options.serial,
         allow_gaps=options.allow_gaps,
         metrics=options.metrics,
+        sky=getattr(options, "sky", None),
     )
 
 

@@ -64,13 +64,15 @@ def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str
     Returns
     -------
     (str, object)
-        ``("done", result)``, ``("refused", message)``, ``("full", message)`` when a disk is, or ``("failed", message
-        with the last lines)``.
+        ``("done", result)``, ``("refused", message)``, ``("full", message)`` when a disk is, ``("again", message)`` when
+        nothing is wrong with the task (a store does not answer), or ``("failed", message with the last lines)``.
     """
     try:
         return "done", function(*arguments)
     except InputError as error:
         return "refused", str(error)
+    except TryAgainError as error:
+        return "again", str(error)
     except (KeyboardInterrupt, SystemExit):
         raise
     except OSError as error:
@@ -81,6 +83,14 @@ def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str
 
 def _failure(error: BaseException) -> tuple[str, str]:
     return "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
+
+
+def _stop(status: str, result: Any) -> None:
+    """End the run where no task can go on, and nothing is wrong with the one that found out."""
+    if status == "full":
+        raise no_space(result)
+    if status == "again":
+        raise TryAgainError(result)
 
 
 def run_tasks(
@@ -144,8 +154,7 @@ def _run_serially(
         for _ in range(ATTEMPTS):
             status, result = guard(function, task.arguments)
             tick()
-            if status == "full":
-                raise no_space(result)
+            _stop(status, result)
             if status != "failed":
                 break
         yield Outcome(task.key, status, result)  # type: ignore[arg-type]
@@ -281,8 +290,7 @@ def _settle(window: _Window, future: Future, suspects: list[Task]) -> Outcome | 
         window.submit(task)
         return None
     future.release()
-    if status == "full":
-        raise no_space(result)
+    _stop(status, result)
     if status == "failed" and window.submit_again(task):
         return None
     return Outcome(task.key, status, result)

@@ -1,8 +1,8 @@
 """Stage ``infer``: run the committee over every partition of the catalogue and publish its predictions.
 
-`jpasbatch.stages.classification` is the pure half. Around it: a worker reads one partition, writes the records
-aside, fsyncs, renames, and commits; the driver plans from the commits in storage alone and publishes when none
-is missing.
+`jpasbatch.stages.classification` is the pure half. Around it: a worker reads one partition, stages the records, whole
+or not at all, and commits; the driver plans from the commits in storage alone and publishes when none is missing.
+All of that goes through a store, on disk and in an object store alike (`jpasbatch.stages.site`).
 
 A commit is named after the bytes of the partition that it was made from, in a ledger that belongs to all else that
 decides the result (committee, runtime, survey, code). So partitions that another version of the catalogue carries
@@ -17,16 +17,14 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jpasbatch.compute.cluster import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task
-from jpasbatch.errors import GapsError, InputError
+from jpasbatch.errors import GapsError, InputError, TryAgainError
 from jpasbatch.learning.committee import Committee, check_manifest
 from jpasbatch.learning.runtimes import InferenceOptions, runtime_of
 from jpasbatch.photometry.features import Features, make_features
@@ -34,26 +32,26 @@ from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.products.record import record_schema
 from jpasbatch.stages.changes import changed_parts, digests
 from jpasbatch.stages.classification import classify
-from jpasbatch.stages.commits import hash_files, publish_quarantine, whole_commits
+from jpasbatch.stages.commits import publish_quarantine, whole_commits
 from jpasbatch.stages.mapping import run_each
 from jpasbatch.stages.precision import engine_of, measure_precision
+from jpasbatch.stages.site import Site, open_site
 from jpasbatch.stages.train import GPU, find_committee
 from jpasbatch.stages.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.artefacts import load_committee
 from jpasbatch.storage.catalogue import (
-    STAGING,
     Catalogue,
     StagedPartition,
     current_extension,
     open_catalogue,
+    parquet_bytes,
     partition_file,
-    publish_extension,
     published_partitions,
-    read_partition,
-    write_partition,
+    read_stored_partition,
+    stage_partition,
 )
-from jpasbatch.storage.files import written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.stores import Store, open_store, read_object
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +67,17 @@ Pixel = tuple[int, int]
 
 @dataclass(frozen=True)
 class Inference:
-    """What a worker needs to classify a partition: paths and names, never arrays.
+    """What a worker needs to classify a partition: locations and names, never arrays.
 
     Attributes
     ----------
-    catalogue, committee, folder, staging : str
-        Folders of the photometry, of the committee, of the commits, and of the files that they name (within the
-        collection, so that publishing moves no bytes).
+    store : str
+        Location of the store: the output folder, or one of objects.
+    sky, catalogue, folder, staging : str
+        Keys there: of the collection, of the photometry, of the run, and of its predictions (within the collection, so
+        that publishing moves no bytes).
+    committee : str
+        Location of the committee.
     survey : str
         Name or path of the survey.
     options : InferenceOptions
@@ -84,10 +86,12 @@ class Inference:
         Of all that decides the result but the partition; in every commit.
     """
 
+    store: str
+    sky: str
     catalogue: str
-    committee: str
     folder: str
     staging: str
+    committee: str
     survey: str
     options: InferenceOptions
     fingerprint: str
@@ -96,7 +100,7 @@ class Inference:
 @functools.lru_cache(maxsize=2)
 def _load(committee: str, survey: Survey, options: InferenceOptions) -> tuple[Features, Committee]:
     """Load a committee once a process."""
-    manifest, graph = load_committee(Path(committee))
+    manifest, graph = load_committee(open_store(committee))
     features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
     return features, Committee.load(manifest, graph, options)
 
@@ -116,21 +120,29 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     """
     survey = load_survey(inference.survey)
     features, committee = _load(inference.committee, survey, inference.options)
-    path = Path(inference.catalogue) / partition_file(order, pixel)
-    records, rejected = classify(read_partition(path, list(COLUMNS)), survey, features, committee)
-    folder = Path(inference.folder)
-    staged = write_partition(records, Path(inference.staging), name)
-    sky = Path(inference.catalogue).parent
-    commit = staged.record((order, pixel), sky, inference.fingerprint, rejected.num_rows)
-    commit["files"] = {str(Path(sky.name) / commit["path"]): staged.sha256} if staged.path else {}
+    store = open_store(inference.store)
+    table = read_stored_partition(store, partition_key(inference, order, pixel), COLUMNS)
+    records, rejected = classify(table, survey, features, committee)
+    staged = stage_partition(records, store, inference.staging, name)
+    commit = staged.record((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
+    commit["files"] = dict(staged.files)
     if rejected.num_rows:
-        place = _rejected_file(folder, name)
-        _write_rejected(rejected, place)
-        commit["files"] |= hash_files(sky.parent, [place])
-    if not Ledger(folder / "ledger").commit(name, commit) and staged.path is not None:
+        place = _rejected_key(inference.folder, name)
+        store.put(place, parquet_bytes(rejected))
+        commit["files"] |= store.stamps([place])
+    if not _ledger(store, inference.folder).commit(name, commit) and staged.key:
         # the same task ran twice and the other copy was first: its file is the one that counts
-        staged.path.unlink(missing_ok=True)
+        store.remove(staged.key)
     return {"rows": records.num_rows, "quarantined": rejected.num_rows}
+
+
+def partition_key(inference: Inference, order: int, pixel: int) -> str:
+    """Return the key of a partition of the photometry."""
+    return f"{inference.catalogue}/{partition_file(order, pixel).as_posix()}"
+
+
+def _ledger(store: Store, folder: str) -> Ledger:
+    return Ledger(store.within(f"{folder}/ledger"))
 
 
 def commit_name(record: Mapping[str, Any], digest: str) -> str:
@@ -147,14 +159,8 @@ def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
     }
 
 
-def _rejected_file(folder: Path, name: str) -> Path:
-    return folder / "rejected" / f"{name}.parquet"
-
-
-def _write_rejected(rejected: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(path) as aside:
-        pq.write_table(rejected, aside)
+def _rejected_key(folder: str, name: str) -> str:
+    return f"{folder}/rejected/{name}.parquet"
 
 
 def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -174,7 +180,8 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     check_manifest(manifest, workspace.survey, job.classes or None, kind)
     if workspace.record("ingest") is not None:
         workspace.require("ingest")
-    catalogue = open_catalogue(workspace.sky)
+    site = open_site(workspace)
+    catalogue = open_catalogue(site.folder)
     names = commit_names(catalogue)
     parts = {
         "committee": [manifest, hashlib.sha256(graph).hexdigest()],
@@ -183,28 +190,31 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "engine": engine_of(runtime_of(graph, job.inference), job.inference),
     }
     base = fingerprint(**parts)
-    identity = fingerprint(**parts, catalogue=catalogue.name, partitions=sorted(names.values()))
+    given = {"catalogue": catalogue.name, **site.identity}
+    identity = fingerprint(**parts, **given, partitions=sorted(names.values()))
     unchanged = workspace.unchanged("infer", identity)
-    if unchanged and not unchanged["gaps"] and is_published(workspace, unchanged["predictions"]):
+    if unchanged and not unchanged["gaps"] and is_published(site, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0, "changed": []}
-    changed = changed_parts(workspace.record("infer"), {**parts, "catalogue": catalogue.name})
-    folder = workspace.run_folder("infer", base)
+    changed = changed_parts(workspace.record("infer"), {**parts, **given})
+    site.check()
     inference = Inference(
-        catalogue=str(catalogue.path),
-        committee=str(committee_folder),
-        folder=str(folder),
-        staging=str(workspace.sky / STAGING / folder.name),
+        store=str(site.store),
+        sky=site.sky,
+        catalogue=site.key(catalogue.path.name),
+        folder=site.run_key("infer", base),
+        staging=site.staging_key(base),
+        committee=site.committee(committee_folder),
         survey=job.survey,
         options=job.inference,
         fingerprint=base,
     )
     with stopwatch() as elapsed:
-        computed, gaps = _classify_missing(workspace, inference, names, executor)
+        computed, gaps = _classify_missing(site, inference, names, executor)
         precision = measure_precision(inference, catalogue, executor)
         with stopwatch() as publishing:
-            predictions, records = _publish(workspace, (catalogue, names), manifest, inference)
+            predictions, records = _publish(site, (catalogue, names), manifest, inference, gaps)
     content = {
-        "predictions": str(predictions.relative_to(workspace.folder)),
+        "predictions": site.place(predictions),
         "committee": str(committee_folder),
         "classes": manifest["classes"],
         "engine": parts["engine"],
@@ -212,76 +222,82 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "partitions": len(catalogue.pixels),
         "recomputed": computed,
         "changed": changed,
-        "gaps": gaps,
+        "gaps": len(gaps),
         "rows_in": catalogue.rows,
         "rows_out": sum(record["rows"] for record in records),
         "quarantined": sum(record["quarantined"] for record in records),
         "seconds_publishing": round(publishing[0], 2),
-        "parts": digests({**parts, "catalogue": catalogue.name}),
+        "parts": digests({**parts, **given}),
     }
     return workspace.finish("infer", identity, elapsed[0], content)
 
 
-def is_published(workspace: Workspace, predictions: str) -> bool:
+def is_published(site: Site, predictions: str) -> bool:
     """Return whether the collection points at these predictions, and they have all of their files.
 
     Parameters
     ----------
-    workspace : Workspace
+    site : Site
     predictions : str
-        Folder of the version, relative to the output folder.
+        What the record of the stage says of them.
     """
-    version = (workspace.folder / predictions).resolve()
     try:
-        if current_extension(workspace.sky, PREDICTIONS).resolve() != version:
-            return False
-        catalogue = open_catalogue(version)
+        version = current_extension(site.folder, PREDICTIONS)
+        return site.place(version.name) == predictions and site.is_whole(open_catalogue(version))
     except InputError:
         return False
-    return all(catalogue.partition_path(*pixel).is_file() for pixel in catalogue.pixels)
 
 
 def _classify_missing(
-    workspace: Workspace, inference: Inference, names: dict[Pixel, str], executor: Executor
-) -> tuple[int, int]:
-    """Classify partitions without a commit; return how many were computed, and how many failed."""
-    ledger = Ledger(Path(inference.folder) / "ledger")
-    done = set(whole_commits(ledger, workspace.folder, names.values()))
+    site: Site, inference: Inference, names: dict[Pixel, str], executor: Executor
+) -> tuple[int, set[str]]:
+    """Classify partitions without a commit; return how many were computed, and the names of those that failed."""
+    ledger = _ledger(site.store, inference.folder)
+    done = set(whole_commits(ledger, site.store, names.values()))
     todo = {pixel: name for pixel, name in names.items() if name not in done}
     meter = Meter("infer: partitions", len(names), earlier=len(names) - len(todo))
     log.info("infer: %d of %d partitions to classify, %d carried over", len(todo), meter.total, meter.earlier)
     tasks = (Task(name, (inference, *pixel, name)) for pixel, name in todo.items())
     resources = executor.request(GPU) if inference.options.device == "gpu" else None
     first: Outcome | None = None
+    failed: set[str] = set()
     for outcome in run_each(meter, classify_partition, tasks, executor, resources):
         if outcome.status != "done":
             ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
             first = first or outcome
-    if first is not None and not workspace.allow_gaps:
+            failed.add(outcome.key)
+    if first is not None and not site.workspace.allow_gaps:
         raise GapsError(
             f"{meter.errors} of {len(names)} partitions could not be classified and nothing was "
             f"published; the first is {first.key} ({first.status}): {first.result}\n"
             "Repair the cause and run the same command again, or publish without them with --allow-gaps"
         )
-    return meter.done - meter.earlier, meter.errors
+    return meter.done - meter.earlier, failed
 
 
 def _publish(
-    workspace: Workspace,
+    site: Site,
     source: tuple[Catalogue, dict[Pixel, str]],
     manifest: dict[str, Any],
     inference: Inference,
-) -> tuple[Path, list[dict[str, Any]]]:
+    gaps: set[str],
+) -> tuple[str, list[dict[str, Any]]]:
     """Publish what is committed, from the commits alone; return the version and one record a partition."""
-    ledger = Ledger(Path(inference.folder) / "ledger")
     catalogue, names = source
-    commits = {pixel: ledger.read(name) for pixel, name in names.items()}
-    held = catalogue.rows_by_partition() if None in commits.values() else {}
+    workspace, store = site.workspace, site.store
+    commits = _ledger(store, inference.folder).records(names.values())
+    lost = sorted(set(names.values()) - commits.keys() - gaps)
+    if lost:
+        raise TryAgainError(
+            f"{len(lost)} commits are gone again, such as {lost[0]}: another run found their files damaged. Run the "
+            "same command again."
+        )
+    held = catalogue.rows_by_partition() if len(commits) < len(names) else {}
     records = [
         # a gap that the user allowed: all of its rows are in quarantine
-        commit
-        or StagedPartition(None, "", 0, 0).record(pixel, workspace.sky, inference.fingerprint, held[pixel])
-        for pixel, commit in commits.items()
+        commits.get(name)
+        or StagedPartition(None, "", 0, 0).record(pixel, site.folder, inference.fingerprint, held[pixel])
+        for pixel, name in names.items()
     ]
     provenance = {
         "fingerprint": inference.fingerprint,
@@ -289,12 +305,11 @@ def _publish(
         "catalogue": catalogue.name,
         "committee": manifest,
     }
-    folder = Path(inference.folder)
-    rejected = [_rejected_file(folder, name) for name in names.values()]
+    rejected = [_rejected_key(inference.folder, name) for name, commit in commits.items() if commit["quarantined"]]
     publish_quarantine(
-        [path for path in rejected if path.is_file()],
+        (pa.BufferReader(read_object(store, key)) for key in rejected),
         workspace.quarantine / f"infer-{inference.fingerprint[:SHORT]}.parquet",
     )
     schema = record_schema(workspace.survey, tuple(manifest["classes"]))
-    version = publish_extension(workspace.sky, PREDICTIONS, records, schema, provenance, catalogue.rows)
+    version = site.publish(PREDICTIONS, records, schema, provenance, catalogue.rows)
     return version, records

@@ -22,6 +22,9 @@ from jpasbatch.storage.stores import is_location
 
 log = logging.getLogger(__name__)
 
+IN_STORES = ("infer", "summarise")
+"""Stages whose collection may lie in an object store."""
+
 ORDER = ("mock", "ingest", "train", "evaluate", "infer", "summarise")
 
 
@@ -31,9 +34,16 @@ def demo_job() -> Path:
 
 
 def open_workspace(
-    job_file: Path, output: Path | None, data: Path | None, allow_gaps: bool = False
+    job_file: Path, output: Path | None, data: Path | None, allow_gaps: bool = False, sky: str | None = None
 ) -> Workspace:
     """Load a job and return its workspace; nothing is created yet.
+
+    Parameters
+    ----------
+    job_file, output, data : Path
+    allow_gaps : bool
+    sky : str, optional
+        Location of the collection in an object store; in the output folder without it.
 
     Raises
     ------
@@ -47,11 +57,15 @@ def open_workspace(
     _check_filter_tables(job)
     if output is not None and is_location(str(output)):
         raise InputError(
-            f"--output {output}: runs need a folder on a POSIX file system that all workers see; publish what came of "
-            "one in an object store with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`"
+            f"--output {output}: the driver needs a folder on a POSIX file system. Put the catalogue in an object store "
+            "with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`, and name it to infer and summarise with --sky"
+        )
+    if sky is not None and not is_location(sky):
+        raise InputError(
+            f"--sky {sky}: allowed is s3://BUCKET/PREFIX; a collection on disk is that of the output folder (--output)"
         )
     folder = (output or Path("runs") / job.name).resolve()
-    return Workspace(job, survey, folder, allow_gaps)
+    return Workspace(job, survey, folder, allow_gaps, location=sky)
 
 
 def _check_filter_tables(job: Job) -> None:
@@ -69,6 +83,7 @@ def run_verb(
     serial: bool = False,
     allow_gaps: bool = False,
     metrics: Path | None = None,
+    sky: str | None = None,
 ) -> int:
     """Run one verb and print what came of it.
 
@@ -77,7 +92,12 @@ def run_verb(
     int
         The exit code 0; anything else is an exception.
     """
-    workspace = open_workspace(job_file, output, data, allow_gaps)
+    if sky is not None and verb not in IN_STORES:
+        raise InputError(
+            f"--sky is for {' and '.join(IN_STORES)}: {verb} needs the collection in its output folder. Ingest there, put "
+            "it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
+        )
+    workspace = open_workspace(job_file, output, data, allow_gaps, sky)
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
     workspace = replace(workspace, incremental=verb == "update")
     stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)

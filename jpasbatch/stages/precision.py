@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.mapping import map_tasks, require_all
 from jpasbatch.storage.artefacts import load_committee
-from jpasbatch.storage.catalogue import Catalogue, partition_file, read_partition
+from jpasbatch.storage.catalogue import Catalogue, partition_file, read_stored_partition
+from jpasbatch.storage.stores import open_store
 
 if TYPE_CHECKING:
     from jpasbatch.stages.infer import Inference
@@ -74,7 +74,7 @@ def measure_precision(
 @functools.lru_cache(maxsize=1)
 def _load(inference: Inference) -> tuple[Features, InferenceEngine, InferenceEngine]:
     """Return the features of a run's committee, and its engine in float32 and as the run has it, once a process."""
-    manifest, graph = load_committee(Path(inference.committee))
+    manifest, graph = load_committee(open_store(inference.committee))
     kind, state = manifest["features"]["kind"], manifest["features"]["state"]
     features = make_features(kind, load_survey(inference.survey), state)
     reference = InferenceOptions(runtime=inference.options.runtime)
@@ -85,7 +85,7 @@ def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str,
     """Compare the precision of a run with float32 on the first rows of a partition."""
     survey = load_survey(inference.survey)
     features, reference, engine = _load(inference)
-    path = Path(inference.catalogue) / partition_file(order, pixel)
-    table = read_partition(path, ["flux", "flux_err"]).slice(0, ROWS)
+    key = f"{inference.catalogue}/{partition_file(order, pixel).as_posix()}"
+    table = read_stored_partition(open_store(inference.store), key, ["flux", "flux_err"]).slice(0, ROWS)
     inputs = features(photometry_from_table(table, survey))
     return compare_precision(reference, engine, inputs[np.isfinite(inputs).all(axis=1)])

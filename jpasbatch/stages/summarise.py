@@ -1,7 +1,7 @@
 """Stage ``summarise``: predictions in; counts, calibration, target lists and the report out.
 
-Every partition is tallied on a worker; tallies are small, come back through files, and are added one at a
-time, so that the driver holds one of them and the sum.
+Every partition is tallied on a worker; tallies are small, come back through the store of the run (files, or objects:
+`jpasbatch.stages.site`), and are added one at a time, so that the driver holds few of them and the sum.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from jpasbatch.products.survey_tally import check_products
 from jpasbatch.products.targets import select_targets, target_schema
 from jpasbatch.products.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.products.weave_template import WeaveTemplate, read_template
-from jpasbatch.stages.commits import hash_files, whole_commits
+from jpasbatch.stages.commits import whole_commits
 from jpasbatch.stages.infer import PREDICTIONS, commit_name
 from jpasbatch.stages.mapping import map_tasks, require_all
+from jpasbatch.stages.site import Site, open_site
 from jpasbatch.stages.summary import report_content, summary_values
 from jpasbatch.stages.tallies import Tallies, align
 from jpasbatch.stages.workspace import Workspace, stopwatch
@@ -35,12 +36,14 @@ from jpasbatch.storage.catalogue import (
     Catalogue,
     current_extension,
     open_catalogue,
+    parquet_bytes,
     partition_file,
     published_partitions,
-    read_partition,
+    read_stored_partition,
 )
 from jpasbatch.storage.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.stores import Store, open_store, read_object
 
 COLUMNS = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
 CODE = ("products", "learning", "photometry", "stages.summarise", "stages.summary", "stages.tallies")
@@ -55,8 +58,9 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         When nothing is published, or the predictions are of other classes than the job's.
     """
     job = workspace.job
-    predictions = open_catalogue(current_extension(workspace.sky, PREDICTIONS))
-    photometry = open_catalogue(workspace.sky)
+    site = open_site(workspace)
+    predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
+    photometry = open_catalogue(site.folder)
     _check_classes(predictions.schema, job)
     check_products(job.products, workspace.survey, tuple(job.classes))
     base = fingerprint(
@@ -68,19 +72,21 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         survey=repr(workspace.survey),
         code=code_fingerprint(*CODE),
     )
-    identity = fingerprint(base=base, predictions=predictions.name, photometry=photometry.name)
+    identity = fingerprint(
+        base=base, predictions=predictions.name, photometry=photometry.name, **site.identity
+    )
     unchanged = workspace.unchanged("summarise", identity)
     if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
-    folder, names = workspace.run_folder("summarise", base), tally_names(photometry, predictions)
+    run, names = site.store.within(site.run_key("summarise", base)), tally_names(photometry, predictions)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
-        tallies = _tally(workspace, (photometry, predictions), names, folder, executor)
+        tallies = _tally(site, (photometry, predictions), names, run, executor)
         files = [
             _publish(
                 workspace.folder / "targets" / weave_file_name(programme),
-                _target_writer(job, (folder, names), n, created),
+                _target_writer(job, (run, names), n, created),
             )
             for n, programme in enumerate(job.targets)
         ]
@@ -139,68 +145,89 @@ def tally_names(photometry: Catalogue, predictions: Catalogue) -> dict[tuple[int
 
 
 def _tally(
-    workspace: Workspace,
+    site: Site,
     catalogues: tuple[Catalogue, Catalogue],
     names: dict[tuple[int, int], str],
-    folder: Path,
+    run: Store,
     executor: Executor,
 ) -> Tallies:
-    ledger = Ledger(folder / "ledger")
-    done = whole_commits(ledger, folder, names.values())
-    photometry, predictions = (str(catalogue.path) for catalogue in catalogues)
+    job = site.workspace.job
+    done = whole_commits(Ledger(run.within("ledger")), run, names.values())
+    versions = [site.key(catalogue.path.name) for catalogue in catalogues]
     tasks = [
-        Task(name, (workspace.job, photometry, predictions, pixel, str(folder), name))
+        Task(name, (job, str(site.store), *versions, pixel, str(run), name))
         for pixel, name in names.items()
         if name not in done
     ]
+    if tasks:
+        site.check()
     _, troubles = map_tasks("summarise: partitions", tally_partition, tasks, executor)
     require_all(troubles, "partitions")
-    total = Tallies.create(workspace.job, workspace.survey)
-    for name in names.values():
-        values = json.loads((folder / "tallies" / f"{name}.json").read_bytes())
-        total = total.merge(Tallies.from_dict(values, workspace.job))
+    total = Tallies.create(job, site.workspace.survey)
+    for key, data in run.read_each(_tally_key(name) for name in names.values()):
+        if data is None:
+            raise InputError(f"{run}/{key} is missing: it was removed meanwhile. Run the same command again.")
+        total = total.merge(Tallies.from_dict(json.loads(data), job))
     return total
 
 
+def _tally_key(name: str) -> str:
+    return f"tallies/{name}.json"
+
+
+def _targets_key(programme: int, name: str) -> str:
+    return f"targets-{programme}/{name}.parquet"
+
+
 def tally_partition(
-    job: Job, photometry: str, predictions: str, pixel: tuple[int, int], folder: str, name: str
+    job: Job, store: str, photometry: str, predictions: str, pixel: tuple[int, int], run: str, name: str
 ) -> dict[str, Any]:
     """Tally one partition of the published predictions and select its targets, then commit under a name.
 
     Both catalogues are named as versions, so that all partitions are tallied of the same ones.
+
+    Parameters
+    ----------
+    job : Job
+    store : str
+        Location of the store.
+    photometry, predictions : str
+        Keys of the versions there.
+    pixel : (int, int)
+    run : str
+        Location of the run.
+    name : str
+        Of the commit.
 
     Returns
     -------
     dict
         ``rows``.
     """
-    survey = load_survey(job.survey)
-    records = read_partition(Path(predictions) / partition_file(*pixel))
-    table = read_partition(Path(photometry) / partition_file(*pixel), list(COLUMNS))
+    survey, site, place = load_survey(job.survey), open_store(store), open_store(run)
+    file = partition_file(*pixel).as_posix()
+    records = read_stored_partition(site, f"{predictions}/{file}")
+    table = read_stored_partition(site, f"{photometry}/{file}", COLUMNS)
     tallies = Tallies.of_partition(records, align(table, records), job, survey)
-    parts = [Path(folder) / "tallies" / f"{name}.json"]
+    parts = [_tally_key(name)]
     for number, programme in enumerate(job.targets):
-        found = select_targets(records, programme, job.seed)
-        part = Path(folder) / f"targets-{number}" / f"{name}.parquet"
-        parts.append(_publish(part, lambda file, found=found: pq.write_table(found, file)))
-    parts[0].parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(parts[0], json.dumps(tallies.to_dict()).encode())
-    commit = {"rows": records.num_rows, "files": hash_files(Path(folder), parts)}
-    Ledger(Path(folder) / "ledger").commit(name, commit)
+        parts.append(_targets_key(number, name))
+        place.put(parts[-1], parquet_bytes(select_targets(records, programme, job.seed)))
+    place.put(parts[0], json.dumps(tallies.to_dict()).encode())
+    Ledger(place.within("ledger")).commit(name, {"rows": records.num_rows, "files": place.stamps(parts)})
     return {"rows": records.num_rows}
 
 
 def _target_writer(
-    job: Job, source: tuple[Path, dict[tuple[int, int], str]], number: int, created: str
+    job: Job, source: tuple[Store, dict[tuple[int, int], str]], number: int, created: str
 ) -> Callable[[BinaryIO], object]:
     """Return a function that writes the target catalogue of one programme, partition by partition."""
-    folder, names = source
+    run, names = source
 
     def chunks() -> Iterator[pa.Table]:
         for pixel in sorted(names, key=_sky_order):
-            yield pq.read_table(
-                folder / f"targets-{number}" / f"{names[pixel]}.parquet", schema=target_schema()
-            )
+            part = read_object(run, _targets_key(number, names[pixel]))
+            yield pq.read_table(pa.BufferReader(part), schema=target_schema())
 
     def write(file: BinaryIO) -> object:
         template = _template(job.submission.template)

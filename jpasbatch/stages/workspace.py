@@ -70,6 +70,8 @@ class Workspace:
     folder: Path
     allow_gaps: bool = False
     incremental: bool = False
+    location: str | None = None
+    """Of the collection, where it is in an object store (see `jpasbatch.stages.site`)."""
     used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
     """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
 

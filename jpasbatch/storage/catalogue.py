@@ -12,6 +12,8 @@ module                      what it knows
 `catalogue_assembly`        staged partitions into a version that is verified
 `catalogue_primary`         such a version as primary catalogue
 `catalogue_publication`     such a version as extension
+`catalogue_mirror`          what tells about a collection in a store, fetched
+`catalogue_stored`          such an extension in a store
 `catalogue_validation`      hats' strict validation and our own checks
 ==========================  =========================================================================
 
@@ -22,12 +24,16 @@ functions, because they take seconds to import and a worker that reads a partiti
 from jpasbatch.storage.catalogue_collection import STAGING, Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue_growth import GrownPartition, plan_growth
 from jpasbatch.storage.catalogue_import import import_tables
+from jpasbatch.storage.catalogue_mirror import fetch_collection
 from jpasbatch.storage.catalogue_partitions import (
     HEALPIX_COLUMN,
     HEALPIX_ORDER,
     StagedPartition,
+    parquet_bytes,
     partition_file,
     read_partition,
+    read_stored_partition,
+    stage_partition,
     write_partition,
 )
 from jpasbatch.storage.catalogue_plan import PartitionOptions
@@ -38,6 +44,7 @@ from jpasbatch.storage.catalogue_primary import (
     published_partitions,
 )
 from jpasbatch.storage.catalogue_publication import publish_extension
+from jpasbatch.storage.catalogue_stored import publish_stored_extension
 from jpasbatch.storage.catalogue_validation import pixel_range
 
 __all__ = [
@@ -51,14 +58,19 @@ __all__ = [
     "StagedPartition",
     "catalogue_identity",
     "current_extension",
+    "fetch_collection",
     "import_tables",
     "open_catalogue",
+    "parquet_bytes",
     "partition_file",
     "pixel_range",
     "plan_growth",
     "publish_extension",
     "publish_primary",
+    "publish_stored_extension",
     "published_partitions",
     "read_partition",
+    "read_stored_partition",
+    "stage_partition",
     "write_partition",
 ]

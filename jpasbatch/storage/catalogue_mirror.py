@@ -12,7 +12,7 @@ from pathlib import Path
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue_assembly import PROVENANCE
 from jpasbatch.storage.catalogue_collection import POINTER, check_name, joined_catalogue, read_collection
-from jpasbatch.storage.files import remove_if_empty, temporary_name, write_atomically
+from jpasbatch.storage.files import temporary_name, write_atomically
 from jpasbatch.storage.stores import Store
 
 NEEDED = ("hats.properties", "partition_info.csv", "point_map.fits", "dataset/_common_metadata")
@@ -78,10 +78,3 @@ def fetch_version(store: Store, folder: Path, version: str) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
     return target
 
-
-def forget_unreached(folder: Path, keep: set[str]) -> None:
-    """Remove versions from a mirror that it no longer needs."""
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in keep:
-            shutil.rmtree(path)
-    remove_if_empty(folder)

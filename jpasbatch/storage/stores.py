@@ -7,6 +7,8 @@ are listed, and read after they were written. `FolderStore` is here, `jpasbatch.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -124,12 +126,15 @@ class FolderStore:
 
     def keys(self, prefix: str = "") -> dict[str, int]:
         """Return the size of every object below a folder, by key."""
-        files = (path for path in (self.folder / prefix).rglob("*") if path.is_file())
-        return {
-            path.relative_to(self.folder).as_posix(): path.stat().st_size
-            for path in sorted(files)
-            if not (path.name.startswith(".") and path.name.endswith((".tmp", ".lease")))
-        }
+        found = {}
+        for folder, _, names in os.walk(self.folder / prefix):
+            for name in names:
+                if name.startswith(".") and name.endswith((".tmp", ".lease")):
+                    continue
+                path = Path(folder) / name
+                with contextlib.suppress(FileNotFoundError):  # somebody removed it meanwhile
+                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+        return dict(sorted(found.items()))
 
     def stamps(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the SHA-256 of each file, by key."""

@@ -24,12 +24,13 @@ PAUSE = 0.4  # seconds
 
 def naive_partition(inference: infer.Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
     """Write a partition in place unless it is there."""
-    target = naive_version(Path(inference.catalogue).parent) / partition_file(order, pixel)
+    folder = Path(inference.store)
+    target = naive_version(folder / inference.sky) / partition_file(order, pixel)
     if target.exists():
         return {"rows": 0}
     survey = load_survey(inference.survey)
     features, committee = infer._load(inference.committee, survey, inference.options)
-    path = Path(inference.catalogue) / partition_file(order, pixel)
+    path = folder / inference.catalogue / partition_file(order, pixel)
     table = read_partition(path, list(infer.COLUMNS))
     records, _ = infer.classify(table, survey, features, committee)
     buffer = io.BytesIO()
@@ -48,9 +49,9 @@ def naive_version(sky: Path) -> Path:
     return sky / "predictions-naive"
 
 
-def naive_publish(workspace: Any, *_: Any) -> tuple[Path, list[dict[str, Any]]]:
+def naive_publish(site: Any, *_: Any) -> tuple[str, list[dict[str, Any]]]:
     """Publish whatever lies there."""
-    return naive_version(workspace.sky), []
+    return naive_version(site.folder).name, []
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -205,7 +205,7 @@ def test_damaged_staged_files_are_computed_again(interrupted, finished, damage):
 
 
 def test_damage_after_the_look_back_is_not_published(interrupted, monkeypatch):
-    from jpasbatch.stages import infer as module
+    from jpasbatch.stages import site as module
 
     publish = module.publish_extension
 
