@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jpasbatch.photometry.survey import Survey, load_survey
+from tests.storage.object_server import object_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -24,3 +25,11 @@ def data_folder() -> Path:
 def survey() -> Survey:
     """Return the miniJPAS survey."""
     return load_survey("jpas60")
+
+
+@pytest.fixture(scope="session")
+def object_store_url():
+    """Return the URL of an object store with the bucket ``survey``, which the environment names to clients."""
+    pytest.importorskip("moto", reason="needs moto, of the extra 'test'")
+    with object_server() as url:
+        yield url

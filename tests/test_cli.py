@@ -140,6 +140,7 @@ def test_flags_say_where_and_how_and_never_what():
         *("-h", "--help", "--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"),
         "--metrics",
         *("--keep-days", "--keep", "--dry-run"),  # of prune
+        "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
     }
 
@@ -211,6 +212,15 @@ def test_an_output_folder_that_is_a_file(refused, job, tmp_path):
     (tmp_path / "taken").write_text("a file")
     refused(["ingest", str(job), "--output", "taken", "--serial"], "taken", "--output")
     refused(["ingest", str(job), "--output", "taken/below", "--serial"], "taken/below", "--output")
+
+
+def test_locations_that_cannot_be(refused, job, tmp_path):
+    refused(["infer", str(job), "--sky", str(tmp_path)], "--sky", "s3://BUCKET/PREFIX", "--output")
+    refused(["infer", str(job), "--output", "s3://survey/x"], "POSIX", "replicate", "--sky")
+    for verb in ("run", "update"):
+        refused([verb, str(job), "--sky", "s3://survey/x"], "infer and summarise", "jpasbatch replicate")
+    refused(["replicate", str(job), "s3://key:secret@survey/x"], "without credentials")
+    assert not (tmp_path / "runs").exists()
 
 
 # stages out of order

@@ -64,8 +64,8 @@ def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str
     Returns
     -------
     (str, object)
-        ``("done", result)``, ``("refused", message)``, ``("full", message)`` when a disk is, ``("again", message)`` when
-        nothing is wrong with the task (a store does not answer), or ``("failed", message with the last lines)``.
+        ``("done", result)``, ``("refused", message)``, ``("full", message)`` when a disk is, ``("again", message)``
+        when nothing is wrong with the task (a store does not answer), or ``("failed", message with the last lines)``.
     """
     try:
         return "done", function(*arguments)

@@ -305,7 +305,9 @@ def _publish(
         "catalogue": catalogue.name,
         "committee": manifest,
     }
-    rejected = [_rejected_key(inference.folder, name) for name, commit in commits.items() if commit["quarantined"]]
+    rejected = [
+        _rejected_key(inference.folder, name) for name, commit in commits.items() if commit["quarantined"]
+    ]
     publish_quarantine(
         (pa.BufferReader(read_object(store, key)) for key in rejected),
         workspace.quarantine / f"infer-{inference.fingerprint[:SHORT]}.parquet",

@@ -57,8 +57,8 @@ def open_workspace(
     _check_filter_tables(job)
     if output is not None and is_location(str(output)):
         raise InputError(
-            f"--output {output}: the driver needs a folder on a POSIX file system. Put the catalogue in an object store "
-            "with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`, and name it to infer and summarise with --sky"
+            f"--output {output}: the driver needs a folder on a POSIX file system. Put the catalogue in an object "
+            "store with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`, and name it to infer and summarise with --sky"
         )
     if sky is not None and not is_location(sky):
         raise InputError(
@@ -94,8 +94,8 @@ def run_verb(
     """
     if sky is not None and verb not in IN_STORES:
         raise InputError(
-            f"--sky is for {' and '.join(IN_STORES)}: {verb} needs the collection in its output folder. Ingest there, put "
-            "it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
+            f"--sky is for {' and '.join(IN_STORES)}: {verb} needs the collection in its output folder. Ingest there, "
+            "put it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
         )
     workspace = open_workspace(job_file, output, data, allow_gaps, sky)
     cluster = SerialCluster() if serial else load_cluster(cluster_file)

@@ -240,9 +240,7 @@ def source_path(record: Mapping[str, Any], place: object) -> str:
     """Return the path of a record's staged file, when it stays within the place that it is relative to."""
     source = PurePosixPath(record["path"])
     if not record["path"] or source.is_absolute() or ".." in source.parts:
-        raise InputError(
-            f"The record's path {record['path']!r} must be inside {place}, and relative to it."
-        )
+        raise InputError(f"The record's path {record['path']!r} must be inside {place}, and relative to it.")
     return source.as_posix()
 
 

@@ -77,4 +77,3 @@ def fetch_version(store: Store, folder: Path, version: str) -> Path:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
-

@@ -98,7 +98,11 @@ class StagedObject:
 
 
 def _record(
-    staged: StagedPartition | StagedObject, path: str, pixel: tuple[int, int], fingerprint: str, quarantined: int
+    staged: StagedPartition | StagedObject,
+    path: str,
+    pixel: tuple[int, int],
+    fingerprint: str,
+    quarantined: int,
 ) -> dict[str, Any]:
     return {
         "order": pixel[0],
@@ -218,9 +222,7 @@ def stage_partition(table: pa.Table, store: Store, folder: str, name: str) -> St
     key = f"{folder}/{name}-{uuid4().hex}.parquet"
     data = parquet_bytes(table, **_layout(table.schema))
     store.create(key, data)
-    return StagedObject(
-        key, hashlib.sha256(data).hexdigest(), table.num_rows, len(data), store.stamps([key])
-    )
+    return StagedObject(key, hashlib.sha256(data).hexdigest(), table.num_rows, len(data), store.stamps([key]))
 
 
 def parquet_bytes(table: pa.Table, **options: Any) -> bytes:

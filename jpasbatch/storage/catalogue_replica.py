@@ -3,19 +3,28 @@
 Versions never change, and their names are the hashes of what they hold: an object that is there stays, a rerun
 uploads what is missing, and two who publish the same version help each other. Readers follow ``collection.properties``,
 which is replaced last, in one step, and only by those who saw its last value: they see the old collection or the new.
+
+Extensions that were made there, of the same primary catalogue (`jpasbatch infer --sky`), stay.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue_assembly import PROVENANCE
-from jpasbatch.storage.catalogue_collection import POINTER, WRITER_LEASE, collection_members
+from jpasbatch.storage.catalogue_collection import (
+    POINTER,
+    WRITER_LEASE,
+    changed_pointer,
+    collection_members,
+    read_collection,
+)
 from jpasbatch.storage.catalogue_partitions import partition_file
 from jpasbatch.storage.files import Lease
 from jpasbatch.storage.stores import Store
@@ -56,10 +65,9 @@ def replicate_collection(
     """
     folder = Path(collection).resolve()
     with Lease(folder / WRITER_LEASE):
-        pointer = (folder / POINTER).read_bytes() if (folder / POINTER).is_file() else None
         members = sorted(collection_members(folder))  # refuses what is no collection
-        assert pointer is not None
         before = store.read(POINTER)
+        pointer = _wanted_pointer(folder, before)
         sizes: dict[str, int] = {}
         hashes: dict[str, str] = {}
         for member in members:
@@ -84,6 +92,23 @@ def replicate_collection(
         if before != pointer:
             store.replace(POINTER, pointer, before)
         return Replica(len(sizes), uploaded, moved, before != pointer)
+
+
+def _wanted_pointer(folder: Path, before: bytes | None) -> bytes:
+    """Return the pointer of the folder, with the extensions that only the store has of the same primary catalogue."""
+    here = read_collection(folder)
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / POINTER).write_bytes(before or b"")
+        try:
+            there = read_collection(Path(place)) if before else None
+        except InputError:  # damaged: what is here replaces it
+            there = None
+    if there is None or there.hats_primary_table_url != here.hats_primary_table_url:
+        return (folder / POINTER).read_bytes()
+    ours, theirs = here.all_extensions or {}, there.all_extensions or {}
+    if theirs.keys() <= ours.keys():
+        return (folder / POINTER).read_bytes()
+    return changed_pointer(folder, all_extensions={**theirs, **ours})
 
 
 def _found(store: Store, member: Path) -> dict[str, int]:

@@ -171,7 +171,7 @@ def put_metadata(building: Path, version: Store) -> None:
 
     Another writer's differs in nothing but its date, and stays; what is damaged is replaced.
     """
-    partitions = {path for path in building.rglob("Npix=*.parquet")}
+    partitions = set(building.rglob("Npix=*.parquet"))
     files = sorted(path for path in building.rglob("*") if path.is_file() and path not in partitions)
     for path in files:
         _put_if_other(version, path.relative_to(building).as_posix(), path.read_bytes())

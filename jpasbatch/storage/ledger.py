@@ -152,7 +152,7 @@ class Ledger:
 
     def keys(self) -> list[str]:
         """Return the keys of all commits, sorted."""
-        return _keys(name for name in self.store.keys() if "/" not in name)
+        return _keys(name for name in sorted(self.store.keys()) if "/" not in name)
 
     def forget(self, key: str) -> None:
         """Remove the commit of `key`, so that it is done again (its file was found damaged or missing)."""

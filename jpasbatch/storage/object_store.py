@@ -25,7 +25,15 @@ from jpasbatch.storage.stores import check_key, overtaken
 
 _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[A-Za-z0-9._=/-]*))?")
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
-_BUSY = ("InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503")
+_BUSY = (
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "500",
+    "503",
+)
 
 AT_ONCE = 16
 """Small objects that are read at the same time."""
@@ -205,8 +213,8 @@ class ObjectStore:
             yield
         except (NoCredentialsError, PartialCredentialsError, PermissionError) as error:
             raise InputError(
-                f"{self} refuses access: {error}. Check credentials (from the environment or the configuration of AWS), "
-                "bucket and endpoint."
+                f"{self} refuses access: {error}. Check credentials (from the environment or the configuration of "
+                "AWS), bucket and endpoint."
             ) from error
         except (NoConnection, HTTPClientError, ConnectionError, TimeoutError) as error:
             raise self._unreachable(error) from error

@@ -158,9 +158,8 @@ class FolderStore:
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object, over whatever is there."""
-        with self.path(source).open("rb") as file, written_aside(self._made(target)) as aside:
-            with aside.open("xb") as copy:
-                shutil.copyfileobj(file, copy)
+        with written_aside(self._made(target)) as aside:
+            shutil.copyfile(self.path(source), aside)
 
     def remove(self, key: str) -> None:
         """Remove an object; none is none."""

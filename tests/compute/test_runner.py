@@ -107,6 +107,18 @@ def fill(number: int) -> int:
     return number
 
 
+def give_up(path: str) -> None:
+    with Path(path).open("a") as file:
+        file.write("x")
+    raise TryAgainError("s3://bucket/sky does not answer")
+
+
+def test_a_store_that_does_not_answer_stops_the_run_and_blames_no_task(executor, tmp_path):
+    with pytest.raises(TryAgainError, match="does not answer"):
+        list(run_tasks(give_up, [Task("one", (str(tmp_path / "calls"),))], executor))
+    assert (tmp_path / "calls").read_text() == "x"
+
+
 def test_a_full_disk_stops_the_run_and_blames_no_task(executor):
     with pytest.raises(TryAgainError, match=r"disk is full: .*'/survey/staged.parquet'; make room"):
         outcomes(executor, fill, *((number,) for number in range(200)))

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import hats.io.validation  # noqa: F401 (what takes long before all of them begin)
+
 from jpasbatch.storage.files import Lease
 from tests.crash import slow_infer
 

@@ -11,7 +11,12 @@ from unittest.mock import patch
 
 from jpasbatch import cli
 from jpasbatch.stages import infer
-from jpasbatch.storage import catalogue_assembly, catalogue_partitions, catalogue_publication
+from jpasbatch.storage import (
+    catalogue_assembly,
+    catalogue_partitions,
+    catalogue_publication,
+    catalogue_stored,
+)
 from jpasbatch.storage.ledger import Ledger
 
 PAUSE = 0.15  # seconds
@@ -44,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     steps = {
         catalogue_assembly: ("link_partitions", "write_metadata", "place_version"),
         catalogue_publication: ("register_extension", "swap_collection"),
+        catalogue_stored: ("write_metadata", "put_metadata", "fetch_version", "_swap_pointer"),
     }
     for module, names in steps.items():
         for name in names:

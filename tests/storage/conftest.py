@@ -11,7 +11,6 @@ import pytest
 
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.storage.catalogue import PartitionOptions, import_tables
-from tests.storage.object_server import object_server
 
 # hats-import loops over the pixels of the highest order in Python: order 5 keeps an import under a second.
 OPTIONS = PartitionOptions(pixel_threshold=400, highest_order=5, margin_arcsec=60.0)
@@ -92,11 +91,3 @@ def options():
 def sky(published, tmp_path):
     """Return a collection of one catalogue that the test may change."""
     return Path(shutil.copytree(published, tmp_path / "sky"))
-
-
-@pytest.fixture(scope="session")
-def object_store_url():
-    """Return the URL of an object store with the bucket ``survey``, which the environment names to clients."""
-    pytest.importorskip("moto", reason="needs moto, of the extra 'test'")
-    with object_server() as url:
-        yield url

@@ -71,6 +71,18 @@ def test_again_uploads_nothing_and_another_version_only_what_is_new(collection, 
     assert store.read(POINTER) == (collection / POINTER).read_bytes()
 
 
+def test_extensions_that_only_the_store_has_stay_with_their_catalogue(collection, store):
+    replicate_collection(collection, store)
+    version = current_extension(collection, "predictions").name
+    swap_collection(collection, all_extensions=None)
+    again = replicate_collection(collection, store)
+    assert (again.uploaded, again.pointed) == (0, False)
+    assert f"{version}.properties" in store.read(POINTER).decode()
+    swap_collection(collection, hats_primary_table_url=version, all_margins=None, default_margin=None)
+    assert replicate_collection(collection, store).pointed  # another catalogue: they are of other rows
+    assert f"{version}.properties" not in store.read(POINTER).decode()
+
+
 def test_killed_at_any_upload_readers_keep_the_old_one_and_the_rest_follows(collection, store, monkeypatch):
     replicate_collection(collection, store)
     before = store.read(POINTER)

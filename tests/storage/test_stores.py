@@ -1,5 +1,6 @@
 """What every store promises: whole objects, created once, replaced only by those who saw the last value."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -32,6 +33,53 @@ def test_what_was_written_is_read_and_listed(store):
     store.remove("a/b")
     store.remove("a/b")
     assert store.read("a/b") is None
+
+
+def test_each_of_many_is_read_in_order(store):
+    keys = [f"small/{number}" for number in range(100)]
+    for key in keys[::2]:
+        store.create(key, key.encode())
+    found = list(store.read_each(reversed(keys)))
+    assert [key for key, _ in found] == keys[::-1]
+    assert all(data == (key.encode() if int(key[6:]) % 2 == 0 else None) for key, data in found)
+
+
+def test_what_is_put_replaces_and_a_stamp_tells(store):
+    keys = [f"folder/{number}" for number in range(5)] + ["other"]
+    for key in keys:
+        store.put(key, b"old")
+    stamps = store.stamps(keys)
+    assert sorted(stamps) == sorted(keys)
+    assert store.stamps(["other", "absent"]) == {"other": stamps["other"]}
+    assert store.stamps([*keys, "absent/one"]) == stamps
+    store.put("folder/1", b"old")
+    store.put("folder/2", b"new")
+    store.remove("folder/3")
+    assert store.read("folder/2") == b"new"
+    again = store.stamps(keys)
+    assert "folder/3" not in again
+    assert {key for key in again if again[key] != stamps[key]} == {"folder/2"}
+
+
+def test_a_copy_has_the_same_bytes_and_replaces_what_was_there(store):
+    store.create("source", b"whole")
+    store.create("place/target", b"damaged")
+    store.copy("source", "place/target")
+    assert store.read("place/target") == store.read("source") == b"whole"
+    with pytest.raises(FileNotFoundError):
+        store.copy("absent", "place/other")
+    assert store.read("place/other") is None
+
+
+def test_a_store_within_another(store):
+    inner = store.within("one/two")
+    assert inner.create("three", b"3")
+    assert store.read("one/two/three") == b"3"
+    assert inner.keys() == {"three": 1}
+    assert open_store(str(inner)).read("three") == b"3"
+    assert open_store(inner) is inner
+    with pytest.raises(ValueError, match="key"):
+        store.within("../outside")
 
 
 def test_of_many_writers_one_creates_and_its_bytes_stay(store):
@@ -114,3 +162,59 @@ def test_plain_connections_stay_on_this_machine(url, monkeypatch):
         "http://localhost",
     ):
         check_endpoint(allowed)
+
+
+@pytest.fixture
+def _impatient(monkeypatch):
+    """Let a client give up at once, and forget it afterwards."""
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.usefixtures("object_store_url", "_impatient")
+def test_a_server_that_does_not_answer_is_told_from_one_that_refuses(monkeypatch):
+    with socket.socket() as closed:  # bound, and nobody listens
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        store = open_store("s3://survey/x")
+        for use in (
+            lambda: store.read("a"),
+            lambda: store.keys(),
+            lambda: store.create("a", b""),
+            lambda: store.check_conditions(),
+        ):
+            with pytest.raises(TryAgainError, match="s3://survey/x does not answer"):
+                use()
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_server_that_refuses_or_is_busy(object_store_url, monkeypatch):
+    from botocore.exceptions import ClientError, NoCredentialsError
+    from s3fs.errors import translate_boto_error
+
+    store = open_store("s3://survey/x")
+
+    def failing(error):
+        def fail(*_, **__):
+            raise error
+
+        return fail
+
+    def of(code):
+        return translate_boto_error(ClientError({"Error": {"Code": code, "Message": code}}, "GetObject"))
+
+    for error, kind, words in (
+        (of("AccessDenied"), InputError, "refuses access"),
+        (of("InvalidAccessKeyId"), InputError, "Check credentials"),
+        (NoCredentialsError(), InputError, "Check credentials"),
+        (of("SlowDown"), TryAgainError, "does not answer"),
+        (of("500"), TryAgainError, "same command again"),
+    ):
+        monkeypatch.setattr(store._files, "cat_file", failing(error))
+        with pytest.raises(kind, match=words):
+            store.read("a")
