@@ -58,7 +58,7 @@ def open_workspace(
     if output is not None and is_location(str(output)):
         raise InputError(
             f"--output {output}: the driver needs a folder on a POSIX file system. Put the catalogue in an object "
-            "store with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`, and name it to infer and summarise with --sky"
+            "store with `jpasbatch replicate JOB.toml s3://BUCKET/PREFIX`, and name it by --sky to infer and summarise"
         )
     if sky is not None and not is_location(sky):
         raise InputError(

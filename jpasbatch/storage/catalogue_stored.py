@@ -28,8 +28,14 @@ from jpasbatch.storage.catalogue_assembly import (
     verify_partition,
     write_metadata,
 )
-from jpasbatch.storage.catalogue_collection import BUILDING, POINTER, changed_pointer, check_name
-from jpasbatch.storage.catalogue_mirror import fetch_version
+from jpasbatch.storage.catalogue_collection import (
+    BUILDING,
+    POINTER,
+    changed_pointer,
+    check_name,
+    open_catalogue,
+)
+from jpasbatch.storage.catalogue_mirror import fetch_collection, fetch_version
 from jpasbatch.storage.catalogue_partitions import partition_file
 from jpasbatch.storage.catalogue_publication import describe_extension, extension_assembly
 from jpasbatch.storage.catalogue_validation import check_catalogue
@@ -74,12 +80,11 @@ def publish_stored_extension(
     InputError
         As there. Readers see what they did before then.
     TryAgainError
-        When another writer pointed the collection at something else meanwhile.
+        When another writer pointed the collection at another primary catalogue meanwhile, or at anything else in the
+        moment of the swap.
     """
     check_name(name, "Extension name")
-    seen = store.read(POINTER)
-    if seen is None or seen != (mirror / POINTER).read_bytes():
-        raise overtaken(f"{store}/{POINTER}")
+    seen = _pointer_now(store, mirror)
     assembly = extension_assembly(mirror, partitions, schema, provenance, expected_rows)
     version = assembly.version(name)
     building = mirror / BUILDING / uuid4().hex / version
@@ -98,6 +103,16 @@ def publish_stored_extension(
     write_atomically(mirror / file, data)
     _swap_pointer(store, mirror, seen, changed_pointer(mirror, all_extensions=extensions))
     return version
+
+
+def _pointer_now(store: Store, mirror: Path) -> bytes:
+    """Return the pointer as it is now, and bring the mirror there; its primary catalogue must still be the same."""
+    primary = open_catalogue(mirror).name
+    if store.read(POINTER) != (mirror / POINTER).read_bytes():
+        fetch_collection(store, mirror)
+        if open_catalogue(mirror).name != primary:
+            raise overtaken(f"{store}/{POINTER}")
+    return (mirror / POINTER).read_bytes()
 
 
 def copy_partitions(assembly: Assembly, store: Store, building: Path) -> np.ndarray:

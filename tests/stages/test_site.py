@@ -16,6 +16,7 @@ from jpasbatch.compute.cluster import Executor, LocalCluster, open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.stages import infer
 from jpasbatch.stages.pipeline import open_workspace, run_stage
+from jpasbatch.storage import catalogue_stored
 from jpasbatch.storage.catalogue import (
     PrimaryOptions,
     current_extension,
@@ -213,6 +214,52 @@ def test_commits_that_another_run_takes_back_are_no_gaps(trained_copy, location,
         assert command("infer", trained_copy, location, "--allow-gaps") == 75
     assert "1 commits are gone again" in capsys.readouterr().err
     assert run("infer", trained_copy, location)["recomputed"] == 1
+
+
+@pytest.fixture
+def second(trained_copy, location, tmp_path) -> Path:
+    """Return the folder of a second driver of the same job and store."""
+    return Path(shutil.copytree(trained_copy, tmp_path / "second"))
+
+
+def meanwhile(monkeypatch, module, step: str, call: int, other) -> None:
+    """Let another driver do its work right before the n-th call of a step of the first one."""
+    function, calls = getattr(module, step), []
+
+    def do(*arguments):
+        calls.append(arguments)
+        if len(calls) == call:
+            other()
+        return function(*arguments)
+
+    monkeypatch.setattr(module, step, do)
+
+
+def test_two_drivers_of_one_survey_commit_every_partition_once(
+    finished, trained_copy, second, location, monkeypatch
+):
+    store = open_store(location)
+    meanwhile(monkeypatch, infer, "classify_partition", 4, lambda: command("infer", second, location))
+    assert run("infer", trained_copy, location)["recomputed"] == PARTITIONS
+    record = json.loads((second / "work" / "infer.json").read_text())
+    assert record["recomputed"] == PARTITIONS - 3
+    assert but_properties(published(store)) == but_properties(on_disk(finished))
+    assert len([key for key in sorted(store.keys(".runs")) if "/ledger/" in key]) == PARTITIONS
+    assert len(store.keys(".staging")) == PARTITIONS  # the copies that came second are gone
+
+
+def test_of_two_surveys_that_are_published_at_once_one_tries_again(
+    finished, trained_copy, second, location, monkeypatch, capsys
+):
+    store, job = open_store(location), second / "tiny.toml"
+    job.write_text(job.read_text() + '\n[inference]\nprecision = "bfloat16"\n')
+    with monkeypatch.context() as patch:
+        meanwhile(patch, catalogue_stored, "put_metadata", 1, lambda: run("infer", second, location))
+        assert command("infer", trained_copy, location) == 75
+    assert "Run the same command again" in capsys.readouterr().err
+    assert but_properties(published(store)) != but_properties(on_disk(finished))  # the other one's, whole
+    assert run("infer", trained_copy, location)["recomputed"] == 0
+    assert but_properties(published(store)) == but_properties(on_disk(finished))
 
 
 def test_of_a_catalogue_with_one_other_partition_one_is_computed(finished_copy, object_store_url):
