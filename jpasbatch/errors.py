@@ -6,7 +6,7 @@ code      error                  meaning
 0         (none)                 done, published
 2         `InputError`           configuration or input is wrong; nothing was published
 3         `GapsError`            partitions are quarantined; not published (``--allow-gaps``)
-75        `TryAgainError`        interrupted, lost its cluster, disk full; run the same command again
+75        `TryAgainError`        interrupted, lost its cluster or store, disk full; run the same command again
 ========  =====================  =====================================================
 """
 
@@ -39,7 +39,7 @@ class GapsError(JpasbatchError):
 
 
 class TryAgainError(JpasbatchError):
-    """The run stopped in a resumable state (lost scheduler, signal, lease held elsewhere, disk full)."""
+    """The run stopped in a resumable state (lost scheduler or store, signal, lease held elsewhere, disk full)."""
 
     exit_code = 75
 

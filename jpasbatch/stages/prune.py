@@ -141,6 +141,8 @@ def _remnants(workspace: Workspace, collections: list[Path]) -> Iterator[Remnant
             continue
         yield from find_folders(folder, "run")
         for run in record["runs"]:
+            if not (folder / run).is_dir():  # in an object store
+                continue
             yield from _commits(workspace, stage, folder / run, collections)
     for collection in collections:
         yield from find_folders(collection / BUILDING, "building")

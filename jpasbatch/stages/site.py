@@ -74,6 +74,7 @@ class Site:
     def run_key(self, stage: str, identity: str) -> str:
         """Return (and on disk create) the folder of one run of a stage."""
         if self.workspace.location:
+            self.workspace.used.setdefault(stage, set()).add(identity[:SHORT])
             return f"{RUNS}/{stage}/{identity[:SHORT]}"
         return self.workspace.run_folder(stage, identity).relative_to(self.workspace.folder).as_posix()
 

@@ -165,7 +165,7 @@ def test_commits_of_partitions_that_are_published_no_more_go_and_the_others_stay
         )
     age(finished_copy / "work" / "infer", 50)
     age(staging, 50)
-    for path in (ledger.folder / "1_2-00.json", staging / "1_2-young.parquet"):
+    for path in (ledger.store.path("1_2-00.json"), staging / "1_2-young.parquet"):
         os.utime(path)
     other = finished_copy / "work" / "infer" / "0123456789ab" / "ledger"  # of another committee
     other.mkdir(parents=True)

@@ -166,6 +166,9 @@ def test_workers_read_and_write_the_store_alone(finished, trained_copy, location
     assert sorted(path.name for path in (trained_copy / "work").iterdir() if path.is_dir()) == [
         *("ingest", "mirror", "mock", "train")
     ]
+    job = str(trained_copy / "tiny.toml")
+    assert cli.main(["prune", job, "--output", str(trained_copy), "--keep-days", "0", "--keep", "0"]) == 0
+    assert run("infer", trained_copy, location)["recomputed"] == 0
 
 
 @pytest.mark.parametrize("damage", ["delete", "flip", "truncate"])
