@@ -89,11 +89,11 @@ def publish_stored_extension(
     version = assembly.version(name)
     building = mirror / BUILDING / uuid4().hex / version
     try:
+        point_map = copy_partitions(assembly, store, building)
         with naming(building):
-            point_map = copy_partitions(assembly, store, building)
             write_metadata(assembly, building, point_map)
-            check_catalogue(building, assembly.schema, assembly.rows)
-            put_metadata(building, store.within(version))
+        check_catalogue(building, assembly.schema, assembly.rows)
+        put_metadata(building, store.within(version))
     finally:
         shutil.rmtree(building.parent, ignore_errors=True)
         remove_if_empty(mirror / BUILDING)
@@ -159,7 +159,8 @@ def _verify_copy(
     data = store.read(key)
     if data is None:
         raise InputError(f"{store}/{key} is missing, right after it was copied. Run the same command again.")
-    file.write_bytes(data)
+    with naming(file):
+        file.write_bytes(data)
     del data
     index = verify_partition(file, record, assembly.schema)
     _keep_footer(file)

@@ -19,7 +19,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.errors import InputError, TryAgainError, no_space
 from jpasbatch.hosts import is_loopback
 from jpasbatch.storage.stores import check_key, overtaken
 
@@ -34,6 +34,7 @@ _BUSY = (
     "500",
     "503",
 )
+_FULL = ("InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "507")
 
 AT_ONCE = 16
 """Small objects that are read at the same time."""
@@ -48,7 +49,7 @@ class ObjectStore:
     Objects are created with ``If-None-Match: *`` and replaced with ``If-Match``, which the server checks: AWS S3
     does, and so do MinIO, Ceph and others in recent versions. `check_conditions` finds out.
 
-    Every method raises `InputError` when the store refuses us, and `TryAgainError` when it does not answer.
+    Every method raises `InputError` when the store refuses us, and `TryAgainError` when it does not answer or is full.
 
     Parameters
     ----------
@@ -87,7 +88,8 @@ class ObjectStore:
         """Return the bytes of an object, or None when there is none."""
         with self._answering():
             try:
-                return cast(bytes, self._files.cat_file(self._path(key)))
+                # one request, also of what is large: parts could be of two objects
+                return cast(bytes, self._files.cat_file(self._path(key), max_concurrency=1))
             except FileNotFoundError:
                 return None
 
@@ -219,6 +221,8 @@ class ObjectStore:
         except (NoConnection, HTTPClientError, ConnectionError, TimeoutError) as error:
             raise self._unreachable(error) from error
         except OSError as error:
+            if _code(error) in _FULL:
+                raise no_space(f"{self}: {error}") from error
             if _code(error) in _BUSY:
                 raise self._unreachable(error) from error
             raise

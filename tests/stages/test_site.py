@@ -344,6 +344,9 @@ def test_stores_that_hold_no_collection_or_cannot_hold_a_run(trained_copy, locat
     for place in ("s3://survey/empty/sky", "s3://missing/sky"):
         assert command("infer", trained_copy, place) == 2
         assert f"{place} holds no collection" in capsys.readouterr().err
+    assert command("infer", trained_copy, "s3://key:secret@survey/sky") == 2
+    assert "secret" not in (error := capsys.readouterr().err)
+    assert "without credentials" in error
     assert command("summarise", trained_copy, location) == 2
     assert "has no 'predictions'" in capsys.readouterr().err
     with monkeypatch.context() as patch:

@@ -214,6 +214,8 @@ def test_a_server_that_refuses_or_is_busy(object_store_url, monkeypatch):
         (NoCredentialsError(), InputError, "Check credentials"),
         (of("SlowDown"), TryAgainError, "does not answer"),
         (of("500"), TryAgainError, "same command again"),
+        (of("QuotaExceeded"), TryAgainError, "make room"),
+        (of("MetadataTooLarge"), OSError, "MetadataTooLarge"),
     ):
         monkeypatch.setattr(store._files, "cat_file", failing(error))
         with pytest.raises(kind, match=words):
