@@ -171,7 +171,7 @@ def test_workers_read_and_write_the_store_alone(finished, trained_copy, location
     assert run("infer", trained_copy, location)["recomputed"] == 0
 
 
-@pytest.mark.parametrize("damage", ["delete", "flip", "truncate"])
+@pytest.mark.parametrize("damage", ["delete", "flip", pytest.param("truncate", marks=pytest.mark.slow)])
 def test_a_staged_object_that_was_damaged_is_computed_again(
     finished, trained_copy, location, damage, monkeypatch
 ):
@@ -361,6 +361,7 @@ def test_stores_that_hold_no_collection_or_cannot_hold_a_run(trained_copy, locat
     assert not [key for key in sorted(open_store(location).keys()) if key.startswith((".runs", ".staging"))]
 
 
+@pytest.mark.slow
 def test_precision_is_measured_from_the_store(trained_copy, location):
     job = trained_copy / "tiny.toml"
     job.write_text(job.read_text() + '\n[inference]\nprecision = "bfloat16"\n')

@@ -92,6 +92,7 @@ def test_a_mirror_opens_like_the_collection_and_holds_no_partition(store, mirror
         fetch_collection(store, mirror.with_name("second"))
 
 
+@pytest.mark.parametrize("store", ["folder"], indirect=True)
 @pytest.mark.parametrize("name", ["../outside", "/etc", "a/b"])
 def test_a_pointer_that_leads_out_of_the_mirror_is_refused(store, tmp_path, name):
     pointer = store.read(POINTER)
@@ -138,6 +139,7 @@ def guarded(store, refuse):
     return store
 
 
+@pytest.mark.parametrize("store", ["folder"], indirect=True)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
