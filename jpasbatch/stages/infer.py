@@ -217,6 +217,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "predictions": site.place(predictions),
         "committee": str(committee_folder),
         "classes": manifest["classes"],
+        "learnt": manifest.get("learnt", {}),
         "engine": parts["engine"],
         "precision": precision,
         "partitions": len(catalogue.pixels),

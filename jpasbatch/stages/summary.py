@@ -108,7 +108,7 @@ def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple
             "it has some. Where the committee was trained on the built-in mock sky, this is no independent test: "
             "the quasars of that sky were adjusted by eye against some of these spectra."
         )
-    learnt = records.get("train", {}).get("rows_by_class", {}).get("training", {})
+    learnt = records.get("infer", {}).get("learnt", {})
     if learnt and max(learnt.values()) < BALANCED * min(learnt.values()):
         found.append(
             "The committee learnt from about as many objects of each class. In a survey galaxies outnumber quasars, "

@@ -117,7 +117,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed:
         prepared = _prepare(samples, workspace, folder, executor)
         members, growth = _train_members(workspace, folder, executor)
-        committee, scores = _publish(workspace, folder, members, samples)
+        committee, scores = _publish(workspace, folder, members, samples, prepared[parts[0]]["classes"])
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": len(members),
@@ -329,9 +329,16 @@ def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Work
 
 
 def _publish(
-    workspace: Workspace, folder: Path, records: list[dict[str, Any]], samples: dict[str, list[Path]]
+    workspace: Workspace,
+    folder: Path,
+    records: list[dict[str, Any]],
+    samples: dict[str, list[Path]],
+    learnt: dict[str, int],
 ) -> tuple[Path, dict[str, Any]]:
-    """Calibrate and score the committee on the validation sample, and save it as an immutable version."""
+    """Calibrate and score the committee on the validation sample, and save it as an immutable version.
+
+    How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has.
+    """
     from jpasbatch.learning.calibration import make_calibration
     from jpasbatch.learning.committee import committee_manifest
     from jpasbatch.learning.inference import InferenceEngine
@@ -349,6 +356,7 @@ def _publish(
     scores = validation_scores(known.labels, probabilities, tuple(job.classes))
     options = {key: asdict(getattr(job, key)) for key in RECORDED}
     manifest = committee_manifest(survey, features, job.classes, members, options, scores)
+    manifest["learnt"] = learnt
     manifest["calibration"] = {"kind": calibration.name, "state": calibration.state()}
     position = job.decision.position(tuple(job.classes))
     threshold = job.decision.threshold(probabilities[:, position], known.labels == position)

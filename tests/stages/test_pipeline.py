@@ -351,5 +351,11 @@ def test_the_report_is_one_file(finished):
     assert not re.findall(r"""<(?:link|iframe|object|embed|base)\b""", page, flags=re.IGNORECASE)
     assert not re.findall(r"url\(\s*[\"']?(?!data:|#)", page)
     assert not re.findall(r"@import", page)
-    for text in ("A tiny sky", "flags", "mask_flags", predictions_of(finished).name):
+    for text in (
+        "A tiny sky",
+        "as many objects of each class",
+        "flags",
+        "mask_flags",
+        predictions_of(finished).name,
+    ):
         assert text in page

@@ -105,6 +105,11 @@ def update(folder: Path, incremental: bool = True, executor=None) -> dict[str, d
         return {stage: run_stage(stage, workspace, executor or serial()) for stage in stages}
 
 
+def test_who_borrows_a_committee_is_warned_of_the_mix_that_it_learnt(grown_from):
+    page = (grown_from / "run" / "report.html").read_text(encoding="utf-8")
+    assert "learnt from about as many objects of each class" in page
+
+
 def photometry(folder: Path):
     return open_catalogue(folder / "run" / "sky")
 
