@@ -55,7 +55,7 @@ class Disturbed:
         own = {"worker": self.harness.workers(process)}
         parts = own if self.cluster is None else self.cluster.victims()
         frozen = self.cluster is not None and self.chance.random() < SHARE_FROZEN
-        if frozen:
+        if frozen and parts:  # an earlier strike may have left nothing to freeze
             hosts = [[nanny, *self.harness.workers(nanny)] for nanny in parts.get("nanny", [])]
             found = {f"frozen {kind}": lambda kind=kind: freeze([self._one(parts[kind])]) for kind in parts}
             return found | ({"frozen host": lambda: freeze(self._one(hosts))} if hosts else {})
