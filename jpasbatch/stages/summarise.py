@@ -43,7 +43,7 @@ from jpasbatch.storage.catalogue import (
 )
 from jpasbatch.storage.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.ledger import Ledger, code_fingerprint, fingerprint
-from jpasbatch.storage.stores import Store, open_store, read_object
+from jpasbatch.storage.stores import Store, object_missing, open_store, read_object
 
 COLUMNS = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
 CODE = ("products", "learning", "photometry", "stages.summarise", "stages.summary", "stages.tallies")
@@ -166,7 +166,7 @@ def _tally(
     total = Tallies.create(job, site.workspace.survey)
     for key, data in run.read_each(_tally_key(name) for name in names.values()):
         if data is None:
-            raise InputError(f"{run}/{key} is missing: it was removed meanwhile. Run the same command again.")
+            raise object_missing(run, key)
         total = total.merge(Tallies.from_dict(json.loads(data), job))
     return total
 

@@ -199,8 +199,13 @@ def read_object(store: Store, key: str) -> bytes:
     """
     data = store.read(key)
     if data is None:
-        raise InputError(f"{store}/{key} is missing: it was removed meanwhile. Run the same command again.")
+        raise object_missing(store, key)
     return data
+
+
+def object_missing(store: Store, key: str) -> InputError:
+    """Return the error to raise when an object that must be there is gone."""
+    return InputError(f"{store}/{key} is missing: it was removed meanwhile. Run the same command again.")
 
 
 def overtaken(what: Any) -> TryAgainError:
