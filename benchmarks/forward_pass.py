@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import TrainedNetwork
-from jpasbatch.learning.runtimes import InferenceOptions, import_openvino
+from jpasbatch.learning.runtimes import InferenceOptions, has_bfloat16, import_openvino
 
 INPUTS, WIDTH, HIDDEN, CLASSES, MEMBERS = 59, 200, 8, 4, 8
 SIZES = (INPUTS, *[WIDTH] * HIDDEN, CLASSES)
@@ -93,9 +93,12 @@ def engine_ways(threads: int, rows: np.ndarray) -> dict[str, Way]:
     graph = committee_graph(make_members(), INPUTS)
     kinds = {
         "openvino float32": InferenceOptions(),
-        "openvino bfloat16": InferenceOptions(precision="bfloat16"),
         "onnxruntime float32": InferenceOptions(runtime="onnxruntime"),
     }
+    if has_bfloat16():
+        kinds["openvino bfloat16"] = InferenceOptions(precision="bfloat16")
+    else:
+        print("skipped: openvino bfloat16, which this processor does not have")
     ways: dict[str, Way] = {}
     for name, options in kinds.items():
         for chunk in (512, 1024, 2048, 32_768):

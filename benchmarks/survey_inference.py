@@ -34,6 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from forward_pass import FLOP, INPUTS, make_members, product_ways, seconds
 
+from jpasbatch.learning.runtimes import has_bfloat16
+
 PROCESSES = 2
 ORDER = 5
 JOB = """
@@ -229,12 +231,15 @@ def main() -> None:
     rows = options.partitions * options.rows
     found: dict[str, list[float]] = {}
     limit, peak = 0.0, 0.0
+    precisions = ("float32", "bfloat16") if has_bfloat16() else ("float32",)
+    if len(precisions) == 1:
+        print("skipped: bfloat16, which this processor does not have")
     for _ in range(options.rounds):
         for (_, flop), way in products.items():
             repeats = max(1, int(4e9 // flop))
             spent = seconds(lambda way=way, n=repeats: [way() for _ in range(n)])
             limit = max(limit, PROCESSES * repeats * flop / spent / FLOP)
-        for precision in ("float32", "bfloat16"):
+        for precision in precisions:
             found.setdefault(f"bare loop, {precision}", []).append(
                 rows / bare_loop(folder, committee, precision)
             )

@@ -88,7 +88,7 @@ class OpenVinoSession:
     def __init__(self, graph: bytes, options: InferenceOptions, threads: int, chunk_rows: int) -> None:
         core = import_openvino().Core()
         if options.precision == "bfloat16":
-            _check_bfloat16(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+            _check_bfloat16()
         model: Any = core.read_model(graph)
         _, n_inputs = model.inputs[0].get_partial_shape()
         model.reshape([chunk_rows, n_inputs.get_length()])
@@ -196,7 +196,17 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _check_bfloat16(capabilities: list[str]) -> None:
+def has_bfloat16() -> bool:
+    """Return whether the processor of this machine multiplies in bfloat16."""
+    return BFLOAT16 in _capabilities()
+
+
+def _capabilities() -> list[str]:
+    return import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _check_bfloat16() -> None:
+    capabilities = _capabilities()
     if BFLOAT16 not in capabilities:
         raise InputError(
             f"[inference] precision = 'bfloat16': the processor of this worker has {', '.join(capabilities)} and not "

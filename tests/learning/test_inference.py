@@ -8,7 +8,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine, compare_precision
-from jpasbatch.learning.runtimes import InferenceOptions, import_openvino, runtime_of
+from jpasbatch.learning.runtimes import InferenceOptions, has_bfloat16, import_openvino, runtime_of
 
 RUNTIMES = {
     "openvino": InferenceOptions(),
@@ -85,10 +85,6 @@ def test_a_row_does_not_depend_on_its_neighbours(graph, features, options):
 def test_the_runtimes_agree(graph, features):
     one, other = (InferenceEngine(graph, options).members(features) for options in RUNTIMES.values())
     np.testing.assert_allclose(one, other, atol=2e-6)
-
-
-def has_bfloat16():
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def test_what_bfloat16_costs_is_measured(graph, features):

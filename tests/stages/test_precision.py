@@ -2,14 +2,14 @@
 
 import pytest
 
-from jpasbatch.learning.runtimes import import_openvino
+from jpasbatch.learning.runtimes import has_bfloat16
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue import current_extension
 from tests.stages.tiny_run import serial, workspace_of
 
 
 def test_bfloat16_is_measured_and_is_another_run(finished_copy):
-    if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if not has_bfloat16():
         pytest.skip("needs a processor with bfloat16")
     exact = workspace_of(finished_copy).require("infer")
     assert exact["precision"] is None
