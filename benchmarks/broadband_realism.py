@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from jpasbatch.config import load_job
+from jpasbatch.job.job import load_job
 from jpasbatch.mocks.broadband.tables import make_table
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
-from jpasbatch.storage.tables import iterate_raw
+from jpasbatch.storage.tables.tables import iterate_raw
 
 PERCENTILES = (16, 50, 84)
 CLASSES = ("galaxies", "active nuclei")

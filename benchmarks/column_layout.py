@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from jpasbatch.storage.catalogue_partitions import (
+from jpasbatch.photometry.table import required_elements
+from jpasbatch.storage.catalogue.partitions import (
     COMPRESSION,
     ROW_GROUP_ROWS,
     encodings,
-    required_elements,
 )
 
 BANDS = 60

@@ -1,9 +1,9 @@
 """What Dask costs above a bare loop over the same tasks in as many processes: wall clock, and processor time.
 
 A task multiplies matrices for about a second in one thread, as a partition does, without disk. Ways in turn: two
-processes that loop over their half of the tasks, Dask with its defaults, Dask as `jpasbatch.compute.cluster` starts
-it. Processor time beside the tasks is that of driver, scheduler and the threads of the workers that run no task, in
-percent of the processors that the workers have. Needs a machine with nothing else on it.
+processes that loop over their half of the tasks, Dask with its defaults, Dask as `jpasbatch.compute`
+starts it. Processor time beside the tasks is that of driver, scheduler and the threads of the workers that run no
+task, in percent of the processors that the workers have. Needs a machine with nothing else on it.
 """
 
 import argparse
@@ -20,7 +20,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 
-from jpasbatch.compute.cluster import Executor, LocalCluster, open_cluster  # noqa: E402
+from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, open_cluster  # noqa: E402
 from jpasbatch.compute.runner import Task, run_tasks  # noqa: E402
 
 WORKERS = 2

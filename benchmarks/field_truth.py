@@ -22,8 +22,8 @@ from sklearn.metrics import roc_auc_score
 
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.products.detection_figures import agreement_bars, agreement_circles
-from jpasbatch.storage.tables import iterate_raw, list_tables
+from jpasbatch.scoring.detection_figures import agreement_bars, agreement_circles
+from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
 
 def true_classes(tables: Path, survey: Survey) -> dict[str, str]:

@@ -112,7 +112,7 @@ def keras_ways(threads: int, rows: np.ndarray) -> dict[str, Way]:
     import keras
     import tensorflow
 
-    from jpasbatch.learning.models import MultilayerPerceptron
+    from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(threads)

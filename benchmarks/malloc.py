@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from jpasbatch.compute.cluster import MALLOC
+from jpasbatch.compute.clusters.cluster import MALLOC
 
 SETTINGS = {
     "Dask's default": {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**10)},
@@ -21,7 +21,7 @@ MEASURED = """
 import time
 import numpy as np
 from jpasbatch.learning.backend import limit_threads
-from jpasbatch.learning.models import MultilayerPerceptron
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.learning.training import Monitor, TrainingPlan
 

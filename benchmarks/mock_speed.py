@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.mocks.ingredients import gather
-from jpasbatch.mocks.noise import observe_objects
 from jpasbatch.mocks.places import Places, first_id
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_objects import Workshop
 from jpasbatch.mocks.template_options import CLASSES, TemplateSky
 from jpasbatch.mocks.template_sky import conditions_of, make_library, make_rows
+from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
+from jpasbatch.photometry.noise import observe_objects
+from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import load_survey
 
 SURVEY = load_survey("jpas60")

@@ -21,17 +21,17 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jpasbatch.config import load_job
+from jpasbatch.job.job import load_job
 from jpasbatch.learning.committee import Committee
-from jpasbatch.learning.metrics import scores
 from jpasbatch.learning.samples import label
 from jpasbatch.mocks.sky import load_responses, observed_spectra_table
 from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
-from jpasbatch.photometry.features import make_features
+from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.storage.artefacts import committee_version, load_committee
-from jpasbatch.storage.catalogue import open_catalogue
+from jpasbatch.scoring.metrics import scores
+from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.stores.artefacts import committee_version, load_committee
 
 SURVEY = load_survey("jpas60")
 MATCHES = 200

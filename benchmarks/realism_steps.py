@@ -13,26 +13,26 @@ from pathlib import Path
 
 import numpy as np
 
-from jpasbatch.config import load_job
+from jpasbatch.job.job import load_job
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.committee import vote
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning.metrics import scores
-from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures, label
 from jpasbatch.learning.training import TrainingPlan
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.mocks.ingredients import gather
 from jpasbatch.mocks.places import Places, first_id, numbers_of
 from jpasbatch.mocks.sky import observed_spectra_table
 from jpasbatch.mocks.spectra import ObservedSpectra
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_objects import Workshop
 from jpasbatch.mocks.template_options import CLASSES, BalancedSamples, TemplateSky
 from jpasbatch.mocks.template_sky import SetTable, make_rows
-from jpasbatch.photometry.features import RelativeFlux
+from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
+from jpasbatch.photometry.features.registry import RelativeFlux
 from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.scoring.metrics import scores
 
 SURVEY = load_survey("jpas60")
 SAMPLES = BalancedSamples(

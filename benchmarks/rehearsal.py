@@ -20,10 +20,10 @@ from pathlib import Path
 
 import psutil
 
-from jpasbatch.compute.cluster import AddressCluster, open_cluster
+from jpasbatch.compute.clusters.cluster import AddressCluster, open_cluster
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Task
-from jpasbatch.stages.mapping import run_each
+from jpasbatch.stages.run.mapping import run_each
 
 WORKERS = 2
 ROWS = 40_000
@@ -112,9 +112,10 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
     import numpy as np
     import pyarrow as pa
 
-    from jpasbatch.stages.commits import whole_commits
-    from jpasbatch.storage.catalogue import PrimaryOptions, publish_primary, write_partition
-    from jpasbatch.storage.ledger import Ledger
+    from jpasbatch.stages.run.commits import whole_commits
+    from jpasbatch.storage.catalogue.partitions import write_partition
+    from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
+    from jpasbatch.storage.stores.ledger import Ledger
 
     order, found = 10, {"partitions": float(partitions)}
     with tempfile.TemporaryDirectory() as place:

@@ -17,7 +17,7 @@ COMMON = """
 import sys, time
 import numpy as np
 from jpasbatch.learning.backend import limit_threads, load_keras, to_numpy
-from jpasbatch.learning.models import MultilayerPerceptron
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.learning.training import Monitor, TrainingPlan
 

@@ -68,7 +68,8 @@ def make_catalogue(folder: Path, partitions: int, rows: int) -> None:
     """Publish partitions of random photometry, as large and as hard to compress as that of a survey."""
     from jpasbatch.photometry.survey import load_survey
     from jpasbatch.photometry.table import catalogue_schema, required_elements
-    from jpasbatch.storage.catalogue import PrimaryOptions, publish_primary, write_partition
+    from jpasbatch.storage.catalogue.partitions import write_partition
+    from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 
     survey = load_survey("jpas60")
     canonical = catalogue_schema(survey)
@@ -119,12 +120,12 @@ def _columns(cells: np.ndarray, number: int, rng: np.random.Generator, schema: p
 
 def make_committee(folder: Path) -> Path:
     """Save a committee of the paper's shape with random weights."""
-    from jpasbatch.config import load_job
+    from jpasbatch.job.job import load_job
     from jpasbatch.learning.committee import committee_manifest
     from jpasbatch.learning.graph import committee_graph
-    from jpasbatch.photometry.features import make_features
+    from jpasbatch.photometry.features.registry import make_features
     from jpasbatch.photometry.survey import load_survey
-    from jpasbatch.storage.artefacts import save_committee
+    from jpasbatch.storage.stores.artefacts import save_committee
 
     survey, members = load_survey("jpas60"), make_members()
     features = make_features("relative_flux", survey)
@@ -178,7 +179,7 @@ def watch(process: subprocess.Popen[str]) -> float:
 
 def bare_share(inference: Any, pixels: list[tuple[int, int]], names: list[str]) -> None:
     """Classify a share of the partitions in this process."""
-    from jpasbatch.stages.infer import classify_partition
+    from jpasbatch.stages.infer.stage import classify_partition
 
     for pixel, name in zip(pixels, names, strict=True):
         classify_partition(inference, *pixel, name)
@@ -187,8 +188,8 @@ def bare_share(inference: Any, pixels: list[tuple[int, int]], names: list[str]) 
 def bare_loop(folder: Path, committee: Path, precision: str) -> float:
     """Return the seconds that processes without Dask take, from the moment at which all of them are ready."""
     from jpasbatch.learning.runtimes import InferenceOptions
-    from jpasbatch.stages.infer import Inference, commit_names
-    from jpasbatch.storage.catalogue import open_catalogue
+    from jpasbatch.stages.infer.stage import Inference, commit_names
+    from jpasbatch.storage.catalogue.collection import open_catalogue
 
     forget(folder)
     catalogue = open_catalogue(folder / "sky")

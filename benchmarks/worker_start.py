@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from forward_pass import INPUTS, make_members
 
-from jpasbatch.compute.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
 from jpasbatch.learning.graph import committee_graph
 
 WORKERS = 2
@@ -30,7 +30,7 @@ def become_ready(graph: str) -> float:
     import pyarrow.parquet  # noqa: F401
 
     from jpasbatch.learning.inference import InferenceEngine
-    from jpasbatch.stages.infer import classify_partition  # noqa: F401
+    from jpasbatch.stages.infer.stage import classify_partition  # noqa: F401
 
     engine = InferenceEngine(Path(graph).read_bytes())
     engine.members(np.zeros((1024, engine.n_inputs), np.float32))

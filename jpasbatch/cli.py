@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.verb == "templates":
-        from jpasbatch.stages.templates import show_templates
+        from jpasbatch.mocks.stages.templates import show_templates
 
         return show_templates(options.folder)
     if options.verb == "compare":
@@ -195,12 +195,12 @@ def _run(options: argparse.Namespace) -> int:
     from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb, show_status
 
     if options.verb == "replicate":
-        from jpasbatch.stages.replicate import replicate_job
+        from jpasbatch.stages.keep.replicate import replicate_job
 
         workspace = open_workspace(options.job, options.output, options.data)
         return replicate_job(workspace, options.location)
     if options.verb == "prune":
-        from jpasbatch.stages.prune import prune_job
+        from jpasbatch.stages.keep.prune import prune_job
 
         workspace = open_workspace(options.job, options.output, options.data)
         return prune_job(workspace, options.keep_days, options.keep, options.dry_run)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jpasbatch.photometry.survey import Survey, load_survey
@@ -25,6 +26,12 @@ def data_folder() -> Path:
 def survey() -> Survey:
     """Return the miniJPAS survey."""
     return load_survey("jpas60")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return a generator of random numbers that are the same in every run."""
+    return np.random.default_rng(11)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jpasbatch.config import Job, load_cluster, load_job
-from jpasbatch.config_comparison import load_comparison
+from jpasbatch.job.comparison import load_comparison
+from jpasbatch.job.job import Job, load_cluster, load_job
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace

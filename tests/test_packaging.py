@@ -30,14 +30,14 @@ UNSEEN = {"scipy"}  # astropy.stats imports it and does not require it
 TRAINING = ("keras", "tensorflow", "sklearn", "onnx", "speclite", "hats_import", "lsdb")
 BASE_MODULES = (
     "jpasbatch.cli",
-    "jpasbatch.config",
-    "jpasbatch.compute.cluster",
+    "jpasbatch.job.job",
+    "jpasbatch.compute.clusters.cluster",
     "jpasbatch.compute.runner",
-    "jpasbatch.stages.infer",
-    "jpasbatch.stages.summarise",
+    "jpasbatch.stages.infer.stage",
+    "jpasbatch.stages.summarise.stage",
     "jpasbatch.stages.pipeline",
-    "jpasbatch.stages.train",
-    "jpasbatch.stages.mock",
+    "jpasbatch.stages.train.stage",
+    "jpasbatch.mocks.stages.mock",
 )
 BLOCKED_IMPORTS = """\
 import importlib, sys
@@ -166,11 +166,12 @@ def test_every_folder_of_modules_is_a_package():
         "photometry/surveys/jpas60.toml",
         "photometry/surveys/nepw14.toml",
         "photometry/surveys/nepw44.toml",
-        "products/weave_columns.toml",
+        "products/targets/weave_columns.toml",
         "products/report.html.j2",
-        "products/realism_report.html.j2",
-        "products/evaluation_report.html.j2",
-        "products/comparison_report.html.j2",
+        "mocks/realism/report.html.j2",
+        "scoring/evaluation_report.html.j2",
+        "scoring/comparison_report.html.j2",
+        "pages/style.css",
     ],
 )
 def test_data_files_lie_in_the_package(name):

@@ -16,7 +16,7 @@ from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
-from jpasbatch.photometry.features import Features
+from jpasbatch.photometry.features.registry import Features
 from jpasbatch.photometry.survey import Survey
 
 if TYPE_CHECKING:

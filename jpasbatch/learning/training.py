@@ -22,7 +22,7 @@ from jpasbatch.learning.scaling import InputScaling, fit_scaling
 from jpasbatch.learning.stopping import LowestLoss, StopRule, kept_epoch, scores_of
 
 if TYPE_CHECKING:
-    from jpasbatch.learning.models import Network
+    from jpasbatch.learning.classifiers.networks import Network
 
 # Several optimiser steps in one call of the compiled function save about a tenth of the time.
 STEPS_PER_EXECUTION = 16

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from jpasbatch.mocks.streams import NamedStream
 from jpasbatch.mocks.templates import SPEED_OF_LIGHT_KMS, observed_wavelength
+from jpasbatch.photometry.streams import NamedStream
 
 LYMAN_LIMIT = 911.75
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jpasbatch.mocks.populations import MockSky
-from jpasbatch.mocks.streams import NamedStream
+from jpasbatch.photometry.streams import NamedStream
 
 COMPACT_SHARE = 0.12
 """Share of galaxies that look point-like even where images are good: assumed."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.conditions import RealTiles
 from jpasbatch.mocks.descendants.galaxies import DEFAULT_MIXTURE
 from jpasbatch.mocks.packs import galaxies as galaxy_files
 from jpasbatch.mocks.packs import instrument, quasars, stars
@@ -30,6 +29,7 @@ from jpasbatch.mocks.parents.stars import (
 )
 from jpasbatch.mocks.rest_grid import observed_grid, resample, rest_grid
 from jpasbatch.mocks.synthesis import band_weights
+from jpasbatch.photometry.conditions import RealTiles
 from jpasbatch.photometry.survey import Survey
 
 

@@ -17,7 +17,7 @@ from jpasbatch.mocks.populations import (
     galaxy_density,
     quasar_density,
 )
-from jpasbatch.mocks.streams import NamedStream, ObjectStreams
+from jpasbatch.photometry.streams import NamedStream, ObjectStreams
 
 MAGNITUDE_STEP = 0.05
 QUASAR_STEP, GALAXY_STEP = 0.02, 0.01

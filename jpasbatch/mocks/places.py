@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from jpasbatch.mocks import number_counts
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.mocks.footprint import (
     CELL_ORDER,
     INDEX_ORDER,
@@ -22,8 +21,9 @@ from jpasbatch.mocks.footprint import (
     pixel_area_deg2,
     positions_in,
 )
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_options import CLASSES, SETS, TemplateSky
+from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
+from jpasbatch.photometry.streams import ObjectStreams
 
 FIELD_AREA_DEG2 = 1.0
 SET_BIT, CLASS_BIT, CELL_BIT = 52, 50, 20

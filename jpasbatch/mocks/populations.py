@@ -15,8 +15,8 @@ import numpy as np
 
 from jpasbatch.mocks import galaxies
 from jpasbatch.mocks.cosmology import comoving_distance, distance_modulus
-from jpasbatch.mocks.noise import NoiseModel
 from jpasbatch.mocks.ranges import check_ranges
+from jpasbatch.photometry.noise import NoiseModel
 
 COUNTS_PER_DEG2 = {"galaxy": 6410, "star": 2190, "qso": 510}
 MAGNITUDE_LIMITS = (17.0, 23.6)

@@ -12,8 +12,8 @@ import numpy as np
 
 from jpasbatch.mocks.absorption import LYMAN_SERIES, POWER_AT_Z2, lyman_limit_transmission
 from jpasbatch.mocks.rest_grid import LOG_STEP, observed_grid, shifted
-from jpasbatch.mocks.streams import ObjectStreams, gaussian_pairs
 from jpasbatch.mocks.templates import SPEED_OF_LIGHT_KMS
+from jpasbatch.photometry.streams import ObjectStreams, gaussian_pairs
 
 LYMAN_ALPHA = LYMAN_SERIES[0][0]
 

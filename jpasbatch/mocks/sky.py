@@ -13,7 +13,6 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.mocks import galaxies, quasars, stars
 from jpasbatch.mocks.appearance import raise_flags, sky_positions, stellarity
-from jpasbatch.mocks.noise import depths_of_tile, observe
 from jpasbatch.mocks.populations import (
     COUNTS_PER_DEG2,
     HIGH_REDSHIFT,
@@ -26,6 +25,7 @@ from jpasbatch.mocks.populations import (
 from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
 from jpasbatch.mocks.synthesis import approximate_responses, band_weights, integrate_bands, load_responses
 from jpasbatch.mocks.templates import chunks, observed_wavelength
+from jpasbatch.photometry.noise import depths_of_tile, observe
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
 from jpasbatch.photometry.survey import Survey
 

@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.noise import NoiseModel
 from jpasbatch.mocks.synthesis import Response, band_weights
+from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude, flux_lambda_from_nu
 
 MINIMUM_SHARE = 0.90

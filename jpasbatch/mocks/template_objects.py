@@ -14,7 +14,6 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.mocks import number_counts
 from jpasbatch.mocks.aperture import aperture_factors, galaxy_sizes
-from jpasbatch.mocks.conditions import Conditions
 from jpasbatch.mocks.descendants.galaxies import GalaxyFamily, choose_galaxies, galaxy_spectra
 from jpasbatch.mocks.descendants.quasars import QuasarFamily, choose_quasars, quasar_spectra
 from jpasbatch.mocks.descendants.stars import choose_stars, star_spectra
@@ -23,10 +22,11 @@ from jpasbatch.mocks.ingredients import Ingredients
 from jpasbatch.mocks.parents.parents import HELD_OUT, SPLITS, Parents
 from jpasbatch.mocks.populations import MAGNITUDE_LIMITS
 from jpasbatch.mocks.rest_grid import CHUNK_OBJECTS, observed_grid
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.synthesis import MINIMUM_COVERAGE, integrate_bands
 from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.photometry.conditions import Conditions
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
+from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import Survey
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import StarVariety
-from jpasbatch.mocks.noise import NoiseModel
 from jpasbatch.mocks.ranges import check_ranges
+from jpasbatch.photometry.noise import NoiseModel
 
 CLASSES = ("star", "galaxy", "qso")
 SETS = ("training", "validation", "test", "field", "survey", "held_out")

@@ -9,13 +9,13 @@ from typing import TypedDict
 import numpy as np
 
 from jpasbatch.mocks.appearance import stellarity
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, conditions_of_tiles
-from jpasbatch.mocks.noise import observe_objects
 from jpasbatch.mocks.parents.parents import HELD_OUT
 from jpasbatch.mocks.places import CLASS_BIT, Places, first_id
 from jpasbatch.mocks.populations import MAGNITUDE_LIMITS
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_objects import Kinds, Workshop, draw_kinds, true_fluxes
+from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE, Conditions, conditions_of_tiles
+from jpasbatch.photometry.noise import observe_objects
+from jpasbatch.photometry.streams import ObjectStreams
 
 SPLIT_OF_SET = {"training": "training", "validation": "validation", "held_out": HELD_OUT}
 """Of the parents; field and survey descend from those of the test."""

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jpasbatch.products.accumulation import sum_by_pixel
-from jpasbatch.products.counts import CountSummary
-from jpasbatch.products.distributions import Distributions
-from jpasbatch.products.plot_style import (
+from jpasbatch.pages.style import (
     BLUE,
     INK,
     LINES,
@@ -19,8 +16,11 @@ from jpasbatch.products.plot_style import (
     house_style,
     new_figure,
 )
+from jpasbatch.products.accumulation import sum_by_pixel
+from jpasbatch.products.counts import CountSummary
+from jpasbatch.products.distributions import Distributions
 from jpasbatch.products.sky import SkyMap
-from jpasbatch.products.targets import TargetSummary
+from jpasbatch.products.targets.targets import TargetSummary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jpasbatch.photometry.photometry import flux_lambda_from_nu
-from jpasbatch.products.distributions import Distributions
-from jpasbatch.products.examples import Example
-from jpasbatch.products.plot_style import (
+from jpasbatch.pages.style import (
     BLUE,
     INK,
     LINES,
@@ -21,6 +18,9 @@ from jpasbatch.products.plot_style import (
     house_style,
     new_figure,
 )
+from jpasbatch.photometry.photometry import flux_lambda_from_nu
+from jpasbatch.products.distributions import Distributions
+from jpasbatch.products.examples import Example
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,23 +6,23 @@ arrays, tables and the summaries of this room, so that a page can be made again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.pages.page import count_text, render_page
+from jpasbatch.pages.style import bin_label, class_colours, to_svg
 from jpasbatch.products import plots, quality_plots
 from jpasbatch.products.accumulation import sum_by_pixel
 from jpasbatch.products.counts import CountSummary, PoissonCount
 from jpasbatch.products.distributions import Distributions
 from jpasbatch.products.examples import Example
-from jpasbatch.products.plot_style import bin_label, class_colours, class_label, to_svg
 from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
 from jpasbatch.products.sky import SkyMap
-from jpasbatch.products.targets import FIELD_NSIDE, TargetSummary
-from jpasbatch.products.weave import weave_file_name
+from jpasbatch.products.targets.targets import FIELD_NSIDE, TargetSummary
+from jpasbatch.products.targets.weave import weave_file_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +128,7 @@ def render_report(summary: ReportContent) -> str:
     }
     bins = [bin_label(summary.reference_band, limits) for limits in summary.magnitude_bins]
     return render_page(
-        "report.html.j2",
+        "products/report.html.j2",
         {"interval": interval_text},
         content=summary,
         figures=figures,
@@ -144,42 +144,6 @@ def render_report(summary: ReportContent) -> str:
         else None,
         target_files=[weave_file_name(one.programme) for one in summary.targets],
     )
-
-
-def render_page(template: str, filters: Mapping[str, Callable[..., str]], **content: Any) -> str:
-    """Return a page of this room as HTML.
-
-    Parameters
-    ----------
-    template : str
-        Name of a file of this room.
-    filters : mapping
-        What the template calls besides ``count`` and ``label``.
-    **content
-        What it shows; its ``style`` is that of the report, so that all pages look alike.
-    """
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"count": count_text, "label": class_label, **filters}
-    page = environment.from_string(_file(template)).render(style=Markup(style_sheet()), **content)
-    return page + "\n"
-
-
-def _file(name: str) -> str:
-    return (resources.files("jpasbatch.products") / name).read_text(encoding="utf-8")
-
-
-def style_sheet() -> str:
-    """Return the style sheet of the page, so that others look alike."""
-    text = _file("report.html.j2")
-    return text[text.index("<style>") + len("<style>") : text.index("</style>")]
-
-
-def count_text(value: float, digits: int = 0) -> str:
-    """Return a number with thousands separators, or a dash for NaN."""
-    return "–" if value is None or np.isnan(value) else f"{value:,.{digits}f}"
 
 
 def interval_text(count: PoissonCount, digits: int = 1) -> str:

@@ -13,7 +13,7 @@ from jpasbatch.products.counts import CountOptions, CountTally
 from jpasbatch.products.distributions import DistributionOptions, DistributionTally
 from jpasbatch.products.examples import ExampleTally
 from jpasbatch.products.sky import SkyTally
-from jpasbatch.products.targets import TargetProgramme, TargetTally, select_targets
+from jpasbatch.products.targets.targets import TargetProgramme, TargetTally, select_targets
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jpasbatch.compute.cluster import Executor, SerialCluster, open_cluster
-from jpasbatch.config import Job, load_cluster, load_job
+from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job, load_cluster, load_job
 from jpasbatch.mocks.broadband.options import BroadbandSky
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.survey_tally import check_products
-from jpasbatch.stages.metrics import written_metrics
-from jpasbatch.stages.workspace import Workspace
-from jpasbatch.storage.stores import is_location
+from jpasbatch.stages.run.metrics import written_metrics
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.stores.store import is_location
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +129,8 @@ def compare_jobs(
     int
         The exit code 0; anything else is an exception.
     """
-    from jpasbatch.config_comparison import load_comparison
-    from jpasbatch.stages.compare import run_compare
+    from jpasbatch.job.comparison import load_comparison
+    from jpasbatch.stages.evaluate.compare import run_compare
 
     comparison = load_comparison(file, data)
     opened = [open_workspace(Path(path), None, data) for path in comparison.jobs]
@@ -173,17 +173,17 @@ def _makes_test(job: Job) -> bool:
 def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:
     """Return the function of a stage; its libraries are imported now and not before."""
     if stage == "mock":
-        from jpasbatch.stages.mock import run_mock as function
+        from jpasbatch.mocks.stages.mock import run_mock as function
     elif stage == "ingest":
-        from jpasbatch.stages.ingest import run_ingest as function
+        from jpasbatch.stages.ingest.stage import run_ingest as function
     elif stage == "train":
-        from jpasbatch.stages.train import run_train as function
+        from jpasbatch.stages.train.stage import run_train as function
     elif stage == "evaluate":
-        from jpasbatch.stages.evaluate import run_evaluate as function
+        from jpasbatch.stages.evaluate.stage import run_evaluate as function
     elif stage == "infer":
-        from jpasbatch.stages.infer import run_infer as function
+        from jpasbatch.stages.infer.stage import run_infer as function
     elif stage == "summarise":
-        from jpasbatch.stages.summarise import run_summarise as function
+        from jpasbatch.stages.summarise.stage import run_summarise as function
     else:
         raise ValueError(f"no stage '{stage}'; stages are {', '.join(ORDER)}")
     return function

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jpasbatch.compute.cluster import Executor, LocalCluster, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, SerialCluster, open_cluster
 from jpasbatch.compute.runner import ATTEMPTS, Outcome, Task, guard, run_tasks
 from jpasbatch.errors import InputError, TryAgainError
 

@@ -157,7 +157,7 @@ def _caller() -> str:
         module, function = frame.f_globals.get("__name__", ""), frame.f_code.co_name
         if module.startswith("jpasbatch.") and function not in chain:
             chain.append(function)
-            if module != "jpasbatch.storage.files":
+            if module != "jpasbatch.storage.stores.files":
                 break
         frame = frame.f_back
     return " > ".join(reversed(chain)) or "outside"

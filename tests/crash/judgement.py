@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jpasbatch.storage.files import sha256_file
+from jpasbatch.storage.stores.files import sha256_file
 
 FAULTS = ("lost", "duplicated", "torn", "differing")
 

@@ -24,7 +24,7 @@ from typing import Any
 from hats.io.validation import is_valid_catalog
 
 from jpasbatch.stages.pipeline import run_stage
-from jpasbatch.storage.catalogue import current_extension
+from jpasbatch.storage.catalogue.collection import current_extension
 from tests.crash.harness import Harness
 from tests.crash.judgement import FAULTS, data_files, judge
 from tests.crash.naive_infer import naive_version

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hats.io.validation  # noqa: F401 (what takes long before all of them begin)
 
-from jpasbatch.storage.files import Lease
+from jpasbatch.storage.stores.files import Lease
 from tests.crash import slow_infer
 
 DRIVERS = 3

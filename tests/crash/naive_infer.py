@@ -15,9 +15,14 @@ import pyarrow.parquet as pq
 
 from jpasbatch import cli
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.stages import infer
-from jpasbatch.storage.catalogue import read_partition
-from jpasbatch.storage.catalogue_partitions import COMPRESSION, ROW_GROUP_ROWS, encodings, partition_file
+from jpasbatch.stages.infer import stage as infer
+from jpasbatch.storage.catalogue.partitions import (
+    COMPRESSION,
+    ROW_GROUP_ROWS,
+    encodings,
+    partition_file,
+    read_partition,
+)
 
 PAUSE = 0.4  # seconds
 

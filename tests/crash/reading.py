@@ -19,14 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import JpasbatchError
-from jpasbatch.storage.catalogue import (
-    PrimaryOptions,
-    open_catalogue,
-    partition_file,
-    publish_primary,
-    read_partition,
-    write_partition,
-)
+from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
+from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 
 ORDER, MAP_ORDER, ROWS = 3, 4, 20
 VERSION = "version"

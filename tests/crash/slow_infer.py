@@ -10,14 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 from jpasbatch import cli
-from jpasbatch.stages import infer
-from jpasbatch.storage import (
-    catalogue_assembly,
-    catalogue_partitions,
-    catalogue_publication,
-    catalogue_stored,
-)
-from jpasbatch.storage.ledger import Ledger
+from jpasbatch.stages.infer import stage as infer
+from jpasbatch.storage.catalogue import assembly as catalogue_assembly
+from jpasbatch.storage.catalogue import partitions as catalogue_partitions
+from jpasbatch.storage.catalogue import publication as catalogue_publication
+from jpasbatch.storage.catalogue import stored as catalogue_stored
+from jpasbatch.storage.stores.ledger import Ledger
 
 PAUSE = 0.15  # seconds
 CLASSIFY = infer.classify_partition

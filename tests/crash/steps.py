@@ -22,9 +22,9 @@ import hats.io.validation  # noqa: F401
 import onnxruntime  # noqa: F401
 
 from jpasbatch import cli
-from jpasbatch.stages import infer
-from jpasbatch.storage import catalogue_assembly
-from jpasbatch.storage.catalogue import current_extension
+from jpasbatch.stages.infer import stage as infer
+from jpasbatch.storage.catalogue import assembly as catalogue_assembly
+from jpasbatch.storage.catalogue.collection import current_extension
 from tests.crash.dying import Dying
 from tests.crash.judgement import data_files
 

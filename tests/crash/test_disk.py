@@ -12,8 +12,9 @@ import pytest
 
 from jpasbatch import cli
 from jpasbatch.errors import InputError
-from jpasbatch.storage import catalogue_assembly, files
-from jpasbatch.storage.catalogue import current_extension
+from jpasbatch.storage.catalogue import assembly as catalogue_assembly
+from jpasbatch.storage.catalogue.collection import current_extension
+from jpasbatch.storage.stores import files
 from tests.crash.judgement import FAULTS, judge
 
 ROOM_KIB = 16

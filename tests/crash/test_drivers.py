@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from jpasbatch.storage.catalogue import current_extension
+from jpasbatch.storage.catalogue.collection import current_extension
 from tests.crash.harness import PATIENCE, Harness
 from tests.crash.judgement import judge
 from tests.crash.leaseless_infer import DRIVERS

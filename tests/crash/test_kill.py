@@ -9,7 +9,7 @@ import pytest
 from hats.io.validation import is_valid_catalog
 
 from jpasbatch.stages.pipeline import run_stage
-from jpasbatch.storage.catalogue import current_extension
+from jpasbatch.storage.catalogue.collection import current_extension
 from tests.crash.harness import Harness
 from tests.crash.judgement import data_files, differences
 from tests.crash.kill_runs import kill_run

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from jpasbatch import cli
-from jpasbatch.storage import catalogue_stored
-from jpasbatch.storage.catalogue import current_extension
-from jpasbatch.storage.stores import Store, open_store
+from jpasbatch.storage.catalogue import stored as catalogue_stored
+from jpasbatch.storage.catalogue.collection import current_extension
+from jpasbatch.storage.stores.store import Store, open_store
 from tests.crash.harness import PATIENCE, Harness
 
 PARTITIONS = 8

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from jpasbatch import cli
-from jpasbatch.compute.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
 from jpasbatch.compute.runner import Task, run_tasks
 from jpasbatch.errors import InputError
-from jpasbatch.storage.catalogue import current_extension, open_catalogue
+from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from tests.crash.judgement import data_files
 
 

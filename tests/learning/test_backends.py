@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-TESTS = ("test_training.py", "test_models.py")
+TESTS = ("test_training.py", "classifiers/test_networks.py")
 CHOSEN = "same_seed or it_learns or cut_off and cosine"
 """What training promises; with ``-m slow`` all of it."""
 

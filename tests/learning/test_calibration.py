@@ -14,7 +14,7 @@ from jpasbatch.learning.calibration import (
     TemperatureCalibration,
     make_calibration,
 )
-from jpasbatch.learning.metrics import ReliabilityTally
+from jpasbatch.scoring.metrics import ReliabilityTally
 
 
 def softmax(scores):

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.committee import Committee, check_manifest, committee_manifest, vote
 from jpasbatch.learning.graph import committee_graph
-from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.training import TrainingPlan
-from jpasbatch.photometry.features import RelativeFlux
+from jpasbatch.photometry.features.registry import RelativeFlux
 
 CLASSES = {
     "star": ClassDefinition(("star",)),

@@ -3,10 +3,10 @@ import onnx
 import pytest
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import TrainedNetwork
-from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.scaling import InputScaling
 from jpasbatch.learning.training import TrainingPlan
 

@@ -188,7 +188,9 @@ import numpy as np
 from pathlib import Path
 from jpasbatch.learning.committee import vote
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning import metrics, models, samples, training
+from jpasbatch.learning import samples, training
+from jpasbatch.scoring import metrics
+from jpasbatch.learning.classifiers import networks as models
 folder = Path(sys.argv[1])
 members = InferenceEngine((folder / "graph.onnx").read_bytes()).members(np.load(folder / "features.npy"))
 assert vote(members).shape == (10, 3)

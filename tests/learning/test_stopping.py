@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jpasbatch.learning.models import MultilayerPerceptron
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.classifiers.trees import BoostedTrees
 from jpasbatch.learning.stopping import (
     KEPT,
     STOP_RULES,
@@ -14,7 +15,6 @@ from jpasbatch.learning.stopping import (
     scores_of,
 )
 from jpasbatch.learning.training import Recipe
-from jpasbatch.learning.trees import BoostedTrees
 
 SMALL = {
     "lowest_loss": LowestLoss(),

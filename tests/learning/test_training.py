@@ -8,8 +8,8 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import limit_threads
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.members import TrainedNetwork, member_from_arrays
-from jpasbatch.learning.models import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.learning.training import Monitor, TrainingPlan, train_network
 

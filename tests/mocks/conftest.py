@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from jpasbatch.mocks.populations import MockSky
@@ -9,11 +8,6 @@ from jpasbatch.mocks.templates import observed_wavelength
 @pytest.fixture(scope="session")
 def weights(survey):
     return band_weights(observed_wavelength(), approximate_responses(survey))
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(11)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from jpasbatch.mocks.conditions import RealTiles
 from jpasbatch.mocks.descendants.galaxies import DEFAULT_MIXTURE
 from jpasbatch.mocks.descendants.stars import STAR_KINDS
 from jpasbatch.mocks.ingredients import Ingredients
@@ -15,6 +14,7 @@ from jpasbatch.mocks.rest_grid import observed_grid, rest_grid
 from jpasbatch.mocks.synthesis import approximate_responses, band_weights
 from jpasbatch.mocks.template_objects import Workshop
 from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.photometry.conditions import RealTiles
 from jpasbatch.photometry.survey import load_survey
 
 NUMBERS = {"training": 12, "validation": 4, "test": 4}

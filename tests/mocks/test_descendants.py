@@ -35,9 +35,9 @@ from jpasbatch.mocks.dust import redden_by_milky_way, redden_quasars
 from jpasbatch.mocks.parents.parents import HELD_OUT, from_basis
 from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS, REST_PIXELS, observed_grid
 from jpasbatch.mocks.sightlines import LYMAN_ALPHA, absorb_broadly, absorb_forest, mean_transmission
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_objects import draw_kinds, spectra_in_chunks
 from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.photometry.streams import ObjectStreams
 from tests.mocks.small_ingredients import small_ingredients, small_workshop
 
 WAVELENGTH = observed_grid()

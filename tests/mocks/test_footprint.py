@@ -17,7 +17,7 @@ from jpasbatch.mocks.footprint import (
     pixel_area_deg2,
     positions_in,
 )
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 
 STREAMS = ObjectStreams(1, np.arange(4000)).named("place")
 FIRST, SECOND = STREAMS.uniform(), STREAMS.uniform()

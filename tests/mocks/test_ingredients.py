@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.conditions import TYPICAL_SEEING
 from jpasbatch.mocks.descendants.galaxies import DEFAULT_MIXTURE
 from jpasbatch.mocks.descendants.stars import STAR_KINDS
 from jpasbatch.mocks.ingredients import Ingredients, gather
 from jpasbatch.mocks.parents.parents import HELD_OUT, SPLITS, split_of
 from jpasbatch.mocks.rest_grid import OBSERVED_PIXELS, REST_PIXELS
+from jpasbatch.photometry.conditions import TYPICAL_SEEING
 from jpasbatch.photometry.survey import Survey
 from tests.mocks.small_ingredients import small_ingredients
 

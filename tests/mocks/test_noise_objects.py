@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE, Conditions, RealTiles, conditions_of_tiles
-from jpasbatch.mocks.noise import NOISE_CHUNK, NoiseModel, observe_again, observe_objects, sky_noise
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE, Conditions, RealTiles, conditions_of_tiles
+from jpasbatch.photometry.noise import NOISE_CHUNK, NoiseModel, observe_again, observe_objects, sky_noise
+from jpasbatch.photometry.streams import ObjectStreams
 
 ZERO_POINT_ERROR = 0.04
 QUIET = NoiseModel(error_scatter=0.0, outlier_share=0.0, non_detection_share=0.0)

@@ -19,7 +19,7 @@ from jpasbatch.mocks.populations import (
     STAR_SLOPE,
     galaxy_density,
 )
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 
 STREAMS = ObjectStreams(7, np.arange(100_000))
 BRIGHT, FAINT = MAGNITUDE_LIMITS

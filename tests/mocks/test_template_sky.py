@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.mocks.footprint import index_of
-from jpasbatch.mocks.noise import observe_objects
 from jpasbatch.mocks.parents.parents import HELD_OUT, split_of
 from jpasbatch.mocks.places import (
     densities,
@@ -22,7 +20,6 @@ from jpasbatch.mocks.places import (
 )
 from jpasbatch.mocks.populations import HIGH_REDSHIFT
 from jpasbatch.mocks.set_table import NOISELESS_SETS, set_schema, to_arrow
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.template_objects import draw_kinds
 from jpasbatch.mocks.template_options import (
     BalancedSamples,
@@ -39,7 +36,10 @@ from jpasbatch.mocks.template_sky import (
     make_library,
     make_rows,
 )
+from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
+from jpasbatch.photometry.noise import observe_objects
 from jpasbatch.photometry.photometry import ab_magnitude
+from jpasbatch.photometry.streams import ObjectStreams
 from tests.mocks.small_ingredients import small_workshop
 
 OPTIONS = TemplateSky(

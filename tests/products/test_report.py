@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from jpasbatch.pages.style import bin_label, class_colours, class_label, to_png, to_svg
 from jpasbatch.products import plots, quality_plots
 from jpasbatch.products.counts import CountOptions, CountTally
 from jpasbatch.products.distributions import DistributionOptions, DistributionTally
 from jpasbatch.products.examples import ExampleTally
-from jpasbatch.products.plot_style import bin_label, class_colours, class_label, to_png, to_svg
 from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
 from jpasbatch.products.report import (
     Number,
@@ -22,7 +22,7 @@ from jpasbatch.products.report import (
     render_report,
 )
 from jpasbatch.products.sky import SkyMap, SkyTally
-from jpasbatch.products.targets import TargetProgramme, TargetTally, select_targets
+from jpasbatch.products.targets.targets import TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 BANNER = "Mock sky: for demonstration, not for science"

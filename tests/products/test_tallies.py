@@ -15,7 +15,7 @@ from jpasbatch.products.distributions import DistributionOptions, DistributionTa
 from jpasbatch.products.examples import UNDECIDED, ExampleTally
 from jpasbatch.products.sky import SkyTally, class_indices
 from jpasbatch.products.survey_tally import ProductOptions, SurveyTally, check_products
-from jpasbatch.products.targets import TargetProgramme, TargetTally, select_targets
+from jpasbatch.products.targets.targets import TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 OPTIONS = CountOptions(minimum_class_star=0.5)

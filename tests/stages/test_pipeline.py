@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from hats.io.validation import is_valid_catalog, is_valid_collection
 
-from jpasbatch.compute.cluster import Executor, LocalCluster, open_cluster
+from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, open_cluster
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.stages.pipeline import needed_stages, run_stage
-from jpasbatch.storage.catalogue import Catalogue, current_extension, open_catalogue, read_partition
-from jpasbatch.storage.files import sha256_file
+from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue.partitions import read_partition
+from jpasbatch.storage.stores.files import sha256_file
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 PARTITIONS = 6  # at least
@@ -65,7 +66,7 @@ def local() -> Executor:
 def plain_report(monkeypatch: pytest.MonkeyPatch) -> str:
     """Leave the figures out, which take most of the time of summarise; return the page."""
     page = "<!doctype html><title>without figures</title>"
-    monkeypatch.setattr("jpasbatch.stages.summarise.render_report", lambda content: page)
+    monkeypatch.setattr("jpasbatch.stages.summarise.stage.render_report", lambda content: page)
     return page
 
 
@@ -205,7 +206,7 @@ def test_damaged_staged_files_are_computed_again(interrupted, finished, damage):
 
 
 def test_damage_after_the_look_back_is_not_published(interrupted, monkeypatch):
-    from jpasbatch.stages import site as module
+    from jpasbatch.stages.run import site as module
 
     publish = module.publish_extension
 

@@ -7,9 +7,9 @@ summarise). Tests copy them; hats-import and TensorFlow are paid for once in a s
 import shutil
 from pathlib import Path
 
-from jpasbatch.compute.cluster import Executor, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.stages.pipeline import open_workspace, run_stage
-from jpasbatch.stages.workspace import Workspace
+from jpasbatch.stages.run.workspace import Workspace
 
 JOB = """
 name   = "tiny"

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jpasbatch.photometry.table import catalogue_schema
-from jpasbatch.storage.catalogue import PartitionOptions, import_tables
+from jpasbatch.storage.catalogue.hats_import import import_tables
+from jpasbatch.storage.catalogue.plan import PartitionOptions
 
 # hats-import loops over the pixels of the highest order in Python: order 5 keeps an import under a second.
 OPTIONS = PartitionOptions(pixel_threshold=400, highest_order=5, margin_arcsec=60.0)

@@ -8,7 +8,8 @@ from hats.pixel_math.spatial_index import compute_spatial_index
 
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, required_elements
-from jpasbatch.storage.catalogue import PrimaryOptions, publish_primary, write_partition
+from jpasbatch.storage.catalogue.partitions import write_partition
+from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from tests.storage.conftest import make_photometry
 
 ORDER = 4

@@ -8,7 +8,7 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.broadband.options import BroadbandSky, Coverage
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import Survey
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from jpasbatch.mocks.broadband.coverage import BandPlan
 from jpasbatch.mocks.broadband.options import BroadbandNoise
-from jpasbatch.mocks.streams import ObjectStreams, gaussian_pairs
 from jpasbatch.photometry.photometry import MAGNITUDES_PER_E_FOLD, flux_from_ab_magnitude
+from jpasbatch.photometry.streams import ObjectStreams, gaussian_pairs
 
 
 def observe_bands(

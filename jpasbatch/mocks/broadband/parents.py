@@ -24,7 +24,7 @@ from jpasbatch.mocks.broadband.wavelengths import (
 )
 from jpasbatch.mocks.galaxies import LINES
 from jpasbatch.mocks.parents.parents import split_of
-from jpasbatch.mocks.streams import NamedStream, ObjectStreams
+from jpasbatch.photometry.streams import NamedStream, ObjectStreams
 
 CLASSES = ("sfg", "agn")
 STAR_ANCHOR = 2.2

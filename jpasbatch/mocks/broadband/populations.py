@@ -25,8 +25,8 @@ from jpasbatch.mocks.broadband.options import Selection
 from jpasbatch.mocks.broadband.parents import ACTIVITY_LIMITS, QUIESCENT_SHARE, TYPE1_SHARE, Parents
 from jpasbatch.mocks.broadband.wavelengths import HIGHEST_REDSHIFT, flux_in_band
 from jpasbatch.mocks.cosmology import CENTIMETRES_PER_MEGAPARSEC, comoving_distance
-from jpasbatch.mocks.streams import NamedStream
 from jpasbatch.photometry.photometry import MICROJANSKY, flux_from_ab_magnitude
+from jpasbatch.photometry.streams import NamedStream
 
 REDSHIFT_EDGES = np.expm1(np.linspace(np.log1p(0.01), np.log1p(HIGHEST_REDSHIFT), 121))
 REDSHIFTS = np.expm1(0.5 * (np.log1p(REDSHIFT_EDGES[:-1]) + np.log1p(REDSHIFT_EDGES[1:])))

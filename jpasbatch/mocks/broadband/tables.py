@@ -19,9 +19,9 @@ from jpasbatch.mocks.broadband.wavelengths import (
     observed_wavelengths,
     shifted,
 )
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.mocks.synthesis import integrate_bands
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
+from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import Survey
 
 SET_SIZE, CLASS_SIZE = 100_000_000, 50_000_000

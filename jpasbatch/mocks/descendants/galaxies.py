@@ -18,7 +18,7 @@ from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS, observed_grid, shifted
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 
 LINES = {
     # rest wavelength (vacuum, Angstrom): the ratio that sets it, and its share of that

@@ -17,7 +17,7 @@ from jpasbatch.mocks.quasars import LINES, host_ratio
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.rest_grid import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel
 from jpasbatch.mocks.sightlines import absorb_broadly, absorb_forest
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 
 NEIGHBOURS = 40
 """Parents among which an object finds its own: half of them just below its redshift, half above."""

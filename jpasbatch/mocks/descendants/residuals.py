@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS
-from jpasbatch.mocks.streams import NamedStream
+from jpasbatch.photometry.streams import NamedStream
 
 NODE_STEP = 0.04
 """Between independent wiggles, in log wavelength: 200 Angstrom at 5000, twice the distance of the narrow bands."""

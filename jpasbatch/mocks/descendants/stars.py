@@ -10,7 +10,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.ranges import check_ranges
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 
 STAR_KINDS = ("B", "A", "F", "G", "K", "M", "white dwarf", "cataclysmic variable", "featureless white dwarf")
 

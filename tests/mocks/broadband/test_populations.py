@@ -17,7 +17,7 @@ from jpasbatch.mocks.broadband.populations import (
     type1_share,
 )
 from jpasbatch.mocks.broadband.wavelengths import band_matrix
-from jpasbatch.mocks.streams import ObjectStreams
+from jpasbatch.photometry.streams import ObjectStreams
 from tests.mocks.broadband.small_survey import small_survey
 
 SURVEY = small_survey()

@@ -10,8 +10,8 @@ from jpasbatch.mocks.broadband.coverage import plan_bands
 from jpasbatch.mocks.broadband.options import BroadbandNoise, BroadbandSky, Coverage, FieldPlan, LabelledSets
 from jpasbatch.mocks.broadband.tables import intergalactic_transmission, make_table, table_count
 from jpasbatch.mocks.broadband.wavelengths import observed_wavelengths
-from jpasbatch.mocks.streams import ObjectStreams
 from jpasbatch.photometry.photometry import ab_magnitude
+from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import load_survey
 from tests.mocks.broadband.small_survey import small_mock, small_survey
 

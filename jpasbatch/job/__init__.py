@@ -1,0 +1,1 @@
+"""Job and cluster files: TOML into frozen objects, checked."""

@@ -1,0 +1,278 @@
+"""Job and cluster files: TOML into frozen objects, checked; a typo is an error that names the key.
+
+A job file holds the science, a cluster file where it runs; the command line holds neither. Each table of a
+job file is an options dataclass of the room that it configures, so that a new option is written once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, SerialCluster
+from jpasbatch.errors import InputError
+from jpasbatch.job.explanations import check_values, explain
+from jpasbatch.job.sections import (
+    CalibrationSection,
+    CatalogueSection,
+    CommitteeSection,
+    FeaturesSection,
+    SamplesSection,
+    Section,
+    check_name,
+)
+from jpasbatch.learning.augmentation import Augmentation
+from jpasbatch.learning.classifiers.convolution import ConvolutionalNetwork
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
+from jpasbatch.learning.classifiers.trees import BoostedTrees, RandomForest
+from jpasbatch.learning.decision import Decision
+from jpasbatch.learning.losses import CrossEntropy, FocalLoss, WeightedCrossEntropy
+from jpasbatch.learning.runtimes import InferenceOptions
+from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.learning.stopping import LowestLoss, WeightedCompleteness
+from jpasbatch.learning.training import Recipe, TrainingPlan
+from jpasbatch.mocks.broadband.options import BroadbandSky
+from jpasbatch.mocks.populations import MockSky
+from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.products.counts import CountOptions
+from jpasbatch.products.distributions import DistributionOptions
+from jpasbatch.products.survey_tally import ProductOptions
+from jpasbatch.products.targets.targets import TargetProgramme
+from jpasbatch.products.targets.weave import Submission
+
+DATA_VARIABLE = "JPASBATCH_DATA"
+DATA_PLACEHOLDER = "{data}"
+PATHS = {
+    "catalogue": ("input", "filter_table"),
+    "samples": ("training", "validation", "labelled", "filter_table"),
+    "mock": ("spectra", "filters", "templates"),
+    "committee": ("artefact",),
+    "submission": ("template",),
+}
+"""Keys of a job file that hold paths, relative to the working directory."""
+
+
+Model = Annotated[
+    MultilayerPerceptron | ResidualNetwork | ConvolutionalNetwork | RandomForest | BoostedTrees,
+    Field(discriminator="kind"),
+]
+LossOptions = Annotated[CrossEntropy | WeightedCrossEntropy | FocalLoss, Field(discriminator="kind")]
+StopOptions = Annotated[LowestLoss | WeightedCompleteness, Field(discriminator="kind")]
+Mock = Annotated[MockSky | ObservedSpectra | TemplateSky | BroadbandSky, Field(discriminator="kind")]
+
+
+class Job(Section):
+    """A whole job file.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case name, used in reports.
+    survey : str
+        A survey of the package (``jpas60``) or the path of a survey file.
+    seed : int
+        From which all random streams of training derive.
+    """
+
+    name: str
+    title: str = ""
+    survey: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    classes: dict[str, ClassDefinition] = Field(default_factory=dict)
+    mock: Mock | None = None
+    catalogue: CatalogueSection = CatalogueSection()
+    features: FeaturesSection = FeaturesSection()
+    samples: SamplesSection = SamplesSection()
+    model: Model = MultilayerPerceptron()
+    training: TrainingPlan = TrainingPlan()
+    loss: LossOptions = CrossEntropy()
+    stop: StopOptions = LowestLoss()
+    augmentation: Augmentation = Augmentation()
+    calibration: CalibrationSection = CalibrationSection()
+    decision: Decision = Decision()
+    committee: CommitteeSection = CommitteeSection()
+    inference: InferenceOptions = InferenceOptions()
+    counts: CountOptions = CountOptions()
+    distributions: DistributionOptions = DistributionOptions()
+    targets: tuple[TargetProgramme, ...] = ()
+    submission: Submission = Submission()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        return check_name(name)
+
+    @model_validator(mode="after")
+    def _loss_and_stop_fit(self) -> Job:
+        trees = isinstance(self.model, RandomForest | BoostedTrees)
+        if trees and self.loss.gamma:
+            raise ValueError(f"loss: trees cannot minimise '{self.loss.kind}'; use 'weighted_cross_entropy'")
+        if isinstance(self.model, RandomForest) and self.stop.kind != LowestLoss.kind:
+            raise ValueError(f"stop: a forest has no epochs for '{self.stop.kind}' to stop at; leave it out")
+        if self.classes:
+            try:
+                self.loss.class_weights(np.arange(len(self.classes)), len(self.classes))
+            except ValueError as error:
+                raise ValueError(f"loss.{error}") from None
+            for key, named in (("stop", getattr(self.stop, "of", "")), ("decision", self.decision.of)):
+                if named and named not in self.classes:
+                    raise ValueError(
+                        f"{key}.of: '{named}' is not a class of this job; allowed: {', '.join(self.classes)}"
+                    )
+        if self.samples.folds is not None and self.committee.grow:
+            raise ValueError("committee.grow: a committee of folds has the same number of members in each")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> Job:
+        for class_name in self.classes:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", class_name):
+                raise ValueError(
+                    f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
+                )
+        sections = [("counts", self.counts), *((f"targets[{i}]", t) for i, t in enumerate(self.targets))]
+        for key, section in sections if self.classes else ():
+            unknown = [name for name in section.classes if name not in self.classes]
+            if unknown:
+                raise ValueError(
+                    f"{key}.classes: '{unknown[0]}' is not a class of this job; allowed: {', '.join(self.classes)}"
+                )
+        _ = self.products  # two target lists in one file are refused
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a member is trained: the tables ``[training]``, ``[loss]`` and ``[stop]`` together."""
+        plan = {item.name: getattr(self.training, item.name) for item in fields(self.training)}
+        return Recipe(**plan, loss=self.loss, stop=self.stop)
+
+    @property
+    def products(self) -> ProductOptions:
+        """What is made of the probabilities."""
+        return ProductOptions(self.counts, self.distributions, self.targets, seed=self.seed)
+
+
+def load_job(path: Path, data: Path | None = None) -> Job:
+    """Read and check a job file.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+    data : Path, optional
+        What ``{data}`` stands for in its paths; the variable ``JPASBATCH_DATA`` otherwise.
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not TOML, has an unknown key or a value that is not allowed.
+    """
+    tables = resolve_paths(expand_data(read_toml(path), data, path))
+    if isinstance(model := tables.get("model"), dict):
+        tables["model"] = {"kind": MultilayerPerceptron.kind, **model}
+    return validate(Job, tables, path)
+
+
+def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:
+    """Read and check a cluster file; without one, two processes on this machine.
+
+    Raises
+    ------
+    InputError
+        As `load_job`.
+    """
+    if path is None:
+        return LocalCluster()
+    cluster_type = Annotated[SerialCluster | LocalCluster | AddressCluster, Field(discriminator="kind")]
+    return validate(cluster_type, read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or parsed (duplicate keys are refused by TOML itself), or holds a value
+        that no key takes.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # also integers of 5000 digits and lists 1000 deep
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+    try:
+        check_values(tables)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    return tables
+
+
+def expand_data(value: Any, data: Path | None, path: Path) -> Any:
+    """Replace ``{data}`` in every string of a job by the folder of public data.
+
+    Raises
+    ------
+    InputError
+        When a path needs the folder and none is named.
+    """
+    if isinstance(value, dict):
+        return {key: expand_data(item, data, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand_data(item, data, path) for item in value]
+    if not isinstance(value, str) or DATA_PLACEHOLDER not in value:
+        return value
+    folder = data or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
+    if folder is None:
+        raise InputError(
+            f"{path}: '{value}' needs the folder of public data; name it with --data FOLDER or {DATA_VARIABLE}"
+        )
+    return value.replace(DATA_PLACEHOLDER, str(folder))
+
+
+def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
+    """Make the paths of a job absolute: workers have working directories of their own."""
+    resolved = dict(tables)
+    for table, keys in PATHS.items():
+        if isinstance(section := tables.get(table), dict):
+            named = {key: _absolute(section[key]) for key in keys if key in section}
+            resolved[table] = {**section, **named}
+    samples = resolved.get("samples")
+    if isinstance(samples, dict) and isinstance(tests := samples.get("tests"), dict):
+        resolved["samples"] = samples | {"tests": {name: _absolute(path) for name, path in tests.items()}}
+    survey = tables.get("survey")
+    if isinstance(survey, str) and survey.endswith(".toml"):
+        resolved["survey"] = _absolute(survey)
+    return resolved
+
+
+def _absolute(value: Any) -> Any:
+    return str(Path(value).absolute()) if isinstance(value, str) and value else value
+
+
+def validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
+    """Return the checked object; nothing is converted (``"15"`` and ``15.0`` are no whole numbers)."""
+    try:
+        # a union of dataclasses has no model above it that would forbid unknown keys
+        config = None if isinstance(kind, type) else ConfigDict(extra="forbid")
+        # of all forms only JSON is strict about types and takes a list for a tuple
+        return TypeAdapter(kind, config=config).validate_json(json.dumps(tables), strict=True)
+    except ValidationError as error:
+        lines = [explain(kind, item) for item in error.errors()]
+        raise InputError(f"{path}: " + "; ".join(dict.fromkeys(lines))) from error

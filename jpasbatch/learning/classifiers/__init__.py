@@ -1,0 +1,1 @@
+"""Kinds of classifiers, one module a family."""

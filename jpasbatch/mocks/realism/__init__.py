@@ -1,0 +1,1 @@
+"""How real mock objects look: comparisons with what was observed."""

@@ -1,0 +1,214 @@
+"""The realism report of a mock: one HTML page, made from the numbers that were stored when it was measured.
+
+Of a part that is missing the page says so, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpasbatch.mocks.realism import figures as realism_figures
+from jpasbatch.pages.page import render_page
+from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST_OFFSET = 0.1
+"""Magnitudes by which a colour locus may be off without remark."""
+
+SHOWN_FIRST = ("survey", "field", "test", "validation", "training")
+"""Of which set noise is shown: the first of these."""
+
+CONDITIONS_ON_COUNTS = {"survey": 0, "field": 1}
+"""Numbers of quasars that a set was given; two, those of both halves, in the balanced ones."""
+
+LEAST_EXPECTED = 1.0
+"""Quasars expected in a bin that counts for chi2."""
+
+LARGE_PULL = 3.0
+CLASSES = ("star", "galaxy", "qso")
+
+
+def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """Return the page as HTML; the same content gives the same text.
+
+    Parameters
+    ----------
+    content : mapping
+        As stored: ``sets`` (by name: ``rows``, ``partitions``, ``area_deg2``, ``tally``, ``expected``), ``colours``,
+        ``library_colours``, ``lines``, ``gallery``, ``parents`` (by class, kind and split), ``lacking`` (keys of
+        sources) and ``notes``. All but ``sets`` may be missing or None.
+    facts : mapping
+        ``job``, ``survey``, ``seed``, ``templates``, ``version``, ``date``, and optionally ``title`` and ``options``.
+    """
+    from markupsafe import Markup
+
+    figures = {
+        name: Markup(to_svg(figure, name, description)) for name, figure, description in _figures(content)
+    }
+    colours, libraries = (content.get(key) or {} for key in ("colours", "library_colours"))
+    counts = {name: counts_of(name, part) for name, part in content["sets"].items() if part["expected"]}
+    return render_page(
+        "mocks/realism/report.html.j2",
+        {"signed": signed_text},
+        facts=facts,
+        content=content,
+        figures=figures,
+        classes=CLASSES,
+        swatches=class_colours(CLASSES),
+        colours=colours,
+        libraries=libraries,
+        offsets=offset_rows(colours),
+        library_offsets=offset_rows(libraries),
+        counts=counts,
+        lines=content.get("lines"),
+        parents=_parent_rows(content.get("parents") or {}),
+        noisy_set=_noisy_set(content),
+        options=list(_flat(facts.get("options") or {})),
+        reused=bool(((facts.get("options") or {}).get("survey") or {}).get("library")),
+        limit=LARGEST_OFFSET,
+        large_pull=LARGE_PULL,
+        misplaced=sum(part["tally"]["misplaced"][0] for part in content["sets"].values()),
+    )
+
+
+def offset_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each class and colour: offset, medians, and what to say of it in words."""
+    rows = []
+    for name, part in (comparison.get("classes") or {}).items():
+        for colour, median in part["median"].items():
+            offset = part["offset"].get(colour)
+            large = offset is not None and abs(offset) > LARGEST_OFFSET
+            if colour == part["axis"]:
+                remark = "the locus is a function of it"
+            elif offset is None:
+                remark = "too few observed objects"
+            elif large:
+                side = "redder" if offset > 0 else "bluer"
+                remark = f"mock is {abs(offset):.2f} mag {side}: more than {LARGEST_OFFSET:g}"
+            else:
+                remark = f"within {LARGEST_OFFSET:g} mag"
+            rows.append(
+                {
+                    "class": name,
+                    "colour": colour,
+                    "offset": offset,
+                    "mock": median["mock"],
+                    "real": median["real"],
+                    "large": large,
+                    "remark": remark,
+                    "numbers": part["numbers"],
+                }
+            )
+    return rows
+
+
+def counts_of(set_name: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare a set's quasars with the table of counts: rows of cells, and chi2 with its probability."""
+    from scipy.stats import chi2
+
+    tally = part["tally"]
+    found, expected = np.array(tally["quasars"], dtype=float), np.array(part["expected"], dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pull = (found - expected) / np.sqrt(expected)
+    counted = expected >= LEAST_EXPECTED
+    total = float((pull[counted] ** 2).sum())
+    freedom = int(counted.sum()) - CONDITIONS_ON_COUNTS.get(set_name, 2)
+    rows = [
+        {
+            "bin": bin_label("r", limits),
+            "cells": [
+                {
+                    "found": found[row, one],
+                    "expected": expected[row, one],
+                    "pull": pull[row, one] if counted[row, one] else None,
+                }
+                for one in range(found.shape[1])
+            ],
+        }
+        for row, limits in enumerate(tally["bins"]["qso_magnitudes"])
+    ]
+    return {
+        "rows": rows,
+        "redshifts": [f"{low:g} ≤ z < {high:g}" for low, high in tally["bins"]["qso_redshifts"]],
+        "found": float(found.sum()),
+        "expected": float(expected.sum()),
+        "chi2": total,
+        "freedom": freedom,
+        "probability": float(chi2.sf(total, freedom)) if freedom > 0 else float("nan"),
+        "worst": float(np.abs(pull[counted]).max()) if counted.any() else 0.0,
+        "rare": [float(found[~counted].sum()), float(expected[~counted].sum())],
+    }
+
+
+def signed_text(value: float | None, digits: int = 2) -> str:
+    """Return a number with its sign, or a dash for None and NaN."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _figures(content: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
+    if content["sets"]:
+        figure = realism_figures.distributions(content["sets"])
+        yield "distributions", figure, "Histograms of r magnitude and redshift by class, a row for each set"
+    for key, start in (("colours", "sdss"), ("library_colours", "library")):
+        for name, part in ((content.get(key) or {}).get("classes") or {}).items():
+            figure = realism_figures.colour_loci(part, name)
+            label = (
+                f"Colours of mock {class_label(name)} objects against {part['axis']}, beside observed ones"
+            )
+            yield f"{start}-{name}", figure, label
+    noisy, bands = _noisy_set(content), _bands(content)
+    if noisy is not None and bands is not None:
+        figure = realism_figures.signal_to_noise(content["sets"][noisy]["tally"], bands)
+        yield (
+            "noise",
+            figure,
+            "Median signal-to-noise ratio and share of non-detections by band and magnitude",
+        )
+    if content.get("lines"):
+        figure = realism_figures.line_widths(content["lines"])
+        yield "lines", figure, "Equivalent widths of C IV and Lyman alpha against luminosity, and histograms"
+    if content.get("gallery"):
+        figure = realism_figures.gallery(content["gallery"])
+        yield (
+            "gallery",
+            figure,
+            "J-spectra of mock objects of each class from bright to faint, parents behind",
+        )
+
+
+def _noisy_set(content: Mapping[str, Any]) -> str | None:
+    return next((name for name in SHOWN_FIRST if name in content["sets"]), None)
+
+
+def _bands(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Names and wavelengths of the bands, which the gallery's objects bear."""
+    objects = content.get("gallery")
+    return {key: objects[0][key] for key in ("band", "wavelength")} if objects else None
+
+
+def _parent_rows(parents: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"class": name, "kind": kind, "splits": splits}
+        for name, kinds in parents.items()
+        for kind, splits in kinds.items()
+    ]
+
+
+def _flat(options: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, str]]:
+    """Yield options as dotted names and text; where the pack lies is nobody's concern."""
+    for key, value in options.items():
+        if start == "" and key == "templates":
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{start}{key}.")
+        elif isinstance(value, list | tuple):
+            yield f"{start}{key}", ", ".join(map(str, value)) or "none"
+        else:
+            yield f"{start}{key}", f"{value:,}" if isinstance(value, int) and key != "seed" else str(value)

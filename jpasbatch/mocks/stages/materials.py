@@ -1,0 +1,173 @@
+"""What the mock stage makes once and all of its workers read: the contents of a template pack, and the library.
+
+Both are files of plain arrays, made by tasks, hashed and committed; workers load them once a process.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.mocks.ingredients import Ingredients, gather
+from jpasbatch.mocks.packs.layout import SOURCES, find
+from jpasbatch.mocks.template_objects import Workshop
+from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.mocks.template_sky import Library, make_library
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.stores.files import sha256_file, written_aside
+from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+
+INGREDIENTS = "ingredients"
+LIBRARY_PART = 2000
+CODE = ("mocks", "photometry")
+
+
+def common_options(options: TemplateSky) -> dict[str, Any]:
+    """Return the options on which every object depends."""
+    content = asdict(options)
+    apart = ("samples", "field", "survey", "templates", "partition_rows", "compared")
+    return {key: content[key] for key in content if key not in apart}
+
+
+def hash_pack(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of the pack that is known, by its path in the pack."""
+    if not folder.is_dir():
+        raise InputError(
+            f"[mock] templates: {folder} is not a folder; name that of a template pack (docs/template_pack.md)"
+        )
+    paths = {path for source in SOURCES for path in find(folder, source)}
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(paths)}
+
+
+def gather_once(
+    workspace: Workspace, options: TemplateSky, pack: dict[str, str], executor: Executor
+) -> tuple[Path, dict[str, Any]]:
+    """Read the pack, unless that was done; return the file of ingredients and its record."""
+    held_out = bool(options.samples.held_out)
+    identity = fingerprint(
+        pack=pack,
+        classes=options.classes,
+        survey=repr(workspace.survey),
+        held_out=held_out,
+        code=code_fingerprint(*CODE),
+    )
+    folder = workspace.run_folder("mock", identity)
+    ledger = Ledger(folder / "ledger")
+    if INGREDIENTS not in whole_commits(ledger, folder):
+        task = Task(INGREDIENTS, (options, workspace.job.survey, held_out, str(folder)))
+        _, troubles = map_tasks("mock: template pack", gather_ingredients, [task], executor)
+        require_all(troubles, "template packs")
+    record = ledger.read(INGREDIENTS)
+    assert record is not None  # the task committed it
+    return folder / f"{INGREDIENTS}.npz", record
+
+
+def gather_ingredients(
+    options: TemplateSky, survey_name: str, with_held_out: bool, folder: str
+) -> dict[str, Any]:
+    """Read a template pack, write what mocks are made of aside, and commit.
+
+    Returns
+    -------
+    dict
+        ``parents`` (by class, kind and split) and ``lacking`` (sources that the pack lacks).
+    """
+    survey = load_survey(survey_name)
+    given = gather(Path(options.templates), options.classes, survey, with_held_out)
+    target = Path(folder) / f"{INGREDIENTS}.npz"
+    with written_aside(target) as aside, aside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **given.to_arrays())
+    record = {
+        "parents": {
+            name: count_parents(parents.kind, parents.split) for name, parents in given.parents.items()
+        },
+        "lacking": list(given.lacking),
+        "files": hash_files(Path(folder), [target]),
+    }
+    Ledger(Path(folder) / "ledger").commit(INGREDIENTS, record)
+    return record
+
+
+def count_parents(kind: np.ndarray, split: np.ndarray) -> dict[str, dict[str, int]]:
+    """Count parents by kind and split; held-out libraries, whose kinds are many, are one kind."""
+    kind = np.where(split == "held_out", "observed library", kind)
+    pairs, counts = np.unique(np.stack([kind, split]), axis=1, return_counts=True)
+    census: dict[str, dict[str, int]] = {}
+    for (name, side), count in zip(pairs.T, counts, strict=True):
+        census.setdefault(str(name), {})[str(side)] = int(count)
+    return census
+
+
+@functools.lru_cache(maxsize=1)
+def load_ingredients(path: str) -> Ingredients:
+    """Return what `gather_ingredients` wrote; read once a process."""
+    with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return Ingredients.from_arrays({name: arrays[name] for name in arrays.files})
+
+
+def open_workshop(options: TemplateSky, survey_name: str, ingredients: str) -> Workshop:
+    """Return what it takes to make mock objects in this process."""
+    return Workshop(options, load_ingredients(ingredients), load_survey(survey_name))
+
+
+def make_library_once(
+    workspace: Workspace, options: TemplateSky, ingredients: Path, executor: Executor
+) -> tuple[str, ...]:
+    """Make the library of spectra in parts; return their files, which name class and part."""
+    identity = fingerprint(
+        ingredients=str(ingredients.parent.name),
+        options=common_options(options),
+        code=code_fingerprint(*CODE),
+    )
+    folder = workspace.run_folder("mock", identity)
+    parts = -(-options.survey.library // LIBRARY_PART)
+    names = {f"library-{kind}-{part:04d}": (kind, part) for kind in options.classes for part in range(parts)}
+    ledger = Ledger(folder / "ledger")
+    done = whole_commits(ledger, folder)
+    tasks = [
+        Task(name, (options, workspace.job.survey, str(ingredients), kind, part, str(folder)))
+        for name, (kind, part) in names.items()
+        if name not in done
+    ]
+    _, troubles = map_tasks("mock: library", make_library_part, tasks, executor)
+    require_all(troubles, "parts of the library")
+    return tuple(str(folder / f"{name}.npz") for name in names)
+
+
+def make_library_part(
+    options: TemplateSky, survey_name: str, ingredients: str, true_class: str, part: int, folder: str
+) -> dict[str, Any]:
+    """Make up to `LIBRARY_PART` spectra of a class, write them aside and commit."""
+    workshop = open_workshop(options, survey_name, ingredients)
+    last = min((part + 1) * LIBRARY_PART, options.survey.library)
+    library = make_library(workshop, true_class, np.arange(part * LIBRARY_PART, last))
+    name = f"library-{true_class}-{part:04d}"
+    target = Path(folder) / f"{name}.npz"
+    with written_aside(target) as aside, aside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **vars(library))
+    record = {"rows": last - part * LIBRARY_PART, "files": hash_files(Path(folder), [target])}
+    Ledger(Path(folder) / "ledger").commit(name, record)
+    return record
+
+
+@functools.lru_cache(maxsize=1)
+def load_library(files: tuple[str, ...]) -> dict[str, Library]:
+    """Return the library by class, read once a process."""
+    parts: dict[str, list[dict[str, np.ndarray]]] = {}
+    for name in files:
+        with Path(name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            parts.setdefault(Path(name).name.split("-")[1], []).append({k: arrays[k] for k in arrays.files})
+    return {
+        kind: Library(**{key: np.concatenate([part[key] for part in group]) for key in group[0]})
+        for kind, group in parts.items()
+    }

@@ -1,0 +1,145 @@
+"""Stage ``mock``: write the job's mock sky, or real spectra seen through the filters, as survey tables.
+
+A mock that descends from a template pack is made by `jpasbatch.mocks.stages.sets`. The tables of the others have
+the form in which their survey publishes catalogues, so that a mock enters by the same door as real
+data. Each fingerprint has its own folder: tables of two mocks never lie side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.mocks.broadband.options import BroadbandSky
+from jpasbatch.mocks.populations import MockSky
+from jpasbatch.mocks.spectra import ObservedSpectra
+from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.storage.stores.files import sha256_file
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+
+TableMock = MockSky | ObservedSpectra | BroadbandSky
+"""Kinds of mock that are written as tables."""
+
+SURVEY, TRAINING, VALIDATION = "survey", "training", "validation"
+
+
+def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Make the tables of the job's ``[mock]`` and return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When the job has no ``[mock]``, or a table of it cannot be made.
+    """
+    options = workspace.job.mock
+    if options is None:
+        raise InputError(
+            f"job '{workspace.job.name}' has no [mock] table; add one, or give [catalogue] input"
+        )
+    if isinstance(options, TemplateSky):
+        from jpasbatch.mocks.stages.sets import run_sets
+
+        return run_sets(workspace, options, executor)
+    identity = fingerprint(
+        options=asdict(options),
+        inputs=_input_hashes(options),
+        survey=repr(workspace.survey),
+        code=code_fingerprint("mocks", "photometry", "storage"),
+    )
+    unchanged = workspace.unchanged("mock", identity)
+    if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
+        return unchanged
+    folder = workspace.run_folder("mock", identity)
+    with stopwatch() as elapsed:
+        tasks = [
+            Task(f"mock-{part}-{index}", (options, workspace.job.survey, part, index, str(folder)))
+            for part, index in _parts(options)
+        ]
+        results, troubles = map_tasks("mock: tables", write_mock_table, tasks, executor)
+        require_all(troubles, "mock tables")
+    rows = {part: 0 for part, _ in _parts(options)}
+    for result in results.values():
+        rows[result["part"]] += result["rows"]
+    tables = sorted(str(Path(r["path"]).relative_to(workspace.folder)) for r in results.values())
+    content = {
+        "rows": rows,
+        "tables": tables,
+        "folder": str(folder.relative_to(workspace.folder)),
+        "kind": options.kind,
+    }
+    return workspace.finish("mock", identity, elapsed[0], content)
+
+
+def _parts(options: TableMock) -> list[tuple[str, int]]:
+    """Return what is to be written; the long parts first, so that no worker ends up alone with them."""
+    if isinstance(options, ObservedSpectra):
+        return [(SURVEY, 0)]
+    if isinstance(options, BroadbandSky):
+        from jpasbatch.mocks.broadband.tables import table_count
+
+        return [(name, table) for name in options.sets for table in range(table_count(options, name))]
+    return [(TRAINING, 0), (VALIDATION, 0), *((SURVEY, tile) for tile in range(options.tiles))]
+
+
+def _input_hashes(options: TableMock) -> dict[str, str]:
+    folders = [options.filters] if not isinstance(options, BroadbandSky) and options.filters else []
+    if isinstance(options, ObservedSpectra):
+        folders.append(options.spectra)
+    hashes = {}
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise InputError(
+                f"[mock]: no such folder: {folder}; download the public data and name its folder"
+            )
+        hashes.update(
+            {
+                f"{folder.name}/{path.name}": sha256_file(path)
+                for path in sorted(folder.iterdir())
+                if path.is_file()
+            }
+        )
+    return hashes
+
+
+def write_mock_table(
+    options: TableMock, survey_name: str, part: str, index: int, folder: str
+) -> dict[str, Any]:
+    """Make one table and write it whole: aside, fsynced, renamed.
+
+    Returns
+    -------
+    dict
+        ``part``, ``rows`` and ``path``.
+    """
+    from jpasbatch.storage.tables.tables import write_published
+
+    survey = load_survey(survey_name)
+    rows = cast(dict[str, np.ndarray], _make_rows(options, survey, part, index))
+    target = Path(folder) / part
+    target.mkdir(parents=True, exist_ok=True)
+    origin = "observed spectra" if isinstance(options, ObservedSpectra) else f"mock, {options.kind}"
+    path = write_published(target, f"{part}_{index:04d}", rows, survey, origin)
+    return {"part": part, "rows": len(rows["ra"]), "path": str(path)}
+
+
+def _make_rows(options: TableMock, survey: Survey, part: str, index: int) -> Mapping[str, Any]:
+    from jpasbatch.mocks.broadband.tables import make_table
+    from jpasbatch.mocks.sky import mock_sample, mock_tile, observed_spectra_table
+
+    if isinstance(options, BroadbandSky):
+        return make_table(options, survey, part, index)
+    if isinstance(options, ObservedSpectra):
+        return observed_spectra_table(options, survey)
+    if part == SURVEY:
+        return mock_tile(options, survey, index)
+    return mock_sample(options, survey, part)

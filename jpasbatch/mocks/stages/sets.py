@@ -1,0 +1,223 @@
+"""Stage ``mock``, kind "templates": sets of mock objects as HATS catalogues, partition by partition.
+
+The template pack is read once, by one task; workers then share what it made. A partition is one task: it makes
+the rows of its pixel, writes them aside and commits. Each set has a fingerprint of its own, so that asking for
+another set makes no other again. Nothing is visible before a set is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.mocks.places import footprint_of, partition_order, places_in, sets_of
+from jpasbatch.mocks.realism.tally import RealismTally
+from jpasbatch.mocks.set_table import NOISELESS_SETS, set_schema, to_arrow
+from jpasbatch.mocks.stages.materials import (
+    common_options,
+    gather_once,
+    hash_pack,
+    load_library,
+    make_library_once,
+    open_workshop,
+)
+from jpasbatch.mocks.stages.realism import write_realism_report
+from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.mocks.template_sky import make_rows
+from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
+from jpasbatch.storage.catalogue.partitions import write_partition
+from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
+from jpasbatch.storage.stores.files import write_atomically
+from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+
+MOCK_FOLDER = "mock"
+CATALOGUE_SETS = ("survey", "field", "test")
+"""Which set is the job's catalogue, unless the job says so: the first of these that is made."""
+
+CODE = ("mocks", "photometry", "storage")
+
+
+@dataclass(frozen=True)
+class SetMaking:
+    """What a worker needs to make a partition of a set: options, names and paths, never arrays.
+
+    Attributes
+    ----------
+    options : TemplateSky
+    survey : str
+        Name or path of the survey.
+    set_name : str
+    folder : str
+        Of this set's run.
+    collection : str
+        Where the set is published; files are staged in it.
+    ingredients : str
+        File of what the template pack gave.
+    library : tuple of str
+        Files of the library of spectra; empty when each object has its own.
+    identity : str
+        Fingerprint of this set's run.
+    """
+
+    options: TemplateSky
+    survey: str
+    set_name: str
+    folder: str
+    collection: str
+    ingredients: str
+    library: tuple[str, ...]
+    identity: str
+
+
+def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> dict[str, Any]:
+    """Make the sets that the job asks for, publish each, write the realism report, and return the record.
+
+    Raises
+    ------
+    InputError
+        When the pack lacks what a class needs or is damaged, or no set is asked for.
+    """
+    sets = sets_of(options)
+    if not sets:
+        raise InputError(
+            "[mock] asks for no set: give numbers in [mock.samples], [mock.field] or [mock.survey]"
+        )
+    pack = hash_pack(Path(options.templates))
+    identity = fingerprint(
+        options=asdict(options), pack=pack, survey=repr(workspace.survey), code=_code("stages.realism")
+    )
+    unchanged = workspace.unchanged("mock", identity)
+    if unchanged and all(_is_whole(workspace, made) for made in unchanged["sets"].values()):
+        return unchanged
+    with stopwatch() as elapsed:
+        ingredients, given = gather_once(workspace, options, pack, executor)
+        library = (
+            make_library_once(workspace, options, ingredients, executor) if options.survey.library else ()
+        )
+        common = fingerprint(pack=pack, survey=repr(workspace.survey), code=_code())
+        made = {}
+        for name in sets:
+            making = _plan_set(workspace, options, name, (ingredients, library, common))
+            made[name] = _make_set(workspace, making, executor)
+        report = write_realism_report(workspace, options, ingredients, made, executor)
+    content = {
+        "kind": options.kind,
+        "sets": made,
+        "rows": {name: part["rows"] for name, part in made.items()},
+        "catalogue": next((name for name in CATALOGUE_SETS if name in made), next(iter(made))),
+        "parents": given["parents"],
+        "lacking": given["lacking"],
+        "realism": report,
+    }
+    return workspace.finish("mock", identity, elapsed[0], content)
+
+
+def _code(*more: str) -> str:
+    return code_fingerprint(*CODE, *more)
+
+
+def _is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
+    try:
+        catalogue = open_catalogue(workspace.folder / made["path"])
+    except InputError:
+        return False
+    current = catalogue.name == made["catalogue"]
+    return current and all(catalogue.partition_path(*pixel).is_file() for pixel in catalogue.pixels)
+
+
+def _own(options: TemplateSky, name: str) -> dict[str, Any]:
+    """Return the options on which one set and its files depend beside the common ones."""
+    own = {"partition_rows": options.partition_rows}
+    if name in ("field", "survey"):
+        return own | asdict(getattr(options, name))
+    samples = asdict(options.samples)
+    return own | {key: samples[key] for key in (name, "magnitudes", "incomplete_share", "incomplete_bands")}
+
+
+def _plan_set(
+    workspace: Workspace, options: TemplateSky, name: str, made: tuple[Path, tuple[str, ...], str]
+) -> SetMaking:
+    ingredients, library, common = made
+    identity = fingerprint(common=common, options=common_options(options), set=name, own=_own(options, name))
+    return SetMaking(
+        options=options,
+        survey=workspace.job.survey,
+        set_name=name,
+        folder=str(workspace.run_folder("mock", identity)),
+        collection=str(workspace.folder / MOCK_FOLDER / name),
+        ingredients=str(ingredients),
+        library=library if name == "survey" else (),
+        identity=identity,
+    )
+
+
+def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> dict[str, Any]:
+    """Make the partitions of a set that are not yet made, publish it, and say what it is."""
+    order = partition_order(making.options, making.set_name)
+    footprint = footprint_of(making.options, making.set_name)
+    pixels = footprint.pixels(order).tolist()
+    ledger = Ledger(Path(making.folder) / "ledger")
+    done = whole_commits(ledger, workspace.folder)
+    tasks = [
+        Task(name, (making, order, pixel)) for pixel in pixels if (name := f"{order}_{pixel}") not in done
+    ]
+    _, troubles = map_tasks(f"mock: {making.set_name}", make_partition, tasks, executor)
+    require_all(troubles, f"partitions of the set {making.set_name}")
+    records = [ledger.read(f"{order}_{pixel}") for pixel in pixels]
+    published = publish_primary(
+        Path(making.collection),
+        making.set_name,
+        [record for record in records if record is not None],
+        set_schema(load_survey(making.survey), making.set_name in NOISELESS_SETS),
+        {"fingerprint": making.identity, "set": making.set_name, "job": workspace.job.name},
+        PrimaryOptions(map_order=max(order, 8)),
+    )
+    catalogue: Catalogue = open_catalogue(published)
+    return {
+        "path": f"{MOCK_FOLDER}/{making.set_name}",
+        "catalogue": catalogue.name,
+        "folder": str(Path(making.folder).relative_to(workspace.folder)),
+        "rows": catalogue.rows,
+        "partitions": len(catalogue.pixels),
+        "recomputed": len(tasks),
+        "area_deg2": footprint.area_deg2,
+    }
+
+
+def make_partition(making: SetMaking, order: int, pixel: int) -> dict[str, Any]:
+    """Make the rows of a set in one pixel, write them and their tally aside, and commit.
+
+    Returns
+    -------
+    dict
+        ``rows``.
+    """
+    workshop = open_workshop(making.options, making.survey, making.ingredients)
+    library = load_library(making.library) if making.library else None
+    survey: Survey = workshop.survey
+    rows = make_rows(
+        workshop, making.set_name, places_in(making.options, making.set_name, order, pixel), library
+    )
+    name, collection = f"{order}_{pixel}", Path(making.collection)
+    folder, output = Path(making.folder), collection.parent.parent
+    table = to_arrow(rows, survey, making.set_name in NOISELESS_SETS)
+    staged = write_partition(table, collection / STAGING / folder.name, name)
+    tally = folder / "tally" / f"{name}.json"
+    tally.parent.mkdir(parents=True, exist_ok=True)
+    counted = RealismTally.create(len(survey.bands)).add(rows)
+    write_atomically(tally, json.dumps(counted.to_dict()).encode())
+    commit = staged.record((order, pixel), collection, making.identity)
+    commit["files"] = hash_files(output, [tally, *([staged.path] if staged.path else [])])
+    if not Ledger(folder / "ledger").commit(name, commit) and staged.path is not None:
+        # the same task ran twice and the other copy was first: its file is the one that counts
+        staged.path.unlink(missing_ok=True)
+    return {"rows": table.num_rows}

@@ -1,0 +1,46 @@
+"""The frame that all pages share: how a template becomes one self-contained HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.pages.style import class_label
+
+
+def render_page(template: str, filters: Mapping[str, Callable[..., str]], **content: Any) -> str:
+    """Return a page as HTML.
+
+    Parameters
+    ----------
+    template : str
+        Path below the package, such as ``products/report.html.j2``.
+    filters : mapping
+        What the template calls besides ``count`` and ``label``.
+    **content
+        What it shows; its ``style`` is that of the report, so that all pages look alike.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"count": count_text, "label": class_label, **filters}
+    page = environment.from_string(_file(template)).render(style=Markup(style_sheet()), **content)
+    return page + "\n"
+
+
+def _file(name: str) -> str:
+    return (resources.files("jpasbatch") / name).read_text(encoding="utf-8")
+
+
+def style_sheet() -> str:
+    """Return the style sheet that all pages share."""
+    return _file("pages/style.css")
+
+
+def count_text(value: float, digits: int = 0) -> str:
+    """Return a number with thousands separators, or a dash for NaN."""
+    return "–" if value is None or np.isnan(value) else f"{value:,.{digits}f}"

@@ -1,0 +1,1 @@
+"""Target lists, and the files that spectrographs take."""

@@ -1,0 +1,158 @@
+"""The form of a WEAVE target catalogue: header cards and columns, built in or from a template of one's own.
+
+Column order and header cards must equal those of the survey's template. The built-in one holds the 69
+columns that all surveys share (``weave_columns.toml``); the template of a survey, which may add columns of
+its own, is read from the FITS file that its members are given.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from jpasbatch.errors import InputError
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+NUMBERS = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+REQUIRED = ("TARGSRVY", "TARGCAT", "TARGID", "TARGPRIO", "TARGUSE", "GAIA_RA", "GAIA_DEC")
+COLUMN_CARDS = (
+    ("TFORM", "format"),
+    ("TDISP", "display"),
+    ("TUNIT", "unit"),
+    ("TNULL", "null"),
+    ("TLMIN", "minimum"),
+    ("TLMAX", "maximum"),
+    ("TUCD", "ucd"),
+    ("TPROP", "property"),
+)
+
+
+@dataclass(frozen=True)
+class TemplateColumn:
+    """One column: its name, FITS type, null value and limits."""
+
+    name: str
+    format: str
+    null: int | None
+    minimum: float | None
+    maximum: float | None
+
+    @property
+    def dtype(self) -> str:
+        """The numpy type of a value: big-endian, ``S30`` for ``30A``."""
+        match = re.fullmatch(r"(\d*)([A-Z])", self.format.strip())
+        repeat, kind = (match[1] or "1", match[2]) if match else ("", "")
+        if kind == "A" and int(repeat) > 0:
+            return f"S{repeat}"
+        if kind in NUMBERS and repeat == "1":
+            return NUMBERS[kind]
+        raise InputError(
+            f"template column {self.name} has TFORM {self.format!r}: "
+            "only strings and single numbers are supported"
+        )
+
+    @property
+    def null_value(self) -> Any:
+        """What stands for no value: an empty string, NaN, or TNULL (0 where a column has none)."""
+        kind = np.dtype(self.dtype).kind
+        if kind == "S":
+            return b""
+        return np.nan if kind == "f" else (self.null or 0)
+
+
+@dataclass(frozen=True)
+class WeaveTemplate:
+    """Headers and columns of a target catalogue; the headers lack values that a catalogue fills in."""
+
+    primary: Header
+    table: Header
+    columns: tuple[TemplateColumn, ...]
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        missing = [name for name in REQUIRED if name not in names]
+        if missing:
+            raise InputError(f"the WEAVE template lacks the columns {', '.join(missing)}")
+        if len(set(names)) != len(names):
+            raise InputError("the WEAVE template names a column twice")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The packed, big-endian numpy type of a row."""
+        return np.dtype([(column.name, column.dtype) for column in self.columns])
+
+
+def builtin_template() -> WeaveTemplate:
+    """Return the built-in template: DATAMVER 8.00, the 69 common columns."""
+    from astropy.io.fits import Header
+
+    text = (resources.files("jpasbatch.products.targets") / "weave_columns.toml").read_text(encoding="utf-8")
+    content = tomllib.loads(text)
+    primary = Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])
+    for card in content["primary"]:
+        primary[card] = content["datamver"] if card == "DATAMVER" else ""
+    table = Header([("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 0), ("NAXIS2", 0)])
+    for card, value in (("PCOUNT", 0), ("GCOUNT", 1), ("TFIELDS", len(content["columns"]))):
+        table[card] = value
+    for number, column in enumerate(content["columns"], start=1):
+        table[f"TTYPE{number}"] = column["name"]
+        for card, key in COLUMN_CARDS:
+            if key in column:
+                table[f"{card}{number}"] = column[key]
+    table["EXTNAME"] = ""
+    columns = _columns(table)
+    template = WeaveTemplate(primary, table, columns)
+    table["NAXIS1"] = template.dtype.itemsize
+    return template
+
+
+def read_template(file: BinaryIO) -> WeaveTemplate:
+    """Read a survey's template: a FITS file whose first extension is the table (with or without rows).
+
+    Raises
+    ------
+    InputError
+        When the file is no FITS file, its first extension is no binary table, or a column has a type that
+        target catalogues do not use.
+    """
+    from astropy.io import fits
+
+    try:
+        with fits.open(file, memmap=False, lazy_load_hdus=False) as opened:
+            units: list[Any] = list(opened)
+            if len(units) < 2 or units[1].header.get("XTENSION", "").strip() != "BINTABLE":
+                raise InputError("the WEAVE template has no binary table as its first extension")
+            primary, table = units[0].header.copy(), units[1].header.copy()
+    except OSError as error:
+        raise InputError(f"the WEAVE template is not a FITS file: {error}") from error
+    if table.get("PCOUNT", 0):
+        raise InputError("the WEAVE template has columns of variable length: they are not supported")
+    for card in [name for name in table if re.match(r"(TSCAL|TZERO|TDIM)\d", name)]:
+        raise InputError(
+            f"the WEAVE template has the card {card}: scaled and array columns are not supported"
+        )
+    template = WeaveTemplate(primary, table, _columns(table))
+    if template.dtype.itemsize != table.get("NAXIS1"):
+        raise InputError(f"the WEAVE template has rows of {table['NAXIS1']} bytes, its columns say otherwise")
+    return template
+
+
+def _columns(header: Header) -> tuple[TemplateColumn, ...]:
+    table: dict[str, Any] = dict(header.items())  # plain values instead of astropy's union of types
+    return tuple(
+        TemplateColumn(
+            name=str(table[f"TTYPE{number}"]).strip(),
+            format=str(table[f"TFORM{number}"]),
+            null=table.get(f"TNULL{number}"),
+            minimum=table.get(f"TLMIN{number}"),
+            maximum=table.get(f"TLMAX{number}"),
+        )
+        for number in range(1, table["TFIELDS"] + 1)
+    )

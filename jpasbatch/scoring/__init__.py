@@ -1,0 +1,1 @@
+"""How good classifiers are: numbers, tables, figures and pages."""

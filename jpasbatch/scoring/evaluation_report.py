@@ -1,0 +1,112 @@
+"""The page that says how good a committee is on labelled samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpasbatch.pages.page import render_page
+from jpasbatch.pages.style import bin_label, class_colours, to_svg
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.products import quality_plots
+from jpasbatch.products.examples import Example
+from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
+from jpasbatch.scoring import evaluation_figures
+from jpasbatch.scoring.evaluation_tables import score_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def render_evaluation(
+    content: Mapping[str, Mapping[str, Any]],
+    examples: Mapping[str, tuple[Example, ...]],
+    facts: Mapping[str, Any],
+    survey: Survey,
+) -> str:
+    """Return the page as HTML; the same content gives the same text.
+
+    Parameters
+    ----------
+    content : mapping
+        By sample: ``classes``, ``rows``, ``rejected``, ``groups``, ``reliability`` and ``by_signal``.
+    examples : mapping
+        By sample: objects of the commonest confusions.
+    facts : mapping
+        ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``.
+    survey : Survey
+    """
+    from markupsafe import Markup
+
+    figures = {
+        name: Markup(to_svg(figure, name, text))
+        for sample, part in content.items()
+        for name, figure, text in _figures(sample, part, examples[sample], survey)
+    }
+    classes = tuple(next(iter(content.values()))["classes"])
+    return render_page(
+        "scoring/evaluation_report.html.j2",
+        {"score": lambda pair: score_text(*pair)},
+        facts=facts,
+        content=content,
+        figures=figures,
+        classes=classes,
+        swatches=class_colours(classes),
+    )
+
+
+def _figures(
+    sample: str, part: Mapping[str, Any], examples: tuple[Example, ...], survey: Survey
+) -> Iterator[tuple[str, Figure, str]]:
+    classes, bins, band = tuple(part["classes"]), survey.magnitude_bins, survey.reference_band
+    titles = tuple(bin_label(band, limits) for limits in bins)
+    confusion = np.array([np.transpose(group["confusion"]) for group in part["groups"][:-1]])
+    yield (
+        f"{sample}-confusion",
+        quality_plots.confusion_matrices(confusion, classes, titles),
+        f"Confusion matrices of {sample}, one for each magnitude bin",
+    )
+    yield (
+        f"{sample}-scores",
+        quality_plots.score_bars(Scores.of(confusion), classes, bins, band),
+        f"Purity, completeness and f1 score of {sample} by class and magnitude bin",
+    )
+    yield (
+        f"{sample}-reliability",
+        quality_plots.reliability(reliability_curves(part), classes),
+        f"True fraction of {sample} against mean predicted probability for each class",
+    )
+    if len(part["by_signal"]["signal"]) > 1:
+        yield (
+            f"{sample}-signal",
+            evaluation_figures.signal_curves({sample: part["by_signal"]}),
+            f"Weighted f1 and entropy of {sample} against the median signal-to-noise ratio",
+        )
+    if examples:
+        bands = survey.wavelengths, np.array([one.width for one in survey.bands])
+        yield (
+            f"{sample}-examples",
+            quality_plots.example_spectra(examples, classes, *bands, titles),
+            f"J-spectra of {sample} that are taken for another class",
+        )
+
+
+def reliability_curves(part: Mapping[str, Any]) -> tuple[ReliabilityCurve, ...]:
+    """Return the curves of a sample, which were stored as lists."""
+    stored = part["reliability"]
+
+    def row(key: str, k: int) -> np.ndarray:
+        return np.array(stored[key][k], dtype=np.float64)  # None, as JSON has it, becomes NaN
+
+    return tuple(
+        ReliabilityCurve(
+            name,
+            row("confidence", k),
+            row("accuracy", k),
+            np.array(stored["count"][k]),
+            stored["ece_by_class"][k],
+        )
+        for k, name in enumerate(part["classes"])
+    )

@@ -1,0 +1,1 @@
+"""Stages ``evaluate`` and ``compare``."""

@@ -1,0 +1,152 @@
+"""How far several committees agree on objects without labels: counts of who calls what the class that is sought."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.job.comparison import Comparison
+from jpasbatch.job.job import Job
+from jpasbatch.learning.committee import Committee, check_manifest
+from jpasbatch.learning.decision import decide
+from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.photometry.normalisation import normalise
+from jpasbatch.photometry.photometry import ab_magnitude
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.train.stage import find_committee
+from jpasbatch.storage.stores.artefacts import load_committee
+from jpasbatch.storage.stores.files import written_aside
+from jpasbatch.storage.tables.tables import iterate_raw, list_tables
+
+CATALOGUE = "field"
+NO_FEATURES = "no features"
+
+
+def agreement(
+    comparison: Comparison, workspaces: Mapping[str, Workspace], folder: Path, executor: Executor
+) -> dict[str, Any]:
+    """Classify the field of a comparison by each of its committees, and count who agrees with whom.
+
+    The objects with all probabilities and classes are written to ``field/``, a table for each of the field's.
+
+    Returns
+    -------
+    dict
+        ``names``, ``sought``, ``objects``, ``rejected`` (rows by reason), ``patterns`` (objects by a string of 0 and
+        1, which says for each committee in order whether it finds the class) and ``fractions`` (of the objects that
+        are of the class, by name); empty without a field.
+
+    Raises
+    ------
+    InputError
+        When nothing is sought, or a table cannot be used.
+    """
+    field = comparison.field
+    if field is None:
+        return {}
+    if comparison.detection is None:
+        raise InputError(
+            f"comparison {comparison.name!r}: [field] needs [detection], which says what is sought"
+        )
+    chosen = {title: workspaces[title] for title in field.of}
+    committees = [(one.job, str(find_committee(one)[2])) for one in chosen.values()]
+    target = folder / CATALOGUE
+    target.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        Task(
+            path.name, (str(path), committees, comparison.detection.of, str(target / f"{path.stem}.parquet"))
+        )
+        for path in list_tables(Path(field.table))
+    ]
+    results, troubles = map_tasks("compare: field", classify_field, tasks, executor)
+    require_all(troubles, "tables of the field")
+    patterns: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    for result in results.values():
+        patterns.update(result["patterns"])
+        rejected.update(result["rejected"])
+    objects = sum(patterns.values())
+    found = {
+        title: sum(count for pattern, count in patterns.items() if pattern[number] == "1")
+        for number, title in enumerate(chosen)
+    }
+    return {
+        "names": list(chosen),
+        "sought": comparison.detection.of,
+        "objects": objects,
+        "rejected": dict(sorted(rejected.items())),
+        "patterns": dict(sorted(patterns.items())),
+        "found": found,
+        "fractions": {title: count / objects if objects else None for title, count in found.items()},
+    }
+
+
+def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, target: str) -> dict[str, Any]:
+    """Classify one table by several committees, chunk by chunk, and write what they say.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``patterns`` and ``rejected``.
+    """
+    first = committees[0][0]
+    survey = load_survey(first.survey)
+    loaded = []
+    for job, folder in committees:
+        manifest, graph = load_committee(Path(folder))
+        check_manifest(manifest, survey, job.classes)
+        features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
+        loaded.append((job, manifest, features, Committee.load(manifest, graph, job.inference)))
+    patterns: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    writer = None
+    with written_aside(Path(target)) as aside:
+        for raw in iterate_raw(Path(table), survey):
+            result = normalise(raw, survey, first.catalogue.cuts)
+            rejected.update(result.reasons())
+            said, unusable = _say(result.accepted, loaded, survey.reference_index, sought)
+            rejected[NO_FEATURES] += unusable
+            patterns.update(said.column("pattern").to_pylist())
+            writer = writer or pq.ParquetWriter(aside, said.schema)
+            writer.write_table(said)
+        if writer is not None:
+            writer.close()
+    rejected = Counter({reason: count for reason, count in rejected.items() if count})
+    return {"rows": sum(patterns.values()), "patterns": dict(patterns), "rejected": dict(rejected)}
+
+
+def _say(
+    accepted: pa.Table, loaded: list[tuple[Any, ...]], reference: int, sought: str
+) -> tuple[pa.Table, int]:
+    """Return the objects with what each committee says, and how many had no features."""
+    photometry = photometry_from_table(accepted, load_survey(loaded[0][0].survey))
+    inputs = [features(photometry) for _, _, features, _ in loaded]
+    usable = np.logical_and.reduce([np.isfinite(one).all(axis=1) for one in inputs])
+    magnitude = ab_magnitude(photometry.flux[usable, reference])
+    columns: dict[str, Any] = {
+        name: accepted[name].filter(pa.array(usable)) for name in ("object_id", "ra", "dec")
+    }
+    columns["magnitude"] = magnitude
+    marks = []
+    for (job, manifest, _, committee), features in zip(loaded, inputs, strict=True):
+        classes = list(job.classes)
+        probabilities = committee.predict(features[usable], magnitude)
+        decision = manifest.get("decision", {"threshold": None, "position": 0})
+        chosen = decide(probabilities, decision["threshold"], decision["position"])
+        columns |= {f"probability_{name}:{job.name}": probabilities[:, k] for k, name in enumerate(classes)}
+        columns[f"class:{job.name}"] = np.array(classes, dtype=np.str_)[chosen]
+        marks.append(np.where(chosen == classes.index(sought), "1", "0"))
+    columns["pattern"] = ["".join(one) for one in zip(*marks, strict=True)]
+    return pa.table(columns), int((~usable).sum())

@@ -1,0 +1,294 @@
+"""Stage ``compare``: the evaluations of several jobs side by side, as one table and one page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import jpasbatch
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.errors import InputError
+from jpasbatch.job.comparison import Comparison, PublishedSection
+from jpasbatch.job.job import Job
+from jpasbatch.learning.calibration import make_calibration
+from jpasbatch.learning.classifiers.registry import CLASSIFIERS
+from jpasbatch.pages.style import bin_label
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.scoring.combination import combine
+from jpasbatch.scoring.comparison_report import render_comparison
+from jpasbatch.scoring.comparison_tables import comparison_markdown
+from jpasbatch.scoring.evaluation import Predictions, compare, evaluate, score_confusion
+from jpasbatch.scoring.evaluation_tables import score_rows, to_table
+from jpasbatch.stages.evaluate.agreement import agreement
+from jpasbatch.stages.evaluate.detection import compare_detection
+from jpasbatch.stages.evaluate.findings import check_findings
+from jpasbatch.stages.evaluate.predictions import by_fold, decided, in_order, read_predictions
+from jpasbatch.stages.evaluate.stage import (
+    EVALUATION,
+    FOLDER,
+    VALIDATION,
+    evaluated_samples,
+    evaluation_content,
+    run_evaluate,
+)
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.train.stage import find_committee, run_train
+from jpasbatch.storage.stores.files import write_atomically, written_aside
+from jpasbatch.storage.stores.ledger import without_undefined
+
+log = logging.getLogger(__name__)
+
+PAGE = "comparison.html"
+
+
+def run_compare(
+    comparison: Comparison, workspaces: Mapping[str, Workspace], folder: Path, executor: Executor, train: bool
+) -> dict[str, Any]:
+    """Evaluate what is not evaluated yet, and write the comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    workspaces : mapping of str to Workspace
+        By title of the classifier.
+    folder : Path
+        Where tables and page go.
+    executor : Executor
+    train : bool
+        Whether to train committees that are missing or no longer what their job says.
+
+    Returns
+    -------
+    dict
+        ``scores`` (weighted f1 of each classifier on the sample), ``page``.
+
+    Raises
+    ------
+    InputError
+        When the jobs do not fit together, or a committee or sample is missing.
+    """
+    _check(comparison, workspaces)
+    records = {}
+    for title, workspace in workspaces.items():
+        with workspace.prepare():
+            if train:
+                run_train(workspace, executor)
+            records[title] = run_evaluate(workspace, executor)
+    survey = next(iter(workspaces.values())).survey
+    samples = (comparison.sample, *comparison.further)
+    predictions = {name: _predictions(name, workspaces, records) for name in (*samples, VALIDATION)}
+    decision = next(iter(workspaces.values())).job
+    for name in samples:
+        predictions[name] |= _derived(comparison, predictions[VALIDATION], predictions[name], decision)
+    content = {
+        name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
+        for name in samples
+    }
+    result = {
+        "comparison": comparison.model_dump(mode="json"),
+        "classes": list(next(iter(workspaces.values())).job.classes),
+        "samples": content,
+        "published": [_published(one, survey) for one in comparison.published],
+        "costs": {title: _cost(workspace) for title, workspace in workspaces.items()},
+        "training": {title: _training(workspace) for title, workspace in workspaces.items()},
+        "differences": _differences(comparison, predictions[comparison.sample], survey),
+        "detection": compare_detection(
+            comparison, predictions[comparison.sample], tuple(next(iter(workspaces.values())).job.classes)
+        ),
+        "field": agreement(comparison, workspaces, folder, executor),
+        "findings": check_findings(comparison, content[comparison.sample], predictions[comparison.sample]),
+        "made": {"version": jpasbatch.__version__, "date": datetime.now(UTC).date().isoformat()},
+    }
+    _write(result, survey, folder)
+    scores = {
+        title: part["groups"][-1]["weighted_f1"][0] for title, part in content[comparison.sample].items()
+    }
+    return {"scores": scores, "page": str(folder / PAGE)}
+
+
+def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
+    """Refuse jobs that cannot stand in one table."""
+    made = {one.name for one in (*comparison.combined, *comparison.calibrated)}
+    named = [] if comparison.reference in made else [comparison.reference]
+    named += [title for one in comparison.combined for title in one.of]
+    named += [one.of for one in comparison.calibrated]
+    named += [] if comparison.field is None else comparison.field.of
+    if comparison.findings is not None:
+        found = comparison.findings
+        named += [found.network, found.network_hybrid, found.forest, *found.reduced_hybrid]
+        named += [found.reduced] if found.reduced else []
+    unknown = [title for title in named if title not in workspaces]
+    if unknown:
+        raise InputError(
+            f"comparison {comparison.name!r}: no job has the title {unknown[0]!r}; found {', '.join(workspaces)}"
+        )
+    first, *others = workspaces.values()
+    for other in others:
+        if other.job.classes != first.job.classes or other.survey != first.survey:
+            raise InputError(
+                f"jobs {first.job.name!r} and {other.job.name!r} have different classes or surveys; compare jobs of "
+                "one survey and the same classes"
+            )
+    for sample in (comparison.sample, *comparison.further):
+        lacking = [one.job.name for one in workspaces.values() if sample not in evaluated_samples(one)]
+        if lacking:
+            raise InputError(
+                f"job {lacking[0]!r} has no test sample {sample!r}; add it to its [samples.tests]"
+            )
+
+
+def _predictions(
+    name: str, workspaces: Mapping[str, Workspace], records: Mapping[str, dict[str, Any]]
+) -> dict[str, Predictions]:
+    """Return the predictions of all classifiers on one sample, which must be the same for all."""
+    identities = {title: record["samples"].get(name) for title, record in records.items()}
+    (first, identity), *others = identities.items()
+    for title, other in others:
+        if other != identity:
+            raise InputError(
+                f"{first!r} and {title!r} were evaluated on different samples {name!r}; name the same one in both jobs"
+            )
+    found = {}
+    for title, workspace in workspaces.items():
+        path = workspace.folder / FOLDER / f"predictions-{name}.parquet"
+        found[title] = read_predictions(path, tuple(workspace.job.classes))
+    return found
+
+
+def _derived(
+    comparison: Comparison,
+    validation: Mapping[str, Predictions],
+    found: Mapping[str, Predictions],
+    job: Job,
+) -> dict[str, Predictions]:
+    """Return what calibrations and combinations, fitted to the validation sample, make of the predictions.
+
+    With folds each is fitted anew in every fold, to what validated its members; so is the threshold.
+    """
+    derived = {}
+    for one in comparison.calibrated:
+        parts = by_fold([validation[one.of]], [found[one.of]])
+        derived[one.name] = Predictions.joined(
+            [_calibrated(one.kind, known[0], given[0], job) for known, given in parts]
+        )
+    for both in comparison.combined:
+        parts = by_fold([validation[title] for title in both.of], [found[title] for title in both.of])
+        derived[both.name] = Predictions.joined([_combined(known, given, job) for known, given in parts])
+    return {title: in_order(one, next(iter(found.values()))) for title, one in derived.items()}
+
+
+def _calibrated(kind: str, known: Predictions, given: Predictions, job: Job) -> Predictions:
+    fitted = make_calibration(kind).fit(known.probabilities, known.magnitude, known.labels)
+    return decided(
+        fitted(known.probabilities, known.magnitude),
+        known,
+        fitted(given.probabilities, given.magnitude),
+        given,
+        job,
+    )
+
+
+def _combined(known: list[Predictions], given: list[Predictions], job: Job) -> Predictions:
+    combination = combine([one.probabilities for one in known], known[0].magnitude, known[0].labels)
+    on_known = combination([one.probabilities for one in known], known[0].magnitude)
+    on_given = combination([one.probabilities for one in given], given[0].magnitude)
+    return decided(on_known, known[0], on_given, given[0], job)
+
+
+def _content(
+    title: str, name: str, predictions: Predictions, workspaces: Mapping[str, Workspace]
+) -> dict[str, Any]:
+    """Return a classifier's scores on a sample: those that its job stored, or those of what was derived here."""
+    if title in workspaces:
+        stored = json.loads((workspaces[title].folder / FOLDER / EVALUATION).read_bytes())
+        return {**stored[name], "name": title}
+    workspace = next(iter(workspaces.values()))
+    job, survey = workspace.job, workspace.survey
+    found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)
+    return {"name": title, "rows": len(predictions), **evaluation_content(found, survey, tuple(job.classes))}
+
+
+def _published(section: PublishedSection, survey: Survey) -> dict[str, Any]:
+    """Return published scores, a group for each bin and one for all objects, without errors."""
+    rates = {key: getattr(section, key) for key in ("name", "source", "completeness", "accuracy", "roc_auc")}
+    if not section.confusion:
+        return {**rates, "groups": {}}
+    matrices = [np.array(one, dtype=np.int64).T for one in section.confusion]
+    groups = [bin_label(survey.reference_band, limits) for limits in survey.magnitude_bins]
+    if len(matrices) != len(groups):
+        raise InputError(
+            f"published {section.name!r}: {len(matrices)} confusion matrices for {len(groups)} bins of magnitude"
+        )
+    return {
+        **rates,
+        "groups": {
+            name: score_confusion(matrix)
+            for name, matrix in zip([*groups, "all"], [*matrices, np.sum(matrices, axis=0)], strict=True)
+        },
+    }
+
+
+def _cost(workspace: Workspace) -> int | None:
+    """Return the multiplications that an object costs, or None for trees, which make none."""
+    manifest, _, _ = find_committee(workspace)
+    options = dict(manifest["options"]["model"])
+    kind = CLASSIFIERS[options["kind"]]
+    if not hasattr(kind, "multiplications"):
+        return None
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    one = kind(**options).multiplications(manifest["features"]["n_inputs"], len(manifest["classes"]))
+    return one * len(manifest["members"])
+
+
+def _training(workspace: Workspace) -> dict[str, Any]:
+    record = workspace.require("train")
+    keys = ("members", "rows", "epochs", "seconds", "seconds_per_member", "fingerprint", "finished")
+    return {key: record[key] for key in keys} | {"seed": workspace.job.seed, "job": workspace.job.name}
+
+
+def _differences(
+    comparison: Comparison, predictions: Mapping[str, Predictions], survey: Survey
+) -> dict[str, Any]:
+    """Return how much better each classifier is than the reference, in each bin and in all."""
+    base = predictions[comparison.reference]
+    groups = [
+        np.flatnonzero((base.magnitude > low) & (base.magnitude <= high))
+        for low, high in survey.magnitude_bins
+    ]
+    groups.append(np.arange(len(base)))
+    names = [*(bin_label(survey.reference_band, limits) for limits in survey.magnitude_bins), "all"]
+    return {
+        title: {
+            name: {
+                key: value.tolist()
+                for key, value in asdict(compare(found.take(rows), base.take(rows))).items()
+            }
+            for name, rows in zip(names, groups, strict=True)
+        }
+        for title, found in predictions.items()
+        if title != comparison.reference
+    }
+
+
+def _write(result: dict[str, Any], survey: Survey, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = without_undefined(result)
+    rows = [
+        {"classifier": title, **row}
+        for name, parts in result["samples"].items()
+        for title, part in parts.items()
+        for row in score_rows({**part, "name": name})
+    ]
+    with written_aside(folder / "comparison.parquet") as aside:
+        pq.write_table(to_table(rows), aside)
+    write_atomically(folder / "comparison.json", json.dumps(stored, sort_keys=True).encode())
+    write_atomically(folder / "comparison.md", comparison_markdown(stored).encode())
+    write_atomically(folder / PAGE, render_comparison(stored, survey).encode())

@@ -1,0 +1,141 @@
+"""What the members of each fold say of the objects that they never saw: the test of a committee of folds.
+
+Everything that a fold decides with (calibration, threshold) is fitted to the objects that validated its own members,
+so that no object that is tested has a say. Without nesting those are the tested objects themselves, as in Chen et al.
+2021.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.learning.calibration import make_calibration
+from jpasbatch.learning.committee import vote
+from jpasbatch.learning.decision import Decision, decide
+from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.samples import UNLABELLED
+from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.scoring.evaluation import Predictions
+from jpasbatch.scoring.folds import member_folds, stratified_folds
+from jpasbatch.stages.evaluate.predictions import signal_to_noise
+from jpasbatch.stages.run.samples import identify_sample, read_sample
+from jpasbatch.stages.train.prepared import labels_of
+from jpasbatch.stages.train.validation import validation_votes
+from jpasbatch.storage.stores.artefacts import load_committee
+
+FOLDS = "folds"
+"""Name of the sample of objects that were tested in the fold that they are in."""
+
+TESTED, VALIDATED = "tested", "validated"
+
+
+def check_folds(manifest: dict[str, Any], job: Job, files: list[Path]) -> None:
+    """Refuse a committee whose members may have learnt from what they would be tested on.
+
+    Raises
+    ------
+    InputError
+        When its folds, or the sample that they were made of, are others than the job's.
+    """
+    wanted = {
+        "folds": job.samples.folds,
+        "seed": job.samples.fold_seed,
+        "nested": job.samples.nested,
+        "members": job.committee.members,
+        "sample": identify_sample(files),
+    }
+    found = manifest.get("folds")
+    if found != wanted:
+        differs = [key for key in wanted if (found or {}).get(key) != wanted[key]]
+        raise InputError(
+            f"the committee was not trained in the folds of this job ({', '.join(differs)} differ), so that its "
+            "members may have seen what they would be tested on; run `jpasbatch train` again"
+        )
+
+
+def predict_folds(
+    committee_folder: str, files: list[str], job: Job
+) -> tuple[dict[str, Predictions], Photometry, np.ndarray, Counter[str]]:
+    """Classify each object of the labelled sample by the members of its fold.
+
+    Returns
+    -------
+    dict of str to Predictions
+        "tested": each object once, with its fold. "validated": what the members of each fold said of the objects
+        that validated them; ``fold`` is then that of the members.
+    Photometry, ndarray
+        Of the tested objects, and their redshifts, float32 (n,).
+    Counter of str
+        Rows that were rejected, by reason.
+    """
+    survey = load_survey(job.survey)
+    manifest, graph = load_committee(Path(committee_folder))
+    check_folds(manifest, job, [Path(path) for path in files])
+    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
+    accepted, rejected = read_sample([Path(path) for path in files], survey, job)
+    photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
+    inputs = features(photometry)
+    usable = (labels != UNLABELLED) & np.isfinite(inputs).all(axis=1)
+    rejected["no class of the job, or no features"] = int((~usable).sum())
+    photometry, labels = photometry.select(usable), labels[usable]
+    names = accepted["object_id"].filter(pa.array(usable)).to_numpy(zero_copy_only=False)
+    assert job.samples.folds is not None
+    objects = Predictions(
+        labels,
+        np.empty((len(labels), len(job.classes))),
+        ab_magnitude(photometry.flux[:, survey.reference_index]),
+        signal_to_noise(photometry),
+        stratified_folds(names.tolist(), labels, job.samples.folds, job.samples.fold_seed),
+        object_id=names.astype(str),
+    )
+    members = InferenceEngine(graph).members(inputs[usable])
+    parts = _of_each_fold(objects, members, manifest, job)
+    redshift = accepted["true_redshift"].to_numpy()[usable]
+    return parts, photometry, redshift, rejected
+
+
+def _of_each_fold(
+    objects: Predictions, members: np.ndarray, manifest: dict[str, Any], job: Job
+) -> dict[str, Predictions]:
+    folds, per_fold = job.samples.folds, job.committee.members
+    assert folds is not None
+    assert objects.fold is not None
+    pairs = member_folds(folds, per_fold, job.samples.nested)
+    position = job.decision.position(tuple(job.classes))
+    tested = np.full(objects.probabilities.shape, np.nan)
+    decided = np.zeros(len(objects), dtype=np.int64)
+    validated = []
+    for fold in range(folds):
+        own = np.flatnonzero(pairs[:, 0] == fold)
+        rows, votes = validation_votes(members[:, own], objects.fold, pairs[own])
+        known = objects.take(rows)
+        calibration = make_calibration(manifest["calibration"]["kind"]).fit(
+            votes, known.magnitude, known.labels
+        )
+        votes = calibration(votes, known.magnitude)
+        threshold = _threshold(job.decision, votes[:, position], known.labels == position, fold)
+        validated.append(known.replaced(votes, decide(votes, threshold, position), np.full(len(rows), fold)))
+        mine = np.flatnonzero(objects.fold == fold)
+        tested[mine] = calibration(vote(members[mine][:, own]), objects.magnitude[mine])
+        decided[mine] = decide(tested[mine], threshold, position)
+    return {
+        TESTED: objects.replaced(tested, decided, objects.fold),
+        VALIDATED: Predictions.joined(validated),
+    }
+
+
+def _threshold(decision: Decision, probability: np.ndarray, belongs: np.ndarray, fold: int) -> float | None:
+    try:
+        return decision.threshold(probability, belongs)
+    except ValueError as error:
+        raise InputError(f"fold {fold}: no threshold can be chosen on what validates it: {error}") from None

@@ -1,0 +1,117 @@
+"""Classifiers beside each other as finders of one class: rates, rankings, paired differences, foreign scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from jpasbatch.errors import InputError
+from jpasbatch.job.comparison import Comparison, ExternalSection
+from jpasbatch.scoring.detection import detect, detection_difference
+from jpasbatch.scoring.evaluation import Predictions
+from jpasbatch.scoring.ranking import rank_class
+
+
+def compare_detection(
+    comparison: Comparison, predictions: Mapping[str, Predictions], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return how well each classifier finds the class that is sought, JSON-able but for NaN.
+
+    Returns
+    -------
+    dict
+        ``sought``, ``others_completeness``, ``classifiers`` (scores by title), ``differences`` (reference less each),
+        ``external`` (foreign scores beside the reference on the common objects); empty where nothing is sought.
+
+    Raises
+    ------
+    InputError
+        When the class is unknown, or a foreign table cannot be used.
+    """
+    if comparison.detection is None:
+        return {}
+    options = comparison.detection
+    if options.of not in classes:
+        raise InputError(
+            f"detection.of = {options.of!r}: is no class of the jobs; allowed: {', '.join(classes)}"
+        )
+    sought, share = classes.index(options.of), options.others_completeness
+    reference = predictions[comparison.reference]
+    return {
+        "sought": options.of,
+        "others_completeness": share,
+        "classifiers": {
+            title: _plain(asdict(detect(found, sought, share))) for title, found in predictions.items()
+        },
+        "differences": {
+            title: _plain(asdict(detection_difference(reference, found, sought, share)))
+            for title, found in predictions.items()
+            if title != comparison.reference
+        },
+        "external": [
+            external_score(one, reference, sought, comparison.reference) for one in comparison.external
+        ],
+    }
+
+
+def _plain(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in content.items()}
+
+
+def external_score(
+    section: ExternalSection, reference: Predictions, sought: int, title: str
+) -> dict[str, Any]:
+    """Return the ranking by a column of a foreign table, and by a classifier on the same objects.
+
+    Raises
+    ------
+    InputError
+        When the table lacks a column, repeats an object, or has none in common.
+    """
+    if reference.object_id is None:
+        raise InputError("foreign scores need object ids; evaluate the jobs again")
+    names, values = _read_score(section)
+    place = {name: row for row, name in enumerate(names)}
+    rows = np.array([place.get(name, -1) for name in reference.object_id.tolist()], dtype=np.int64)
+    score = np.where(rows >= 0, values[rows], np.nan)
+    common = np.isfinite(score)
+    belongs = reference.labels == sought
+    if not (common & belongs).any() or not (common & ~belongs).any():
+        raise InputError(
+            f"external {section.name!r}: of the objects of {section.table} with a number in {section.column!r} "
+            f"{int(common.sum())} were tested; objects of both kinds are needed (is {section.id!r} the object id?)"
+        )
+    curves = {}
+    for name, scores in ((section.name, score), (title, reference.probabilities[:, sought])):
+        found = rank_class(scores[common], belongs[common])
+        curves[name] = {
+            "pooled": [found.pooled.value, found.pooled.error],
+            "false_positive": found.false_positive.tolist(),
+            "true_positive": found.true_positive.tolist(),
+        }
+    return {"name": section.name, "objects": int(common.sum()), "curves": curves}
+
+
+def _read_score(section: ExternalSection) -> tuple[list[str], np.ndarray]:
+    """Return object ids, and their scores float64, NaN where there is none."""
+    try:
+        table = csv.read_csv(
+            Path(section.table),
+            convert_options=csv.ConvertOptions(
+                include_columns=[section.id, section.column],
+                column_types={section.id: pa.string(), section.column: pa.float64()},
+            ),
+        )
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise InputError(f"external {section.name!r}: {section.table} cannot be used: {error}") from None
+    names = [str(name).strip() for name in table[section.id].to_pylist()]
+    if len(set(names)) < len(names):
+        raise InputError(f"external {section.name!r}: {section.table} repeats an object in {section.id!r}")
+    score = table[section.column].to_numpy().astype(np.float64)
+    return names, -score if section.descending else score

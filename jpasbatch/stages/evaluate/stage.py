@@ -1,0 +1,363 @@
+"""Stage ``evaluate``: the committee on labelled test samples; scores as tables, and a report.
+
+A worker reads one sample and writes what the committee says of it; the scores follow from that alone. Nothing is
+chosen here: thresholds, calibration and the number of members come from the validation sample, in ``train``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import jpasbatch
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.learning.committee import Committee, check_manifest
+from jpasbatch.learning.decision import decide
+from jpasbatch.learning.runtimes import runtime_of
+from jpasbatch.learning.samples import UNLABELLED, label
+from jpasbatch.pages.style import bin_label, class_label
+from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.products.examples import Example
+from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
+from jpasbatch.scoring.evaluation_report import render_evaluation
+from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
+from jpasbatch.scoring.ranking import Ranking
+from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
+from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
+from jpasbatch.stages.infer.precision import engine_of
+from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
+from jpasbatch.stages.run.samples import identify_sample, list_sample, read_sample, sample_path
+from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.stages.train.stage import find_committee
+from jpasbatch.storage.stores.artefacts import load_committee
+from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
+from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint, without_undefined
+
+FOLDER = "evaluation"
+REPORT = f"{FOLDER}/evaluation.html"
+EVALUATION = "evaluation.json"
+VALIDATION = "validation"
+"""The sample that choices were made on: its predictions are kept for combiners, and it has no scores here."""
+
+CONFUSIONS = 4
+"""Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
+
+CODE = (
+    "photometry",
+    "learning",
+    "pages",
+    "products",
+    "scoring",
+    "storage",
+    "stages.evaluate",
+    "stages.run.samples",
+    "stages.train.validation",
+)
+
+
+def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Score the job's committee on its test samples; return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When there is no committee or no test sample, or they do not fit each other.
+    """
+    job = workspace.job
+    manifest, graph, version = find_committee(workspace)
+    check_manifest(manifest, workspace.survey, job.classes)
+    samples = {name: list_sample(path) for name, path in evaluated_samples(workspace).items()}
+    identity = fingerprint(
+        committee=version.name,
+        samples={name: identify_sample(files) for name, files in samples.items()},
+        survey=repr(workspace.survey),
+        cuts=asdict(job.catalogue.cuts),
+        seed=job.seed,
+        engine=engine_of(runtime_of(graph, job.inference), job.inference),
+        title=(job.name, job.title),
+        code=code_fingerprint(*CODE),
+    )
+    unchanged = workspace.unchanged("evaluate", identity)
+    if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
+        return unchanged
+    folder = workspace.run_folder("evaluate", identity)
+    with stopwatch() as elapsed:
+        _predict(samples, str(version), workspace, folder, executor)
+        content = {name: _score(name, workspace, folder) for name in samples if name != VALIDATION}
+        files = _write(content, samples, workspace, folder, manifest)
+    record = {
+        "committee": version.name,
+        "rows": {name: part["rows"] for name, part in content.items()},
+        "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
+        "roc_auc": {name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
+        "files": files,
+        "samples": {name: identify_sample(paths) for name, paths in samples.items()},
+    }
+    return workspace.finish("evaluate", identity, elapsed[0], record)
+
+
+def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
+    """Return the samples by name: those of the job, or the test set of its mock; and the validation sample.
+
+    With folds the labelled sample is both: tested in the fold that each object is in, and validating others.
+
+    Raises
+    ------
+    InputError
+        When there is no test sample.
+    """
+    job = workspace.job
+    found = {name: Path(path) for name, path in job.samples.tests.items()}
+    folds = job.samples.labelled
+    if not found and folds is None:
+        mock = workspace.require("mock") if job.mock is not None else {}
+        if not (makes_sets(mock) or "test" in mock.get("rows", {})):
+            raise InputError(
+                f"job '{job.name}' names no test sample; add [samples.tests] with a name and a path, or a mock that "
+                "makes a test set"
+            )
+        found["test"] = mock_part(workspace, mock, "test", "evaluate (without [samples.tests])")
+    if folds is not None:
+        found |= {FOLDS: Path(folds), VALIDATION: Path(folds)}
+    elif job.committee.artefact is None:
+        found[VALIDATION] = sample_path(workspace, VALIDATION)
+    return found
+
+
+def _predict(
+    samples: dict[str, list[Path]], committee: str, workspace: Workspace, folder: Path, executor: Executor
+) -> None:
+    done = whole_commits(Ledger(folder / "ledger"), folder)
+    tasks = [
+        Task(name, (name, [str(path) for path in files], committee, workspace.job, str(folder)))
+        for name, files in samples.items()
+        if name not in done
+    ]
+    _, troubles = map_tasks("evaluate: samples", predict_sample, tasks, executor)
+    require_all(troubles, "test samples")
+
+
+def predict_sample(
+    name: str, files: list[str], committee_folder: str, job: Job, folder: str
+) -> dict[str, Any]:
+    """Classify one labelled sample, write what came of it, and commit.
+
+    With folds, what is tested or validates in them is classified by the members that did not learn from it.
+
+    Returns
+    -------
+    dict
+        ``rows`` that have a class and features, ``rejected`` rows by reason, ``examples`` of the commonest
+        confusions and ``files``.
+    """
+    survey = load_survey(job.survey)
+    if job.samples.folds is not None and name in (FOLDS, VALIDATION):
+        parts, photometry, redshift, rejected = predict_folds(committee_folder, files, job)
+        predictions = parts[TESTED if name == FOLDS else VALIDATED]
+        examples = name == FOLDS
+    else:
+        found = _predict_all(name, files, committee_folder, job, survey)
+        predictions, photometry, redshift, rejected = found
+        examples = True
+    target = Path(folder) / f"{name}.parquet"
+    with written_aside(target) as aside:
+        pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
+    classes, bins = tuple(job.classes), survey.magnitude_bins
+    record = {
+        "rows": len(predictions),
+        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
+        "examples": _confusion_examples(predictions, photometry, redshift, classes, bins) if examples else [],
+        "files": hash_files(Path(folder), [target]),
+    }
+    Ledger(Path(folder) / "ledger").commit(name, without_undefined(record))
+    return {"rows": record["rows"]}
+
+
+def _predict_all(
+    name: str, files: list[str], committee_folder: str, job: Job, survey: Survey
+) -> tuple[Predictions, Photometry, np.ndarray, Counter[str]]:
+    """Return what the whole committee says of a sample, its photometry and redshifts, and rejected rows."""
+    manifest, graph = load_committee(Path(committee_folder))
+    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
+    accepted, rejected = read_sample([Path(path) for path in files], survey, job)
+    photometry = photometry_from_table(accepted, survey)
+    redshift = accepted["true_redshift"].to_numpy()
+    labels = label(accepted["true_class"].to_numpy(zero_copy_only=False), redshift, job.classes)
+    inputs = features(photometry)
+    usable = (labels != UNLABELLED) & np.isfinite(inputs).all(axis=1)
+    rejected["no class of the job, or no features"] = int((~usable).sum())
+    photometry, labels, redshift = photometry.select(usable), labels[usable], redshift[usable]
+    if not len(labels):
+        raise InputError(
+            f"the sample {name!r} ({', '.join(files[:3])}) holds no object of a class of the job"
+        )
+    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
+    probabilities = Committee.load(manifest, graph, job.inference).predict(inputs[usable], magnitude)
+    # committees older than thresholds have none
+    decision = manifest.get("decision", {"threshold": None, "position": 0})
+    predictions = Predictions(
+        labels,
+        probabilities,
+        magnitude,
+        signal_to_noise(photometry),
+        decided=decide(probabilities, decision["threshold"], decision["position"]),
+        object_id=accepted["object_id"].filter(pa.array(usable)).to_numpy(zero_copy_only=False).astype(str),
+    )
+    return predictions, photometry, redshift, rejected
+
+
+def _confusion_examples(
+    predictions: Predictions,
+    photometry: Photometry,
+    redshift: np.ndarray,
+    classes: tuple[str, ...],
+    bins: tuple[tuple[float, float], ...],
+) -> list[dict[str, Any]]:
+    """Return an object of each of the commonest confusions and each bin of magnitude: the typical one.
+
+    Typical is the one whose confidence in the wrong class is the median of its like.
+    """
+    cells = predictions.labels.astype(np.int64) * len(classes) + predictions.predicted
+    counts = np.bincount(cells, minlength=len(classes) ** 2).reshape((len(classes),) * 2)
+    np.fill_diagonal(counts, 0)
+    common = [
+        cell for cell in np.argsort(-counts.ravel(), kind="stable")[:CONFUSIONS] if counts.ravel()[cell]
+    ]
+    examples = []
+    for cell in common:
+        true, wrong = divmod(int(cell), len(classes))
+        for number, (low, high) in enumerate(bins):
+            magnitude = predictions.magnitude
+            rows = np.flatnonzero((cells == cell) & (magnitude > low) & (magnitude <= high))
+            if not rows.size:
+                continue
+            sure = predictions.probabilities[rows, wrong]
+            row = int(rows[np.argsort(sure, kind="stable")[rows.size // 2]])
+            examples.append(
+                {
+                    "kind": f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
+                    "magnitude_bin": number,
+                    "rank": row,
+                    "object_id": f"r = {magnitude[row]:.2f}",
+                    "ra": 0.0,
+                    "dec": 0.0,
+                    "probabilities": predictions.probabilities[row].tolist(),
+                    "flux": photometry.flux[row].tolist(),
+                    "flux_err": photometry.flux_err[row].tolist(),
+                    "true_class": classes[true],
+                    "true_redshift": float(redshift[row]),
+                }
+            )
+    return examples
+
+
+def _score(name: str, workspace: Workspace, folder: Path) -> dict[str, Any]:
+    """Return all that is said of one sample, JSON-able but for NaN."""
+    survey, classes = workspace.survey, tuple(workspace.job.classes)
+    record = Ledger(folder / "ledger").read(name)
+    if record is None:
+        raise InputError(
+            f"{folder}: the predictions of sample {name!r} are missing; run `jpasbatch evaluate` again"
+        )
+    predictions = read_predictions(folder / f"{name}.parquet", classes)
+    found = evaluate(predictions, survey.magnitude_bins, seed=workspace.job.seed)
+    return {
+        "name": name,
+        "rows": record["rows"],
+        "rejected": record["rejected"],
+        "examples": record["examples"],
+        **evaluation_content(found, survey, classes),
+    }
+
+
+def evaluation_content(found: Evaluation, survey: Survey, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return an evaluation as plain lists; its keys are those of `Evaluation`, and ``classes``."""
+    return {
+        "classes": list(classes),
+        "groups": _groups(found, survey.reference_band, survey.magnitude_bins),
+        "reliability": {key: np.asarray(value).tolist() for key, value in asdict(found.reliability).items()},
+        "by_signal": {key: value.tolist() for key, value in asdict(found.by_signal).items()},
+        "rankings": [_ranking(one) for one in found.rankings],
+        "by_fold": (
+            None
+            if found.by_fold is None
+            else {key: value.tolist() for key, value in asdict(found.by_fold).items()}
+        ),
+    }
+
+
+def _ranking(found: Ranking) -> dict[str, Any]:
+    """Return a ranking as plain lists: areas as [value, error]."""
+    areas = {name: [getattr(found, name).value, getattr(found, name).error] for name in ("pooled", "mean")}
+    curve = {name: getattr(found, name).tolist() for name in ("folds", "false_positive", "true_positive")}
+    return areas | curve
+
+
+def _groups(found: Evaluation, band: str, bins: tuple[tuple[float, float], ...]) -> list[dict[str, Any]]:
+    names = [*(bin_label(band, limits) for limits in bins), "all"]
+    return [
+        {"group": name, **{key: value.tolist() for key, value in asdict(group).items()}}
+        for name, group in zip(names, found.groups, strict=True)
+    ]
+
+
+def _write(
+    content: dict[str, dict[str, Any]],
+    samples: dict[str, list[Path]],
+    workspace: Workspace,
+    folder: Path,
+    manifest: dict[str, Any],
+) -> dict[str, str]:
+    """Write tables, numbers, predictions and the report; return their paths with their hashes."""
+    job, target = workspace.job, workspace.folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    rows = [row for part in content.values() for row in score_rows(part)]
+    facts = {
+        "job": job.name,
+        "title": job.title or job.name,
+        "survey": workspace.survey.name,
+        "model": manifest["options"]["model"],
+        "features": manifest["features"]["kind"],
+        "members": len(manifest["members"]),
+        "calibration": manifest.get("calibration", {}).get("kind", "none"),
+        "version": jpasbatch.__version__,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    examples = {name: tuple(_example(one) for one in part["examples"]) for name, part in content.items()}
+    page = render_evaluation(content, examples, facts, workspace.survey)
+    with written_aside(target / "scores.parquet") as aside:
+        pq.write_table(to_table(rows), aside)
+    write_atomically(target / "scores.md", to_markdown(rows).encode())
+    write_atomically(target / EVALUATION, json.dumps(without_undefined(content), sort_keys=True).encode())
+    for name in samples:
+        with written_aside(target / f"predictions-{name}.parquet") as aside:
+            pq.write_table(pq.read_table(folder / f"{name}.parquet"), aside)
+    write_atomically(workspace.folder / REPORT, page.encode())
+    names = ["scores.parquet", "scores.md", EVALUATION, "evaluation.html"]
+    names += [f"predictions-{name}.parquet" for name in samples]
+    return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
+
+
+def _example(stored: dict[str, Any]) -> Example:
+    def floats(values: list[float | None]) -> tuple[float, ...]:
+        return tuple(float("nan") if value is None else value for value in values)
+
+    vectors = {key: floats(stored[key]) for key in ("probabilities", "flux", "flux_err")}
+    redshift = stored["true_redshift"]
+    return Example(**{**stored, **vectors, "true_redshift": float("nan") if redshift is None else redshift})

@@ -1,0 +1,99 @@
+"""Ingest by adoption: a set that the mock stage made by partition becomes the job's catalogue as it is.
+
+Its rows are canonical and divided already, so that nothing is read row by row, divided or written again: the
+partitions get a second name in the collection, and the same bytes are verified once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
+from jpasbatch.stages.run.mock_parts import set_folder
+from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
+from jpasbatch.storage.catalogue.primary import (
+    PrimaryOptions,
+    catalogue_identity,
+    publish_primary,
+    published_partitions,
+)
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+
+PHOTOMETRY = "photometry"
+
+
+def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish a set of the job's mock as its catalogue, and return the record of the stage ``ingest``.
+
+    Quality cuts are not applied, and no row goes to quarantine: the set is the catalogue.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    mock : mapping
+        Record of a mock stage that makes sets: ``sets`` (path and rows of each by name), and ``catalogue``, the
+        set to adopt where the job names none.
+
+    Raises
+    ------
+    InputError
+        When there is no such set, it is not what the mock recorded, or a file of it is damaged.
+    """
+    section = workspace.job.catalogue
+    name = section.sample or mock["catalogue"]
+    made = open_catalogue(set_folder(workspace, mock, name, "[catalogue] sample"))
+    identity = fingerprint(
+        catalogue=catalogue_identity(made),
+        survey=repr(workspace.survey),
+        code=code_fingerprint("storage", "stages.ingest.adoption"),
+    )
+    unchanged = workspace.unchanged("ingest", identity)
+    if unchanged and is_published(workspace, unchanged["catalogue"]):
+        return unchanged
+    _check_set(made, mock["sets"][name]["rows"], workspace.survey)
+    options = PrimaryOptions(made.map_order, source_folder=made.path, expected_rows=made.rows)
+    provenance = {"mock_set": name, "catalogue": catalogue_identity(made)}
+    with stopwatch() as elapsed:
+        records = published_partitions(made)
+        adopted = publish_primary(workspace.sky, PHOTOMETRY, records, made.schema, provenance, options)
+    content = {
+        "catalogue": str(adopted.relative_to(workspace.folder)),
+        "files": len(made.pixels),
+        "rows_in": made.rows,
+        "rows_out": made.rows,
+        "quarantined": 0,
+        "reasons": {},
+        "partitions": len(made.pixels),
+        "cuts": asdict(section.cuts),
+        "notes": [f"adopted from the mock set {name} ({made.name}) as it was made: no cuts were applied"],
+    }
+    return workspace.finish("ingest", identity, elapsed[0], content)
+
+
+def is_published(workspace: Workspace, catalogue: str) -> bool:
+    """Return whether the collection points at this catalogue (a path relative to the output folder)."""
+    try:
+        return open_catalogue(workspace.sky).path.resolve() == (workspace.folder / catalogue).resolve()
+    except InputError:
+        return False
+
+
+def _check_set(made: Catalogue, rows: int, survey: Survey) -> None:
+    """Refuse a set that is not the one that the mock recorded, or that is not of the job's survey."""
+    if made.rows != rows:
+        raise InputError(
+            f"{made.path} holds {made.rows} rows, but the mock recorded {rows}: run `jpasbatch mock JOB.toml` again"
+        )
+    expected = catalogue_schema(survey)
+    missing = [column for column in expected.names if column not in made.schema.names]
+    if missing:
+        raise InputError(
+            f"{made.path} is no canonical photometry: it lacks {', '.join(missing)}; it has "
+            f"{', '.join(made.schema.names)}. Make the mock again"
+        )
+    photometry_from_table(made.schema.empty_table(), survey)  # bands of another survey, or in another order

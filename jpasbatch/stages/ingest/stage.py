@@ -1,0 +1,314 @@
+"""Stage ``ingest``: survey tables in, a HATS catalogue of canonical photometry out.
+
+A mock that is made by partition needs none of this; see `jpasbatch.stages.ingest.adoption`. What arrives
+later is added by `jpasbatch.stages.ingest.arrivals`.
+
+Each input file is read once, checked row by row and written aside as canonical Parquet; rows that cannot be
+used go to the quarantine with their reason. Only when every file is clean does hats-import partition the
+result, so that an error in the last file never leaves half a catalogue, and the slow formats are read once.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sys
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.clusters.cluster import Executor, borrow_client
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import CatalogueSection
+from jpasbatch.photometry.normalisation import normalise
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
+from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
+from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
+from jpasbatch.stages.ingest.duplicates import find_duplicates
+from jpasbatch.stages.run.changes import changed_parts, digests
+from jpasbatch.stages.run.commits import hash_files, publish_quarantine, whole_commits
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
+from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
+from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.catalogue.hats_import import import_tables
+from jpasbatch.storage.stores.files import sha256_file, written_aside
+from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.tables.tables import iterate_raw, list_tables
+
+log = logging.getLogger(__name__)
+
+
+def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Ingest the job's tables and publish the catalogue; return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When a file is refused, an id occurs twice (by policy), no row is left, or the job names a set that
+        its mock does not make.
+    """
+    section = workspace.job.catalogue
+    if section.input is None and makes_sets(mock := workspace.require("mock")):
+        return adopt_set(workspace, mock)
+    root = _input_path(workspace)
+    files = {_label(path, root): path for path in list_tables(root)}
+    hashes = _hash_files(files, executor)
+    parts = {
+        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
+        "options": section.model_dump(
+            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
+        ),
+        "survey": repr(workspace.survey),
+        "code": code_fingerprint(
+            "photometry", "storage", "stages.ingest", "stages.duplicates", "stages.arrivals"
+        ),
+    }
+    identity = fingerprint(inputs=hashes, **parts)
+    unchanged = workspace.unchanged("ingest", identity)
+    if unchanged and is_published(workspace, unchanged["catalogue"]):
+        return {**unchanged, "new_partitions": 0}
+    before = workspace.record("ingest")
+    arrived, reason = new_files(before, changed_parts(before, parts), hashes)
+    arrived = (
+        arrived if workspace.incremental and before and is_published(workspace, before["catalogue"]) else []
+    )
+    folder = workspace.run_folder("ingest", identity)
+    with stopwatch() as elapsed:
+        read = [files[label] for label in arrived or files]
+        records = _normalise_files(read, workspace, folder, executor)
+        records = _settle_duplicates(records, section, folder)
+        if arrived:
+            log.info("ingest: %d new files for the catalogue that is there", len(arrived))
+            content = _grow(workspace, before or {}, records, identity, executor)
+        else:
+            if workspace.incremental:
+                log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
+            content = _import(workspace, records, identity, executor)
+    content |= {"files": len(files), "inputs": hashes, "parts": digests(parts), "cuts": asdict(section.cuts)}
+    record = workspace.finish("ingest", identity, elapsed[0], content)
+    shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
+    shutil.rmtree(folder / "indexed", ignore_errors=True)
+    return record
+
+
+def _import(
+    workspace: Workspace, records: list[dict[str, Any]], identity: str, executor: Executor
+) -> dict[str, Any]:
+    """Partition all accepted rows, publish them, and return what is recorded of it."""
+    section, folder = workspace.job.catalogue, workspace.run_folder("ingest", identity)
+    # before the import, so that the reasons can be read when no row is left to import
+    quarantine = publish_quarantine(
+        [folder / "rejected" / record["name"] for record in records], _quarantine(workspace, identity)
+    )
+    rows = sum(record["accepted"] for record in records)
+    with borrow_client(executor) as client:
+        catalogue = import_tables(
+            client,
+            [folder / "accepted" / record["name"] for record in records if record["accepted"]],
+            workspace.sky,
+            f"{PHOTOMETRY}-{identity[:SHORT]}",
+            replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
+            rows,
+        )
+    published = open_catalogue(catalogue)
+    if published.rows != rows:
+        raise InputError(f"{catalogue}: holds {published.rows} rows, but {rows} were accepted; remove it")
+    return {
+        "catalogue": str(catalogue.relative_to(workspace.folder)),
+        "rows_in": sum(record["rows"] for record in records),
+        "rows_out": rows,
+        "quarantined": sum(quarantine.values()),
+        "reasons": quarantine,
+        "partitions": len(published.pixels),
+        "new_partitions": len(published.pixels),
+        "notes": _notes(records),
+    }
+
+
+def _grow(
+    workspace: Workspace,
+    before: dict[str, Any],
+    records: list[dict[str, Any]],
+    identity: str,
+    executor: Executor,
+) -> dict[str, Any]:
+    """Let the catalogue take the accepted rows, publish it, and return what is recorded of it."""
+    folder = workspace.run_folder("ingest", identity)
+    accepted = [folder / "accepted" / record["name"] for record in records if record["accepted"]]
+    grown = grow_catalogue(workspace, accepted, folder, identity, executor)
+    rejected = [folder / "rejected" / record["name"] for record in records]
+    # one table tells of every row that is not in the catalogue, whenever it came
+    earlier = _quarantine(workspace, before["fingerprint"])
+    quarantine = publish_quarantine([earlier, *rejected, *grown.rejected], _quarantine(workspace, identity))
+    return {
+        "catalogue": str(grown.catalogue.path.relative_to(workspace.folder)),
+        "rows_in": before["rows_in"] + sum(record["rows"] for record in records),
+        "rows_out": grown.catalogue.rows,
+        "quarantined": sum(quarantine.values()),
+        "reasons": quarantine,
+        "partitions": len(grown.catalogue.pixels),
+        "new_partitions": grown.touched,
+        "notes": sorted({*before["notes"], *_notes(records)}),
+    }
+
+
+def _notes(records: list[dict[str, Any]]) -> list[str]:
+    return sorted({note for record in records for note in record["notes"]})
+
+
+def _quarantine(workspace: Workspace, identity: str) -> Path:
+    return workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet"
+
+
+def _input_path(workspace: Workspace) -> Path:
+    section = workspace.job.catalogue
+    if section.input is not None:
+        return Path(section.input)
+    mock = workspace.require("mock")
+    return mock_part(workspace, mock, section.sample or "survey", "[catalogue] sample")
+
+
+def _label(path: Path, root: Path) -> str:
+    """Return a file's name within the input folder, by which it is known wherever that folder lies."""
+    resolved = root.resolve()
+    if path == resolved:
+        return path.name
+    return path.relative_to(resolved).as_posix() if path.is_relative_to(resolved) else str(path)
+
+
+def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
+    """Return the SHA-256 of each file by its label, in the order of the labels."""
+    tasks = [Task(f"hash-{index}", (label, str(path))) for index, (label, path) in enumerate(files.items())]
+    results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
+    require_all(troubles, "input files")
+    return dict(sorted((result["label"], result["sha256"]) for result in results.values()))
+
+
+def hash_table(label: str, path: str) -> dict[str, Any]:
+    """Return the label and the sha256 of an input file."""
+    return {"label": label, "sha256": sha256_file(Path(path))}
+
+
+def _normalise_files(
+    files: list[Path], workspace: Workspace, folder: Path, executor: Executor
+) -> list[dict[str, Any]]:
+    ledger = Ledger(folder / "ledger")
+    names = {
+        path: f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet" for index, path in enumerate(files)
+    }
+    done = whole_commits(ledger, folder, names.values())
+    tasks = [
+        Task(name, (str(path), name, workspace.job.survey, workspace.job.catalogue, str(folder)))
+        for path, name in names.items()
+        if name not in done
+    ]
+    _, troubles = map_tasks("ingest: checked tables", normalise_table, tasks, executor)
+    require_all(troubles, "input files")
+    records = [ledger.read(name) for name in names.values()]
+    return [record for record in records if record is not None]
+
+
+def _plain(name: str) -> str:
+    """Return a name that a ledger takes; it need not be unique, nor tell more than people can use."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
+
+
+def normalise_table(
+    path: str, name: str, survey_name: str, section: CatalogueSection, folder: str
+) -> dict[str, Any]:
+    """Check one input file and write its accepted and its rejected rows aside, then commit.
+
+    Memory is bounded by a chunk of the file.
+
+    Returns
+    -------
+    dict
+        ``name``, ``source``, ``rows``, ``accepted`` and ``reasons`` (rejected rows by reason).
+    """
+    survey = load_survey(survey_name)
+    parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
+    for part in parts.values():
+        part.parent.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0}
+    filter_table = Path(section.filter_table) if section.filter_table else None
+    notes: set[str] = set()
+    reasons: Counter[str] = Counter()
+    with (
+        written_aside(parts["accepted"]) as accepted_aside,
+        written_aside(parts["rejected"]) as rejected_aside,
+        pq.ParquetWriter(accepted_aside, catalogue_schema(survey), use_dictionary=False) as accepted,
+        pq.ParquetWriter(rejected_aside, quarantine_schema()) as rejected,
+    ):
+        for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
+            result = normalise(raw, survey, section.cuts)
+            notes.update(result.notes)
+            accepted.write_table(result.accepted)
+            rejected.write_table(result.rejected)
+            record["rows"] += result.accepted.num_rows + result.rejected.num_rows
+            record["accepted"] += result.accepted.num_rows
+            reasons.update(result.reasons())
+    record |= {"reasons": reasons, "notes": sorted(notes)}
+    commit = {**record, "files": hash_files(Path(folder), list(parts.values()))}
+    Ledger(Path(folder) / "ledger").commit(name, commit)
+    return record
+
+
+def _settle_duplicates(
+    records: list[dict[str, Any]], section: CatalogueSection, folder: Path
+) -> list[dict[str, Any]]:
+    """Refuse ids that occur in two files, or move the later rows to the quarantine."""
+    names = [record["name"] for record in records]
+    duplicates = find_duplicates([folder / "accepted" / name for name in names], folder / "identifiers")
+    if not duplicates:
+        return records
+    sources = {record["name"]: record["source"] for record in records}
+    if section.cuts.duplicates == "refuse":
+        first = next(iter(duplicates.values()))[0]
+        files = ", ".join(sources[path.name] for path in duplicates)
+        raise InputError(
+            f"object id '{first[1]}' (and {sum(map(len, duplicates.values())) - 1} more) occurs more than once; "
+            f"the later rows are in {files}. Remove the rows or the file that was listed twice, or set "
+            '[catalogue.cuts] duplicates = "quarantine" to keep the first row of each'
+        )
+    return [
+        _drop(record, duplicates.get(folder / "accepted" / record["name"], []), folder) for record in records
+    ]
+
+
+def _drop(record: dict[str, Any], rows: list[tuple[int, str]], folder: Path) -> dict[str, Any]:
+    """Write a file again without the given rows, and quarantine these."""
+    if not rows:
+        return record
+    accepted = pq.read_table(folder / "accepted" / record["name"])
+    rejected = pq.read_table(folder / "rejected" / record["name"])
+    indices = np.array([index for index, _ in rows])
+    keep = np.ones(accepted.num_rows, dtype=bool)
+    keep[indices] = False
+    dropped = accepted.take(pa.array(indices))
+    # accepted rows are those of the source that were not rejected, in their order
+    source_rows = np.delete(np.arange(record["rows"]), rejected["row"].to_numpy())
+    quarantined = pa.table(
+        {
+            "object_id": dropped["object_id"],
+            "ra": dropped["ra"],
+            "dec": dropped["dec"],
+            "reason": pa.array(["duplicate id"] * len(rows)),
+            "source": pa.array([record["source"]] * len(rows)),
+            "row": pa.array(source_rows[indices], pa.int64()),
+        },
+        schema=quarantine_schema(),
+    )
+    name = f"unique-{record['name']}"
+    pq.write_table(accepted.filter(pa.array(keep)), folder / "accepted" / name, use_dictionary=False)
+    pq.write_table(pa.concat_tables([rejected, quarantined]), folder / "rejected" / name)
+    reasons = {**record["reasons"], "duplicate id": record["reasons"].get("duplicate id", 0) + len(rows)}
+    return {**record, "name": name, "accepted": record["accepted"] - len(rows), "reasons": reasons}

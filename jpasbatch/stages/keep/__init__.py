@@ -1,0 +1,1 @@
+"""What keeps an output folder: ``prune`` and ``replicate``."""

@@ -1,0 +1,225 @@
+"""Verb ``prune``: remove what no pointer and no record of an output folder reaches any more.
+
+What is reached: what ``collection.properties`` of each collection names, the current committee, every path and run
+folder that the record of a stage names, and the commits of the partitions that are published now, with the files
+that they name. Everything else goes when it is old enough. See `jpasbatch.storage.catalogue.pruning`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from jpasbatch.errors import InputError
+from jpasbatch.stages.run.workspace import READS, Workspace
+from jpasbatch.storage.catalogue.collection import (
+    BUILDING,
+    POINTER,
+    STAGING,
+    WRITER_LEASE,
+    collection_members,
+    current_extension,
+    open_catalogue,
+)
+from jpasbatch.storage.catalogue.pruning import (
+    Remnant,
+    Retention,
+    find_folders,
+    find_hidden,
+    find_versions,
+    last_change,
+    occupied_bytes,
+    plan_pruning,
+    remove_remnants,
+)
+from jpasbatch.storage.stores.artefacts import MANIFEST, committee_version
+from jpasbatch.storage.stores.artefacts import POINTER as CURRENT
+from jpasbatch.storage.stores.files import Lease, remove_if_empty
+from jpasbatch.storage.stores.ledger import Ledger
+
+DAY = 86_400
+LISTED = ("version", "committee", "run", "staging", "building")
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What was removed, or would be: the remnants, and the bytes of the output folder before and after."""
+
+    remnants: list[Remnant]
+    bytes_before: int
+    bytes_after: int
+
+
+def prune(workspace: Workspace, retention: Retention, dry_run: bool = False) -> Pruning:
+    """Remove what nothing reaches and is old enough.
+
+    Parameters
+    ----------
+    workspace
+    retention
+        What stays although nothing reaches it.
+    dry_run
+        Only say what would be removed.
+
+    Raises
+    ------
+    InputError
+        When there is no output folder, or a pointer or record is damaged: then nobody knows what is reached.
+    TryAgainError
+        When a run or another writer holds its lease.
+    """
+    if not (workspace.folder / "work").is_dir():
+        raise InputError(
+            f"{workspace.folder} is no output folder of a run: it has no 'work'. Name it with --output"
+        )
+    with ExitStack() as leases:
+        leases.enter_context(workspace.prepare())
+        collections = _collections(workspace)
+        for collection in collections:
+            leases.enter_context(Lease(collection / WRITER_LEASE))
+        before = occupied_bytes(workspace.folder)
+        remnants = plan_pruning(
+            _remnants(workspace, collections), _reached(workspace, collections), retention, time.time()
+        )
+        if dry_run:
+            gone = {path for remnant in remnants for path in remnant.paths}
+            return Pruning(remnants, before, occupied_bytes(workspace.folder, without=gone))
+        remove_remnants(remnants)
+        for collection in collections:
+            remove_if_empty(collection / STAGING)
+            remove_if_empty(collection / BUILDING)
+        return Pruning(remnants, before, occupied_bytes(workspace.folder))
+
+
+def _collections(workspace: Workspace) -> list[Path]:
+    """Return the collections of the output folder, also those that nothing was published in yet."""
+    found = {path.parent for path in (workspace.folder / "mock").glob(f"*/{POINTER}")}
+    return sorted(found | ({workspace.sky} if workspace.sky.is_dir() else set()))
+
+
+def _reached(workspace: Workspace, collections: list[Path]) -> set[str]:
+    """Return the names that pointers and records name."""
+    reached: set[str] = set()
+    for collection in collections:
+        if (collection / POINTER).is_file():
+            reached |= collection_members(collection)
+    if (workspace.committees / CURRENT).is_file():
+        reached.add(committee_version(workspace.committees).name)
+    for text in (workspace.job.committee.artefact or "", *_texts(list(_records(workspace).values()))):
+        reached.update(PurePath(text).parts)
+    return reached
+
+
+def _records(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    records = {stage: workspace.record(stage) for stage in READS}
+    return {stage: record for stage, record in records.items() if record is not None}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a record: any of them may be a path."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _remnants(workspace: Workspace, collections: list[Path]) -> Iterator[Remnant]:
+    """Yield everything that could be removed, reached or not; what must stay in any case is left out."""
+    yield from find_hidden(workspace.folder)
+    whole = True
+    for stage in READS:
+        record = workspace.record(stage)
+        folder = workspace.folder / "work" / stage
+        if not folder.is_dir():
+            continue
+        if record is None or "runs" not in record:
+            # not finished yet, or by an earlier version: each of its runs may be the one that goes on
+            whole = False
+            continue
+        yield from find_folders(folder, "run")
+        for run in record["runs"]:
+            if not (folder / run).is_dir():  # in an object store
+                continue
+            yield from _commits(workspace, stage, folder / run, collections)
+    for collection in collections:
+        yield from find_folders(collection / BUILDING, "building")
+        if whole:
+            yield from find_folders(collection / STAGING, "staging")
+        if (collection / POINTER).is_file():  # a lost pointer leaves no version without a reader
+            yield from find_versions(collection, "version", "hats.properties")
+    if (workspace.committees / CURRENT).is_file():
+        yield from find_versions(workspace.committees, "committee", MANIFEST)
+
+
+def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path]) -> Iterator[Remnant]:
+    """Yield the commits of a run that are of partitions that are published no more, and files of no commit.
+
+    A commit goes before its files: the partition is then classified again, should it ever come back.
+    """
+    live = _live_keys(workspace, stage)
+    ledger = Ledger(run / "ledger")
+    base = workspace.folder if stage == "infer" else run
+    named: set[str] = set()
+    for key in ledger.keys():  # noqa: SIM118 (a ledger is no mapping)
+        record = ledger.read(key) or {}
+        files = [*record.get("files", ()), *filter(None, [record.get("path")])]
+        named |= {PurePath(file).name for file in files}
+        if live is not None and key not in live:
+            path = run / "ledger" / f"{key}.json"
+            parts = (path, *(base / file for file in record.get("files", ())))
+            yield Remnant("commit", parts, frozenset({key}), last_change(path))
+    for collection in collections:
+        for path in sorted((collection / STAGING / run.name).glob("[!.]*.parquet")):
+            if path.name not in named:
+                yield Remnant("staged file", (path,), frozenset({path.name}), last_change(path))
+
+
+def _live_keys(workspace: Workspace, stage: str) -> set[str] | None:
+    """Return the names of the commits that the next run of a stage would find; None where all are kept."""
+    from jpasbatch.stages.infer.stage import PREDICTIONS, commit_names
+    from jpasbatch.stages.summarise.stage import tally_names
+
+    if stage == "infer":
+        return set(commit_names(open_catalogue(workspace.sky)).values())
+    if stage == "summarise":
+        try:
+            predictions = open_catalogue(current_extension(workspace.sky, PREDICTIONS))
+        except InputError:  # the catalogue is newer than its predictions: they come back
+            return None
+        return set(tally_names(open_catalogue(workspace.sky), predictions).values())
+    return None
+
+
+def prune_job(workspace: Workspace, keep_days: float, keep: int, dry_run: bool) -> int:
+    """Prune the output folder of a job and print what went.
+
+    Returns
+    -------
+    int
+        The exit code 0; anything else is an exception.
+    """
+    if not (keep_days >= 0 and keep >= 0):
+        raise InputError(f"--keep-days {keep_days:g}, --keep {keep}: allowed are numbers from 0")
+    done = prune(workspace, Retention(keep_days * DAY, keep), dry_run)
+    for remnant in done.remnants:
+        if remnant.kind in LISTED:
+            names = ", ".join(path.relative_to(workspace.folder).as_posix() for path in remnant.paths)
+            print(f"{remnant.kind:<10} {(time.time() - remnant.changed) / DAY:>6.1f} days  {names}")
+    counts = Counter(remnant.kind.strip(".") for remnant in done.remnants)
+    found = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items())) or "nothing"
+    print(
+        f"{'would remove' if dry_run else 'removed'}: {found}; {done.bytes_before:,} bytes before, "
+        f"{done.bytes_after:,} {'would remain' if dry_run else 'after'}",
+        flush=True,
+    )
+    return 0

@@ -1,0 +1,1 @@
+"""What all stages share: the folder of a run, its commits, its progress."""

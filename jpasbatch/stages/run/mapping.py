@@ -1,0 +1,146 @@
+"""Run a stage's function over its tasks, with progress, and sort what came of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.meter import Meter
+from jpasbatch.compute.runner import Outcome, Task, run_tasks
+from jpasbatch.errors import GapsError, InputError
+from jpasbatch.stages.run.progress import Progress, show_progress
+from jpasbatch.storage.stores.ledger import code_fingerprint
+
+log = logging.getLogger(__name__)
+
+ROOMS = ("photometry", "mocks", "learning", "scoring", "products", "storage", "stages")
+"""Rooms whose code runs on workers."""
+
+SECONDS_BETWEEN_COUNTS = 10.0
+
+
+def map_tasks(
+    title: str,
+    function: Callable[..., dict[str, Any]],
+    tasks: Sequence[Task],
+    executor: Executor,
+    resources: dict[str, float] | None = None,
+    earlier: int = 0,
+) -> tuple[dict[str, dict[str, Any]], list[Outcome]]:
+    """Run a function over tasks, show progress, and keep every result.
+
+    Results and tasks are held here: for stages of some thousand tasks. `run_each` holds neither.
+
+    Parameters
+    ----------
+    title : str
+        What the progress bar says: the stage, a colon, and what its tasks are.
+    function : callable
+        Returns a small dict; its ``rows`` and ``bytes`` (if any) feed the speed that is shown.
+    earlier : int
+        How many tasks of this stage an earlier run did; they are shown as done.
+
+    Returns
+    -------
+    dict of str to dict, list of Outcome
+        Results by key, and the outcomes of tasks that did not succeed.
+    """
+    results: dict[str, dict[str, Any]] = {}
+    troubles: list[Outcome] = []
+    meter = Meter(title, len(tasks) + earlier, earlier)
+    for outcome in run_each(meter, function, tasks, executor, resources):
+        if outcome.status == "done":
+            results[outcome.key] = outcome.result
+        else:
+            troubles.append(outcome)
+    return results, troubles
+
+
+def run_each(
+    meter: Meter,
+    function: Callable[..., dict[str, Any]],
+    tasks: Iterable[Task],
+    executor: Executor,
+    resources: dict[str, float] | None = None,
+) -> Iterator[Outcome]:
+    """Run a function over tasks, show progress, and yield each outcome as it comes.
+
+    Parameters
+    ----------
+    meter : Meter
+        With what is to do; it is kept up to date.
+    tasks : iterable of Task
+        Consumed lazily, so that no number of partitions fills the driver's memory.
+    """
+    if meter.total == meter.earlier:
+        return
+    code = code_fingerprint(*ROOMS)
+    checked = (Task(task.key, (code, function, task.arguments)) for task in tasks)
+    with show_progress(meter, executor.displays) as progress:
+        tick = _ticking(meter, progress, executor)
+        with closing(run_tasks(call_with_same_code, checked, executor, resources, tick)) as outcomes:
+            for outcome in outcomes:
+                if outcome.status == "done":
+                    meter.succeed(outcome.result)
+                else:
+                    meter.fail(outcome.status)
+                    log.warning("%s: %s %s: %s", meter.title, outcome.key, outcome.status, headline(outcome))
+                    log.debug("%s", outcome.result)
+                yield outcome
+                progress.show()
+
+
+def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[], None]:
+    """Return what the runner calls about twice a second: count the workers now and then, show the meter."""
+    counted = -math.inf
+
+    def tick() -> None:
+        nonlocal counted
+        if meter.seconds - counted > SECONDS_BETWEEN_COUNTS:
+            counted = meter.seconds
+            meter.workers = executor.count_workers()
+        progress.show()
+
+    return tick
+
+
+def call_with_same_code(code: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a stage's function on a worker, unless the worker runs other code than the driver.
+
+    Raises
+    ------
+    InputError
+        When it does: its results would be recorded under a fingerprint that is not theirs.
+    """
+    if code_fingerprint(*ROOMS) != code:
+        raise InputError(
+            "this worker runs another version of jpasbatch than the driver; install the same on both"
+        )
+    return function(*arguments)
+
+
+def headline(outcome: Outcome) -> str:
+    """Return the first line of what went wrong; the lines below it are for developers."""
+    return str(outcome.result).partition("\n")[0]
+
+
+def require_all(troubles: list[Outcome], what: str) -> None:
+    """Raise the troubles of a stage that can have no gaps.
+
+    Raises
+    ------
+    InputError
+        When an input was refused, naming the first.
+    GapsError
+        When something else failed three times, or killed its worker.
+    """
+    if troubles:
+        first = "\n".join(f"  {outcome.key}: {headline(outcome)}" for outcome in troubles[:5])
+        more = f"\n  ... and {len(troubles) - 5} more" if len(troubles) > 5 else ""
+        refused = any(outcome.status == "refused" for outcome in troubles)
+        message = f"{len(troubles)} of the {what} could not be processed:\n{first}{more}"
+        raise (InputError if refused else GapsError)(message)

@@ -1,0 +1,159 @@
+"""Labelled samples to learn from: tables as surveys publish them, or HATS catalogues of canonical photometry.
+
+Tables go through the door that the catalogue uses (form, rows, quality cuts). The rows of a HATS catalogue are
+canonical already: they are read partition by partition, and only the quality cuts apply.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.photometry.normalisation import QualityCuts, normalise
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.stages.run.mock_parts import mock_part
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.catalogue.partitions import read_partition
+from jpasbatch.storage.catalogue.primary import catalogue_identity
+from jpasbatch.storage.stores.files import sha256_file
+from jpasbatch.storage.tables.tables import iterate_raw, list_tables
+
+HATS_FILES = ("collection.properties", "hats.properties")
+LEARNT = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
+NOISELESS = "noiseless_flux"
+"""True fluxes, in the training samples of mocks alone."""
+CUT = ("flags", "mask_flags")
+"""Columns that the quality cuts look at; each is the reason of what it rejects, in this order."""
+
+
+def sample_path(workspace: Workspace, part: str) -> Path:
+    """Return where a sample lies: what the job names, or what its mock made.
+
+    Raises
+    ------
+    InputError
+        When there is no mock, or it made no such set.
+    """
+    named = getattr(workspace.job.samples, part)
+    if named is not None:
+        return Path(named)
+    return mock_part(workspace, workspace.require("mock"), part, "train (without [samples])")
+
+
+def list_sample(path: Path) -> list[Path]:
+    """Return the tables of a sample, or the one folder of a HATS catalogue.
+
+    Of a collection it is the version that it points at now, so that a run reads one version throughout.
+
+    Raises
+    ------
+    InputError
+        When there is neither.
+    """
+    if any((path / name).is_file() for name in HATS_FILES):
+        return [open_catalogue(path).path]
+    return list_tables(path)
+
+
+def identify_sample(files: Sequence[Path]) -> list[str | list[str]]:
+    """Return what tells the contents of a sample: the hash of each table, or name and hash of a catalogue."""
+    return [
+        catalogue_identity(open_catalogue(path)) if path.is_dir() else sha256_file(path) for path in files
+    ]
+
+
+def read_sample(
+    files: Sequence[Path], survey: Survey, job: Job, noiseless: bool = False
+) -> tuple[pa.Table, Counter[str]]:
+    """Read a sample.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        As `list_sample` returns them.
+    survey : Survey
+    job : Job
+        Gives the quality cuts and the filter table.
+    noiseless : bool
+        Whether the true fluxes are wanted too.
+
+    Returns
+    -------
+    pyarrow.Table, Counter of str
+        The accepted rows, with the columns `LEARNT` at least, and how many were rejected for each reason.
+
+    Raises
+    ------
+    InputError
+        When a table is refused, or a catalogue is damaged or not of canonical photometry; or there are no true
+        fluxes where they are wanted.
+    """
+    filter_table = Path(job.samples.filter_table) if job.samples.filter_table else None
+    tables: list[pa.Table] = []
+    rejected: Counter[str] = Counter()
+    for path in files:
+        if path.is_dir():
+            accepted, reasons = read_catalogue(path, job.catalogue.cuts, noiseless)
+            tables.append(accepted)
+            rejected.update(reasons)
+            continue
+        if noiseless:
+            raise _no_true_fluxes(path)
+        for raw in iterate_raw(path, survey, filter_table=filter_table):
+            result = normalise(raw, survey, job.catalogue.cuts, positions=False)
+            tables.append(result.accepted)
+            rejected.update(result.reasons())
+    return pa.concat_tables(tables), rejected
+
+
+def _no_true_fluxes(path: Path) -> InputError:
+    return InputError(
+        f"{path}: [augmentation] noise = 'fresh' needs a training sample with true fluxes ({NOISELESS}), which mocks "
+        "from template packs keep; name such a sample, or set noise = 'observed'"
+    )
+
+
+def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> tuple[pa.Table, Counter[str]]:
+    """Read what is learnt from of a HATS catalogue, in the order of its partitions.
+
+    Memory is bounded by one partition and the rows that are kept.
+
+    Returns
+    -------
+    pyarrow.Table, Counter of str
+        The columns `LEARNT` of the rows that the cuts allow, and the others by reason.
+
+    Raises
+    ------
+    InputError
+        When a partition is damaged, or the catalogue lacks a column.
+    """
+    catalogue = open_catalogue(folder)
+    missing = [name for name in (*LEARNT, *CUT) if name not in catalogue.schema.names]
+    if missing:
+        raise InputError(
+            f"{folder} is no labelled sample of canonical photometry: it lacks {', '.join(missing)}; it has "
+            f"{', '.join(catalogue.schema.names)}. Name a catalogue that ingest or a mock made, or the tables"
+        )
+    if noiseless and NOISELESS not in catalogue.schema.names:
+        raise _no_true_fluxes(folder)
+    columns = (*LEARNT, NOISELESS) if noiseless else LEARNT
+    tables = []
+    rejected: Counter[str] = Counter()
+    for pixel in catalogue.pixels:
+        table = read_partition(catalogue.partition_path(*pixel), (*columns, *CUT))
+        keep = np.ones(table.num_rows, dtype=bool)
+        for name in CUT:
+            refused = keep & ((table[name].to_numpy() & ~np.int32(getattr(cuts, name))) != 0)
+            if refused.any():
+                rejected[name] += int(refused.sum())
+            keep &= ~refused
+        tables.append(table.select(columns).filter(pa.array(keep)))
+    return pa.concat_tables(tables), rejected

@@ -1,0 +1,212 @@
+"""The folder of one job: where each stage reads and writes, and what each stage recorded.
+
+Layout below the output folder::
+
+    sky/                the published HATS collection: photometry, its margin, predictions
+    committee/          trained committees, each an immutable folder, and a pointer to the current one
+    evaluation/         scores of the committee on test samples: tables, report
+    targets/            target catalogues
+    report.html  summary.json
+    quarantine/         rows that were refused, with their reasons (Parquet)
+    work/<stage>.json   the record of each finished stage
+    work/<stage>/<fingerprint>/   ledger and staging of a run; another fingerprint never looks here
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.stores.files import Lease, write_atomically
+from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
+
+log = logging.getLogger(__name__)
+
+SHORT = 12
+
+MOCK = {"mock"}
+INGEST = MOCK | {"catalogue"}
+LEARNING = {
+    "classes",
+    "features",
+    "samples",
+    "model",
+    "training",
+    "loss",
+    "stop",
+    "augmentation",
+    "calibration",
+    "decision",
+    "committee",
+}
+TRAIN = MOCK | LEARNING | {"catalogue", "seed"}
+READS = {
+    "mock": MOCK,
+    "ingest": INGEST,
+    "train": TRAIN,
+    "evaluate": INGEST | TRAIN | {"name", "title", "inference"},
+    "infer": INGEST | TRAIN | {"inference"},
+    "summarise": INGEST | TRAIN | {"inference", "name", "title", "counts", "distributions", "targets"},
+}
+"""Tables of the job file on which a stage depends, by itself or through an earlier one."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One job, its survey and its output folder (created by `prepare`)."""
+
+    job: Job
+    survey: Survey
+    folder: Path
+    allow_gaps: bool = False
+    incremental: bool = False
+    location: str | None = None
+    """Of the collection, where it is in an object store (see `jpasbatch.stages.run.site`)."""
+    used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
+    """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
+
+    @property
+    def sky(self) -> Path:
+        """The published collection."""
+        return self.folder / "sky"
+
+    @property
+    def committees(self) -> Path:
+        """Trained committees."""
+        return self.folder / "committee"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows, with their reasons."""
+        return self.folder / "quarantine"
+
+    def prepare(self) -> Lease:
+        """Create the output folder and return the lease that a writing run holds.
+
+        Raises
+        ------
+        InputError
+            When the folder cannot be created or written.
+        """
+        try:
+            (self.folder / "work").mkdir(parents=True, exist_ok=True)
+            (self.folder / "work" / "lease").touch()
+        except OSError as error:
+            raise InputError(
+                f"cannot write to the output folder {self.folder} ({error.strerror}); name another with --output"
+            ) from error
+        return Lease(self.folder / "work" / "lease")
+
+    def run_folder(self, stage: str, identity: str) -> Path:
+        """Return (and create) the folder of one run of a stage."""
+        path = self.folder / "work" / stage / identity[:SHORT]
+        self.used.setdefault(stage, set()).add(path.name)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def record(self, stage: str) -> dict[str, Any] | None:
+        """Return what a stage recorded when it last finished, or None.
+
+        Raises
+        ------
+        InputError
+            When the record is damaged.
+        """
+        path = self.folder / "work" / f"{stage}.json"
+        if not path.is_file():
+            return None
+        try:
+            record = json.loads(path.read_bytes())
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not {"stage", "fingerprint", "seconds", "finished"} <= set(record):
+            raise InputError(
+                f"{path}: the record of stage '{stage}' is damaged; delete that file and run the stage again"
+            )
+        return record
+
+    def options(self, stage: str) -> str:
+        """Return the fingerprint of what a stage reads of the job file and of the survey."""
+        job = self.job.model_dump(mode="json", include=READS[stage])
+        return fingerprint(job=job, survey=repr(self.survey))
+
+    def is_current(self, stage: str, record: dict[str, Any]) -> bool:
+        """Return whether a stage finished with what the job file says now."""
+        return record.get("options") == self.options(stage)
+
+    def require(self, stage: str) -> dict[str, Any]:
+        """Return the record of a stage that must have run before, with the job file as it is.
+
+        Raises
+        ------
+        InputError
+            When it has not.
+        """
+        record = self.record(stage)
+        if record is None:
+            raise InputError(
+                f"{self.folder} holds no finished '{stage}' yet; run `jpasbatch {stage} JOB.toml` (or `run`) first"
+            )
+        if not self.is_current(stage, record):
+            raise InputError(
+                f"'{stage}' last ran with other options than the job file has now; run `jpasbatch {stage} JOB.toml` "
+                "(or `run`) again"
+            )
+        return record
+
+    def unchanged(self, stage: str, identity: str) -> dict[str, Any] | None:
+        """Return the record of a stage when it already finished for this fingerprint, or None.
+
+        Options that changed without changing the fingerprint (those of `READS` are the tables that a stage might
+        read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run.
+        """
+        record = self.record(stage)
+        if record is None or record["fingerprint"] != identity:
+            return None
+        log.info("%s: up to date (%s)", stage, identity[:SHORT])
+        if not self.is_current(stage, record):
+            record["options"] = self.options(stage)
+            self._write(stage, record)
+        return record
+
+    def finish(self, stage: str, identity: str, seconds: float, content: dict[str, Any]) -> dict[str, Any]:
+        """Record that a stage finished; the last thing that it does."""
+        record = without_undefined(
+            {
+                "stage": stage,
+                "fingerprint": identity,
+                "options": self.options(stage),
+                "runs": sorted(self.used.get(stage, ())),
+                "seconds": round(seconds, 2),
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                **content,
+            }
+        )
+        self._write(stage, record)
+        log.info("%s: finished in %.1f s", stage, seconds)
+        return record
+
+    def _write(self, stage: str, record: dict[str, Any]) -> None:
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.folder / "work" / f"{stage}.json", text.encode())
+
+
+@contextmanager
+def stopwatch() -> Iterator[list[float]]:
+    """Yield a list that holds, after the block, its wall-clock seconds."""
+    elapsed: list[float] = []
+    start = time.monotonic()
+    try:
+        yield elapsed
+    finally:
+        elapsed.append(time.monotonic() - start)

@@ -1,0 +1,221 @@
+"""Labelled samples as arrays in the folder of a training: read and checked once, then shared by all members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures, label
+from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.photometry.features.registry import Features, make_features
+from jpasbatch.photometry.noise import NoiseModel
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.photometry.table import matrix_of, photometry_from_table
+from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
+from jpasbatch.stages.run.commits import hash_files
+from jpasbatch.stages.run.samples import NOISELESS, read_sample
+from jpasbatch.stages.train.draws import TrainingDraws
+from jpasbatch.storage.stores.files import written_aside
+from jpasbatch.storage.stores.ledger import Ledger
+
+TRAINING, VALIDATION = SAMPLES = ("training", "validation")
+LABELLED = "labelled"
+"""The one sample of a job with folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSample:
+    """A sample whose objects all have a class and features.
+
+    Attributes
+    ----------
+    photometry : Photometry
+    labels : ndarray of int16, shape (n,)
+    noiseless : ndarray of float32, shape (n, bands), or None
+    fold : ndarray of int16, shape (n,), or None
+    """
+
+    photometry: Photometry
+    labels: np.ndarray
+    noiseless: np.ndarray | None = None
+    fold: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> PreparedSample:
+        """Return some of the objects."""
+
+        def part(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[rows]
+
+        return PreparedSample(
+            self.photometry.select(rows), self.labels[rows], part(self.noiseless), part(self.fold)
+        )
+
+    def magnitude(self, survey: Survey) -> np.ndarray:
+        """Return the magnitude of the reference band, float32 (n,)."""
+        return ab_magnitude(self.photometry.flux[:, survey.reference_index])
+
+    def labelled(self, features: Features, classes: tuple[str, ...]) -> LabelledFeatures:
+        """Return features and labels of all objects."""
+        return LabelledFeatures(features(self.photometry), self.labels, classes)
+
+
+def sample_parts(job: Job) -> tuple[str, ...]:
+    """Return the samples that a job learns from; the first one fits its features."""
+    return SAMPLES if job.samples.folds is None else (LABELLED,)
+
+
+def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[str, Any]:
+    """Read a labelled sample, write aside what can teach, then commit.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the features, which are
+        fitted to the whole training sample.
+    """
+    survey = load_survey(job.survey)
+    first = sample_parts(job)[0]
+    noiseless = part == first and job.augmentation.noise == "fresh"
+    accepted, rejected = read_sample([Path(path) for path in files], survey, job, noiseless)
+    photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
+    ledger = Ledger(Path(folder) / "ledger")
+    fitted = ledger.read(first)
+    features = (
+        make_features(job.features.kind, survey, job.features.options).fit(photometry)
+        if fitted is None
+        else make_features(job.features.kind, survey, fitted["features"])
+    )
+    usable = (labels != UNLABELLED) & np.isfinite(features(photometry)).all(axis=1)
+    unused = int((~usable).sum())
+    if part == TRAINING:
+        usable &= _chosen(len(usable), job.samples.training_share, job.seed)
+    sample = PreparedSample(
+        photometry.select(usable),
+        labels[usable],
+        matrix_of(accepted, NOISELESS, len(survey.bands))[usable] if noiseless else None,
+        _folds(accepted, labels, usable, job),
+    )
+    by_class = dict(
+        zip(job.classes, np.bincount(sample.labels, minlength=len(job.classes)).tolist(), strict=True)
+    )
+    _check_classes(by_class, part, files)
+    rejected["no class of the job, or no features"] = unused
+    record = {
+        "rows": len(sample.labels),
+        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
+        "classes": by_class,
+        "features": features.state(),
+        "files": hash_files(Path(folder), _save_sample(sample, Path(folder), part)),
+    }
+    ledger.commit(part, record)
+    return record
+
+
+def _folds(table: pa.Table, labels: np.ndarray, usable: np.ndarray, job: Job) -> np.ndarray | None:
+    if job.samples.folds is None:
+        return None
+    identifiers = table["object_id"].filter(pa.array(usable)).to_pylist()
+    return stratified_folds(identifiers, labels[usable], job.samples.folds, job.samples.fold_seed)
+
+
+def labels_of(table: pa.Table, job: Job) -> np.ndarray:
+    """Return the class of each row of a labelled sample, int16 (n,); see `jpasbatch.learning.samples.label`."""
+    return label(
+        table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
+    )
+
+
+def _chosen(rows: int, share: float, seed: int) -> np.ndarray:
+    """Return which rows (rows,) a share of them is: as many as it says, of all parts of the sky alike."""
+    chosen = np.zeros(rows, dtype=bool)
+    order = np.random.default_rng([seed, 4]).permutation(rows)
+    chosen[order[: round(rows * share)]] = True
+    return chosen
+
+
+def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> None:
+    empty = [name for name, count in by_class.items() if count == 0]
+    if empty:
+        raise InputError(
+            f"the {part} sample ({', '.join(files[:3])}) holds no usable object of class {', '.join(empty)}; "
+            f"found {by_class}. Add such objects, or correct `truth` and `redshift` in [classes]"
+        )
+
+
+def _save_sample(sample: PreparedSample, folder: Path, part: str) -> list[Path]:
+    arrays = {"flux": sample.photometry.flux, "flux_err": sample.photometry.flux_err, "labels": sample.labels}
+    optional = {"noiseless": sample.noiseless, "fold": sample.fold}
+    arrays |= {name: array for name, array in optional.items() if array is not None}
+    paths = []
+    for name, array in arrays.items():
+        path = folder / f"{part}-{name}.npy"
+        with written_aside(path) as aside, aside.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+        paths.append(path)
+    return paths
+
+
+def read_prepared(folder: Path, part: str) -> PreparedSample:
+    """Read a sample that `prepare_sample` wrote; the members of a machine share its pages."""
+
+    def read(name: str) -> np.ndarray:
+        return np.load(folder / f"{part}-{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    noiseless, fold = (
+        read(name) if (folder / f"{part}-{name}.npy").is_file() else None for name in ("noiseless", "fold")
+    )
+    return PreparedSample(Photometry(read("flux"), read("flux_err")), read("labels"), noiseless, fold)
+
+
+def member_samples(folder: Path, job: Job, index: int) -> tuple[PreparedSample, PreparedSample]:
+    """Return what a member learns from and what validates it: the two samples, or the parts of one."""
+    if job.samples.folds is None:
+        return read_prepared(folder, TRAINING), read_prepared(folder, VALIDATION)
+    sample = read_prepared(folder, LABELLED)
+    assert sample.fold is not None
+    pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
+    learns, validates = member_rows(sample.fold, *pairs[index])
+    return sample.take(learns), sample.take(validates)
+
+
+def fitted_features(folder: Path, job: Job, survey: Survey) -> Features:
+    """Return the job's features as they were fitted to the training sample.
+
+    Raises
+    ------
+    InputError
+        When no training sample was prepared.
+    """
+    record = Ledger(folder / "ledger").read(sample_parts(job)[0])
+    if record is None:
+        raise InputError(f"{folder}: no training sample was prepared there")
+    return make_features(job.features.kind, survey, record["features"])
+
+
+def training_draws(
+    sample: PreparedSample, job: Job, survey: Survey, features: Features, seed: int
+) -> TrainingDraws:
+    """Return the training set of a member, as the job's ``[augmentation]`` makes it from the sample."""
+    return TrainingDraws(
+        photometry=sample.photometry,
+        noiseless=sample.noiseless,
+        labels=sample.labels,
+        classes=tuple(job.classes),
+        survey=survey,
+        features=features,
+        augmentation=job.augmentation,
+        noise=noise_model(job),
+        seed=seed,
+    )
+
+
+def noise_model(job: Job) -> NoiseModel:
+    """Return the noise of the job's own mock, or that of mocks as they come."""
+    return job.mock.noise if isinstance(job.mock, TemplateSky) else NoiseModel()

@@ -1,0 +1,377 @@
+"""Stage ``train``: labelled samples in, a committee out.
+
+The labelled samples are read and checked once; each member of the committee is then one task with its own seed,
+on a worker with a ``GPU`` where the cluster file declares one. A member that is committed is never trained again,
+and one that was cut off goes on after its last epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.runner import Task
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
+from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.stages.train.prepared import (
+    VALIDATION,
+    fitted_features,
+    member_samples,
+    noise_model,
+    prepare_sample,
+    read_prepared,
+    sample_parts,
+    training_draws,
+)
+from jpasbatch.storage.stores.artefacts import committee_version, load_committee, save_committee
+from jpasbatch.storage.stores.files import sha256_file, written_aside
+from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+
+if TYPE_CHECKING:
+    from jpasbatch.learning.members import TrainedMember
+
+log = logging.getLogger(__name__)
+
+GPU = "GPU"
+TRAINING_CODE = (
+    "photometry",
+    "storage",
+    "learning.augmentation",
+    "learning.backend",
+    "learning.classifiers",
+    "learning.hybrid",
+    "learning.losses",
+    "learning.members",
+    "learning.samples",
+    "learning.scaling",
+    "learning.stopping",
+    "learning.training",
+    "scoring.folds",
+    "stages.run.samples",
+    "stages.train",
+)
+"""Code that decides a member; what scores it may change."""
+
+PUBLISHING = (
+    "learning.calibration",
+    "learning.committee",
+    "learning.decision",
+    "learning.graph",
+    "learning.inference",
+    "learning.members",
+    "scoring.metrics",
+    "stages.train.validation",
+)
+"""Code that decides the committee that members make."""
+
+
+RECORDED = ("model", "training", "loss", "stop", "augmentation")
+"""Tables of the job that the manifest of a committee holds."""
+
+MEMBERS = {*RECORDED, "classes", "features", "seed"}
+"""Tables of the job that decide a member."""
+
+
+def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Train the job's committee and publish it; return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When the job has no classes, a sample is missing or lacks a class, or a member cannot be trained.
+    """
+    job = workspace.job
+    if len(job.classes) < 2:
+        raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
+    parts = sample_parts(job)
+    samples = {part: list_sample(sample_path(workspace, part)) for part in parts}
+    members_identity = _members_identity(workspace, samples)
+    identity = fingerprint(
+        members=members_identity,
+        number=(job.committee.members, job.committee.grow),
+        calibration=job.calibration.kind,
+        decision=asdict(job.decision),
+        code=code_fingerprint(*PUBLISHING),
+    )
+    unchanged = workspace.unchanged("train", identity)
+    if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
+        return unchanged
+    # another number of members, or another calibration, finds the members that are trained already
+    folder = workspace.run_folder("train", members_identity)
+    with stopwatch() as elapsed:
+        prepared = _prepare(samples, workspace, folder, executor)
+        members, growth = _train_members(workspace, folder, executor)
+        committee, scores = _publish(workspace, folder, members, samples, prepared[parts[0]]["classes"])
+    content = {
+        "committee": str(committee.relative_to(workspace.folder)),
+        "members": len(members),
+        "rows": {part: prepared[part]["rows"] for part in parts},
+        "rows_by_class": {part: prepared[part]["classes"] for part in parts},
+        "quarantined": {part: prepared[part]["rejected"] for part in parts},
+        "epochs": [member["epochs"] for member in members],
+        "seconds_per_member": [member["seconds"] for member in members],
+        "validation": scores,
+        **growth,
+    }
+    return workspace.finish("train", identity, elapsed[0], content)
+
+
+def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
+    """Return the fingerprint of all that decides the members of the committee."""
+    job = workspace.job
+    return fingerprint(
+        samples={part: identify_sample(files) for part, files in samples.items()},
+        survey=repr(workspace.survey),
+        **job.model_dump(include=MEMBERS),
+        share=job.samples.training_share,
+        folds=fold_options(job),
+        noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
+        cuts=asdict(job.catalogue.cuts),
+        filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
+        code=code_fingerprint(*TRAINING_CODE),
+    )
+
+
+def fold_options(job: Job) -> tuple[int, int, bool] | None:
+    """Return what decides who learns from what, or None for a job without folds."""
+    samples = job.samples
+    return None if samples.folds is None else (samples.folds, samples.fold_seed, samples.nested)
+
+
+def _prepare(
+    samples: dict[str, list[Path]], workspace: Workspace, folder: Path, executor: Executor
+) -> dict[str, dict[str, Any]]:
+    """Write both samples as arrays; training first, since it fits the features."""
+    ledger = Ledger(folder / "ledger")
+    done = whole_commits(ledger, folder)
+    for part in sample_parts(workspace.job):
+        if part not in done:
+            task = Task(part, ([str(path) for path in samples[part]], part, workspace.job, str(folder)))
+            _, troubles = map_tasks(f"train: {part} sample", prepare_sample, [task], executor)
+            require_all(troubles, "samples")
+    records = {part: ledger.read(part) for part in sample_parts(workspace.job)}
+    return {part: record for part, record in records.items() if record is not None}
+
+
+def member_name(index: int) -> str:
+    """Return the key of a member in the ledger, which its files are named after."""
+    return f"member-{index:02d}"
+
+
+def _train_members(
+    workspace: Workspace, folder: Path, executor: Executor
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Train the members, or as many as help; return their records, and how the committee grew."""
+    limit = workspace.job.committee.members * (workspace.job.samples.folds or 1)
+    if not workspace.job.committee.grow:
+        return _train_up_to(limit, workspace, folder, executor), {}
+    together = max(len(executor.client.scheduler_info()["workers"]), 1) if executor.client else 1
+    scores: list[float] = []
+    records: list[dict[str, Any]] = []
+    while len(records) < limit and grown(scores) is None:
+        # what is trained at once is no more than what there are hands for, and decides nothing
+        records = _train_up_to(min(len(records) + together, limit), workspace, folder, executor)
+        scores = _scores_by_size(records, folder, workspace)
+    size = grown(scores) or len(records)
+    log.info(
+        "train: a committee of %d (validation f1 by size: %s)", size, ", ".join(f"{x:.4f}" for x in scores)
+    )
+    return records[:size], {"weighted_f1_by_members": scores[: size + 1]}
+
+
+def grown(scores: Sequence[float]) -> int | None:
+    """Return the size at which a committee stops growing, or None if it is not known yet.
+
+    Paper A, section 3.4: from two members on, one more at a time until the validation f1 does not improve.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        Weighted f1 of the first 1, 2, ... members.
+    """
+    for size in range(2, len(scores)):
+        if scores[size] <= scores[size - 1]:
+            return size
+    return None
+
+
+def _train_up_to(
+    members: int, workspace: Workspace, folder: Path, executor: Executor
+) -> list[dict[str, Any]]:
+    ledger = Ledger(folder / "ledger")
+    keys = [member_name(index) for index in range(members)]
+    done = whole_commits(ledger, folder)
+    tasks = [
+        Task(key, (index, workspace.job, str(folder))) for index, key in enumerate(keys) if key not in done
+    ]
+    _, troubles = map_tasks("train: members", train_one_member, tasks, executor, executor.request(GPU))
+    require_all(troubles, "members of the committee")
+    records = [ledger.read(key) for key in keys]
+    return [record for record in records if record is not None]
+
+
+def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
+    """Train one member from the prepared samples and write it aside, then commit.
+
+    After every epoch its whole state is written too, so that a killed training goes on from there.
+
+    Returns
+    -------
+    dict
+        ``index``, ``seed``, ``epochs``, ``seconds`` (of this process alone) and ``files``: its arrays, with their
+        sha256.
+    """
+    from jpasbatch.learning.backend import limit_threads
+    from jpasbatch.learning.training import Monitor
+
+    limit_threads(1)
+    place, survey, seed = Path(folder), load_survey(job.survey), member_seed(job.seed, index)
+    features = fitted_features(place, job, survey)
+    learns, validates = member_samples(place, job, index)
+    training = training_draws(learns, job, survey, features, seed)
+    validation = validates.labelled(features, tuple(job.classes))
+    state = place / f"{member_name(index)}.state.npz"
+    monitor = Monitor(save=lambda snapshot: _write_arrays(state, snapshot), resume=_read_arrays(state))
+    with stopwatch() as elapsed:
+        member = job.model.train(job.recipe, training, validation, seed, monitor)
+    target = place / f"{member_name(index)}.npz"
+    _write_arrays(target, member.to_arrays())
+    record = {
+        "index": index,
+        "seed": seed,
+        "epochs": len(member.history["validation_loss"]),
+        "best_epoch": member.best_epoch,
+        "seconds": round(elapsed[0], 2),
+        "files": hash_files(place, [target]),
+    }
+    Ledger(place / "ledger").commit(member_name(index), record)
+    state.unlink(missing_ok=True)
+    return record
+
+
+def _write_arrays(path: Path, arrays: Any) -> None:
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays of a file that was renamed into place whole, or None if there is none."""
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def member_seed(seed: int, index: int) -> int:
+    """Return a member's own seed: independent streams from one number of the job file."""
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % (2**31))
+
+
+def read_member(path: Path, sha256: str) -> TrainedMember:
+    """Read a member and check that its bytes are those that were committed.
+
+    Raises
+    ------
+    InputError
+        When the file was changed since.
+    """
+    from jpasbatch.learning.members import member_from_arrays
+
+    if sha256_file(path) != sha256:
+        raise InputError(f"{path}: not the weights that were trained (sha256 differs); remove its folder")
+    with np.load(path, allow_pickle=False) as arrays:
+        return member_from_arrays(arrays)
+
+
+def _graph_of(
+    records: list[dict[str, Any]], folder: Path, n_inputs: int
+) -> tuple[list[TrainedMember], bytes]:
+    from jpasbatch.learning.graph import committee_graph
+
+    members = [
+        read_member(folder / name, sha256) for record in records for name, sha256 in record["files"].items()
+    ]
+    return members, committee_graph(members, n_inputs)
+
+
+def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Workspace) -> list[float]:
+    """Return the weighted f1 on the validation set of the first 1, 2, ... members."""
+    from jpasbatch.learning.committee import vote
+    from jpasbatch.learning.inference import InferenceEngine
+    from jpasbatch.scoring.metrics import validation_scores
+
+    features = fitted_features(folder, workspace.job, workspace.survey)
+    sample = read_prepared(folder, VALIDATION)
+    members = InferenceEngine(_graph_of(records, folder, features.n_inputs)[1]).members(
+        features(sample.photometry)
+    )
+    classes = tuple(workspace.job.classes)
+    return [
+        validation_scores(sample.labels, vote(members[:, :size]), classes)["weighted_f1"]
+        for size in range(1, len(records) + 1)
+    ]
+
+
+def _publish(
+    workspace: Workspace,
+    folder: Path,
+    records: list[dict[str, Any]],
+    samples: dict[str, list[Path]],
+    learnt: dict[str, int],
+) -> tuple[Path, dict[str, Any]]:
+    """Calibrate and score the committee on the validation sample, and save it as an immutable version.
+
+    How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has.
+    """
+    from jpasbatch.learning.calibration import make_calibration
+    from jpasbatch.learning.committee import committee_manifest
+    from jpasbatch.learning.inference import InferenceEngine
+    from jpasbatch.scoring.metrics import validation_scores
+    from jpasbatch.stages.train.validation import describe_folds, validated_sample
+
+    job, survey = workspace.job, workspace.survey
+    features = fitted_features(folder, job, survey)
+    members, graph = _graph_of(records, folder, features.n_inputs)
+    known = validated_sample(folder, job, survey, features, InferenceEngine(graph))
+    calibration = make_calibration(job.calibration.kind).fit(
+        known.probabilities, known.magnitude, known.labels
+    )
+    probabilities = calibration(known.probabilities, known.magnitude)
+    scores = validation_scores(known.labels, probabilities, tuple(job.classes))
+    options = {key: asdict(getattr(job, key)) for key in RECORDED}
+    manifest = committee_manifest(survey, features, job.classes, members, options, scores)
+    manifest["learnt"] = learnt
+    manifest["calibration"] = {"kind": calibration.name, "state": calibration.state()}
+    position = job.decision.position(tuple(job.classes))
+    threshold = job.decision.threshold(probabilities[:, position], known.labels == position)
+    manifest["decision"] = {**asdict(job.decision), "position": position, "threshold": threshold}
+    if job.samples.folds is not None:
+        manifest["folds"] = describe_folds(job, samples)
+    return save_committee(workspace.committees, manifest, graph), scores
+
+
+def find_committee(workspace: Workspace) -> tuple[dict[str, Any], bytes, Path]:
+    """Return manifest, graph and folder of the committee that the job uses: its own, or the named one.
+
+    Raises
+    ------
+    InputError
+        When there is none, or its bytes are not those of its manifest.
+    """
+    named = workspace.job.committee.artefact
+    folder = Path(named) if named else workspace.folder / workspace.require("train")["committee"]
+    # the version, and not the pointer, which may move while workers still load the committee
+    version = committee_version(folder)
+    manifest, graph = load_committee(version)
+    return manifest, graph, version

@@ -1,0 +1,1 @@
+"""HATS catalogues and collections; the only room that knows hats, hats-import and lsdb."""

@@ -1,0 +1,1 @@
+"""Where whole objects lie under keys, and what is kept there: commits, committees."""

@@ -1,0 +1,197 @@
+"""Trained committees on disk: immutable, hashed, and read without executing anything.
+
+Layout of a folder of committees::
+
+    <folder>/current                       name of the version in use, replaced atomically
+    <folder>/<name>-<sha12>/manifest.json  what it is: survey, bands, features, classes, seeds, versions,
+    scores <folder>/<name>-<sha12>/committee.onnx the members as one graph
+
+The version's name is the hash of its contents, so that a changed committee is another folder and an older one
+stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.errors import InputError
+from jpasbatch.storage.stores.files import fsync_folder, fsync_tree, temporary_name, write_atomically
+from jpasbatch.storage.stores.ledger import canonical_json, fingerprint, without_undefined
+from jpasbatch.storage.stores.store import Store, open_store
+
+FORMAT = "jpasbatch-committee-1"
+POINTER = "current"
+MANIFEST = "manifest.json"
+GRAPH = "committee.onnx"
+_REMEDY = "Restore it from a copy, or train again."
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> Path:
+    """Save a committee as an immutable version and make it the current one.
+
+    Saving the same contents again returns the same version. Floats of the manifest that are not finite are
+    saved as null (an undefined score), because JSON has no other form for them.
+
+    Parameters
+    ----------
+    folder
+        Folder of committees; created when absent.
+    manifest
+        JSON-able description; its key ``name`` (default "committee") begins the version's name.
+    graph
+        Serialised ONNX model.
+
+    Returns
+    -------
+    Path
+        Folder of the version, ``<folder>/<name>-<first 12 digits of the SHA-256>``.
+    """
+    description = without_undefined(dict(manifest))
+    name = str(description.get("name", "committee"))
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"Committee name {name!r}: allowed are letters, digits and . _ -, at most 100 of them."
+        )
+    if not graph:
+        raise InputError("The graph of the committee is empty (0 bytes): nothing was saved.")
+    contents = {
+        "format": FORMAT,
+        "graph": {"file": GRAPH, "sha256": hashlib.sha256(graph).hexdigest(), "bytes": len(graph)},
+        "manifest": description,
+    }
+    digest = fingerprint(**contents)
+    version = Path(folder) / f"{name}-{digest[:12]}"
+    version.parent.mkdir(parents=True, exist_ok=True)
+    if version.is_dir():
+        load_committee(version)
+    else:
+        _write_version(version, contents | {"sha256": digest}, graph)
+    if (version.parent / POINTER).is_file():
+        with contextlib.suppress(InputError):
+            os.utime(
+                committee_version(version.parent)
+            )  # it was in use until now: `prune` counts its age from here
+    write_atomically(version.parent / POINTER, f"{version.name}\n".encode())
+    return version
+
+
+def _write_version(version: Path, contents: Mapping[str, Any], graph: bytes) -> None:
+    aside = temporary_name(version)
+    aside.mkdir()
+    try:
+        (aside / GRAPH).write_bytes(graph)
+        text = json.dumps(json.loads(canonical_json(contents)), indent=2, sort_keys=True, ensure_ascii=False)
+        (aside / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        fsync_tree(aside)
+        try:
+            aside.rename(version)
+        except OSError:
+            # Another process saved the same contents between our look and now; anything else is an error.
+            if not version.is_dir():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    fsync_folder(version.parent)
+
+
+def load_committee(place: Path | Store) -> tuple[dict[str, Any], bytes]:
+    """Load a committee and verify every byte of it. Nothing in it is executed or unpickled.
+
+    Parameters
+    ----------
+    place
+        Folder or store of one version, or the folder of committees, whose pointer ``current`` is followed.
+
+    Returns
+    -------
+    manifest : dict
+        As it was given to `save_committee`.
+    graph : bytes
+        Serialised ONNX model.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, truncated, changed, or of another format.
+    """
+    store = open_store(committee_version(place) if isinstance(place, Path) else place)
+    contents = _check_manifest(f"{store}/{MANIFEST}", _read(store, MANIFEST))
+    graph = _read(store, GRAPH)
+    expected = contents["graph"]
+    found = hashlib.sha256(graph).hexdigest()
+    if len(graph) != expected["bytes"] or found != expected["sha256"]:
+        raise InputError(
+            f"{store}/{GRAPH} is not the graph that its manifest describes: found {len(graph)} bytes with SHA-256 "
+            f"{found[:12]}, expected {expected['bytes']} bytes with {str(expected['sha256'])[:12]}. "
+            f"It was truncated or changed. {_REMEDY}"
+        )
+    return contents["manifest"], graph
+
+
+def _read(store: Store, file: str) -> bytes:
+    try:
+        data = store.read(file)
+    except OSError as error:
+        raise InputError(f"Cannot read {store}/{file}: {error.strerror}. {_REMEDY}") from None
+    if data is None:
+        raise InputError(f"Cannot read {store}/{file}: there is no such file. {_REMEDY}")
+    return data
+
+
+def copy_committee(version: Path, store: Store) -> None:
+    """Copy a version of a committee into a store of its own, unless it is there, byte for byte."""
+    for file in (GRAPH, MANIFEST):
+        data = _read(open_store(version), file)
+        if store.read(file) != data:
+            store.put(file, data)
+
+
+def committee_version(path: Path) -> Path:
+    """Return the folder of the version that a path means: itself, or the one that its pointer names.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if (path / MANIFEST).is_file():
+        return path
+    pointer = path / POINTER
+    if not pointer.is_file():
+        raise InputError(
+            f"{path} holds no committee: neither {MANIFEST} nor the pointer {POINTER!r} is there. "
+            "Name the folder that training wrote, or train first."
+        )
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    if not _NAME.fullmatch(name) or not (path / name / MANIFEST).is_file():
+        raise InputError(f"{pointer} names {name[:120]!r}, which is no committee in {path}. {_REMEDY}")
+    return path / name
+
+
+def _check_manifest(path: str, data: bytes) -> dict[str, Any]:
+    try:
+        contents = json.loads(data)
+    except ValueError as error:
+        raise InputError(f"Cannot read the manifest {path}: {error}. {_REMEDY}") from None
+    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
+        found = contents.get("format") if isinstance(contents, dict) else type(contents).__name__
+        raise InputError(f"{path}: format {found!r} is not {FORMAT!r}: another program or version wrote it.")
+    missing = sorted({"graph", "manifest", "sha256"} - contents.keys())
+    if missing:
+        raise InputError(f"{path} lacks the keys {', '.join(missing)}: it was changed after it was written.")
+    found = fingerprint(**{key: value for key, value in contents.items() if key != "sha256"})
+    if found != contents["sha256"]:
+        raise InputError(
+            f"{path} was changed after it was written: its contents hash to {found[:12]}, "
+            f"recorded is {str(contents['sha256'])[:12]}. {_REMEDY}"
+        )
+    return contents

@@ -1,0 +1,1 @@
+"""Tables as surveys publish them: FITS, VOTable, Parquet and CSV."""

@@ -1,0 +1,108 @@
+"""Published tables in Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.raw_table import RawTable
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.tables.columns import FILTER_TABLE, band_names_by_id, wanted_columns
+
+LARGEST_ROW_GROUP = 8 << 30
+"""Bytes that a row group may claim to hold before it is taken for a memory bomb."""
+
+LARGEST_ROW = 1 << 20
+"""Bytes that a single row may claim to hold."""
+
+
+def iterate_parquet(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTable]:
+    """Yield chunks of a Parquet file; see `jpasbatch.storage.tables.tables.iterate_raw`.
+
+    Units are the field metadata ``unit``; the order of bands is the schema metadata ``FILTER``,
+    a JSON object with the lists ``FILTER_ID`` and ``NAME``.
+    """
+    first_row = 0
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            schema = file.schema_arrow
+            _check_size(path, file.metadata)
+            wanted = wanted_columns(schema.names, survey)
+            others = tuple(name for name in schema.names if name not in wanted)
+            units = {name: _unit(schema.field(name)) for name in wanted}
+            bands = _bands(path, schema)
+            batches = file.iter_batches(batch_size=chunk_rows, columns=wanted)
+            for batch in batches:
+                if not batch.num_rows:
+                    continue
+                columns = {name: _numpy(batch.column(name), name, path) for name in wanted}
+                yield RawTable(columns, units, bands, str(path), first_row, other_columns=others)
+                first_row += batch.num_rows
+            if first_row == 0:
+                empty = {name: _numpy(pa.array([], schema.field(name).type), name, path) for name in wanted}
+                yield RawTable(empty, units, bands, str(path), 0, other_columns=others)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: is truncated or damaged ({error})") from None
+
+
+def _check_size(path: Path, metadata: pq.FileMetaData) -> None:
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        if group.total_byte_size > LARGEST_ROW_GROUP or group.total_byte_size > LARGEST_ROW * max(
+            group.num_rows, 1
+        ):
+            raise InputError(
+                f"{path}: row group {number} claims {group.total_byte_size} bytes in {group.num_rows} rows; at"
+                f" most {LARGEST_ROW_GROUP} bytes, and {LARGEST_ROW} a row, are read"
+            )
+
+
+def _unit(field: pa.Field) -> str:
+    return (field.metadata or {}).get(b"unit", b"").decode()
+
+
+def _bands(path: Path, schema: pa.Schema) -> tuple[str, ...] | None:
+    text = (schema.metadata or {}).get(FILTER_TABLE.encode())
+    if text is None:
+        return None
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
+        raise InputError(f"{path}: the metadata FILTER must be JSON with the lists FILTER_ID and NAME")
+    return band_names_by_id(content, path)
+
+
+def _numpy(array: pa.Array, name: str, path: Path) -> np.ndarray:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return _numpy(array.dictionary_decode(), name, path)
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _vectors(array, name, path)
+    if array.null_count and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        filled = array.fill_null(0).to_numpy(zero_copy_only=False)
+        return np.ma.MaskedArray(filled, mask=array.is_null().to_numpy(zero_copy_only=False))
+    return array.to_numpy(zero_copy_only=False)
+
+
+def _vectors(array: pa.Array, name: str, path: Path) -> np.ndarray:
+    if array.null_count:
+        raise InputError(f"{path}: column {name!r} holds null instead of a vector in {array.null_count} rows")
+    if pa.types.is_fixed_size_list(array.type):
+        width = array.type.list_size
+    else:
+        widths = np.unique(np.diff(array.offsets.to_numpy()))
+        if len(widths) > 1:
+            raise InputError(
+                f"{path}: column {name!r} holds vectors of different lengths ({', '.join(map(str, widths))})"
+            )
+        width = int(widths[0]) if len(widths) else 0
+    values = _numpy(array.flatten(), name, path)
+    return values.reshape(len(array), width) if len(array) else np.empty((0, width), dtype=values.dtype)

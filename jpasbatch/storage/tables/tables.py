@@ -1,0 +1,154 @@
+"""Published tables on disk, read in chunks: FITS, VOTable, Parquet and CSV.
+
+A reader yields rows as the file holds them (`RawTable`); nothing is interpreted here but the
+container: checksums, truncation, names, units, and the order of bands in vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.raw_table import RawTable
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.tables.columns import bands_agree
+from jpasbatch.storage.tables.csv import iterate_csv, read_filter_csv
+from jpasbatch.storage.tables.fits import iterate_fits, write_cefca_tile
+from jpasbatch.storage.tables.parquet import iterate_parquet
+from jpasbatch.storage.tables.per_band import write_column_table
+from jpasbatch.storage.tables.votable import iterate_votable
+
+__all__ = ["EXTENSIONS", "RawTable", "iterate_raw", "list_tables", "write_cefca_tile", "write_published"]
+
+READERS = {
+    ".fits": iterate_fits,
+    ".fit": iterate_fits,
+    ".fits.gz": iterate_fits,
+    ".fit.gz": iterate_fits,
+    ".parquet": iterate_parquet,
+    ".csv": iterate_csv,
+    ".vot": iterate_votable,
+    ".votable": iterate_votable,
+    ".xml": iterate_votable,
+}
+EXTENSIONS = tuple(READERS)
+"""Names that a table may end in (compared without case)."""
+
+
+def iterate_raw(
+    path: Path | str, survey: Survey, chunk_rows: int = 100_000, filter_table: Path | str | None = None
+) -> Iterator[RawTable]:
+    """Yield the rows of a published table in chunks, at least one (which may have no rows).
+
+    Parameters
+    ----------
+    path : Path
+        The format follows from the extension; see `EXTENSIONS`.
+    survey : Survey
+        Only the columns that it declares are read.
+    chunk_rows : int
+        Rows in a chunk at most.
+    filter_table : Path, optional
+        A filter table as CEFCA publishes it in CSV, for files that hold none of their own.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated or damaged, a checksum fails, or the order of bands in
+        its vectors is unknown.
+    """
+    path = Path(path)
+    if chunk_rows < 1:
+        raise ValueError(f"chunk_rows = {chunk_rows}: must be at least 1")
+    reader = READERS[_extension(path)]
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    listed = None if filter_table is None else read_filter_csv(Path(filter_table))
+    for raw in reader(path, survey, chunk_rows):
+        yield bands_agree(raw, listed, survey)
+
+
+def write_published(
+    folder: Path, stem: str, rows: dict[str, np.ndarray], survey: Survey, origin: str = ""
+) -> Path:
+    """Write a table in the form in which a survey publishes its own, and return its path.
+
+    Parameters
+    ----------
+    folder, stem
+        Where, and the name without its extension: ``.fits`` for vectors, ``.parquet`` for columns.
+    rows : dict of str to ndarray
+        As `write_cefca_tile` and `write_column_table` take them; flags and stellarity may be missing.
+    survey : Survey
+    origin : str
+        What the rows are: kept in the metadata of Parquet.
+    """
+    if survey.catalogue.layout == "columns":
+        path = folder / f"{stem}.parquet"
+        write_column_table(path, rows, survey, origin)
+        return path
+    number = len(rows["number"])
+    unknown = {
+        "flags": np.zeros(number, dtype=np.int32),
+        "mask_flags": np.zeros(number, dtype=np.int32),
+        "class_star": np.full(number, np.nan, dtype=np.float32),
+    }
+    path = folder / f"{stem}.fits"
+    write_cefca_tile(path, unknown | rows, survey)
+    return path
+
+
+def list_tables(path: Path | str) -> list[Path]:
+    """Return the tables of a folder (searched to its depths), or the one file, sorted.
+
+    Links are followed once and resolved, so that a link that leads back up does no harm.
+
+    Raises
+    ------
+    InputError
+        If there is no table, or one file is listed twice under different names.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder")
+    if path.is_file():
+        _extension(path)
+        return [path.resolve()]
+    found: dict[Path, Path] = {}
+    for listed in sorted(_walk(path, set())):
+        resolved = listed.resolve()
+        if resolved in found:
+            raise InputError(
+                f"{path}: one file is listed twice, as {found[resolved]} and as {listed}; remove one of them"
+            )
+        found[resolved] = listed
+    if not found:
+        raise InputError(f"{path}: holds no table; a table ends in {', '.join(EXTENSIONS)}")
+    return sorted(found)
+
+
+def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
+    resolved = folder.resolve()
+    if resolved in visited:
+        return
+    visited.add(resolved)
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, visited)
+        elif entry.is_file() and entry.name.lower().endswith(EXTENSIONS):
+            yield entry
+        elif entry.is_symlink() and not entry.exists() and entry.name.lower().endswith(EXTENSIONS):
+            raise InputError(f"{entry}: is a link that leads nowhere")
+
+
+def _extension(path: Path) -> str:
+    name = path.name.lower()
+    for extension in sorted(EXTENSIONS, key=len, reverse=True):
+        if name.endswith(extension):
+            return extension
+    raise InputError(f"{path}: not a known kind of table; it must end in {', '.join(EXTENSIONS)}")

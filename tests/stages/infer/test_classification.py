@@ -1,0 +1,109 @@
+"""The pure half of infer, and the alignment that summarise relies on."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.stages.infer.classification import classify
+from jpasbatch.stages.summarise.tallies import Tallies, align
+from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.catalogue.partitions import read_partition
+from tests.stages.tiny_run import workspace_of
+
+
+class EvenCommittee:
+    """As much of a committee as `classify` uses; what its rows are told, it gives back."""
+
+    classes = ("star", "galaxy", "qso_low", "qso_high")
+
+    def __init__(self, broken: tuple[int, ...] = ()) -> None:
+        self.broken = list(broken)
+        self.seen = 0
+
+    def predict(self, features: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        assert np.isfinite(features).all()
+        self.seen = len(features)
+        probabilities = np.full((len(features), 4), 0.25)
+        probabilities[self.broken] = np.nan
+        return probabilities
+
+
+@pytest.fixture(scope="module")
+def partition(finished) -> pa.Table:
+    catalogue = open_catalogue(finished / "sky")
+    return read_partition(catalogue.partition_path(*catalogue.pixels[0]))
+
+
+def without_reference(table: pa.Table, survey, rows: list[int]) -> pa.Table:
+    """Return the table with a reference flux that is not positive, or not observed, in some rows."""
+    flux = np.array(table["flux"].combine_chunks().flatten()).reshape(table.num_rows, -1).copy()
+    flux[rows[::2], survey.reference_index] = -1.0
+    flux[rows[1::2], survey.reference_index] = np.nan
+    field = table.schema.field("flux")
+    column = pa.FixedSizeListArray.from_arrays(pa.array(flux.ravel()), type=field.type)
+    return table.set_column(table.schema.get_field_index("flux"), field, column)
+
+
+@pytest.mark.parametrize("kind", ["relative_flux", "colours"])
+def test_rows_without_finite_features_are_quarantined(partition, survey, kind):
+    from jpasbatch.photometry.table import photometry_from_table
+
+    rows = [0, 3, partition.num_rows - 1]
+    table = without_reference(partition, survey, rows)
+    features = make_features(kind, survey).fit(photometry_from_table(partition, survey))
+    committee = EvenCommittee()
+    records, rejected = classify(table, survey, features, committee)
+    assert committee.seen == records.num_rows == table.num_rows - len(rows)
+    assert rejected["row"].to_pylist() == rows
+    assert set(rejected["reason"].to_pylist()) == {"features not finite"}
+    identifiers = table["object_id"].to_pylist()
+    assert rejected["object_id"].to_pylist() == [identifiers[row] for row in rows]
+    kept = [text for row, text in enumerate(identifiers) if row not in rows]
+    assert records["object_id"].to_pylist() == kept
+    assert align(table, records)["object_id"].to_pylist() == kept
+
+
+def test_rows_without_finite_probabilities_are_quarantined(partition, survey):
+    table = without_reference(partition, survey, [1])
+    committee = EvenCommittee(broken=(0, 4))
+    records, rejected = classify(table, survey, make_features("relative_flux", survey), committee)
+    reasons = dict(zip(rejected["row"].to_pylist(), rejected["reason"].to_pylist(), strict=True))
+    not_finite = "probabilities not finite"
+    assert reasons == {1: "features not finite", 0: not_finite, 5: not_finite}
+    assert records.num_rows + rejected.num_rows == table.num_rows
+    assert np.isfinite(records["probability_star"].to_numpy()).all()
+
+
+def test_a_partition_of_which_nothing_is_left(partition, survey):
+    table = without_reference(partition.slice(0, 5), survey, [0, 1, 2, 3, 4])
+    records, rejected = classify(table, survey, make_features("relative_flux", survey), EvenCommittee())
+    assert (records.num_rows, rejected.num_rows) == (0, 5)
+
+
+def test_records_of_other_objects_are_not_aligned(partition):
+    records = partition.select(["object_id"])
+    assert align(partition, records)["object_id"].equals(partition["object_id"])
+    strange = pa.table({"object_id": [*records["object_id"].to_pylist()[:-1], "other-1"]})
+    with pytest.raises(ValueError, match="different objects"):
+        align(partition, strange)
+    with pytest.raises(ValueError, match="different objects"):
+        align(partition, records.take(list(range(partition.num_rows))[::-1]))
+
+
+def test_tallies_of_parts_make_the_tally_of_the_whole(partition, finished, survey):
+    job = workspace_of(finished).job
+    records, _ = classify(partition, survey, make_features("relative_flux", survey), EvenCommittee())
+    whole = Tallies.of_partition(records, partition, job, survey)
+    parts = [
+        Tallies.of_partition(records.slice(start, 50), partition.slice(start, 50), job, survey)
+        for start in range(0, partition.num_rows, 50)
+    ]
+    merged = Tallies.create(job, survey)
+    for part in parts:
+        merged = merged.merge(Tallies.from_dict(part.to_dict(), job))
+    assert merged.confusion.total().tolist() == whole.confusion.total().tolist()
+    assert merged.confusion.total().sum() == partition.num_rows
+    one, other = (tallies.products.counts.extract() for tallies in (merged, whole))
+    assert one.objects == other.objects
+    assert one.summed.value == pytest.approx(other.summed.value)
