@@ -68,9 +68,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
         ),
         "survey": repr(workspace.survey),
-        "code": code_fingerprint(
-            "photometry", "storage", "stages.ingest", "stages.duplicates", "stages.arrivals"
-        ),
+        "code": code_fingerprint("photometry", "storage", "stages.ingest"),
     }
     identity = fingerprint(inputs=hashes, **parts)
     unchanged = workspace.unchanged("ingest", identity)
