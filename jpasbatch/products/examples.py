@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jpasbatch.pages.spectra import Spectrum
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.products.accumulation import require_equal, stable_hash
 from jpasbatch.products.record import probability_column
@@ -55,6 +56,12 @@ class Example:
     flux_err: tuple[float, ...]
     true_class: str = ""
     true_redshift: float = float("nan")
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """What a figure shows of the object."""
+        shown = (self.probabilities, self.flux, self.flux_err, self.true_class, self.true_redshift)
+        return Spectrum(self.kind, self.magnitude_bin, self.object_id, *shown)
 
 
 @dataclass(frozen=True)

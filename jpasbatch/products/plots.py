@@ -164,6 +164,30 @@ def colour_colour(distributions: Distributions, bins: tuple[tuple[float, float],
     return figure
 
 
+def confidence(distributions: Distributions, bins: tuple[tuple[float, float], ...], band: str) -> Figure:
+    """Draw how sure the committee is: the largest probability, by predicted class and magnitude bin."""
+    colours = class_colours(distributions.classes)
+    edges = distributions.confidence_edges
+    with house_style():
+        figure = new_figure(10, 3.1)
+        panels = figure.subplots(1, len(bins), sharex=True, squeeze=False)[0]
+        for number, (axes, limits) in enumerate(zip(panels, bins, strict=True)):
+            for index, name in enumerate(distributions.classes):
+                counts = distributions.confidence[number, index]
+                if not counts.any():
+                    continue
+                share = counts / counts.sum() / np.diff(edges)
+                line = LINES[index % len(LINES)]
+                label = f"{class_label(name)} ({counts.sum():,})"
+                axes.stairs(share, edges, color=colours[name], linestyle=line, linewidth=1.5, label=label)
+            axes.set_title(bin_label(band, limits))
+            axes.set(xlabel="largest probability", xlim=(1 / len(distributions.classes), 1))
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="upper left", fontsize=8.5)
+        panels[0].set_ylabel("density")
+    return figure
+
+
 def _draw_class(axes: Any, counts: np.ndarray, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     from matplotlib.colors import to_rgb
 

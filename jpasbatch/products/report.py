@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.pages.confusion import Scores, confusion_matrices, score_bars
 from jpasbatch.pages.page import count_text, render_page
+from jpasbatch.pages.reliability import ReliabilityCurve, reliability
+from jpasbatch.pages.spectra import example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, to_svg
-from jpasbatch.products import plots, quality_plots
+from jpasbatch.products import plots
 from jpasbatch.products.accumulation import sum_by_pixel
 from jpasbatch.products.counts import CountSummary, PoissonCount
 from jpasbatch.products.distributions import Distributions
 from jpasbatch.products.examples import Example
-from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
 from jpasbatch.products.sky import SkyMap
 from jpasbatch.products.targets.targets import FIELD_NSIDE, TargetSummary
 from jpasbatch.products.targets.weave import weave_file_name
@@ -258,19 +260,20 @@ def _figures(summary: ReportContent) -> Iterator[tuple[str, Figure, str]]:
         yield "magnitudes", figure, f"Histogram of {band} magnitudes by predicted class"
         figure = plots.colour_colour(distributions, bins, band)
         yield "colours", figure, "Colour-colour diagrams by predicted class, one for each magnitude bin"
-        figure = quality_plots.confidence(distributions, bins, band)
+        figure = plots.confidence(distributions, bins, band)
         yield "confidence", figure, "Distribution of the largest probability by predicted class"
     if summary.reliability:
-        figure = quality_plots.reliability(summary.reliability, classes)
+        figure = reliability(summary.reliability, classes)
         yield "reliability", figure, "True fraction against mean predicted probability for each class"
     if summary.confusion is not None:
-        figure = quality_plots.confusion_matrices(summary.confusion, classes, titles)
+        figure = confusion_matrices(summary.confusion, classes, titles)
         yield "confusion", figure, "Confusion matrices, one for each magnitude bin"
-        figure = quality_plots.score_bars(Scores.of(summary.confusion), classes, bins, band)
+        figure = score_bars(Scores.of(summary.confusion), classes, bins, band)
         yield "scores", figure, "Purity, completeness and f1 score of each class in each magnitude bin"
     if summary.examples:
+        shown = tuple(one.spectrum for one in summary.examples)
         wavelengths, widths = summary.band_wavelengths, summary.band_widths
-        figure = quality_plots.example_spectra(summary.examples, classes, wavelengths, widths, titles)
+        figure = example_spectra(shown, classes, wavelengths, widths, titles)
         yield "examples", figure, "Example J-spectra, one for each predicted class and magnitude bin"
     for number, one in enumerate(summary.targets):
         figure = plots.target_priorities(one)

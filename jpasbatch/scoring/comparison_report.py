@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jpasbatch.pages.page import render_page
+from jpasbatch.pages.reliability import reliability
 from jpasbatch.pages.style import class_colours, class_label, to_svg
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.products import quality_plots
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.comparison_tables import comparison_rows, training_rows
 from jpasbatch.scoring.detection_figures import detection_figures
@@ -99,5 +99,5 @@ def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
         "Expected calibration error of each class",
     )
     for number, (title, part) in enumerate(parts.items()):
-        figure = quality_plots.reliability(reliability_curves(part), classes)
+        figure = reliability(reliability_curves(part), classes)
         yield f"reliability-{number}", figure, title

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.pages.confusion import Scores, confusion_matrices, score_bars
 from jpasbatch.pages.page import render_page
+from jpasbatch.pages.reliability import ReliabilityCurve, reliability
+from jpasbatch.pages.spectra import Spectrum, example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, to_svg
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.products import quality_plots
-from jpasbatch.products.examples import Example
-from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.evaluation_tables import score_text
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def render_evaluation(
     content: Mapping[str, Mapping[str, Any]],
-    examples: Mapping[str, tuple[Example, ...]],
+    examples: Mapping[str, tuple[Spectrum, ...]],
     facts: Mapping[str, Any],
     survey: Survey,
 ) -> str:
@@ -58,24 +58,24 @@ def render_evaluation(
 
 
 def _figures(
-    sample: str, part: Mapping[str, Any], examples: tuple[Example, ...], survey: Survey
+    sample: str, part: Mapping[str, Any], examples: tuple[Spectrum, ...], survey: Survey
 ) -> Iterator[tuple[str, Figure, str]]:
     classes, bins, band = tuple(part["classes"]), survey.magnitude_bins, survey.reference_band
     titles = tuple(bin_label(band, limits) for limits in bins)
     confusion = np.array([np.transpose(group["confusion"]) for group in part["groups"][:-1]])
     yield (
         f"{sample}-confusion",
-        quality_plots.confusion_matrices(confusion, classes, titles),
+        confusion_matrices(confusion, classes, titles),
         f"Confusion matrices of {sample}, one for each magnitude bin",
     )
     yield (
         f"{sample}-scores",
-        quality_plots.score_bars(Scores.of(confusion), classes, bins, band),
+        score_bars(Scores.of(confusion), classes, bins, band),
         f"Purity, completeness and f1 score of {sample} by class and magnitude bin",
     )
     yield (
         f"{sample}-reliability",
-        quality_plots.reliability(reliability_curves(part), classes),
+        reliability(reliability_curves(part), classes),
         f"True fraction of {sample} against mean predicted probability for each class",
     )
     if len(part["by_signal"]["signal"]) > 1:
@@ -88,7 +88,7 @@ def _figures(
         bands = survey.wavelengths, np.array([one.width for one in survey.bands])
         yield (
             f"{sample}-examples",
-            quality_plots.example_spectra(examples, classes, *bands, titles),
+            example_spectra(examples, classes, *bands, titles),
             f"J-spectra of {sample} that are taken for another class",
         )
 

@@ -7,12 +7,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from jpasbatch.pages.confusion import Scores
+from jpasbatch.pages.reliability import ReliabilityCurve
+from jpasbatch.pages.spectra import example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, class_label, to_png, to_svg
-from jpasbatch.products import plots, quality_plots
+from jpasbatch.products import plots
 from jpasbatch.products.counts import CountOptions, CountTally
 from jpasbatch.products.distributions import DistributionOptions, DistributionTally
 from jpasbatch.products.examples import ExampleTally
-from jpasbatch.products.quality_plots import ReliabilityCurve, Scores
 from jpasbatch.products.report import (
     Number,
     QuarantineLine,
@@ -274,10 +276,10 @@ def test_svg_follows_the_page_and_is_reproducible(content):
 
 
 def test_missing_bands_are_drawn(content, survey):
-    example = content.examples[0]
+    example = content.examples[0].spectrum
     flux = (float("nan"),) * len(survey.bands)
     blank = dataclasses.replace(example, flux=flux, flux_err=flux, true_class="", true_redshift=float("nan"))
-    figure = quality_plots.example_spectra(
+    figure = example_spectra(
         (blank,), CLASSES, content.band_wavelengths, content.band_widths, ("a", "b", "c")
     )
     assert to_png(figure, dots_per_inch=30)

@@ -26,12 +26,12 @@ from jpasbatch.learning.committee import Committee, check_manifest
 from jpasbatch.learning.decision import decide
 from jpasbatch.learning.runtimes import runtime_of
 from jpasbatch.learning.samples import UNLABELLED, label
+from jpasbatch.pages.spectra import Spectrum
 from jpasbatch.pages.style import bin_label, class_label
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
-from jpasbatch.products.examples import Example
 from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
 from jpasbatch.scoring.evaluation_report import render_evaluation
 from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
@@ -339,7 +339,7 @@ def _write(
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
-    examples = {name: tuple(_example(one) for one in part["examples"]) for name, part in content.items()}
+    examples = {name: tuple(_spectrum(one) for one in part["examples"]) for name, part in content.items()}
     page = render_evaluation(content, examples, facts, workspace.survey)
     with written_aside(target / "scores.parquet") as aside:
         pq.write_table(to_table(rows), aside)
@@ -354,10 +354,18 @@ def _write(
     return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
 
 
-def _example(stored: dict[str, Any]) -> Example:
+def _spectrum(stored: dict[str, Any]) -> Spectrum:
     def floats(values: list[float | None]) -> tuple[float, ...]:
         return tuple(float("nan") if value is None else value for value in values)
 
-    vectors = {key: floats(stored[key]) for key in ("probabilities", "flux", "flux_err")}
     redshift = stored["true_redshift"]
-    return Example(**{**stored, **vectors, "true_redshift": float("nan") if redshift is None else redshift})
+    return Spectrum(
+        kind=stored["kind"],
+        magnitude_bin=stored["magnitude_bin"],
+        title=stored["object_id"],
+        probabilities=floats(stored["probabilities"]),
+        flux=floats(stored["flux"]),
+        flux_err=floats(stored["flux_err"]),
+        true_class=stored["true_class"],
+        true_redshift=float("nan") if redshift is None else redshift,
+    )

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import jpasbatch
+from jpasbatch.pages.reliability import ReliabilityCurve
 from jpasbatch.products.counts import CountSummary, PoissonCount
-from jpasbatch.products.quality_plots import ReliabilityCurve
 from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine
 from jpasbatch.products.targets.weave import weave_file_name
 from jpasbatch.scoring.metrics import scores
