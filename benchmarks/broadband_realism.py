@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jpasbatch.job.job import load_job
+from jpasbatch.mocks.broadband.options import BroadbandSky
 from jpasbatch.mocks.broadband.tables import make_table
+from jpasbatch.mocks.options import load_checked_job, mock_options
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
@@ -43,12 +44,22 @@ def observed_sample(path: Path, survey: Survey, active: list[str]) -> dict[str, 
     }
 
 
+def mock_of(job_file: Path, data: Path | None) -> tuple[BroadbandSky, Survey]:
+    """Return the options of a job's broad-band mock, and its survey."""
+    job = load_checked_job(job_file, data)
+    options = mock_options(job)
+    if not isinstance(options, BroadbandSky):
+        raise SystemExit(
+            f"{job_file}: its [mock] is of kind '{getattr(options, 'kind', 'none')}'; allowed: broadband"
+        )
+    return options, load_survey(job.survey)
+
+
 def mock_sample(job_file: Path, data: Path | None, number: int) -> tuple[dict[str, np.ndarray], Survey]:
     """Return as much of a job's labelled sample as asked for, with as many objects of both classes."""
-    job = load_job(job_file, data)
-    survey = load_survey(job.survey)
-    labelled = replace(job.mock.labelled, training=number, agn_share=0.5)
-    table = make_table(replace(job.mock, labelled=labelled, table_rows=number), survey, "training", 0)
+    options, survey = mock_of(job_file, data)
+    labelled = replace(options.labelled, training=number, agn_share=0.5)
+    table = make_table(replace(options, labelled=labelled, table_rows=number), survey, "training", 0)
     sample = {
         "magnitude": ab_magnitude(table["flux"]),
         "active": table["true_class"] == "agn",
@@ -59,11 +70,10 @@ def mock_sample(job_file: Path, data: Path | None, number: int) -> tuple[dict[st
 
 def print_detections(job_file: Path, data: Path | None) -> None:
     """Print how many objects of the job's labelled sample and of its field have each band."""
-    job = load_job(job_file, data)
-    survey = load_survey(job.survey)
+    options, survey = mock_of(job_file, data)
     shares = {}
-    for name, number in job.mock.sets.items():
-        table = make_table(replace(job.mock, table_rows=number), survey, name, 0)
+    for name, number in options.sets.items():
+        table = make_table(replace(options, table_rows=number), survey, name, 0)
         nuclei = table["true_class"] == "agn"
         observed, detected = np.isfinite(table["flux"]), table["flux"] > 0
         shares[name] = [observed.mean(axis=0), detected[~nuclei].mean(axis=0), detected[nuclei].mean(axis=0)]

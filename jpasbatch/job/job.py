@@ -25,6 +25,7 @@ from jpasbatch.job.sections import (
     CatalogueSection,
     CommitteeSection,
     FeaturesSection,
+    MockTable,
     SamplesSection,
     Section,
     check_name,
@@ -39,10 +40,6 @@ from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import LowestLoss, WeightedCompleteness
 from jpasbatch.learning.training import Recipe, TrainingPlan
-from jpasbatch.mocks.broadband.options import BroadbandSky
-from jpasbatch.mocks.populations import MockSky
-from jpasbatch.mocks.spectra import ObservedSpectra
-from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.products.counts import CountOptions
 from jpasbatch.products.distributions import DistributionOptions
 from jpasbatch.products.survey_tally import ProductOptions
@@ -67,7 +64,6 @@ Model = Annotated[
 ]
 LossOptions = Annotated[CrossEntropy | WeightedCrossEntropy | FocalLoss, Field(discriminator="kind")]
 StopOptions = Annotated[LowestLoss | WeightedCompleteness, Field(discriminator="kind")]
-Mock = Annotated[MockSky | ObservedSpectra | TemplateSky | BroadbandSky, Field(discriminator="kind")]
 
 
 class Job(Section):
@@ -81,6 +77,8 @@ class Job(Section):
         A survey of the package (``jpas60``) or the path of a survey file.
     seed : int
         From which all random streams of training derive.
+    mock : MockTable, optional
+        The table as it is written; `jpasbatch.mocks.options.load_checked_job` checks and completes it.
     """
 
     name: str
@@ -88,7 +86,7 @@ class Job(Section):
     survey: str
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     classes: dict[str, ClassDefinition] = Field(default_factory=dict)
-    mock: Mock | None = None
+    mock: MockTable | None = None
     catalogue: CatalogueSection = CatalogueSection()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
@@ -180,10 +178,18 @@ def load_job(path: Path, data: Path | None = None) -> Job:
     InputError
         When the file is missing, is not TOML, has an unknown key or a value that is not allowed.
     """
+    return validate(Job, read_job(path, data), path)
+
+
+def read_job(path: Path, data: Path | None = None) -> dict[str, Any]:
+    """Return the tables of a job file, with absolute paths; their keys and values are not checked yet.
+
+    Parameters and errors as for `load_job`.
+    """
     tables = resolve_paths(expand_data(read_toml(path), data, path))
     if isinstance(model := tables.get("model"), dict):
         tables["model"] = {"kind": MultilayerPerceptron.kind, **model}
-    return validate(Job, tables, path)
+    return tables
 
 
 def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:
@@ -266,8 +272,22 @@ def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
 
 
-def validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
-    """Return the checked object; nothing is converted (``"15"`` and ``15.0`` are no whole numbers)."""
+def validate(kind: Any, tables: dict[str, Any], origin: Path | str) -> Any:
+    """Return the checked object; nothing is converted (``"15"`` and ``15.0`` are no whole numbers).
+
+    Parameters
+    ----------
+    kind : type or annotation
+        What the tables become.
+    tables : dict
+    origin : Path or str
+        Where the tables come from; errors begin with it.
+
+    Raises
+    ------
+    InputError
+        When a key is unknown or missing, or a value is not allowed; it names all of them.
+    """
     try:
         # a union of dataclasses has no model above it that would forbid unknown keys
         config = None if isinstance(kind, type) else ConfigDict(extra="forbid")
@@ -275,4 +295,4 @@ def validate(kind: Any, tables: dict[str, Any], path: Path) -> Any:
         return TypeAdapter(kind, config=config).validate_json(json.dumps(tables), strict=True)
     except ValidationError as error:
         lines = [explain(kind, item) for item in error.errors()]
-        raise InputError(f"{path}: " + "; ".join(dict.fromkeys(lines))) from error
+        raise InputError(f"{origin}: " + "; ".join(dict.fromkeys(lines))) from error

@@ -67,6 +67,24 @@ class CatalogueSection(Section):
         return self
 
 
+class MockTable(BaseModel):
+    """The table of a job's mock, as plain data: only `jpasbatch.mocks` knows what its other keys mean.
+
+    Attributes
+    ----------
+    kind : str
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The other keys of the table with their values, as TOML or JSON holds them."""
+        return dict(self.model_extra or {})
+
+
 class FeaturesSection(Section):
     """Which representation of the fluxes the classifier sees.
 

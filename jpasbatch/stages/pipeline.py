@@ -11,9 +11,8 @@ from typing import Any
 
 from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.errors import InputError
-from jpasbatch.job.job import Job, load_cluster, load_job
-from jpasbatch.mocks.broadband.options import BroadbandSky
-from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.job.job import Job, load_cluster
+from jpasbatch.mocks.options import load_checked_job, makes_test
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.survey_tally import check_products
 from jpasbatch.stages.run.metrics import written_metrics
@@ -50,7 +49,7 @@ def open_workspace(
     InputError
         When the job is wrong, also where only its last stage would see that.
     """
-    job = load_job(job_file, data)
+    job = load_checked_job(job_file, data)
     survey = load_survey(job.survey)
     if job.classes:
         check_products(job.products, survey, tuple(job.classes))
@@ -159,15 +158,9 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
         without |= {"train", "evaluate", "infer", "summarise"}
     if job.mock is None and job.catalogue.input is None:  # a committee for its own sake
         without |= {"ingest", "infer", "summarise"}
-    if not (job.samples.tests or job.samples.folds or _makes_test(job)):
+    if not (job.samples.tests or job.samples.folds or makes_test(job)):
         without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
-
-
-def _makes_test(job: Job) -> bool:
-    if isinstance(job.mock, BroadbandSky):
-        return job.mock.labelled.test > 0
-    return isinstance(job.mock, TemplateSky) and job.mock.samples.test > 0
 
 
 def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:

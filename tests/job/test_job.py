@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster, load_job
-from jpasbatch.mocks.populations import MockSky
+from jpasbatch.job.sections import MockTable
+from jpasbatch.mocks.options import load_checked_job
 from jpasbatch.stages.pipeline import demo_job, open_workspace
 
 HEAD = 'name = "trial"\nsurvey = "jpas60"\n'
@@ -55,7 +56,8 @@ def test_the_demonstration_says_what_paper_a_did():
     job = load_job(demo_job())
     assert list(job.classes) == ["star", "galaxy", "qso_low", "qso_high"]
     assert job.classes["qso_low"].redshift == (0.0, 2.1)
-    assert isinstance(job.mock, MockSky)
+    assert isinstance(job.mock, MockTable)
+    assert job.mock.kind == "builtin"
     assert job.model.hidden == (200,) * 8
     assert job.committee.members == 8
     assert job.products.targets[0].programme == "WQ"
@@ -116,7 +118,7 @@ def test_data_is_replaced_at_every_depth(write):
         write(HEAD + text + 'training = "{data}/t"\nvalidation = "{data}/v"\n'), Path("/with {braces}")
     )
     assert job.mock is not None
-    assert (job.mock.filters, job.samples.training) == ("/with {braces}/f", "/with {braces}/t")
+    assert (job.mock.options["filters"], job.samples.training) == ("/with {braces}/f", "/with {braces}/t")
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -142,15 +144,6 @@ def test_data_that_nobody_named_is_asked_for(write, monkeypatch, value):
         ("[catalogue.cuts]\nmask_flag = 1", "mask_flag", "catalogue.cuts", "mask_flags", "duplicates"),
         ("[catalogue.partitions]\nthreshold = 1", "threshold", "catalogue.partitions", "pixel_threshold", ""),
         ("[classes]\na = {truth = ['a'], redshfit = [0, 1]}", "redshfit", "classes.a", "redshift", "truth"),
-        ("[mock]\nkind = 'builtin'\ntile = 3", "tile", "mock", "tiles", "area_deg2"),
-        (
-            "[mock]\nkind = 'builtin'\n[mock.noise]\noutliers = 1",
-            "outliers",
-            "mock.noise",
-            "outlier_share",
-            "",
-        ),
-        ("[mock]\nkind = 'spectra'\nfilter = 'x'", "filter", "mock", "filters", "survey_noise"),
         ("[features]\nkinds = 'x'", "kinds", "features", "kind", "kind"),
         ("[samples]\ntrainig = 'x'", "trainig", "samples", "training", "validation"),
         ("[model]\ndrop_out = 0.1", "drop_out", "model", "dropout", "hidden"),
@@ -237,10 +230,6 @@ def test_every_mistake_is_named_at_once(write):
         ("[model]\nkind = 'random_forest'\n[stop]\nkind = 'weighted_completeness'", ("stop", "no epochs")),
         ("[training]\nloss = 'focal'", ("unknown key 'loss' in training",)),
         ("[features]\nkind = 'magnitudes'", ("features.kind", "'magnitudes'", "colours", "relative_flux")),
-        ("[mock]\nkind = 'bultin'", ("mock.kind", "'bultin'", "did you mean 'builtin'", "spectra")),
-        ("[mock]\ntiles = 4", ("'mock.kind' is missing", "builtin", "spectra")),
-        ("[mock]\nkind = 'builtin'\ntiles = 0", ("mock", "tiles = 0", "1")),
-        ("[mock]\nkind = 'spectra'\nsurvey_noise = 1", ("mock.survey_noise", "true or false", "1")),
         ("[samples]\ntraining = 'x'", ("samples", "training", "validation", "both")),
         ("[committee]\nmembers = 0", ("committee.members", "0", "1")),
         ("[catalogue.cuts]\nduplicates = 'keep'", ("catalogue.cuts", "'keep'", "'refuse'", "'quarantine'")),
@@ -402,7 +391,7 @@ def damaged_jobs(draw: st.DrawFn) -> str:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=damaged_jobs())
 def test_a_damaged_job_loads_or_is_refused(write, text):
-    job = load_or_refuse(load_job, write(text))
+    job = load_or_refuse(load_checked_job, write(text))
     if job is not None:
         assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", job.name)
         tomllib.loads(text)
@@ -412,7 +401,7 @@ def test_a_damaged_job_loads_or_is_refused(write, text):
 @given(content=st.binary(max_size=60), place=st.integers(0, len(DEMO)))
 def test_damaged_bytes_load_or_are_refused(write, content, place):
     whole = DEMO.encode()
-    load_or_refuse(load_job, write(whole[:place] + content + whole[place + len(content) :]))
+    load_or_refuse(load_checked_job, write(whole[:place] + content + whole[place + len(content) :]))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

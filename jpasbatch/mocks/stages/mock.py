@@ -18,6 +18,7 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.broadband.options import BroadbandSky
+from jpasbatch.mocks.options import mock_options
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.spectra import ObservedSpectra
 from jpasbatch.mocks.template_options import TemplateSky
@@ -41,7 +42,7 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     InputError
         When the job has no ``[mock]``, or a table of it cannot be made.
     """
-    options = workspace.job.mock
+    options = mock_options(workspace.job)
     if options is None:
         raise InputError(
             f"job '{workspace.job.name}' has no [mock] table; add one, or give [catalogue] input"

@@ -12,7 +12,6 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures, label
-from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.photometry.features.registry import Features, make_features
 from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -20,6 +19,7 @@ from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import matrix_of, photometry_from_table
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import hash_files
+from jpasbatch.stages.run.mock_parts import TEMPLATES
 from jpasbatch.stages.run.samples import NOISELESS, read_sample
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
@@ -217,5 +217,7 @@ def training_draws(
 
 
 def noise_model(job: Job) -> NoiseModel:
-    """Return the noise of the job's own mock, or that of mocks as they come."""
-    return job.mock.noise if isinstance(job.mock, TemplateSky) else NoiseModel()
+    """Return the noise of the job's own mock where it descends from template packs, else the default noise."""
+    if job.mock is None or job.mock.kind != TEMPLATES:
+        return NoiseModel()
+    return NoiseModel(**job.mock.options.get("noise", {}))

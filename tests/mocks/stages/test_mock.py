@@ -8,6 +8,7 @@ import pytest
 from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.broadband.options import LabelledSets
+from jpasbatch.mocks.options import mock_options, mock_table
 from jpasbatch.mocks.populations import MockSky
 from jpasbatch.mocks.stages.mock import run_mock, write_mock_table
 from jpasbatch.photometry.survey import load_survey
@@ -31,12 +32,12 @@ MOCKS = {
 def workspace(tmp_path, request):
     options, survey, _ = MOCKS[request.param]
     job = workspace_of(tmp_path, write_job(tmp_path / "tiny.toml"))
-    small = job.job.model_copy(update={"mock": options, "survey": survey})
+    small = job.job.model_copy(update={"mock": mock_table(options), "survey": survey})
     return type(job)(small, load_survey(survey), job.folder)
 
 
 def expected_tables(workspace):
-    return next(tables for options, _, tables in MOCKS.values() if options is workspace.job.mock)
+    return next(tables for options, _, tables in MOCKS.values() if options == mock_options(workspace.job))
 
 
 def hashes(workspace, record):
