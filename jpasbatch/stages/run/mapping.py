@@ -12,13 +12,10 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task, run_tasks
 from jpasbatch.errors import GapsError, InputError
+from jpasbatch.stages.run.installation import installation_hash
 from jpasbatch.stages.run.progress import Progress, show_progress
-from jpasbatch.storage.stores.ledger import code_fingerprint
 
 log = logging.getLogger(__name__)
-
-ROOMS = ("photometry", "mocks", "learning", "scoring", "products", "storage", "stages")
-"""Rooms whose code runs on workers."""
 
 SECONDS_BETWEEN_COUNTS = 10.0
 
@@ -78,8 +75,8 @@ def run_each(
     """
     if meter.total == meter.earlier:
         return
-    code = code_fingerprint(*ROOMS)
-    checked = (Task(task.key, (code, function, task.arguments)) for task in tasks)
+    installed = installation_hash()
+    checked = (Task(task.key, (installed, function, task.arguments)) for task in tasks)
     with show_progress(meter, executor.displays) as progress:
         tick = _ticking(meter, progress, executor)
         with closing(run_tasks(call_with_same_code, checked, executor, resources, tick)) as outcomes:
@@ -108,15 +105,15 @@ def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[
     return tick
 
 
-def call_with_same_code(code: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def call_with_same_code(installed: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Call a stage's function on a worker, unless the worker runs other code than the driver.
 
     Raises
     ------
     InputError
-        When it does: its results would be recorded under a fingerprint that is not theirs.
+        When it does: its results would be recorded as those of the driver's code.
     """
-    if code_fingerprint(*ROOMS) != code:
+    if installation_hash() != installed:
         raise InputError(
             "this worker runs another version of jpasbatch than the driver; install the same on both"
         )

@@ -1,0 +1,24 @@
+"""The installed code, byte for byte: driver and workers must run the same."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+import jpasbatch
+
+
+@functools.cache
+def installation_hash() -> str:
+    """Return the SHA-256 of the package as it is installed here: its version, and the bytes of all of its files.
+
+    It tells two installations apart. Whether results are up to date is told by `jpasbatch.algorithms`.
+    """
+    package = Path(jpasbatch.__file__).parent
+    digest = hashlib.sha256(f"jpasbatch {jpasbatch.__version__}\n".encode())
+    files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    for path in sorted(files):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
