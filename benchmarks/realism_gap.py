@@ -22,16 +22,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jpasbatch.job.job import load_job
-from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.samples import label
 from jpasbatch.mocks.sky import load_responses, observed_spectra_table
 from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
-from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.scoring.metrics import scores
+from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.collection import open_catalogue
-from jpasbatch.storage.stores.artefacts import committee_version, load_committee
+from jpasbatch.storage.stores.artefacts import committee_version
 
 SURVEY = load_survey("jpas60")
 MATCHES = 200
@@ -61,20 +60,12 @@ class Classifier:
     """The committee of a finished run."""
 
     def __init__(self, folder: Path) -> None:
-        self.manifest, graph = load_committee(committee_version(folder))
-        self.features = make_features(
-            self.manifest["features"]["kind"], SURVEY, self.manifest["features"]["state"]
-        )
-        self.committee = Committee.load(self.manifest, graph)
+        self.committee = open_committee(str(committee_version(folder)), SURVEY)
 
     def predict(self, flux: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Return the class of each object; -1 where the features are undefined."""
-        inputs = self.features(Photometry(np.ascontiguousarray(flux), np.ascontiguousarray(error)))
-        known = np.isfinite(inputs).all(axis=1)
-        result = np.full(len(flux), -1)
-        magnitude = ab_magnitude(flux[known, SURVEY.reference_index])
-        result[known] = self.committee.predict(inputs[known], magnitude).argmax(axis=1)
-        return result
+        photometry = Photometry(np.ascontiguousarray(flux), np.ascontiguousarray(error))
+        return self.committee.judge(photometry).decided
 
 
 def read(folder: Path) -> dict[str, np.ndarray]:

@@ -188,7 +188,8 @@ def bare_share(inference: Any, pixels: list[tuple[int, int]], names: list[str]) 
 def bare_loop(folder: Path, committee: Path, precision: str) -> float:
     """Return the seconds that processes without Dask take, from the moment at which all of them are ready."""
     from jpasbatch.learning.runtimes import InferenceOptions
-    from jpasbatch.stages.infer.stage import Inference, commit_names
+    from jpasbatch.stages.infer.partition import Inference
+    from jpasbatch.stages.run.partition_names import commit_names
     from jpasbatch.storage.catalogue.collection import open_catalogue
 
     forget(folder)

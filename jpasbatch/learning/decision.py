@@ -39,6 +39,25 @@ class Decision:
         """Return the position of the class that is sought."""
         return classes.index(self.of) if self.of else len(classes) - 1
 
+    def fit(self, probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> FittedDecision:
+        """Return the rule with the threshold that a validation sample chooses.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n, classes)
+            Of a sample that nothing was learnt from; calibrated.
+        labels : ndarray of int, shape (n,)
+        classes : tuple of str
+
+        Raises
+        ------
+        ValueError
+            If no object is of the class that is sought, or all are.
+        """
+        position = self.position(classes)
+        threshold = self.threshold(probabilities[:, position], labels == position)
+        return FittedDecision(self, position, threshold)
+
     def threshold(self, probability: np.ndarray, belongs: np.ndarray) -> float | None:
         """Return the probability from which on an object is of the class; None for the most probable class.
 
@@ -71,18 +90,28 @@ class Decision:
         return float(0.5 * values[last[best]] + 0.5 * below)  # halfway to the next object
 
 
-def decide(probabilities: np.ndarray, threshold: float | None, position: int) -> np.ndarray:
-    """Return the class of each object, int (n,).
+@dataclass(frozen=True)
+class FittedDecision:
+    """A rule with the threshold that it chose on a validation sample.
 
-    Parameters
+    Attributes
     ----------
-    probabilities : ndarray, shape (n, classes)
-    threshold : float or None
-        None: the most probable class.
+    rule : Decision
     position : int
-        Of the class that the threshold is for; below it, the most probable of the others.
+        Position of the class that is sought.
+    threshold : float or None
+        Probability from which on an object is of that class; below it, it is of the most probable of the others.
+        None: every object is of its most probable class.
     """
-    if threshold is None:
-        return probabilities.argmax(axis=1)
-    others = np.where(np.arange(probabilities.shape[1]) == position, -1.0, probabilities).argmax(axis=1)
-    return np.where(probabilities[:, position] >= threshold, position, others)
+
+    rule: Decision
+    position: int
+    threshold: float | None
+
+    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the class of each object, int64 (n,), from probabilities (n, classes)."""
+        if self.threshold is None:
+            return probabilities.argmax(axis=1)
+        classes = np.arange(probabilities.shape[1])
+        others = np.where(classes == self.position, -1.0, probabilities).argmax(axis=1)
+        return np.where(probabilities[:, self.position] >= self.threshold, self.position, others)

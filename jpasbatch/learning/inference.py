@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from jpasbatch.errors import InputError
@@ -89,33 +87,3 @@ class InferenceEngine:
             part = slice(first, first + self._chunk_rows)
             probabilities[part] = self._session.run(rows[part])
         return probabilities
-
-
-def compare_precision(
-    reference: InferenceEngine, engine: InferenceEngine, features: np.ndarray
-) -> dict[str, Any]:
-    """Measure what a faster precision costs: the vote with it against the vote in float32.
-
-    Parameters
-    ----------
-    reference, engine : InferenceEngine
-        Of the same graph, in float32 and in the other precision.
-    features : ndarray, shape (n, n_inputs)
-        Finite.
-
-    Returns
-    -------
-    dict
-        ``rows`` compared; ``flips``, rows whose most probable class differs; ``largest_difference`` and
-        ``mean_difference`` of a probability, before calibration.
-    """
-    from jpasbatch.learning.committee import vote
-
-    expected, found = vote(reference.members(features)), vote(engine.members(features))
-    difference = np.abs(found - expected)
-    return {
-        "rows": len(features),
-        "flips": int(np.count_nonzero(found.argmax(axis=1) != expected.argmax(axis=1))),
-        "largest_difference": float(difference.max(initial=0.0)),
-        "mean_difference": float(difference.mean()) if difference.size else 0.0,
-    }

@@ -7,7 +7,8 @@ framework. They are compared in ``benchmarks/forward_pass.py``; why there are tw
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -160,6 +161,13 @@ def runtime_of(graph: bytes, options: InferenceOptions) -> str:
             "products of matrices; use precision = 'float32'"
         )
     return "onnxruntime"
+
+
+def describe_engine(graph: bytes, options: InferenceOptions) -> dict[str, Any]:
+    """Return what computes the forward pass of a graph: options, runtime and the versions that decide its bits."""
+    runtime = runtime_of(graph, options)
+    versions = {package: metadata.version(package) for package in ("numpy", runtime)}
+    return {**asdict(options), "runtime": runtime, "versions": versions}
 
 
 def open_session(graph: bytes, options: InferenceOptions, threads: int, chunk_rows: int) -> Session:

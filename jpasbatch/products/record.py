@@ -7,7 +7,7 @@ column                            type            meaning
 ``object_id``                     string          identifier of the survey, e.g. ``2406-15603``
 ``ra``, ``dec``                   float64         ICRS position, degrees
 ``probability_<class>``           float32         committee probability, sums to 1 over the classes
-``predicted_class``               string          class of the largest probability
+``predicted_class``               string          class that the committee decides for
 ``entropy``                       float32         entropy of the probabilities, bits (paper A, eq. 13)
 ``median_snr``                    float32         median signal-to-noise ratio over the observed bands
 ``magnitude_<role>``              float32         AB magnitude of a reported band; NaN if not detected
@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.judgement import Judgement
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 
@@ -104,10 +105,9 @@ def healpix_29(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 def make_record(
     table: pa.Table,
     photometry: Photometry,
-    probabilities: np.ndarray,
+    judgement: Judgement,
     survey: Survey,
     classes: tuple[str, ...],
-    entropy: np.ndarray,
 ) -> pa.Table:
     """Build the records of one partition, rows in input order.
 
@@ -118,11 +118,10 @@ def make_record(
         (taken over as it is; computed otherwise).
     photometry : Photometry
         Fluxes of the same rows, (n, bands), microjansky.
-    probabilities : float (n, classes)
+    judgement : Judgement
+        Of the same rows, all of them usable.
     survey : Survey
     classes : tuple of str
-    entropy : float (n,)
-        Bits.
 
     Returns
     -------
@@ -134,16 +133,16 @@ def make_record(
     InputError
         When the numbers of rows or classes disagree, or a probability is not in [0, 1].
     """
-    probabilities = np.asarray(probabilities)
+    probabilities = judgement.probabilities
     _check_probabilities(probabilities, table.num_rows, len(photometry.flux), classes)
     columns: dict[str, Any] = {
         "object_id": table["object_id"],
         "ra": table["ra"],
         "dec": table["dec"],
         "class_star": table["class_star"],
-        "entropy": np.asarray(entropy, dtype=np.float32),
+        "entropy": judgement.entropy.astype(np.float32),
         "median_snr": photometry.median_signal_to_noise().astype(np.float32),
-        "predicted_class": _predicted(probabilities, classes),
+        "predicted_class": _named(judgement.decided, classes),
     }
     if HEALPIX_COLUMN in table.column_names:
         columns[HEALPIX_COLUMN] = table[HEALPIX_COLUMN]
@@ -168,9 +167,8 @@ def _as_array(values: Any, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
     return pa.array(values, type=kind)
 
 
-def _predicted(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
-    best = probabilities.argmax(axis=1).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(best, pa.array(list(classes))).cast(pa.string())
+def _named(decided: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(decided.astype(np.int32), pa.array(list(classes))).cast(pa.string())
 
 
 def _quality(

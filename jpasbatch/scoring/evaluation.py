@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.scoring.metrics import ConfusionTally, Reliability, ReliabilityTally, entropy, scores
+from jpasbatch.learning.vote import entropy
+from jpasbatch.scoring.metrics import ConfusionTally, Reliability, ReliabilityTally, scores
 from jpasbatch.scoring.ranking import Ranking, rank_class
 
 DRAWS = 200

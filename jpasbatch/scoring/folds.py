@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.vote import vote
 
 
 def stratified_folds(identifiers: Sequence[str], labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -82,3 +83,23 @@ def member_folds(folds: int, members: int, nested: bool) -> np.ndarray:
 def member_rows(fold: np.ndarray, tested: int, validated: int) -> tuple[np.ndarray, np.ndarray]:
     """Return which rows a member learns from and which validate it, bool (n,) each."""
     return (fold != tested) & (fold != validated), fold == validated
+
+
+def validation_votes(
+    members: np.ndarray, fold: np.ndarray, pairs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that validate some member, and the vote on each of those whom it validates.
+
+    Parameters
+    ----------
+    members : ndarray, shape (n, members, classes)
+    fold : ndarray of int, shape (n,)
+    pairs : ndarray of int, shape (members, 2)
+        Fold that each member is tested on and fold that validates it.
+    """
+    rows, votes = [], []
+    for validated in np.unique(pairs[:, 1]):
+        own, whom = np.flatnonzero(fold == validated), np.flatnonzero(pairs[:, 1] == validated)
+        rows.append(own)
+        votes.append(vote(members[own][:, whom]))
+    return np.concatenate(rows), np.concatenate(votes)

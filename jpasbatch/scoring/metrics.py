@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from jpasbatch.learning.judgement import Judgement
+
 # Sums of probabilities are kept as integers in units of 2^-32: exact to merge, and 2 x 10^9 rows fit.
 PROBABILITY_UNIT = 2.0**-32
 
@@ -53,22 +55,6 @@ def scores(confusion: np.ndarray) -> ClassScores:
     total = int(n_true.sum())
     weighted = float((n_true * np.nan_to_num(f1)).sum() / total) if total else float("nan")
     return ClassScores(purity, completeness, f1, weighted, n_true, n_predicted)
-
-
-def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Return the entropy of each prediction in bits, eq. 13: 0 (certain) to log2(classes).
-
-    Parameters
-    ----------
-    probabilities : ndarray, shape (n, classes)
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-    """
-    values = np.asarray(probabilities, dtype=np.float64)
-    # For P = 1 the paper's epsilon of 1e-14 gives -1e-14.
-    return np.maximum(-(values * np.log2(values + 1e-14)).sum(axis=1), 0.0)
 
 
 class ConfusionTally:
@@ -239,15 +225,14 @@ class ReliabilityTally:
         return cls(*(np.array(content[key], dtype=np.int64) for key in ("count", "n_true", "probability")))
 
 
-def validation_scores(
-    labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
-) -> dict[str, Any]:
+def validation_scores(labels: np.ndarray, judgement: Judgement, classes: tuple[str, ...]) -> dict[str, Any]:
     """Return the scores that a manifest holds, JSON-able.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
-    probabilities : ndarray, shape (n, classes)
+    judgement : Judgement
+        Of the same objects, all of them usable.
     classes : tuple of str
 
     Returns
@@ -256,9 +241,9 @@ def validation_scores(
         ``weighted_f1``, ``f1`` by class and ``expected_calibration_error``.
     """
     everywhere = np.zeros(len(labels), dtype=int)
-    confusion = ConfusionTally.create(len(classes), 1).add(labels, probabilities.argmax(axis=1), everywhere)
+    confusion = ConfusionTally.create(len(classes), 1).add(labels, judgement.decided, everywhere)
     result = scores(confusion.total())
-    calibration = ReliabilityTally.create(len(classes)).add(labels, probabilities).extract()
+    calibration = ReliabilityTally.create(len(classes)).add(labels, judgement.probabilities).extract()
     return {
         "weighted_f1": result.weighted_f1,
         "f1": dict(zip(classes, result.f1.tolist(), strict=True)),

@@ -130,6 +130,7 @@ def compare_jobs(
     """
     from jpasbatch.job.comparison import load_comparison
     from jpasbatch.stages.evaluate.compare import run_compare
+    from jpasbatch.stages.train.stage import run_train
 
     comparison = load_comparison(file, data)
     opened = [open_workspace(Path(path), None, data) for path in comparison.jobs]
@@ -139,7 +140,7 @@ def compare_jobs(
     folder = (output or Path("runs") / comparison.name).resolve()
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
     with open_cluster(cluster) as executor:
-        result = run_compare(comparison, workspaces, folder, executor, train)
+        result = run_compare(comparison, workspaces, folder, executor, run_train if train else None)
     for title, score in result["scores"].items():
         print(f"{title:<32} weighted f1 {score:.4f} on {comparison.sample}", flush=True)
     print(f"report: {result['page']}")

@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 from jpasbatch import cli
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer import stage as infer
+from jpasbatch.stages.infer.classification import classify
+from jpasbatch.stages.infer.partition import COLUMNS
+from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
     COMPRESSION,
     ROW_GROUP_ROWS,
@@ -34,10 +37,10 @@ def naive_partition(inference: infer.Inference, order: int, pixel: int, name: st
     if target.exists():
         return {"rows": 0}
     survey = load_survey(inference.survey)
-    features, committee = infer._load(inference.committee, survey, inference.options)
+    committee = open_committee(inference.committee, survey, inference.options)
     path = folder / inference.catalogue / partition_file(order, pixel)
-    table = read_partition(path, list(infer.COLUMNS))
-    records, _ = infer.classify(table, survey, features, committee)
+    table = read_partition(path, list(COLUMNS))
+    records, _ = classify(table, survey, committee)
     buffer = io.BytesIO()
     pq.write_table(records, buffer, row_group_size=ROW_GROUP_ROWS, **COMPRESSION, **encodings(records.schema))
     data = buffer.getvalue()

@@ -23,6 +23,7 @@ import onnxruntime  # noqa: F401
 
 from jpasbatch import cli
 from jpasbatch.stages.infer import stage as infer
+from jpasbatch.stages.run.partition_names import PREDICTIONS
 from jpasbatch.storage.catalogue import assembly as catalogue_assembly
 from jpasbatch.storage.catalogue.collection import current_extension
 from tests.crash.dying import Dying
@@ -70,7 +71,7 @@ def dying_infer(folder: Path, step: int, power: bool, careless: bool) -> list[st
 
 def seen(folder: Path) -> dict[str, Any]:
     """Return what a reader of the collection finds: the version, and the hashes of its partitions."""
-    version = current_extension(folder / "sky", infer.PREDICTIONS)
+    version = current_extension(folder / "sky", PREDICTIONS)
     return {"version": version.name, "files": data_files(version)}
 
 

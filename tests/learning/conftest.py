@@ -1,15 +1,26 @@
 """Small labelled sets and hand-made members: most tests need no training."""
 
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.judgement import Jury
+from jpasbatch.learning.manifest import Manifest, describe_committee
 from jpasbatch.learning.members import TrainedNetwork
-from jpasbatch.learning.samples import LabelledFeatures
+from jpasbatch.learning.samples import ClassDefinition, LabelledFeatures
 from jpasbatch.learning.scaling import InputScaling
+from jpasbatch.learning.training import TrainingPlan
+from jpasbatch.photometry.features.registry import RelativeFlux
 
 CLASSES = ("star", "galaxy", "qso")
+DEFINITIONS = {
+    "star": ClassDefinition(("star",)),
+    "qso_low": ClassDefinition(("qso",), (0.0, 2.1)),
+    "qso_high": ClassDefinition(("qso",), (2.1, float("inf"))),
+}
 
 
 def blobs(rows: int, seed: int, n_inputs: int = 6) -> LabelledFeatures:
@@ -51,3 +62,27 @@ def make_member():
 @pytest.fixture
 def make_blobs():
     return blobs
+
+
+@pytest.fixture
+def features(survey) -> RelativeFlux:
+    return RelativeFlux(survey)
+
+
+@pytest.fixture
+def members(features) -> list[TrainedNetwork]:
+    return [random_member(seed, (features.n_inputs, 8, 3)) for seed in range(4)]
+
+
+@pytest.fixture
+def manifest(survey, features, members) -> Manifest:
+    return describe_committee(
+        survey,
+        features,
+        DEFINITIONS,
+        members,
+        Jury.plain(),
+        options={"model": asdict(MultilayerPerceptron()), "training": asdict(TrainingPlan())},
+        validation={"weighted_f1": 0.9},
+        learnt={"star": 10, "qso_low": 9, "qso_high": 8},
+    )

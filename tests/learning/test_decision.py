@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jpasbatch.learning.decision import Decision, decide
+from jpasbatch.learning.decision import Decision, FittedDecision
 
 BELONGS = np.array([1, 1, 0, 1, 0, 0, 0, 1], dtype=bool)
 PROBABILITY = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.1])
@@ -9,7 +9,7 @@ PROBABILITY = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.1])
 
 def test_the_most_probable_class_needs_no_threshold():
     assert Decision().threshold(PROBABILITY, BELONGS) is None
-    assert decide(np.array([[0.4, 0.6], [0.7, 0.3]]), None, 1).tolist() == [1, 0]
+    assert FittedDecision(Decision(), 1, None)(np.array([[0.4, 0.6], [0.7, 0.3]])).tolist() == [1, 0]
 
 
 def test_balanced_is_where_the_sum_of_completenesses_is_largest():
@@ -39,8 +39,8 @@ def test_ties_are_not_cut():
 
 def test_below_the_threshold_the_best_of_the_others():
     probabilities = np.array([[0.2, 0.3, 0.5], [0.1, 0.5, 0.4], [0.3, 0.35, 0.35]])
-    assert decide(probabilities, 0.45, 2).tolist() == [2, 1, 1]
-    assert decide(probabilities, 0.3, 2).tolist() == [2, 2, 2]
+    assert FittedDecision(Decision(), 2, 0.45)(probabilities).tolist() == [2, 1, 1]
+    assert FittedDecision(Decision(), 2, 0.3)(probabilities).tolist() == [2, 2, 2]
     assert Decision(of="b").position(("a", "b", "c")) == 1
     assert Decision().position(("a", "b", "c")) == 2
 

@@ -7,7 +7,8 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.graph import committee_graph
-from jpasbatch.learning.inference import InferenceEngine, compare_precision
+from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.judgement import Jury, compare_judgements
 from jpasbatch.learning.runtimes import InferenceOptions, has_bfloat16, import_openvino, runtime_of
 
 RUNTIMES = {
@@ -87,11 +88,19 @@ def test_the_runtimes_agree(graph, features):
     np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+def compare_engines(reference: InferenceEngine, engine: InferenceEngine, features: np.ndarray) -> dict:
+    """Compare the judgements that follow from two engines of one graph."""
+    magnitude, jury = np.full(len(features), 21.0), Jury.plain()
+    return compare_judgements(
+        *(jury.judge(each.members(features), magnitude) for each in (reference, engine))
+    )
+
+
 def test_what_bfloat16_costs_is_measured(graph, features):
     if not has_bfloat16():
         pytest.skip("needs a processor with bfloat16")
     options = InferenceOptions(precision="bfloat16")
-    found = compare_precision(InferenceEngine(graph), InferenceEngine(graph, options), features)
+    found = compare_engines(InferenceEngine(graph), InferenceEngine(graph, options), features)
     assert found["rows"] == len(features)
     assert 0 < found["mean_difference"] < found["largest_difference"] < 0.1
     exact, rounded = (
@@ -103,7 +112,7 @@ def test_what_bfloat16_costs_is_measured(graph, features):
 
 
 def test_float32_compared_with_itself_differs_nowhere(graph, features):
-    found = compare_precision(InferenceEngine(graph), InferenceEngine(graph), features)
+    found = compare_engines(InferenceEngine(graph), InferenceEngine(graph), features)
     assert found == {"rows": len(features), "flips": 0, "largest_difference": 0.0, "mean_difference": 0.0}
 
 
@@ -186,7 +195,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 import numpy as np
 from pathlib import Path
-from jpasbatch.learning.committee import vote
+from jpasbatch.learning.vote import vote
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning import samples, training
 from jpasbatch.scoring import metrics

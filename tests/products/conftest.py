@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from jpasbatch.learning.judgement import Jury
 from jpasbatch.photometry.photometry import Photometry, flux_from_ab_magnitude
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema
@@ -52,8 +53,8 @@ def make_sky(survey: Survey, rows: int = 2000, seed: int = 0) -> Sky:
         ],
         schema=catalogue_schema(survey),
     )
-    entropy = -(probabilities * np.log2(probabilities + 1e-14)).sum(axis=1)
-    return table, photometry, make_record(table, photometry, probabilities, survey, CLASSES, entropy)
+    judgement = Jury.plain().judge_votes(probabilities, reference)
+    return table, photometry, make_record(table, photometry, judgement, survey, CLASSES)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.judgement import Judgement
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.products.record import Quality, healpix_29, magnitude_bin, make_record, record_schema
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
+
+
+def judgement_of(probabilities: np.ndarray) -> Judgement:
+    """Return a judgement with these probabilities, whatever they are."""
+    return Judgement(probabilities, np.ones(len(probabilities)), probabilities.argmax(axis=1), {})
 
 
 def test_schema_and_rows(sky, survey):
@@ -32,9 +40,7 @@ def test_healpix_column_is_taken_over(sky, survey):
     table, photometry, _ = sky
     pixels = np.arange(table.num_rows)
     table = table.append_column("_healpix_29", pa.array(pixels))
-    record = make_record(
-        table, photometry, np.full((len(pixels), 4), 0.25), survey, CLASSES, np.full(len(pixels), 2.0)
-    )
+    record = make_record(table, photometry, judgement_of(np.full((len(pixels), 4), 0.25)), survey, CLASSES)
     assert record["_healpix_29"].to_numpy().tolist() == pixels.tolist()
     assert set(np.unique(record["quality"].to_numpy() & Quality.UNDECIDED)) == {Quality.UNDECIDED}
 
@@ -50,7 +56,7 @@ def test_quality_bits(sky, survey):
     flux[2, 6], error[2, 6] = np.nan, np.nan
     flux[3, survey.index("uJPAS")] = -1
     probabilities = np.tile([0.7, 0.1, 0.1, 0.1], (4, 1))
-    record = make_record(table, Photometry(flux, error), probabilities, survey, CLASSES, np.ones(4))
+    record = make_record(table, Photometry(flux, error), judgement_of(probabilities), survey, CLASSES)
     expected = [
         Quality.GOOD,
         Quality.NON_DETECTIONS,
@@ -65,10 +71,18 @@ def test_quality_bits(sky, survey):
 def test_empty_partition(sky, survey):
     table, photometry, _ = sky
     empty = make_record(
-        table.slice(0, 0), photometry.select(slice(0)), np.zeros((0, 4)), survey, CLASSES, np.zeros(0)
+        table.slice(0, 0), photometry.select(slice(0)), judgement_of(np.zeros((0, 4))), survey, CLASSES
     )
     assert empty.num_rows == 0
     assert empty.schema.equals(record_schema(survey, CLASSES))
+
+
+def test_the_class_is_the_one_that_was_decided(sky, survey):
+    table, photometry, record = sky
+    judgement = replace(judgement_of(np.full((table.num_rows, 4), 0.25)), decided=np.full(table.num_rows, 2))
+    decided = make_record(table, photometry, judgement, survey, CLASSES)
+    assert set(decided["predicted_class"].to_pylist()) == {"qso_low"}
+    assert decided["magnitude_r"].equals(record["magnitude_r"])
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.5])
@@ -77,10 +91,10 @@ def test_bad_probabilities_are_refused(sky, survey, value):
     probabilities = np.full((table.num_rows, 4), 0.25)
     probabilities[3, 2] = value
     with pytest.raises(InputError, match="row 3"):
-        make_record(table, photometry, probabilities, survey, CLASSES, np.zeros(table.num_rows))
+        make_record(table, photometry, judgement_of(probabilities), survey, CLASSES)
 
 
 def test_wrong_shape_is_refused(sky, survey):
     table, photometry, _ = sky
     with pytest.raises(InputError, match="3 classes"):
-        make_record(table, photometry, np.zeros((5, 4)), survey, CLASSES[:3], np.zeros(5))
+        make_record(table, photometry, judgement_of(np.zeros((5, 4))), survey, CLASSES[:3])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jpasbatch.scoring.metrics import ConfusionTally, ReliabilityTally, entropy, scores
+from jpasbatch.scoring.metrics import ConfusionTally, ReliabilityTally, scores
 
 N_CLASSES = 4
 
@@ -144,9 +144,3 @@ def test_certain_and_right_is_calibrated_certain_and_wrong_is_not():
 def test_numbers_that_are_no_probabilities_are_refused(value):
     with pytest.raises(ValueError, match="within 0 to 1"):
         ReliabilityTally.create(2).add(np.array([0]), np.array([[value, 0.5]]))
-
-
-def test_entropy_runs_from_certain_to_undecided():
-    probabilities = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4], dtype=np.float32)
-    np.testing.assert_allclose(entropy(probabilities), [0.0, 1.0, 2.0], atol=1e-10)
-    assert (entropy(probabilities) >= 0).all()

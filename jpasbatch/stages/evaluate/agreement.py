@@ -16,16 +16,15 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison
 from jpasbatch.job.job import Job
-from jpasbatch.learning.committee import Committee, check_manifest
-from jpasbatch.learning.decision import decide
-from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.photometry import ab_magnitude
-from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.run.committees import find_committee, open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
-from jpasbatch.stages.train.stage import find_committee
 from jpasbatch.storage.stores.artefacts import load_committee
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
@@ -105,10 +104,8 @@ def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, t
     survey = load_survey(first.survey)
     loaded = []
     for job, folder in committees:
-        manifest, graph = load_committee(Path(folder))
-        check_manifest(manifest, survey, job.classes)
-        features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
-        loaded.append((job, manifest, features, Committee.load(manifest, graph, job.inference)))
+        check_manifest(Manifest.from_json(load_committee(Path(folder))[0]), survey, job.classes)
+        loaded.append((job, open_committee(folder, survey, job.inference)))
     patterns: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     writer = None
@@ -116,7 +113,7 @@ def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, t
         for raw in iterate_raw(Path(table), survey):
             result = normalise(raw, survey, first.catalogue.cuts)
             rejected.update(result.reasons())
-            said, unusable = _say(result.accepted, loaded, survey.reference_index, sought)
+            said, unusable = _say(result.accepted, loaded, survey, sought)
             rejected[NO_FEATURES] += unusable
             patterns.update(said.column("pattern").to_pylist())
             writer = writer or pq.ParquetWriter(aside, said.schema)
@@ -128,25 +125,23 @@ def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, t
 
 
 def _say(
-    accepted: pa.Table, loaded: list[tuple[Any, ...]], reference: int, sought: str
+    accepted: pa.Table, loaded: list[tuple[Job, Committee]], survey: Survey, sought: str
 ) -> tuple[pa.Table, int]:
     """Return the objects with what each committee says, and how many had no features."""
-    photometry = photometry_from_table(accepted, load_survey(loaded[0][0].survey))
-    inputs = [features(photometry) for _, _, features, _ in loaded]
-    usable = np.logical_and.reduce([np.isfinite(one).all(axis=1) for one in inputs])
-    magnitude = ab_magnitude(photometry.flux[usable, reference])
+    photometry = photometry_from_table(accepted, survey)
+    judgements = [committee.judge(photometry) for _, committee in loaded]
+    usable = np.logical_and.reduce([judgement.usable for judgement in judgements])
     columns: dict[str, Any] = {
         name: accepted[name].filter(pa.array(usable)) for name in ("object_id", "ra", "dec")
     }
-    columns["magnitude"] = magnitude
+    columns["magnitude"] = ab_magnitude(photometry.flux[usable, survey.reference_index])
     marks = []
-    for (job, manifest, _, committee), features in zip(loaded, inputs, strict=True):
+    for (job, _), judgement in zip(loaded, (one.take(usable) for one in judgements), strict=True):
         classes = list(job.classes)
-        probabilities = committee.predict(features[usable], magnitude)
-        decision = manifest.get("decision", {"threshold": None, "position": 0})
-        chosen = decide(probabilities, decision["threshold"], decision["position"])
-        columns |= {f"probability_{name}:{job.name}": probabilities[:, k] for k, name in enumerate(classes)}
-        columns[f"class:{job.name}"] = np.array(classes, dtype=np.str_)[chosen]
-        marks.append(np.where(chosen == classes.index(sought), "1", "0"))
+        columns |= {
+            f"probability_{name}:{job.name}": judgement.probabilities[:, k] for k, name in enumerate(classes)
+        }
+        columns[f"class:{job.name}"] = np.array(classes, dtype=np.str_)[judgement.decided]
+        marks.append(np.where(judgement.decided == classes.index(sought), "1", "0"))
     columns["pattern"] = ["".join(one) for one in zip(*marks, strict=True)]
     return pa.table(columns), int((~usable).sum())

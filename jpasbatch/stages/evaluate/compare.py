@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison, PublishedSection
 from jpasbatch.job.job import Job
-from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.survey import Survey
@@ -30,7 +29,7 @@ from jpasbatch.scoring.evaluation_tables import score_rows, to_table
 from jpasbatch.stages.evaluate.agreement import agreement
 from jpasbatch.stages.evaluate.detection import compare_detection
 from jpasbatch.stages.evaluate.findings import check_findings
-from jpasbatch.stages.evaluate.predictions import by_fold, decided, in_order, read_predictions
+from jpasbatch.stages.evaluate.predictions import by_fold, in_order, judged_again, read_predictions
 from jpasbatch.stages.evaluate.stage import (
     EVALUATION,
     FOLDER,
@@ -39,8 +38,8 @@ from jpasbatch.stages.evaluate.stage import (
     evaluation_content,
     run_evaluate,
 )
+from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.workspace import Workspace
-from jpasbatch.stages.train.stage import find_committee, run_train
 from jpasbatch.storage.stores.files import write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import without_undefined
 
@@ -50,7 +49,11 @@ PAGE = "comparison.html"
 
 
 def run_compare(
-    comparison: Comparison, workspaces: Mapping[str, Workspace], folder: Path, executor: Executor, train: bool
+    comparison: Comparison,
+    workspaces: Mapping[str, Workspace],
+    folder: Path,
+    executor: Executor,
+    train: Callable[[Workspace, Executor], object] | None,
 ) -> dict[str, Any]:
     """Evaluate what is not evaluated yet, and write the comparison.
 
@@ -62,8 +65,8 @@ def run_compare(
     folder : Path
         Where tables and page go.
     executor : Executor
-    train : bool
-        Whether to train committees that are missing or no longer what their job says.
+    train : callable, optional
+        Trains the committee of a workspace where it is missing or no longer what the job says.
 
     Returns
     -------
@@ -79,8 +82,8 @@ def run_compare(
     records = {}
     for title, workspace in workspaces.items():
         with workspace.prepare():
-            if train:
-                run_train(workspace, executor)
+            if train is not None:
+                train(workspace, executor)
             records[title] = run_evaluate(workspace, executor)
     survey = next(iter(workspaces.values())).survey
     samples = (comparison.sample, *comparison.further)
@@ -186,21 +189,14 @@ def _derived(
 
 
 def _calibrated(kind: str, known: Predictions, given: Predictions, job: Job) -> Predictions:
-    fitted = make_calibration(kind).fit(known.probabilities, known.magnitude, known.labels)
-    return decided(
-        fitted(known.probabilities, known.magnitude),
-        known,
-        fitted(given.probabilities, given.magnitude),
-        given,
-        job,
-    )
+    return judged_again(given, given.probabilities, known, known.probabilities, kind, job)
 
 
 def _combined(known: list[Predictions], given: list[Predictions], job: Job) -> Predictions:
     combination = combine([one.probabilities for one in known], known[0].magnitude, known[0].labels)
     on_known = combination([one.probabilities for one in known], known[0].magnitude)
     on_given = combination([one.probabilities for one in given], given[0].magnitude)
-    return decided(on_known, known[0], on_given, given[0], job)
+    return judged_again(given[0], on_given, known[0], on_known, "none", job)
 
 
 def _content(
@@ -239,13 +235,13 @@ def _published(section: PublishedSection, survey: Survey) -> dict[str, Any]:
 def _cost(workspace: Workspace) -> int | None:
     """Return the multiplications that an object costs, or None for trees, which make none."""
     manifest, _, _ = find_committee(workspace)
-    options = dict(manifest["options"]["model"])
+    options = dict(manifest.options["model"])
     kind = CLASSIFIERS[options["kind"]]
     if not hasattr(kind, "multiplications"):
         return None
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-    one = kind(**options).multiplications(manifest["features"]["n_inputs"], len(manifest["classes"]))
-    return one * len(manifest["members"])
+    one = kind(**options).multiplications(manifest.features["n_inputs"], len(manifest.classes))
+    return one * len(manifest.members)
 
 
 def _training(workspace: Workspace) -> dict[str, Any]:

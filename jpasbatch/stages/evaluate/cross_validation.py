@@ -9,28 +9,23 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
-from jpasbatch.learning.calibration import make_calibration
-from jpasbatch.learning.committee import vote
-from jpasbatch.learning.decision import Decision, decide
-from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.judgement import Jury
+from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.samples import UNLABELLED
-from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.scoring.evaluation import Predictions
-from jpasbatch.scoring.folds import member_folds, stratified_folds
+from jpasbatch.scoring.folds import member_folds, stratified_folds, validation_votes
 from jpasbatch.stages.evaluate.predictions import signal_to_noise
-from jpasbatch.stages.run.samples import identify_sample, read_sample
-from jpasbatch.stages.train.prepared import labels_of
-from jpasbatch.stages.train.validation import validation_votes
+from jpasbatch.stages.run.committees import open_committee
+from jpasbatch.stages.run.samples import identify_sample, labels_of, read_sample
 from jpasbatch.storage.stores.artefacts import load_committee
 
 FOLDS = "folds"
@@ -39,7 +34,7 @@ FOLDS = "folds"
 TESTED, VALIDATED = "tested", "validated"
 
 
-def check_folds(manifest: dict[str, Any], job: Job, files: list[Path]) -> None:
+def check_folds(manifest: Manifest, job: Job, files: list[Path]) -> None:
     """Refuse a committee whose members may have learnt from what they would be tested on.
 
     Raises
@@ -54,7 +49,7 @@ def check_folds(manifest: dict[str, Any], job: Job, files: list[Path]) -> None:
         "members": job.committee.members,
         "sample": identify_sample(files),
     }
-    found = manifest.get("folds")
+    found = manifest.folds
     if found != wanted:
         differs = [key for key in wanted if (found or {}).get(key) != wanted[key]]
         raise InputError(
@@ -79,13 +74,14 @@ def predict_folds(
         Rows that were rejected, by reason.
     """
     survey = load_survey(job.survey)
-    manifest, graph = load_committee(Path(committee_folder))
+    manifest = Manifest.from_json(load_committee(Path(committee_folder))[0])
     check_folds(manifest, job, [Path(path) for path in files])
-    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)
     photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
-    inputs = features(photometry)
-    usable = (labels != UNLABELLED) & np.isfinite(inputs).all(axis=1)
+    usable = labels != UNLABELLED
+    committee = open_committee(committee_folder, survey)
+    finite, members = committee.member_probabilities(photometry.select(usable))
+    usable[usable] = finite
     rejected["no class of the job, or no features"] = int((~usable).sum())
     photometry, labels = photometry.select(usable), labels[usable]
     names = accepted["object_id"].filter(pa.array(usable)).to_numpy(zero_copy_only=False)
@@ -98,20 +94,16 @@ def predict_folds(
         stratified_folds(names.tolist(), labels, job.samples.folds, job.samples.fold_seed),
         object_id=names.astype(str),
     )
-    members = InferenceEngine(graph).members(inputs[usable])
-    parts = _of_each_fold(objects, members, manifest, job)
+    parts = _of_each_fold(objects, members, committee.jury, job)
     redshift = accepted["true_redshift"].to_numpy()[usable]
     return parts, photometry, redshift, rejected
 
 
-def _of_each_fold(
-    objects: Predictions, members: np.ndarray, manifest: dict[str, Any], job: Job
-) -> dict[str, Predictions]:
+def _of_each_fold(objects: Predictions, members: np.ndarray, jury: Jury, job: Job) -> dict[str, Predictions]:
     folds, per_fold = job.samples.folds, job.committee.members
     assert folds is not None
     assert objects.fold is not None
     pairs = member_folds(folds, per_fold, job.samples.nested)
-    position = job.decision.position(tuple(job.classes))
     tested = np.full(objects.probabilities.shape, np.nan)
     decided = np.zeros(len(objects), dtype=np.int64)
     validated = []
@@ -119,23 +111,22 @@ def _of_each_fold(
         own = np.flatnonzero(pairs[:, 0] == fold)
         rows, votes = validation_votes(members[:, own], objects.fold, pairs[own])
         known = objects.take(rows)
-        calibration = make_calibration(manifest["calibration"]["kind"]).fit(
-            votes, known.magnitude, known.labels
-        )
-        votes = calibration(votes, known.magnitude)
-        threshold = _threshold(job.decision, votes[:, position], known.labels == position, fold)
-        validated.append(known.replaced(votes, decide(votes, threshold, position), np.full(len(rows), fold)))
+        refitted = _refit(jury, votes, known, fold, tuple(job.classes))
+        judged = refitted.judge_votes(votes, known.magnitude)
+        validated.append(known.replaced(judged.probabilities, judged.decided, np.full(len(rows), fold)))
         mine = np.flatnonzero(objects.fold == fold)
-        tested[mine] = calibration(vote(members[mine][:, own]), objects.magnitude[mine])
-        decided[mine] = decide(tested[mine], threshold, position)
+        judged = refitted.judge(members[mine][:, own], objects.magnitude[mine])
+        tested[mine], decided[mine] = judged.probabilities, judged.decided
     return {
         TESTED: objects.replaced(tested, decided, objects.fold),
         VALIDATED: Predictions.joined(validated),
     }
 
 
-def _threshold(decision: Decision, probability: np.ndarray, belongs: np.ndarray, fold: int) -> float | None:
+def _refit(jury: Jury, votes: np.ndarray, known: Predictions, fold: int, classes: tuple[str, ...]) -> Jury:
+    """Return the committee's calibration and decision, fitted to the objects that validate one fold."""
+    kind, rule = jury.calibration.name, jury.decision.rule
     try:
-        return decision.threshold(probability, belongs)
+        return Jury.fit(votes, known.magnitude, known.labels, kind, rule, classes)
     except ValueError as error:
         raise InputError(f"fold {fold}: no threshold can be chosen on what validates it: {error}") from None

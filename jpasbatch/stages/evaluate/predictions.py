@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.job.job import Job
-from jpasbatch.learning.decision import decide
+from jpasbatch.learning.judgement import Jury
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.scoring.evaluation import Predictions
 
@@ -60,19 +60,31 @@ def by_fold(
     ]
 
 
-def decided(
-    on_known: np.ndarray, known: Predictions, on_given: np.ndarray, given: Predictions, job: Job
+def judged_again(
+    given: Predictions,
+    votes: np.ndarray,
+    known: Predictions,
+    known_votes: np.ndarray,
+    calibration: str,
+    job: Job,
 ) -> Predictions:
-    """Return test predictions with other probabilities, and a threshold that the validation set chose.
+    """Return test predictions as another vote, calibration and threshold make them.
 
     Parameters
     ----------
-    on_known, on_given : ndarray, shape (n, classes)
-        Probabilities of what validates and of what is tested.
+    given, known : Predictions
+        What is tested, and what validates: calibration and threshold are fitted to the latter alone.
+    votes, known_votes : ndarray, shape (n, classes)
+        Probabilities of both, before the calibration.
+    calibration : str
+        Kind of calibration.
+    job : Job
+        Gives the rule of decision and the classes.
     """
-    position = job.decision.position(tuple(job.classes))
-    threshold = job.decision.threshold(on_known[:, position], known.labels == position)
-    return replace(given, probabilities=on_given, decided=decide(on_given, threshold, position))
+    classes = tuple(job.classes)
+    jury = Jury.fit(known_votes, known.magnitude, known.labels, calibration, job.decision, classes)
+    judgement = jury.judge_votes(votes, given.magnitude)
+    return replace(given, probabilities=judgement.probabilities, decided=judgement.decided)
 
 
 def in_order(one: Predictions, other: Predictions) -> Predictions:

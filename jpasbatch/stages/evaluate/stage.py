@@ -22,13 +22,11 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
-from jpasbatch.learning.committee import Committee, check_manifest
-from jpasbatch.learning.decision import decide
-from jpasbatch.learning.runtimes import runtime_of
-from jpasbatch.learning.samples import UNLABELLED, label
+from jpasbatch.learning.manifest import Manifest, check_manifest
+from jpasbatch.learning.runtimes import describe_engine
+from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.pages.spectra import Spectrum
 from jpasbatch.pages.style import bin_label, class_label
-from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
@@ -38,14 +36,12 @@ from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_tabl
 from jpasbatch.scoring.ranking import Ranking
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
-from jpasbatch.stages.infer.precision import engine_of
 from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.committees import find_committee, open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
-from jpasbatch.stages.run.samples import identify_sample, list_sample, read_sample, sample_path
+from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
-from jpasbatch.stages.train.stage import find_committee
-from jpasbatch.storage.stores.artefacts import load_committee
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint, without_undefined
 
@@ -89,7 +85,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         survey=repr(workspace.survey),
         cuts=asdict(job.catalogue.cuts),
         seed=job.seed,
-        engine=engine_of(runtime_of(graph, job.inference), job.inference),
+        engine=describe_engine(graph, job.inference),
         title=(job.name, job.title),
         code=code_fingerprint(*CODE),
     )
@@ -193,30 +189,29 @@ def _predict_all(
     name: str, files: list[str], committee_folder: str, job: Job, survey: Survey
 ) -> tuple[Predictions, Photometry, np.ndarray, Counter[str]]:
     """Return what the whole committee says of a sample, its photometry and redshifts, and rejected rows."""
-    manifest, graph = load_committee(Path(committee_folder))
-    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)
-    photometry = photometry_from_table(accepted, survey)
-    redshift = accepted["true_redshift"].to_numpy()
-    labels = label(accepted["true_class"].to_numpy(zero_copy_only=False), redshift, job.classes)
-    inputs = features(photometry)
-    usable = (labels != UNLABELLED) & np.isfinite(inputs).all(axis=1)
+    labels = labels_of(accepted, job)
+    usable = labels != UNLABELLED
+    judgement = open_committee(committee_folder, survey, job.inference).judge(
+        photometry_from_table(accepted, survey).select(usable)
+    )
+    usable[usable] = judgement.usable
     rejected["no class of the job, or no features"] = int((~usable).sum())
-    photometry, labels, redshift = photometry.select(usable), labels[usable], redshift[usable]
-    if not len(labels):
+    if not usable.any():
         raise InputError(
             f"the sample {name!r} ({', '.join(files[:3])}) holds no object of a class of the job"
         )
-    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
-    probabilities = Committee.load(manifest, graph, job.inference).predict(inputs[usable], magnitude)
-    # committees older than thresholds have none
-    decision = manifest.get("decision", {"threshold": None, "position": 0})
+    photometry, judgement = (
+        photometry_from_table(accepted, survey).select(usable),
+        judgement.take(judgement.usable),
+    )
+    labels, redshift = labels[usable], accepted["true_redshift"].to_numpy()[usable]
     predictions = Predictions(
         labels,
-        probabilities,
-        magnitude,
+        judgement.probabilities,
+        ab_magnitude(photometry.flux[:, survey.reference_index]),
         signal_to_noise(photometry),
-        decided=decide(probabilities, decision["threshold"], decision["position"]),
+        decided=judgement.decided,
         object_id=accepted["object_id"].filter(pa.array(usable)).to_numpy(zero_copy_only=False).astype(str),
     )
     return predictions, photometry, redshift, rejected
@@ -322,7 +317,7 @@ def _write(
     samples: dict[str, list[Path]],
     workspace: Workspace,
     folder: Path,
-    manifest: dict[str, Any],
+    manifest: Manifest,
 ) -> dict[str, str]:
     """Write tables, numbers, predictions and the report; return their paths with their hashes."""
     job, target = workspace.job, workspace.folder / FOLDER
@@ -332,10 +327,10 @@ def _write(
         "job": job.name,
         "title": job.title or job.name,
         "survey": workspace.survey.name,
-        "model": manifest["options"]["model"],
-        "features": manifest["features"]["kind"],
-        "members": len(manifest["members"]),
-        "calibration": manifest.get("calibration", {}).get("kind", "none"),
+        "model": manifest.options["model"],
+        "features": manifest.features["kind"],
+        "members": len(manifest.members),
+        "calibration": manifest.calibration["kind"],
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }

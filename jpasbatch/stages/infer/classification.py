@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from jpasbatch.learning.committee import Committee
-from jpasbatch.photometry.features.registry import Features
-from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import photometry_from_table, quarantine_schema
 from jpasbatch.products.record import make_record
-from jpasbatch.scoring.metrics import entropy
 
 
-def classify(
-    table: pa.Table, survey: Survey, features: Features, committee: Committee
-) -> tuple[pa.Table, pa.Table]:
+def classify(table: pa.Table, survey: Survey, committee: Committee) -> tuple[pa.Table, pa.Table]:
     """Classify the rows of a partition.
 
     Parameters
@@ -26,8 +21,6 @@ def classify(
     table : pyarrow.Table
         Canonical photometry (n rows).
     survey : Survey
-    features : Features
-        As the committee was trained with.
     committee : Committee
 
     Returns
@@ -35,28 +28,20 @@ def classify(
     records : pyarrow.Table
         `record_schema`, rows in input order.
     rejected : pyarrow.Table
-        `quarantine_schema`: rows that have no finite features or probabilities. Every input row is in
-        exactly one of the two.
+        `quarantine_schema`: rows that the committee cannot classify. Every input row is in exactly one of the two.
     """
     photometry = photometry_from_table(table, survey)
-    inputs = features(photometry)
-    finite = np.isfinite(inputs).all(axis=1)
-    probabilities = np.full((len(inputs), len(committee.classes)), np.nan)
-    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
-    probabilities[finite] = committee.predict(inputs[finite], magnitude[finite])
-    usable = np.isfinite(probabilities).all(axis=1)
-    rejected = _reject(table, ~finite, "features not finite", finite & ~usable, "probabilities not finite")
+    judgement = committee.judge(photometry)
+    usable, rejected = judgement.usable, _reject(table, judgement.refused)
     if not usable.all():
-        table = table.filter(pa.array(usable))
+        table, judgement = table.filter(pa.array(usable)), judgement.take(usable)
         photometry = photometry_from_table(table, survey)
-        probabilities = probabilities[usable]
-    records = make_record(table, photometry, probabilities, survey, committee.classes, entropy(probabilities))
-    return records, rejected
+    return make_record(table, photometry, judgement, survey, committee.classes), rejected
 
 
-def _reject(table: pa.Table, *masks_and_reasons: Any) -> pa.Table:
+def _reject(table: pa.Table, refused: Mapping[str, np.ndarray]) -> pa.Table:
     parts = []
-    for mask, reason in zip(masks_and_reasons[::2], masks_and_reasons[1::2], strict=True):
+    for reason, mask in refused.items():
         rows = np.flatnonzero(mask)
         part = table.select(["object_id", "ra", "dec"]).take(pa.array(rows))
         part = part.append_column("reason", pa.array([reason] * len(rows), pa.string()))

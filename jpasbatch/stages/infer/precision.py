@@ -1,40 +1,28 @@
-"""Which runtime an inference ran in, and what a faster precision cost: part of the record of every run."""
+"""What a faster precision costs: the published classes and probabilities with it, against those in float32."""
 
 from __future__ import annotations
 
-import functools
-from dataclasses import asdict
-from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.runner import Task
-from jpasbatch.learning.inference import InferenceEngine, compare_precision
+from jpasbatch.learning.judgement import compare_judgements
 from jpasbatch.learning.runtimes import InferenceOptions
-from jpasbatch.photometry.features.registry import Features, make_features
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.infer.partition import Inference, partition_key
+from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.storage.catalogue.collection import Catalogue
-from jpasbatch.storage.catalogue.partitions import partition_file, read_stored_partition
-from jpasbatch.storage.stores.artefacts import load_committee
+from jpasbatch.storage.catalogue.partitions import read_stored_partition
 from jpasbatch.storage.stores.store import open_store
-
-if TYPE_CHECKING:
-    from jpasbatch.stages.infer.stage import Inference
 
 PARTITIONS = 4
 """That are compared: spread evenly over the sky."""
 ROWS = 2_500
 """Of each of these."""
-
-
-def engine_of(runtime: str, options: InferenceOptions) -> dict[str, Any]:
-    """Return what computes the forward pass: options, runtime and versions."""
-    versions = {package: metadata.version(package) for package in ("numpy", runtime)}
-    return {**asdict(options), "runtime": runtime, "versions": versions}
 
 
 def measure_precision(
@@ -45,7 +33,7 @@ def measure_precision(
     Returns
     -------
     dict or None
-        Of `jpasbatch.learning.inference.compare_precision`, over all rows compared; None in float32, which is the
+        Of `jpasbatch.learning.judgement.compare_judgements`, over all rows compared; None in float32, which is the
         reference.
 
     Raises
@@ -72,21 +60,15 @@ def measure_precision(
     }
 
 
-@functools.lru_cache(maxsize=1)
-def _load(inference: Inference) -> tuple[Features, InferenceEngine, InferenceEngine]:
-    """Return the features of a run's committee, and its engine in float32 and as the run has it, once a process."""
-    manifest, graph = load_committee(open_store(inference.committee))
-    kind, state = manifest["features"]["kind"], manifest["features"]["state"]
-    features = make_features(kind, load_survey(inference.survey), state)
-    reference = InferenceOptions(runtime=inference.options.runtime)
-    return features, InferenceEngine(graph, reference), InferenceEngine(graph, inference.options)
-
-
 def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
     """Compare the precision of a run with float32 on the first rows of a partition."""
     survey = load_survey(inference.survey)
-    features, reference, engine = _load(inference)
-    key = f"{inference.catalogue}/{partition_file(order, pixel).as_posix()}"
-    table = read_stored_partition(open_store(inference.store), key, ["flux", "flux_err"]).slice(0, ROWS)
-    inputs = features(photometry_from_table(table, survey))
-    return compare_precision(reference, engine, inputs[np.isfinite(inputs).all(axis=1)])
+    store, key = open_store(inference.store), partition_key(inference, order, pixel)
+    table = read_stored_partition(store, key, ["flux", "flux_err"]).slice(0, ROWS)
+    photometry = photometry_from_table(table, survey)
+    exact = InferenceOptions(runtime=inference.options.runtime)
+    reference, found = (
+        open_committee(inference.committee, survey, options).judge(photometry)
+        for options in (exact, inference.options)
+    )
+    return compare_judgements(reference, found)

@@ -12,11 +12,8 @@ computed or written twice.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -25,140 +22,26 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task
 from jpasbatch.errors import GapsError, InputError, TryAgainError
-from jpasbatch.learning.committee import Committee, check_manifest
-from jpasbatch.learning.runtimes import InferenceOptions, runtime_of
-from jpasbatch.photometry.features.registry import Features, make_features
-from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.learning.manifest import Manifest, check_manifest
+from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.products.record import record_schema
-from jpasbatch.stages.infer.classification import classify
-from jpasbatch.stages.infer.precision import engine_of, measure_precision
+from jpasbatch.stages.infer.partition import Inference, classify_partition, open_ledger, rejected_key
+from jpasbatch.stages.infer.precision import measure_precision
 from jpasbatch.stages.run.changes import changed_parts, digests
 from jpasbatch.stages.run.commits import publish_quarantine, whole_commits
+from jpasbatch.stages.run.committees import GPU, find_committee
 from jpasbatch.stages.run.mapping import run_each
+from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
-from jpasbatch.stages.train.stage import GPU, find_committee
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
-from jpasbatch.storage.catalogue.partitions import (
-    StagedPartition,
-    parquet_bytes,
-    partition_file,
-    read_stored_partition,
-    stage_partition,
-)
-from jpasbatch.storage.catalogue.primary import published_partitions
-from jpasbatch.storage.stores.artefacts import load_committee
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
-from jpasbatch.storage.stores.store import Store, open_store, read_object
+from jpasbatch.storage.catalogue.partitions import StagedPartition
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.store import read_object
 
 log = logging.getLogger(__name__)
 
-PREDICTIONS = "predictions"
-SHA_DIGITS = 16
-"""Of a partition's hash in the name of its commit: with a million versions of it, two agree once in 10^7 surveys."""
-
-COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
-CODE = ("photometry", "learning", "products.record", "storage", "scoring.metrics", "stages.infer")
-
-Pixel = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Inference:
-    """What a worker needs to classify a partition: locations and names, never arrays.
-
-    Attributes
-    ----------
-    store : str
-        Location of the store: the output folder, or one of objects.
-    sky, catalogue, folder, staging : str
-        Keys there: of the collection, of the photometry, of the run, and of its predictions (within the collection, so
-        that publishing moves no bytes).
-    committee : str
-        Location of the committee.
-    survey : str
-        Name or path of the survey.
-    options : InferenceOptions
-        How the forward pass is computed.
-    fingerprint : str
-        Of all that decides the result but the partition; in every commit.
-    """
-
-    store: str
-    sky: str
-    catalogue: str
-    folder: str
-    staging: str
-    committee: str
-    survey: str
-    options: InferenceOptions
-    fingerprint: str
-
-
-@functools.lru_cache(maxsize=2)
-def _load(committee: str, survey: Survey, options: InferenceOptions) -> tuple[Features, Committee]:
-    """Load a committee once a process."""
-    manifest, graph = load_committee(open_store(committee))
-    features = make_features(manifest["features"]["kind"], survey, manifest["features"]["state"])
-    return features, Committee.load(manifest, graph, options)
-
-
-def classify_partition(inference: Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
-    """Classify one partition of the catalogue, write its records and commit them under a name.
-
-    Returns
-    -------
-    dict
-        ``rows`` classified and ``quarantined``.
-
-    Raises
-    ------
-    InputError
-        When the partition is damaged.
-    """
-    survey = load_survey(inference.survey)
-    features, committee = _load(inference.committee, survey, inference.options)
-    store = open_store(inference.store)
-    table = read_stored_partition(store, partition_key(inference, order, pixel), COLUMNS)
-    records, rejected = classify(table, survey, features, committee)
-    staged = stage_partition(records, store, inference.staging, name)
-    commit = staged.record((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
-    commit["files"] = dict(staged.files)
-    if rejected.num_rows:
-        place = _rejected_key(inference.folder, name)
-        store.put(place, parquet_bytes(rejected))
-        commit["files"] |= store.stamps([place])
-    if not _ledger(store, inference.folder).commit(name, commit) and staged.key:
-        # the same task ran twice and the other copy was first: its file is the one that counts
-        store.remove(staged.key)
-    return {"rows": records.num_rows, "quarantined": rejected.num_rows}
-
-
-def partition_key(inference: Inference, order: int, pixel: int) -> str:
-    """Return the key of a partition of the photometry."""
-    return f"{inference.catalogue}/{partition_file(order, pixel).as_posix()}"
-
-
-def _ledger(store: Store, folder: str) -> Ledger:
-    return Ledger(store.within(f"{folder}/ledger"))
-
-
-def commit_name(record: Mapping[str, Any], digest: str) -> str:
-    """Return the key of a partition in ledgers and staging folders: its pixel, and the hash of what it is made of."""
-    return f"{record['order']}_{record['pixel']}-{digest[:SHA_DIGITS]}"
-
-
-def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
-    """Return the name of the commit of each partition: its pixel and the SHA-256 of its bytes."""
-    return {
-        (record["order"], record["pixel"]): commit_name(record, record["sha256"])
-        for record in published_partitions(catalogue)
-        if record["rows"]
-    }
-
-
-def _rejected_key(folder: str, name: str) -> str:
-    return f"{folder}/rejected/{name}.parquet"
+CODE = ("photometry", "learning", "products.record", "storage", "stages.infer", "stages.run.committees")
 
 
 def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -182,10 +65,10 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     catalogue = open_catalogue(site.folder)
     names = commit_names(catalogue)
     parts = {
-        "committee": [manifest, hashlib.sha256(graph).hexdigest()],
+        "committee": [manifest.to_json(), hashlib.sha256(graph).hexdigest()],
         "survey": repr(workspace.survey),
         "code": code_fingerprint(*CODE),
-        "engine": engine_of(runtime_of(graph, job.inference), job.inference),
+        "engine": describe_engine(graph, job.inference),
     }
     base = fingerprint(**parts)
     given = {"catalogue": catalogue.name, **site.identity}
@@ -214,8 +97,8 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     content = {
         "predictions": site.place(predictions),
         "committee": str(committee_folder),
-        "classes": manifest["classes"],
-        "learnt": manifest.get("learnt", {}),
+        "classes": manifest.classes,
+        "learnt": manifest.learnt,
         "engine": parts["engine"],
         "precision": precision,
         "partitions": len(catalogue.pixels),
@@ -251,7 +134,7 @@ def _classify_missing(
     site: Site, inference: Inference, names: dict[Pixel, str], executor: Executor
 ) -> tuple[int, set[str]]:
     """Classify partitions without a commit; return how many were computed, and the names of those that failed."""
-    ledger = _ledger(site.store, inference.folder)
+    ledger = open_ledger(site.store, inference.folder)
     done = set(whole_commits(ledger, site.store, names.values()))
     todo = {pixel: name for pixel, name in names.items() if name not in done}
     meter = Meter("infer: partitions", len(names), earlier=len(names) - len(todo))
@@ -277,14 +160,14 @@ def _classify_missing(
 def _publish(
     site: Site,
     source: tuple[Catalogue, dict[Pixel, str]],
-    manifest: dict[str, Any],
+    manifest: Manifest,
     inference: Inference,
     gaps: set[str],
 ) -> tuple[str, list[dict[str, Any]]]:
     """Publish what is committed, from the commits alone; return the version and one record a partition."""
     catalogue, names = source
     workspace, store = site.workspace, site.store
-    commits = _ledger(store, inference.folder).records(names.values())
+    commits = open_ledger(store, inference.folder).records(names.values())
     lost = sorted(set(names.values()) - commits.keys() - gaps)
     if lost:
         raise TryAgainError(
@@ -302,15 +185,15 @@ def _publish(
         "fingerprint": inference.fingerprint,
         "job": workspace.job.name,
         "catalogue": catalogue.name,
-        "committee": manifest,
+        "committee": manifest.to_json(),
     }
     rejected = [
-        _rejected_key(inference.folder, name) for name, commit in commits.items() if commit["quarantined"]
+        rejected_key(inference.folder, name) for name, commit in commits.items() if commit["quarantined"]
     ]
     publish_quarantine(
         (pa.BufferReader(read_object(store, key)) for key in rejected),
         workspace.quarantine / f"infer-{inference.fingerprint[:SHORT]}.parquet",
     )
-    schema = record_schema(workspace.survey, tuple(manifest["classes"]))
+    schema = record_schema(workspace.survey, tuple(manifest.classes))
     version = site.publish(PREDICTIONS, records, schema, provenance, catalogue.rows)
     return version, records

@@ -186,8 +186,7 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
 
 def _live_keys(workspace: Workspace, stage: str) -> set[str] | None:
     """Return the names of the commits that the next run of a stage would find; None where all are kept."""
-    from jpasbatch.stages.infer.stage import PREDICTIONS, commit_names
-    from jpasbatch.stages.summarise.stage import tally_names
+    from jpasbatch.stages.run.partition_names import PREDICTIONS, commit_names, tally_names
 
     if stage == "infer":
         return set(commit_names(open_catalogue(workspace.sky)).values())

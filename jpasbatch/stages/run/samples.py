@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.samples import label
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.stages.run.mock_parts import mock_part
@@ -157,3 +158,10 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
             keep &= ~refused
         tables.append(table.select(columns).filter(pa.array(keep)))
     return pa.concat_tables(tables), rejected
+
+
+def labels_of(table: pa.Table, job: Job) -> np.ndarray:
+    """Return the class of each row of a labelled sample, int16 (n,); see `jpasbatch.learning.samples.label`."""
+    return label(
+        table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
+    )

@@ -25,16 +25,15 @@ from jpasbatch.products.survey_tally import check_products
 from jpasbatch.products.targets.targets import select_targets, target_schema
 from jpasbatch.products.targets.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
-from jpasbatch.stages.infer.stage import PREDICTIONS, commit_name
 from jpasbatch.stages.run.commits import whole_commits
 from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.partition_names import PREDICTIONS, tally_names
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.summarise.summary import report_content, summary_values
 from jpasbatch.stages.summarise.tallies import Tallies, align
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file, read_stored_partition
-from jpasbatch.storage.catalogue.primary import published_partitions
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
 from jpasbatch.storage.stores.store import Store, object_missing, open_store, read_object
@@ -122,20 +121,6 @@ def _products_are_whole(folder: Path, files: dict[str, str]) -> bool:
 def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
     records = {stage: workspace.record(stage) for stage in ("mock", "ingest", "train", "infer")}
     return {stage: record for stage, record in records.items() if record is not None}
-
-
-def tally_names(photometry: Catalogue, predictions: Catalogue) -> dict[tuple[int, int], str]:
-    """Return the name of the tally of each partition of the predictions: its pixel, and the bytes of both files."""
-    known = {
-        (record["order"], record["pixel"]): record["sha256"] for record in published_partitions(photometry)
-    }
-    names = {}
-    for record in published_partitions(predictions):
-        pixel = (record["order"], record["pixel"])
-        if record["rows"]:
-            both = fingerprint(photometry=known[pixel], predictions=record["sha256"])
-            names[pixel] = commit_name(record, both)
-    return names
 
 
 def _tally(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
-from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures, label
+from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures
 from jpasbatch.photometry.features.registry import Features, make_features
 from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -20,7 +20,7 @@ from jpasbatch.photometry.table import matrix_of, photometry_from_table
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import hash_files
 from jpasbatch.stages.run.mock_parts import TEMPLATES
-from jpasbatch.stages.run.samples import NOISELESS, read_sample
+from jpasbatch.stages.run.samples import NOISELESS, labels_of, read_sample
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.stores.ledger import Ledger
@@ -123,13 +123,6 @@ def _folds(table: pa.Table, labels: np.ndarray, usable: np.ndarray, job: Job) ->
         return None
     identifiers = table["object_id"].filter(pa.array(usable)).to_pylist()
     return stratified_folds(identifiers, labels[usable], job.samples.folds, job.samples.fold_seed)
-
-
-def labels_of(table: pa.Table, job: Job) -> np.ndarray:
-    """Return the class of each row of a labelled sample, int16 (n,); see `jpasbatch.learning.samples.label`."""
-    return label(
-        table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
-    )
 
 
 def _chosen(rows: int, share: float, seed: int) -> np.ndarray:

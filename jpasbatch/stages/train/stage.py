@@ -21,6 +21,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.committees import GPU
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -34,16 +35,16 @@ from jpasbatch.stages.train.prepared import (
     sample_parts,
     training_draws,
 )
-from jpasbatch.storage.stores.artefacts import committee_version, load_committee, save_committee
+from jpasbatch.storage.stores.artefacts import save_committee
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
 
 if TYPE_CHECKING:
+    from jpasbatch.learning.committee import Committee
     from jpasbatch.learning.members import TrainedMember
 
 log = logging.getLogger(__name__)
 
-GPU = "GPU"
 TRAINING_CODE = (
     "photometry",
     "storage",
@@ -69,7 +70,10 @@ PUBLISHING = (
     "learning.decision",
     "learning.graph",
     "learning.inference",
+    "learning.judgement",
+    "learning.manifest",
     "learning.members",
+    "learning.vote",
     "scoring.metrics",
     "stages.train.validation",
 )
@@ -305,22 +309,31 @@ def _graph_of(
     return members, committee_graph(members, n_inputs)
 
 
-def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Workspace) -> list[float]:
-    """Return the weighted f1 on the validation set of the first 1, 2, ... members."""
-    from jpasbatch.learning.committee import vote
+def _untried_committee(
+    records: list[dict[str, Any]], folder: Path, workspace: Workspace
+) -> tuple[list[TrainedMember], bytes, Committee]:
+    """Return the members, their graph, and the committee that they are before anything is fitted to its votes."""
+    from jpasbatch.learning.committee import Committee
     from jpasbatch.learning.inference import InferenceEngine
-    from jpasbatch.scoring.metrics import validation_scores
+    from jpasbatch.learning.judgement import Jury
 
     features = fitted_features(folder, workspace.job, workspace.survey)
-    sample = read_prepared(folder, VALIDATION)
-    members = InferenceEngine(_graph_of(records, folder, features.n_inputs)[1]).members(
-        features(sample.photometry)
-    )
+    members, graph = _graph_of(records, folder, features.n_inputs)
     classes = tuple(workspace.job.classes)
-    return [
-        validation_scores(sample.labels, vote(members[:, :size]), classes)["weighted_f1"]
-        for size in range(1, len(records) + 1)
-    ]
+    committee = Committee(workspace.survey, features, InferenceEngine(graph), Jury.plain(), classes)
+    return members, graph, committee
+
+
+def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Workspace) -> list[float]:
+    """Return the weighted f1 on the validation set of the first 1, 2, ... members."""
+    from jpasbatch.scoring.metrics import validation_scores
+
+    _, _, committee = _untried_committee(records, folder, workspace)
+    sample = read_prepared(folder, VALIDATION)
+    members = committee.member_probabilities(sample.photometry)[1]
+    magnitude = sample.magnitude(workspace.survey)
+    judged = [committee.jury.judge(members[:, :size], magnitude) for size in range(1, len(records) + 1)]
+    return [validation_scores(sample.labels, one, committee.classes)["weighted_f1"] for one in judged]
 
 
 def _publish(
@@ -334,44 +347,28 @@ def _publish(
 
     How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has.
     """
-    from jpasbatch.learning.calibration import make_calibration
-    from jpasbatch.learning.committee import committee_manifest
-    from jpasbatch.learning.inference import InferenceEngine
+    from jpasbatch.learning.judgement import Jury
+    from jpasbatch.learning.manifest import describe_committee
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.validation import describe_folds, validated_sample
 
     job, survey = workspace.job, workspace.survey
-    features = fitted_features(folder, job, survey)
-    members, graph = _graph_of(records, folder, features.n_inputs)
-    known = validated_sample(folder, job, survey, features, InferenceEngine(graph))
-    calibration = make_calibration(job.calibration.kind).fit(
-        known.probabilities, known.magnitude, known.labels
+    members, graph, committee = _untried_committee(records, folder, workspace)
+    known, classes = validated_sample(folder, job, survey, committee), committee.classes
+    jury = Jury.fit(
+        known.probabilities, known.magnitude, known.labels, job.calibration.kind, job.decision, classes
     )
-    probabilities = calibration(known.probabilities, known.magnitude)
-    scores = validation_scores(known.labels, probabilities, tuple(job.classes))
-    options = {key: asdict(getattr(job, key)) for key in RECORDED}
-    manifest = committee_manifest(survey, features, job.classes, members, options, scores)
-    manifest["learnt"] = learnt
-    manifest["calibration"] = {"kind": calibration.name, "state": calibration.state()}
-    position = job.decision.position(tuple(job.classes))
-    threshold = job.decision.threshold(probabilities[:, position], known.labels == position)
-    manifest["decision"] = {**asdict(job.decision), "position": position, "threshold": threshold}
-    if job.samples.folds is not None:
-        manifest["folds"] = describe_folds(job, samples)
-    return save_committee(workspace.committees, manifest, graph), scores
-
-
-def find_committee(workspace: Workspace) -> tuple[dict[str, Any], bytes, Path]:
-    """Return manifest, graph and folder of the committee that the job uses: its own, or the named one.
-
-    Raises
-    ------
-    InputError
-        When there is none, or its bytes are not those of its manifest.
-    """
-    named = workspace.job.committee.artefact
-    folder = Path(named) if named else workspace.folder / workspace.require("train")["committee"]
-    # the version, and not the pointer, which may move while workers still load the committee
-    version = committee_version(folder)
-    manifest, graph = load_committee(version)
-    return manifest, graph, version
+    judgement = jury.judge_votes(known.probabilities, known.magnitude)
+    scores = validation_scores(known.labels, judgement, classes)
+    manifest = describe_committee(
+        survey,
+        committee.features,
+        job.classes,
+        members,
+        jury,
+        options={key: asdict(getattr(job, key)) for key in RECORDED},
+        validation=scores,
+        learnt=learnt,
+        folds=None if job.samples.folds is None else describe_folds(job, samples),
+    )
+    return save_committee(workspace.committees, manifest.to_json(), graph), scores

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.job.job import Job
-from jpasbatch.learning.committee import vote
-from jpasbatch.photometry.features.registry import Features
+from jpasbatch.learning.vote import vote
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.scoring.folds import member_folds
+from jpasbatch.scoring.folds import member_folds, validation_votes
 from jpasbatch.stages.run.samples import identify_sample
 from jpasbatch.stages.train.prepared import LABELLED, VALIDATION, read_prepared
 
 if TYPE_CHECKING:
-    from jpasbatch.learning.inference import InferenceEngine
+    from jpasbatch.learning.committee import Committee
 
 
 class Validated(NamedTuple):
-    """Objects that no vote on them was learnt from.
+    """Labelled objects, with the votes of members that were not trained on them.
 
     ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated.
     """
@@ -30,42 +29,21 @@ class Validated(NamedTuple):
     probabilities: np.ndarray
 
 
-def validated_sample(
-    folder: Path, job: Job, survey: Survey, features: Features, engine: InferenceEngine
-) -> Validated:
-    """Return the validation sample with the vote of the committee.
+def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:
+    """Return the validation sample with the vote of a committee that has no calibration yet.
 
     With folds it is the labelled sample, and of each object only those members vote that it validated.
     """
     if job.samples.folds is None:
         sample = read_prepared(folder, VALIDATION)
-        votes = vote(engine.members(features(sample.photometry)))
+        votes = vote(committee.member_probabilities(sample.photometry)[1])
         return Validated(sample.labels, sample.magnitude(survey), votes)
     sample = read_prepared(folder, LABELLED)
     assert sample.fold is not None
     pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
-    rows, votes = validation_votes(engine.members(features(sample.photometry)), sample.fold, pairs)
+    _, members = committee.member_probabilities(sample.photometry)
+    rows, votes = validation_votes(members, sample.fold, pairs)
     return Validated(sample.labels[rows], sample.magnitude(survey)[rows], votes)
-
-
-def validation_votes(
-    members: np.ndarray, fold: np.ndarray, pairs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that validate some member, and the vote on each of those whom it validates.
-
-    Parameters
-    ----------
-    members : ndarray, shape (n, members, classes)
-    fold : ndarray of int, shape (n,)
-    pairs : ndarray of int, shape (members, 2)
-        Fold that each member is tested on and fold that validates it.
-    """
-    rows, votes = [], []
-    for validated in np.unique(pairs[:, 1]):
-        own, whom = np.flatnonzero(fold == validated), np.flatnonzero(pairs[:, 1] == validated)
-        rows.append(own)
-        votes.append(vote(members[own][:, whom]))
-    return np.concatenate(rows), np.concatenate(votes)
 
 
 def describe_folds(job: Job, samples: dict[str, list[Path]]) -> dict[str, Any]:

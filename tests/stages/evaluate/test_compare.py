@@ -12,6 +12,7 @@ from jpasbatch.job.comparison import load_comparison
 from jpasbatch.stages.evaluate.compare import run_compare
 from jpasbatch.stages.pipeline import compare_jobs, open_workspace
 from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.train.stage import run_train
 from tests.stages.tiny_run import JOB, serial
 from tests.storage.small_sets import publish_set, set_rows
 
@@ -65,7 +66,11 @@ def compared(snapshots, survey, tmp_path_factory):
         (folder / f"{name.lower()}.toml").write_text(text)
     (folder / "both.toml").write_text(COMPARISON)
     result = run_compare(
-        load_comparison(folder / "both.toml"), workspaces(folder, survey), folder / "result", serial(), True
+        load_comparison(folder / "both.toml"),
+        workspaces(folder, survey),
+        folder / "result",
+        serial(),
+        run_train,
     )
     patch.undo()
     return folder, result
@@ -111,10 +116,10 @@ def test_published_scores_are_those_of_their_matrices(compared):
 
 def test_without_training_the_committees_as_they_are_are_compared(compared, survey, monkeypatch):
     folder, result = compared
-    monkeypatch.setattr("jpasbatch.stages.evaluate.compare.run_train", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("jpasbatch.stages.train.stage.train_one_member", lambda *_: pytest.fail("trained"))
     monkeypatch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
     again = run_compare(
-        load_comparison(folder / "both.toml"), workspaces(folder, survey), folder / "again", serial(), False
+        load_comparison(folder / "both.toml"), workspaces(folder, survey), folder / "again", serial(), None
     )
     assert again["scores"] == result["scores"]
 
@@ -139,7 +144,7 @@ def test_what_does_not_fit_is_named(compared, survey, tmp_path, changed, message
     (tmp_path / "both.toml").write_text(COMPARISON.replace(changed, other))
     comparison = load_comparison(tmp_path / "both.toml")
     with pytest.raises(InputError, match=message):
-        run_compare(comparison, workspaces(folder, survey), tmp_path, serial(), False)
+        run_compare(comparison, workspaces(folder, survey), tmp_path, serial(), None)
     assert not (tmp_path / "comparison.html").exists()
 
 

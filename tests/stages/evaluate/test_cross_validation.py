@@ -1,6 +1,7 @@
 """Cross validation end to end: who saw what, what a fold may decide with, and how classifiers are compared."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.committee import vote
 from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.vote import vote
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import load_survey
@@ -18,7 +19,8 @@ from jpasbatch.scoring.folds import member_folds
 from jpasbatch.stages.evaluate.cross_validation import check_folds
 from jpasbatch.stages.evaluate.stage import run_evaluate
 from jpasbatch.stages.pipeline import compare_jobs, needed_stages, open_workspace
-from jpasbatch.stages.train.stage import find_committee, run_train
+from jpasbatch.stages.run.committees import find_committee
+from jpasbatch.stages.train.stage import run_train
 from jpasbatch.storage.tables.tables import iterate_raw
 from tests.stages.tiny_run import serial
 
@@ -123,7 +125,7 @@ def test_an_object_is_judged_by_members_that_never_saw_it(finished):
     manifest, graph, _ = find_committee(workspace)
     (raw,) = iterate_raw(Path(workspace.job.samples.labelled), SURVEY)
     accepted = normalise(raw, SURVEY, QualityCuts(), positions=False).accepted
-    features = make_features("neighbour_colours", SURVEY, manifest["features"]["state"])
+    features = make_features("neighbour_colours", SURVEY, manifest.features["state"])
     members = InferenceEngine(graph).members(features(photometry_from_table(accepted, SURVEY)))
     table = predictions(workspace)
     fold = table["fold"].to_numpy()
@@ -157,9 +159,9 @@ def test_scores_are_those_of_folds(finished):
 def test_the_committee_of_all_folds_is_ready_for_inference(finished):
     workspace, _, _ = finished
     manifest, _, _ = find_committee(workspace)
-    assert manifest["folds"]["folds"] == 4
-    assert 0.0 < manifest["decision"]["threshold"] < 1.0
-    assert len(manifest["members"]) == 8
+    assert manifest.folds["folds"] == 4
+    assert 0.0 < manifest.decision["threshold"] < 1.0
+    assert len(manifest.members) == 8
 
 
 def test_without_nesting_the_tested_fold_decides(tmp_path):
@@ -174,11 +176,11 @@ def test_a_committee_of_other_folds_is_refused(finished, key, value):
     manifest, _, _ = find_committee(workspace)
     files = [Path(workspace.job.samples.labelled)]
     check_folds(manifest, workspace.job, files)
-    changed = {**manifest, "folds": {**manifest["folds"], key: value}}
+    changed = replace(manifest, folds={**manifest.folds, key: value})
     with pytest.raises(InputError, match=rf"\({key} differ\).*may have seen"):
         check_folds(changed, workspace.job, files)
     with pytest.raises(InputError, match="may have seen"):
-        check_folds({}, workspace.job, files)
+        check_folds(replace(manifest, folds=None), workspace.job, files)
 
 
 def test_finders_are_compared_and_asked_how_far_they_agree(tmp_path, monkeypatch):

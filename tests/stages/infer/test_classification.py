@@ -1,32 +1,52 @@
 """The pure half of infer, and the alignment that summarise relies on."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.learning.calibration import NoCalibration
+from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.judgement import Jury
+from jpasbatch.photometry.features.registry import Features, make_features
+from jpasbatch.photometry.survey import Survey
 from jpasbatch.stages.infer.classification import classify
 from jpasbatch.stages.summarise.tallies import Tallies, align
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from tests.stages.tiny_run import workspace_of
 
+CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 
-class EvenCommittee:
-    """As much of a committee as `classify` uses; what its rows are told, it gives back."""
 
-    classes = ("star", "galaxy", "qso_low", "qso_high")
+class EvenEngine:
+    """As much of an engine as a committee uses: it finds every class as probable."""
 
-    def __init__(self, broken: tuple[int, ...] = ()) -> None:
-        self.broken = list(broken)
+    def __init__(self) -> None:
         self.seen = 0
 
-    def predict(self, features: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+    def members(self, features: np.ndarray) -> np.ndarray:
         assert np.isfinite(features).all()
         self.seen = len(features)
-        probabilities = np.full((len(features), 4), 0.25)
-        probabilities[self.broken] = np.nan
-        return probabilities
+        return np.full((len(features), 1, 4), 0.25, np.float32)
+
+
+@dataclass(frozen=True)
+class BrokenCalibration(NoCalibration):
+    """A calibration that makes NaN of some rows."""
+
+    rows: tuple[int, ...]
+
+    def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray | None) -> np.ndarray:
+        broken = probabilities.copy()
+        broken[list(self.rows)] = np.nan
+        return broken
+
+
+def even_committee(survey: Survey, features: Features, broken: tuple[int, ...] = ()) -> Committee:
+    jury = replace(Jury.plain(), calibration=BrokenCalibration(broken))
+    return Committee(survey, features, EvenEngine(), jury, CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +72,9 @@ def test_rows_without_finite_features_are_quarantined(partition, survey, kind):
     rows = [0, 3, partition.num_rows - 1]
     table = without_reference(partition, survey, rows)
     features = make_features(kind, survey).fit(photometry_from_table(partition, survey))
-    committee = EvenCommittee()
-    records, rejected = classify(table, survey, features, committee)
-    assert committee.seen == records.num_rows == table.num_rows - len(rows)
+    committee = even_committee(survey, features)
+    records, rejected = classify(table, survey, committee)
+    assert committee._engine.seen == records.num_rows == table.num_rows - len(rows)
     assert rejected["row"].to_pylist() == rows
     assert set(rejected["reason"].to_pylist()) == {"features not finite"}
     identifiers = table["object_id"].to_pylist()
@@ -66,8 +86,8 @@ def test_rows_without_finite_features_are_quarantined(partition, survey, kind):
 
 def test_rows_without_finite_probabilities_are_quarantined(partition, survey):
     table = without_reference(partition, survey, [1])
-    committee = EvenCommittee(broken=(0, 4))
-    records, rejected = classify(table, survey, make_features("relative_flux", survey), committee)
+    committee = even_committee(survey, make_features("relative_flux", survey), broken=(0, 4))
+    records, rejected = classify(table, survey, committee)
     reasons = dict(zip(rejected["row"].to_pylist(), rejected["reason"].to_pylist(), strict=True))
     not_finite = "probabilities not finite"
     assert reasons == {1: "features not finite", 0: not_finite, 5: not_finite}
@@ -77,7 +97,9 @@ def test_rows_without_finite_probabilities_are_quarantined(partition, survey):
 
 def test_a_partition_of_which_nothing_is_left(partition, survey):
     table = without_reference(partition.slice(0, 5), survey, [0, 1, 2, 3, 4])
-    records, rejected = classify(table, survey, make_features("relative_flux", survey), EvenCommittee())
+    records, rejected = classify(
+        table, survey, even_committee(survey, make_features("relative_flux", survey))
+    )
     assert (records.num_rows, rejected.num_rows) == (0, 5)
 
 
@@ -93,7 +115,7 @@ def test_records_of_other_objects_are_not_aligned(partition):
 
 def test_tallies_of_parts_make_the_tally_of_the_whole(partition, finished, survey):
     job = workspace_of(finished).job
-    records, _ = classify(partition, survey, make_features("relative_flux", survey), EvenCommittee())
+    records, _ = classify(partition, survey, even_committee(survey, make_features("relative_flux", survey)))
     whole = Tallies.of_partition(records, partition, job, survey)
     parts = [
         Tallies.of_partition(records.slice(start, 50), partition.slice(start, 50), job, survey)

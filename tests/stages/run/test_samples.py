@@ -14,6 +14,7 @@ from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.job.job import load_job
 from jpasbatch.photometry.table import matrix_of
 from jpasbatch.stages.run import samples
+from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.samples import (
     identify_sample,
     list_sample,
@@ -24,7 +25,7 @@ from jpasbatch.stages.run.samples import (
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train import stage as train_stage
 from jpasbatch.stages.train.prepared import prepare_sample, read_prepared
-from jpasbatch.stages.train.stage import find_committee, grown, run_train
+from jpasbatch.stages.train.stage import grown, run_train
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from tests.stages.tiny_run import serial, workspace_of
 from tests.storage.small_sets import publish_set, set_rows
@@ -229,9 +230,9 @@ def test_hybrids_and_calibration_are_recorded(workspace, survey, monkeypatch):
     mixed = open_job(workspace.folder, survey, more)
     run_train(mixed, serial())
     manifest, _, _ = find_committee(mixed)
-    assert manifest["calibration"]["kind"] == "temperature"
-    assert manifest["calibration"]["state"]["temperature"] > 0
-    assert manifest["options"]["augmentation"]["hybrid_factor"] == 2
+    assert manifest.calibration["kind"] == "temperature"
+    assert manifest.calibration["state"]["temperature"] > 0
+    assert manifest.options["augmentation"]["hybrid_factor"] == 2
 
 
 def test_fresh_noise_needs_a_sample_with_true_fluxes(workspace, survey):

@@ -1,0 +1,183 @@
+"""What a committee says of objects: the only form in which classifications leave `jpasbatch.learning`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.learning.calibration import Calibration, NoCalibration, make_calibration
+from jpasbatch.learning.decision import Decision, FittedDecision
+from jpasbatch.learning.vote import entropy, vote
+
+UNDECIDED = -1
+"""Class of an object that could not be classified."""
+
+NO_FEATURES = "features not finite"
+NO_PROBABILITIES = "probabilities not finite"
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a committee says of n objects; k classes.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float64, shape (n, k)
+        Calibrated; rows sum to 1. NaN where the object could not be classified.
+    entropy : ndarray of float64, shape (n,)
+        Of the probabilities, bits (paper A, eq. 13); NaN where the object could not be classified.
+    decided : ndarray of int64, shape (n,)
+        Class that the committee's rule decides for; `UNDECIDED` where the object could not be classified.
+    refused : mapping of str to ndarray of bool, shape (n,)
+        Which objects could not be classified, by reason. An object has one reason at most.
+    """
+
+    probabilities: np.ndarray
+    entropy: np.ndarray
+    decided: np.ndarray
+    refused: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.decided)
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Which objects were classified, bool (n,)."""
+        return self.decided != UNDECIDED
+
+    def take(self, rows: np.ndarray) -> Judgement:
+        """Return the judgement of some of the objects."""
+        return Judgement(
+            self.probabilities[rows],
+            self.entropy[rows],
+            self.decided[rows],
+            {reason: mask[rows] for reason, mask in self.refused.items()},
+        )
+
+    def spread(self, rows: np.ndarray, reason: str) -> Judgement:
+        """Return the judgement of more objects, of which only these were judged.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (all objects,)
+            Which of all objects this judgement is of.
+        reason : str
+            Why the others were not judged.
+        """
+        if rows.all():
+            return Judgement(self.probabilities, self.entropy, self.decided, {reason: ~rows, **self.refused})
+        probabilities = np.full((len(rows), self.probabilities.shape[1]), np.nan)
+        spread_entropy = np.full(len(rows), np.nan)
+        decided = np.full(len(rows), UNDECIDED, dtype=np.int64)
+        probabilities[rows], spread_entropy[rows], decided[rows] = (
+            self.probabilities,
+            self.entropy,
+            self.decided,
+        )
+        refused = {reason: ~rows}
+        for name, mask in self.refused.items():
+            refused[name] = np.zeros(len(rows), dtype=bool)
+            refused[name][rows] = mask
+        return Judgement(probabilities, spread_entropy, decided, refused)
+
+
+@dataclass(frozen=True)
+class Jury:
+    """How the members' probabilities become a judgement: vote, calibration, decision.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Fitted to the validation sample.
+    decision : FittedDecision
+        The rule, with the threshold that it chose on the validation sample.
+    """
+
+    calibration: Calibration
+    decision: FittedDecision
+
+    @classmethod
+    def plain(cls) -> Jury:
+        """Return the jury that takes the vote as it is, and the most probable class."""
+        return cls(NoCalibration(), FittedDecision(Decision(), 0, None))
+
+    @classmethod
+    def fit(
+        cls,
+        votes: np.ndarray,
+        magnitude: np.ndarray,
+        labels: np.ndarray,
+        calibration: str,
+        decision: Decision,
+        classes: tuple[str, ...],
+    ) -> Jury:
+        """Return the jury that a validation sample chooses.
+
+        Parameters
+        ----------
+        votes : ndarray, shape (n, k)
+            Of members that did not learn from these objects; not calibrated.
+        magnitude : ndarray, shape (n,)
+            Of the reference band.
+        labels : ndarray of int, shape (n,)
+        calibration : str
+            Kind of calibration.
+        decision : Decision
+        classes : tuple of str
+            Names of the k classes.
+
+        Raises
+        ------
+        InputError
+            When a class has too few objects to calibrate with.
+        ValueError
+            When no threshold can be chosen: no object is of the class that is sought, or all are.
+        """
+        fitted = make_calibration(calibration).fit(votes, magnitude, labels)
+        return cls(fitted, decision.fit(fitted(votes, magnitude), labels, classes))
+
+    def judge(self, members: np.ndarray, magnitude: np.ndarray) -> Judgement:
+        """Return the judgement of objects of which every member has spoken.
+
+        Parameters
+        ----------
+        members : ndarray of float32, shape (n, members, k)
+        magnitude : ndarray, shape (n,)
+            Of the reference band.
+
+        Raises
+        ------
+        InputError
+            When a member's probability is not finite.
+        """
+        return self.judge_votes(vote(members), magnitude)
+
+    def judge_votes(self, votes: np.ndarray, magnitude: np.ndarray) -> Judgement:
+        """Return the judgement of objects on which the members have voted; votes are float64, shape (n, k)."""
+        probabilities = self.calibration(votes, magnitude)
+        finite = np.asarray(np.isfinite(probabilities).all(axis=1))
+        probabilities = np.where(finite[:, np.newaxis], probabilities, np.nan)
+        decided = np.where(finite, self.decision(probabilities), UNDECIDED)
+        return Judgement(probabilities, entropy(probabilities), decided, {NO_PROBABILITIES: ~finite})
+
+
+def compare_judgements(reference: Judgement, found: Judgement) -> dict[str, Any]:
+    """Measure how far a judgement is from another of the same objects, such as one in another precision.
+
+    Returns
+    -------
+    dict
+        ``rows`` that both could classify; ``flips``, rows whose decided class differs; ``largest_difference`` and
+        ``mean_difference`` of a probability.
+    """
+    both = reference.usable & found.usable
+    difference = np.abs(found.probabilities[both] - reference.probabilities[both])
+    return {
+        "rows": int(both.sum()),
+        "flips": int(np.count_nonzero(found.decided[both] != reference.decided[both])),
+        "largest_difference": float(difference.max(initial=0.0)),
+        "mean_difference": float(difference.mean()) if difference.size else 0.0,
+    }

@@ -1,0 +1,302 @@
+"""The manifest of a committee: what it is, what it was trained on, and how its members decide."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import jpasbatch
+from jpasbatch.errors import InputError
+from jpasbatch.learning.calibration import make_calibration
+from jpasbatch.learning.decision import Decision, FittedDecision
+from jpasbatch.learning.judgement import Jury
+from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.photometry.features.registry import Features, make_features
+from jpasbatch.photometry.survey import Survey
+
+if TYPE_CHECKING:
+    from jpasbatch.learning.members import TrainedMember
+
+_PACKAGES = ("numpy", "keras", "tensorflow", "scikit-learn", "onnx")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a committee is: enough to check it before it is used, and to repeat its training.
+
+    All values are what JSON gives back: lists for tuples, text for infinity.
+
+    Attributes
+    ----------
+    survey : dict
+        ``name``, ``fingerprint`` and ``bands`` of the survey that it was trained on.
+    features : dict
+        ``kind``, ``n_inputs`` and ``state`` of the fitted features.
+    classes : list of str
+        In the order of the outputs.
+    definitions : dict
+        By class: ``truth``, the values of ``true_class``, and ``redshift``, its range or None.
+    combine : str
+        How the members vote.
+    members : list of dict
+        In the order of the graph: seed, epochs, best epoch, input scaling.
+    options : dict
+        By table of the job file: the options of model and training.
+    validation : dict
+        Scores on the validation sample.
+    versions : dict
+        Of the packages that shaped the weights.
+    learnt : dict of str to int
+        Objects of each class in the training sample.
+    calibration : dict
+        ``kind`` and ``state``.
+    decision : dict
+        The table ``[decision]`` with the ``position`` of the class that is sought and the ``threshold``.
+    folds : dict or None
+        Which member saw which object, for a committee of folds.
+    """
+
+    survey: dict[str, Any]
+    features: dict[str, Any]
+    classes: list[str]
+    definitions: dict[str, Any]
+    combine: str
+    members: list[dict[str, Any]]
+    options: dict[str, Any]
+    validation: dict[str, Any]
+    versions: dict[str, str]
+    learnt: dict[str, int]
+    calibration: dict[str, Any]
+    decision: dict[str, Any]
+    folds: dict[str, Any] | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Manifest:
+        """Return the manifest that `to_json` described.
+
+        Raises
+        ------
+        InputError
+            When a key is missing or unknown.
+        """
+        known = {item.name for item in fields(cls)}
+        missing, unknown = sorted(known - {"folds"} - content.keys()), sorted(content.keys() - known)
+        if missing or unknown:
+            found = ", ".join(
+                [*(f"'{key}' is missing" for key in missing), *(f"'{key}' is unknown" for key in unknown)]
+            )
+            raise InputError(f"the manifest of the committee is not complete: {found}; train again")
+        return cls(**content)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON-able values."""
+        content = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {key: value for key, value in content.items() if key != "folds" or value is not None}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of features, of members and of classes.
+
+        Raises
+        ------
+        InputError
+            When the manifest does not say.
+        """
+        try:
+            return int(self.features["n_inputs"]), len(self.members), len(self.classes)
+        except (KeyError, TypeError, ValueError) as error:
+            raise incomplete(error) from None
+
+    def make_features(self, survey: Survey) -> Features:
+        """Return the features that the committee was trained on.
+
+        Raises
+        ------
+        InputError
+            When the manifest does not describe them.
+        """
+        try:
+            kind, state = self.features["kind"], self.features["state"]
+        except (KeyError, TypeError) as error:
+            raise incomplete(error) from None
+        return make_features(kind, survey, state)
+
+    def make_jury(self) -> Jury:
+        """Return what makes judgements of the members' probabilities.
+
+        Raises
+        ------
+        InputError
+            When the manifest does not describe it, or describes what is not allowed.
+        """
+        try:
+            kind, state = self.calibration["kind"], self.calibration["state"]
+            options = {item.name: self.decision[item.name] for item in fields(Decision)}
+            decision = FittedDecision(
+                Decision(**options), self.decision["position"], self.decision["threshold"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise incomplete(error) from None
+        return Jury(make_calibration(kind, state), decision)
+
+
+def describe_committee(
+    survey: Survey,
+    features: Features,
+    classes: Mapping[str, ClassDefinition],
+    members: Sequence[TrainedMember],
+    jury: Jury,
+    *,
+    options: Mapping[str, Any],
+    validation: Mapping[str, Any],
+    learnt: Mapping[str, int],
+    folds: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Return the manifest of a committee.
+
+    Parameters
+    ----------
+    survey, features : Survey, Features
+        What the members were trained on; the features fitted.
+    classes : mapping of name to ClassDefinition
+        In the order of the outputs.
+    members : sequence of TrainedMember
+        In the order of the graph.
+    jury : Jury
+        Fitted to the validation sample.
+    options : mapping
+        ``model``, ``training`` and other tables of the job file, as dicts.
+    validation : mapping
+        Scores on the validation set.
+    learnt : mapping of str to int
+        Objects of each class in the training sample.
+    folds : mapping, optional
+        Which member saw which object.
+    """
+    decision = jury.decision
+    content = {
+        "survey": {
+            "name": survey.name,
+            "fingerprint": survey.fingerprint,
+            "bands": list(survey.band_names),
+        },
+        "features": {"kind": features.name, "n_inputs": features.n_inputs, "state": features.state()},
+        "classes": list(classes),
+        "definitions": {name: _plain(definition) for name, definition in classes.items()},
+        "combine": "median",
+        "members": [_describe(member) for member in members],
+        "options": options,
+        "validation": validation,
+        "versions": _versions(),
+        "learnt": learnt,
+        "calibration": {"kind": jury.calibration.name, "state": jury.calibration.state()},
+        "decision": {
+            **asdict(decision.rule),
+            "position": decision.position,
+            "threshold": decision.threshold,
+        },
+        "folds": folds,
+    }
+    # what JSON makes of it, so that a manifest that is read back equals the one that was written
+    return Manifest.from_json(json.loads(json.dumps(content)))
+
+
+def check_manifest(
+    manifest: Manifest,
+    survey: Survey,
+    classes: Mapping[str, ClassDefinition] | Sequence[str] | None = None,
+    features: str | None = None,
+) -> None:
+    """Refuse a committee that was not trained for this survey, these classes and these features.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    survey : Survey
+        What is to be classified.
+    classes : mapping of name to ClassDefinition, sequence of str, or None
+        What the job expects: with definitions these are compared too; None accepts any.
+    features : str, optional
+        Kind of features that the job names; None accepts any.
+
+    Raises
+    ------
+    InputError
+        Naming what differs.
+    """
+    try:
+        trained, kind = manifest.survey, manifest.features["kind"]
+        bands, digest = list(trained["bands"]), trained["fingerprint"]
+        names, definitions = list(manifest.classes), manifest.definitions
+    except (KeyError, TypeError) as error:
+        raise incomplete(error) from None
+    retrain = "use the committee of this survey, or train one"
+    if bands != list(survey.band_names):
+        raise InputError(
+            f"the committee was trained on survey {trained['name']!r}, this is {survey.name!r}: "
+            f"{_first_difference(bands, list(survey.band_names))}; {retrain}"
+        )
+    if digest != survey.fingerprint:
+        raise InputError(
+            f"the committee was trained on survey {trained['name']!r} with fingerprint {digest[:12]}, "
+            f"this is {survey.name!r} with {survey.fingerprint[:12]}: "
+            f"name, wavelengths or reference band differ; {retrain}"
+        )
+    if classes is not None and names != list(classes):
+        raise InputError(f"classes: the committee has {names}, the job {list(classes)}; the order counts")
+    for name, definition in classes.items() if isinstance(classes, Mapping) else ():
+        if definitions[name] != _plain(definition):
+            raise InputError(
+                f"class {name!r} is {_plain(definition)} in the job, but the committee learnt it "
+                f"as {definitions[name]}"
+            )
+    if features is not None and features != kind:
+        raise InputError(f"features.kind: the job has {features!r}, the committee was trained on {kind!r}")
+
+
+def incomplete(error: Exception) -> InputError:
+    """Return the error to raise when a manifest lacks something."""
+    return InputError(f"the manifest of the committee is not complete: {error!r}; train again")
+
+
+def _first_difference(trained: list[str], found: list[str]) -> str:
+    if len(trained) != len(found):
+        return f"{len(trained)} bands against {len(found)}"
+    position = next(n for n, (one, other) in enumerate(zip(trained, found, strict=True)) if one != other)
+    return f"band {position} is {trained[position]!r} against {found[position]!r} (the order of bands counts)"
+
+
+def _plain(definition: ClassDefinition) -> dict[str, Any]:
+    """Return a definition as JSON has it: lists, and an open end as text (JSON has no infinity)."""
+    limits = None if definition.redshift is None else [_limit(value) for value in definition.redshift]
+    return {"truth": list(definition.truth), "redshift": limits}
+
+
+def _limit(value: float) -> float | str:
+    return float(value) if np.isfinite(value) else str(float(value))
+
+
+def _describe(member: TrainedMember) -> dict[str, Any]:
+    return {
+        "seed": member.seed,
+        "epochs": len(member.history.get("loss", ())),
+        "best_epoch": member.best_epoch,
+        "input_scaling": None if member.scaling is None else member.scaling.to_dict(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that shaped the weights, without importing anything."""
+    versions = {"jpasbatch": jpasbatch.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions

@@ -1,0 +1,64 @@
+"""Committees on disk or in a store: where the one of a job lies, and how it is opened."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.stores.artefacts import committee_version, load_committee
+from jpasbatch.storage.stores.store import open_store
+
+GPU = "GPU"
+"""The resource that workers with a GPU declare."""
+
+
+class StoredCommittee(NamedTuple):
+    """A committee as it lies on disk: what it is, the bytes of its graph, and the folder of its version."""
+
+    manifest: Manifest
+    graph: bytes
+    version: Path
+
+
+def find_committee(workspace: Workspace) -> StoredCommittee:
+    """Return the committee that the job uses: the one that it names, or its own.
+
+    Raises
+    ------
+    InputError
+        When there is none, or its bytes are not those of its manifest.
+    """
+    named = workspace.job.committee.artefact
+    folder = Path(named) if named else workspace.folder / workspace.require("train")["committee"]
+    # the version, and not the pointer, which may move while workers still load the committee
+    version = committee_version(folder)
+    manifest, graph = load_committee(version)
+    return StoredCommittee(Manifest.from_json(manifest), graph, version)
+
+
+@functools.lru_cache(maxsize=2)
+def open_committee(place: str, survey: Survey, options: InferenceOptions = DEFAULT) -> Committee:
+    """Return a committee that is ready to judge; a process opens each one once.
+
+    Parameters
+    ----------
+    place : str
+        Folder, or location in a store, of one version.
+    survey : Survey
+        Of the photometry that is to be judged.
+    options : InferenceOptions
+        How the forward pass is computed.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or damaged, or the machine lacks what the options ask for.
+    """
+    manifest, graph = load_committee(open_store(place))
+    return Committee.of(Manifest.from_json(manifest), graph, survey, options)
