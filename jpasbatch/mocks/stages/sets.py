@@ -92,9 +92,7 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
             "[mock] asks for no set: give numbers in [mock.samples], [mock.field] or [mock.survey]"
         )
     pack = hash_pack(Path(options.templates))
-    identity = fingerprint(
-        options=asdict(options), pack=pack, survey=repr(workspace.survey), code=_code("stages.realism")
-    )
+    identity = fingerprint(options=asdict(options), pack=pack, survey=repr(workspace.survey), code=_code())
     unchanged = workspace.unchanged("mock", identity)
     if unchanged and all(_is_whole(workspace, made) for made in unchanged["sets"].values()):
         return unchanged
@@ -121,8 +119,8 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
     return workspace.finish("mock", identity, elapsed[0], content)
 
 
-def _code(*more: str) -> str:
-    return code_fingerprint(*CODE, *more)
+def _code() -> str:
+    return code_fingerprint(*CODE)
 
 
 def _is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:

@@ -50,21 +50,21 @@ def test_undefined_scores_become_null():
 
 
 def test_code_fingerprint_depends_on_the_rooms():
-    storage = code_fingerprint("storage.files")
-    assert storage == code_fingerprint("storage.files", "storage.files")
-    assert storage != code_fingerprint("storage.files", "errors")
+    storage = code_fingerprint("storage.stores.files")
+    assert storage == code_fingerprint("storage.stores.files", "storage.stores.files")
+    assert storage != code_fingerprint("storage.stores.files", "errors")
     assert code_fingerprint("storage") != code_fingerprint("errors")
     with pytest.raises(ValueError, match=r"jpasbatch\.nowhere"):
         code_fingerprint("nowhere")
 
 
 def test_code_fingerprint_is_the_same_in_another_process():
-    script = "from jpasbatch.storage.stores.ledger import code_fingerprint; print(code_fingerprint('storage.ledger'))"
+    script = "from jpasbatch.storage.stores.ledger import code_fingerprint; print(code_fingerprint('storage.stores.ledger'))"
     root = Path(__file__).parents[3]
     found = subprocess.run(  # `-B`: byte code must not matter
         [sys.executable, "-B", "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == code_fingerprint("storage.ledger")
+    assert found.stdout.strip() == code_fingerprint("storage.stores.ledger")
 
 
 def test_a_record_is_committed_once(tmp_path):
