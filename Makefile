@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
+# Processes that share the tests, one a core; each takes up to 2 GB. A file's tests stay in one process, and so do what
+# they share; files are taken in their order, the longest first.
+WORKERS ?= 2
 
 .PHONY: help demo test slow lint clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
-	@echo "make test   install what is needed, run the tests"
+	@echo "make test   install what is needed, run the tests in two processes (make test WORKERS=8: in eight)"
 	@echo "make slow   run the slow tests as well"
 	@echo "make lint   ruff, pyright and import-linter"
 
@@ -24,7 +27,7 @@ demo: $(STAMP)
 	$(BIN)/jpasbatch demo --output demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from jpasbatch.photometry.survey import Survey, load_survey
+from tests.blank_figures import leave_figures_blank
 from tests.storage.object_server import object_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# hats compiles its alignment of pixel trees anew in every process: ten seconds for trees of a few pixels, which Python
+# walks in milliseconds. This is set before numba is imported, and processes that tests start inherit it.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +25,27 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("needs real data: set JPASBATCH_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of this test run that all its processes share; see `tests.once`."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@pytest.fixture(scope="session")
+def snapshots(shared_folder: Path) -> Path:
+    """Return the folder that holds the snapshots ``trained`` and ``finished``; tests must not change it."""
+    from tests.stages.tiny_run import tiny_run
+
+    return tiny_run(shared_folder)
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no figure in a test that is not about figures."""
+    leave_figures_blank(monkeypatch)
 
 
 @pytest.fixture(scope="session")

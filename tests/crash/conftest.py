@@ -5,14 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.tiny_run import tiny_run
-
-
-@pytest.fixture(scope="session")
-def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that holds the snapshots ``trained`` and ``finished``; tests must not change it."""
-    return tiny_run(tmp_path_factory.getbasetemp())
-
 
 @pytest.fixture(scope="session")
 def undisturbed(snapshots: Path) -> Path:

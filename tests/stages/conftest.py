@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.tiny_run import tiny_run
 
-
-@pytest.fixture(scope="session")
-def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that holds the snapshots ``trained`` and ``finished``; tests must not change it."""
-    return tiny_run(tmp_path_factory.getbasetemp())
+@pytest.fixture(autouse=True)
+def _no_drawing(blank_figures: None) -> None:
+    """Draw in what the tests share alone: fixtures of a wider scope are made before this one."""
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.workspace import Workspace
+from tests.once import made_once
 
 JOB = """
 name   = "tiny"
@@ -80,12 +81,13 @@ def serial() -> Executor:
 
 
 def tiny_run(base: Path) -> Path:
-    """Make the snapshots below a folder of the test session, once, and return where they are."""
-    home = base / "tiny-run"
-    if (home / "finished.done").exists():
-        return home
+    """Make the snapshots below a folder that all processes of a test run share, once, and return where they are."""
+    return made_once(base / "tiny-run", _run_and_keep)
+
+
+def _run_and_keep(home: Path) -> None:
     run = home / "run"
-    run.mkdir(parents=True)
+    run.mkdir()
     write_job(run / "tiny.toml")
     workspace = workspace_of(run)
     with workspace.prepare():
@@ -95,5 +97,3 @@ def tiny_run(base: Path) -> Path:
         for stage in ("infer", "summarise"):
             run_stage(stage, workspace, serial())
     run.rename(home / "finished")
-    (home / "finished.done").touch()
-    return home

@@ -146,7 +146,7 @@ brighter_than = 24.0
 """
 
 
-def test_a_broadband_mock_teaches_and_is_classified(tmp_path):
+def test_a_broadband_mock_teaches_and_is_classified(tmp_path, blank_figures):
     job = tmp_path / "job.toml"
     job.write_text(JOB.format(test=100))
     workspace = workspace_of(tmp_path / "output", job)

@@ -19,6 +19,7 @@ from jpasbatch.mocks.stages.mock import run_mock
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.files import sha256_file
+from tests.blank_figures import leave_figures_blank
 from tests.mocks.small_pack import write_pack
 from tests.stages.tiny_run import serial, workspace_of
 
@@ -90,7 +91,14 @@ def made(tmp_path_factory, pack):
     """Return a workspace with all sets, made in this process."""
     workspace = workspace_at(tmp_path_factory.mktemp("made"), pack)
     workspace.prepare()
-    return workspace, run_mock(workspace, serial())
+    with pytest.MonkeyPatch.context() as patch:
+        leave_figures_blank(patch)
+        return workspace, run_mock(workspace, serial())
+
+
+@pytest.fixture(autouse=True)
+def _no_drawing(blank_figures):
+    """Leave the figures of the report to its own tests."""
 
 
 def files_of(workspace, record):

@@ -19,6 +19,7 @@ from jpasbatch.storage.catalogue.pruning import Retention
 from jpasbatch.storage.stores.artefacts import committee_version
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.tables.tables import write_cefca_tile
+from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import serial
 
 JOB = """
@@ -84,7 +85,9 @@ def grown_from(tmp_path_factory, finished) -> Path:
     write_tile(folder / "tiles", 1, 180.0, bad=3)
     write_tile(folder / "tiles", 2, 200.0)
     (folder / "job.toml").write_text(JOB.format(committee=committee_version(finished / "committee")))
-    update(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        leave_figures_blank(patch)
+        update(folder)
     return folder
 
 
