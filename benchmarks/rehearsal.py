@@ -112,15 +112,15 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
     import numpy as np
     import pyarrow as pa
 
-    from jpasbatch.stages.run.commits import whole_commits
+    from jpasbatch.stages.run.committed import Run, whole_commits
     from jpasbatch.storage.catalogue.partitions import write_partition
     from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
-    from jpasbatch.storage.stores.ledger import Ledger
 
     order, found = 10, {"partitions": float(partitions)}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        ledger, sky = Ledger(folder / "ledger"), folder / "sky"
+        run, sky = Run(str(folder), "run"), folder / "sky"
+        ledger = run.ledger
         begin = time.monotonic()
         for pixel in range(partitions):
             index = (pixel << 38) + np.arange(10)
@@ -133,7 +133,8 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
             ledger.commit(f"{order}_{pixel}", record)
         found["committing"] = time.monotonic() - begin
         begin = time.monotonic()
-        commits = whole_commits(ledger, folder)
+        whole = whole_commits(run, ledger.keys())
+        commits = ledger.records(sorted(whole))
         found["planning"] = time.monotonic() - begin
         found["driver after planning"] = psutil.Process().memory_info().rss / 2**20
         begin = time.monotonic()

@@ -7,7 +7,7 @@ under kills; otherwise it would prove nothing about the real one.
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer import stage as infer
 from jpasbatch.stages.infer.classification import classify
 from jpasbatch.stages.infer.partition import COLUMNS
+from jpasbatch.stages.run import committed
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
     COMPRESSION,
@@ -30,8 +31,11 @@ from jpasbatch.storage.catalogue.partitions import (
 PAUSE = 0.4  # seconds
 
 
-def naive_partition(inference: infer.Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
+def naive_commit(
+    run: committed.Run, function: Callable[..., Any], key: str, arguments: tuple
+) -> dict[str, Any]:
     """Write a partition in place unless it is there."""
+    inference, order, pixel, _ = arguments
     folder = Path(inference.store)
     target = naive_version(folder / inference.sky) / partition_file(order, pixel)
     if target.exists():
@@ -64,8 +68,8 @@ def naive_publish(site: Any, *_: Any) -> tuple[str, list[dict[str, Any]]]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command with the naive protocol."""
-    infer.classify_partition = naive_partition
-    infer.whole_commits = lambda *_: {}
+    committed.commit_task = naive_commit
+    committed.whole_commits = lambda *_: set()
     infer._publish = naive_publish
     return cli.main(arguments)
 

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from jpasbatch import cli
-from jpasbatch.stages.infer import stage as infer
+from jpasbatch.stages.run import committed
 from jpasbatch.storage.catalogue import assembly as catalogue_assembly
 from jpasbatch.storage.catalogue import partitions as catalogue_partitions
 from jpasbatch.storage.catalogue import publication as catalogue_publication
@@ -18,7 +18,7 @@ from jpasbatch.storage.catalogue import stored as catalogue_stored
 from jpasbatch.storage.stores.ledger import Ledger
 
 PAUSE = 0.15  # seconds
-CLASSIFY = infer.classify_partition
+COMMIT = committed.commit_task
 
 
 def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,21 +29,23 @@ def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
     return paused
 
 
-def slow_classify(inference: infer.Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
-    """Classify a partition; pause before each step of the commit, and after it."""
+def slow_commit(
+    run: committed.Run, function: Callable[..., Any], key: str, arguments: tuple
+) -> dict[str, Any]:
+    """Run a task; pause before each step of its commit, and after it."""
     with (
         patch.object(catalogue_partitions, "fsync_file", after_a_pause(catalogue_partitions.fsync_file)),
         patch.object(catalogue_partitions, "fsync_folder", after_a_pause(catalogue_partitions.fsync_folder)),
         patch.object(Ledger, "commit", after_a_pause(Ledger.commit)),
     ):
-        result = CLASSIFY(inference, order, pixel, name)
+        result = COMMIT(run, function, key, arguments)
     time.sleep(PAUSE)
     return result
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command with slow partitions and a slow publication."""
-    infer.classify_partition = slow_classify
+    committed.commit_task = slow_commit
     steps = {
         catalogue_assembly: ("link_partitions", "write_metadata", "place_version"),
         catalogue_publication: ("register_extension", "swap_collection"),

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.compute.clusters.cluster import Executor
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.ingredients import Ingredients, gather
 from jpasbatch.mocks.packs.layout import SOURCES, find
@@ -21,11 +20,10 @@ from jpasbatch.mocks.template_objects import Workshop
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.mocks.template_sky import Library, make_library
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.stages.run.commits import hash_files, whole_commits
-from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.committed import Made, committed, run_on_disk
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
 
 INGREDIENTS = "ingredients"
 LIBRARY_PART = 2000
@@ -61,41 +59,31 @@ def gather_once(
         held_out=held_out,
         code=code_fingerprint(*CODE),
     )
-    folder = workspace.run_folder("mock", identity)
-    ledger = Ledger(folder / "ledger")
-    if INGREDIENTS not in whole_commits(ledger, folder):
-        task = Task(INGREDIENTS, (options, workspace.job.survey, held_out, str(folder)))
-        _, troubles = map_tasks("mock: template pack", gather_ingredients, [task], executor)
-        require_all(troubles, "template packs")
-    record = ledger.read(INGREDIENTS)
-    assert record is not None  # the task committed it
-    return folder / f"{INGREDIENTS}.npz", record
+    run = run_on_disk(workspace, "mock", identity)
+    tasks = {INGREDIENTS: (options, workspace.job.survey, held_out, str(run.path))}
+    records = committed(run, "mock: template pack", gather_ingredients, tasks, executor).whole(
+        "template packs"
+    )
+    return run.path / f"{INGREDIENTS}.npz", records[INGREDIENTS]
 
 
-def gather_ingredients(
-    options: TemplateSky, survey_name: str, with_held_out: bool, folder: str
-) -> dict[str, Any]:
-    """Read a template pack, write what mocks are made of aside, and commit.
+def gather_ingredients(options: TemplateSky, survey_name: str, with_held_out: bool, folder: str) -> Made:
+    """Read a template pack and write what mocks are made of aside.
 
-    Returns
-    -------
-    dict
-        ``parents`` (by class, kind and split) and ``lacking`` (sources that the pack lacks).
+    The commit holds ``parents`` (by class, kind and split) and ``lacking`` (sources that the pack lacks).
     """
     survey = load_survey(survey_name)
     given = gather(Path(options.templates), options.classes, survey, with_held_out)
     target = Path(folder) / f"{INGREDIENTS}.npz"
     with written_aside(target) as aside, aside.open("wb") as file:
         np.savez(file, allow_pickle=False, **given.to_arrays())
-    record = {
+    facts = {
         "parents": {
             name: count_parents(parents.kind, parents.split) for name, parents in given.parents.items()
         },
         "lacking": list(given.lacking),
-        "files": hash_files(Path(folder), [target]),
     }
-    Ledger(Path(folder) / "ledger").commit(INGREDIENTS, record)
-    return record
+    return Made(0, facts, [target])
 
 
 def count_parents(kind: np.ndarray, split: np.ndarray) -> dict[str, dict[str, int]]:
@@ -129,25 +117,19 @@ def make_library_once(
         options=common_options(options),
         code=code_fingerprint(*CODE),
     )
-    folder = workspace.run_folder("mock", identity)
+    run = run_on_disk(workspace, "mock", identity)
     parts = -(-options.survey.library // LIBRARY_PART)
     names = {f"library-{kind}-{part:04d}": (kind, part) for kind in options.classes for part in range(parts)}
-    ledger = Ledger(folder / "ledger")
-    done = whole_commits(ledger, folder)
-    tasks = [
-        Task(name, (options, workspace.job.survey, str(ingredients), kind, part, str(folder)))
-        for name, (kind, part) in names.items()
-        if name not in done
-    ]
-    _, troubles = map_tasks("mock: library", make_library_part, tasks, executor)
-    require_all(troubles, "parts of the library")
-    return tuple(str(folder / f"{name}.npz") for name in names)
+    shared = (options, workspace.job.survey, str(ingredients), str(run.path))
+    commits = committed(run, "mock: library", make_library_part, names, executor, shared=shared)
+    commits.whole("parts of the library")
+    return tuple(str(run.path / f"{name}.npz") for name in names)
 
 
 def make_library_part(
-    options: TemplateSky, survey_name: str, ingredients: str, true_class: str, part: int, folder: str
-) -> dict[str, Any]:
-    """Make up to `LIBRARY_PART` spectra of a class, write them aside and commit."""
+    options: TemplateSky, survey_name: str, ingredients: str, folder: str, true_class: str, part: int
+) -> Made:
+    """Make up to `LIBRARY_PART` spectra of a class and write them aside."""
     workshop = open_workshop(options, survey_name, ingredients)
     last = min((part + 1) * LIBRARY_PART, options.survey.library)
     library = make_library(workshop, true_class, np.arange(part * LIBRARY_PART, last))
@@ -155,9 +137,7 @@ def make_library_part(
     target = Path(folder) / f"{name}.npz"
     with written_aside(target) as aside, aside.open("wb") as file:
         np.savez(file, allow_pickle=False, **vars(library))
-    record = {"rows": last - part * LIBRARY_PART, "files": hash_files(Path(folder), [target])}
-    Ledger(Path(folder) / "ledger").commit(name, record)
-    return record
+    return Made(last - part * LIBRARY_PART, files=[target])
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.clusters.cluster import Executor
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.places import footprint_of, partition_order, places_in, sets_of
 from jpasbatch.mocks.realism.tally import RealismTally
@@ -30,14 +29,13 @@ from jpasbatch.mocks.stages.realism import write_realism_report
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.mocks.template_sky import make_rows
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.stages.run.commits import hash_files, whole_commits
-from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.committed import Made, committed, run_on_disk
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.stores.files import write_atomically
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
 
 MOCK_FOLDER = "mock"
 CATALOGUE_SETS = ("survey", "field", "test")
@@ -163,18 +161,14 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> di
     order = partition_order(making.options, making.set_name)
     footprint = footprint_of(making.options, making.set_name)
     pixels = footprint.pixels(order).tolist()
-    ledger = Ledger(Path(making.folder) / "ledger")
-    done = whole_commits(ledger, workspace.folder)
-    tasks = [
-        Task(name, (making, order, pixel)) for pixel in pixels if (name := f"{order}_{pixel}") not in done
-    ]
-    _, troubles = map_tasks(f"mock: {making.set_name}", make_partition, tasks, executor)
-    require_all(troubles, f"partitions of the set {making.set_name}")
-    records = [ledger.read(f"{order}_{pixel}") for pixel in pixels]
+    run = run_on_disk(workspace, "mock", making.identity)
+    tasks = {f"{order}_{pixel}": (order, pixel) for pixel in pixels}
+    commits = committed(run, f"mock: {making.set_name}", make_partition, tasks, executor, shared=(making,))
+    records = commits.whole(f"partitions of the set {making.set_name}")
     published = publish_primary(
         Path(making.collection),
         making.set_name,
-        [record for record in records if record is not None],
+        list(records.values()),
         set_schema(load_survey(making.survey), making.set_name in NOISELESS_SETS),
         {"fingerprint": making.identity, "set": making.set_name, "job": workspace.job.name},
         PrimaryOptions(map_order=max(order, 8)),
@@ -186,19 +180,13 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> di
         "folder": str(Path(making.folder).relative_to(workspace.folder)),
         "rows": catalogue.rows,
         "partitions": len(catalogue.pixels),
-        "recomputed": len(tasks),
+        "recomputed": commits.computed,
         "area_deg2": footprint.area_deg2,
     }
 
 
-def make_partition(making: SetMaking, order: int, pixel: int) -> dict[str, Any]:
-    """Make the rows of a set in one pixel, write them and their tally aside, and commit.
-
-    Returns
-    -------
-    dict
-        ``rows``.
-    """
+def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
+    """Make the rows of a set in one pixel, and write them and their tally aside."""
     workshop = open_workshop(making.options, making.survey, making.ingredients)
     library = load_library(making.library) if making.library else None
     survey: Survey = workshop.survey
@@ -206,16 +194,13 @@ def make_partition(making: SetMaking, order: int, pixel: int) -> dict[str, Any]:
         workshop, making.set_name, places_in(making.options, making.set_name, order, pixel), library
     )
     name, collection = f"{order}_{pixel}", Path(making.collection)
-    folder, output = Path(making.folder), collection.parent.parent
+    folder = Path(making.folder)
     table = to_arrow(rows, survey, making.set_name in NOISELESS_SETS)
     staged = write_partition(table, collection / STAGING / folder.name, name)
     tally = folder / "tally" / f"{name}.json"
     tally.parent.mkdir(parents=True, exist_ok=True)
     counted = RealismTally.create(len(survey.bands)).add(rows)
     write_atomically(tally, json.dumps(counted.to_dict()).encode())
-    commit = staged.record((order, pixel), collection, making.identity)
-    commit["files"] = hash_files(output, [tally, *([staged.path] if staged.path else [])])
-    if not Ledger(folder / "ledger").commit(name, commit) and staged.path is not None:
-        # the same task ran twice and the other copy was first: its file is the one that counts
-        staged.path.unlink(missing_ok=True)
-    return {"rows": table.num_rows}
+    facts = staged.record((order, pixel), collection, making.identity)
+    own = {staged.path: staged.sha256} if staged.path else {}
+    return Made(table.num_rows, facts, [tally], own=own)

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 import jpasbatch
 from jpasbatch.compute.clusters.cluster import Executor
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.manifest import Manifest, check_manifest
@@ -36,14 +35,13 @@ from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_tabl
 from jpasbatch.scoring.ranking import Ranking
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
-from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.committed import Made, Run, committed, run_on_disk
 from jpasbatch.stages.run.committees import find_committee, open_committee
-from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint, without_undefined
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint, without_undefined
 
 FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
@@ -92,11 +90,16 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     unchanged = workspace.unchanged("evaluate", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
         return unchanged
-    folder = workspace.run_folder("evaluate", identity)
+    run = run_on_disk(workspace, "evaluate", identity)
     with stopwatch() as elapsed:
-        _predict(samples, str(version), workspace, folder, executor)
-        content = {name: _score(name, workspace, folder) for name in samples if name != VALIDATION}
-        files = _write(content, samples, workspace, folder, manifest)
+        tasks = {name: (name, [str(path) for path in files]) for name, files in samples.items()}
+        shared = (str(version), job, run)
+        commits = committed(run, "evaluate: samples", predict_sample, tasks, executor, shared=shared)
+        records = commits.whole("test samples")
+        content = {
+            name: _score(name, records[name], workspace, run.path) for name in samples if name != VALIDATION
+        }
+        files = _write(content, samples, workspace, run.path, manifest)
     record = {
         "committee": version.name,
         "rows": {name: part["rows"] for name, part in content.items()},
@@ -136,31 +139,12 @@ def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
     return found
 
 
-def _predict(
-    samples: dict[str, list[Path]], committee: str, workspace: Workspace, folder: Path, executor: Executor
-) -> None:
-    done = whole_commits(Ledger(folder / "ledger"), folder)
-    tasks = [
-        Task(name, (name, [str(path) for path in files], committee, workspace.job, str(folder)))
-        for name, files in samples.items()
-        if name not in done
-    ]
-    _, troubles = map_tasks("evaluate: samples", predict_sample, tasks, executor)
-    require_all(troubles, "test samples")
+def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: list[str]) -> Made:
+    """Classify one labelled sample and write what came of it.
 
-
-def predict_sample(
-    name: str, files: list[str], committee_folder: str, job: Job, folder: str
-) -> dict[str, Any]:
-    """Classify one labelled sample, write what came of it, and commit.
-
-    With folds, what is tested or validates in them is classified by the members that did not learn from it.
-
-    Returns
-    -------
-    dict
-        ``rows`` that have a class and features, ``rejected`` rows by reason, ``examples`` of the commonest
-        confusions and ``files``.
+    With folds, what is tested or validates in them is classified by the members that did not learn from it. The commit
+    holds the ``rows`` that have a class and features, ``rejected`` rows by reason, and ``examples`` of the commonest
+    confusions.
     """
     survey = load_survey(job.survey)
     if job.samples.folds is not None and name in (FOLDS, VALIDATION):
@@ -171,18 +155,15 @@ def predict_sample(
         found = _predict_all(name, files, committee_folder, job, survey)
         predictions, photometry, redshift, rejected = found
         examples = True
-    target = Path(folder) / f"{name}.parquet"
+    target = run.path / f"{name}.parquet"
     with written_aside(target) as aside:
         pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
     classes, bins = tuple(job.classes), survey.magnitude_bins
-    record = {
-        "rows": len(predictions),
+    facts = {
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
         "examples": _confusion_examples(predictions, photometry, redshift, classes, bins) if examples else [],
-        "files": hash_files(Path(folder), [target]),
     }
-    Ledger(Path(folder) / "ledger").commit(name, without_undefined(record))
-    return {"rows": record["rows"]}
+    return Made(len(predictions), facts, [target])
 
 
 def _predict_all(
@@ -262,14 +243,9 @@ def _confusion_examples(
     return examples
 
 
-def _score(name: str, workspace: Workspace, folder: Path) -> dict[str, Any]:
+def _score(name: str, record: dict[str, Any], workspace: Workspace, folder: Path) -> dict[str, Any]:
     """Return all that is said of one sample, JSON-able but for NaN."""
     survey, classes = workspace.survey, tuple(workspace.job.classes)
-    record = Ledger(folder / "ledger").read(name)
-    if record is None:
-        raise InputError(
-            f"{folder}: the predictions of sample {name!r} are missing; run `jpasbatch evaluate` again"
-        )
     predictions = read_predictions(folder / f"{name}.parquet", classes)
     found = evaluate(predictions, survey.magnitude_bins, seed=workspace.job.seed)
     return {

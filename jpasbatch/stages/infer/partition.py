@@ -1,13 +1,13 @@
-"""One partition of the catalogue: read, classify, stage the records, commit."""
+"""One partition of the catalogue: read, classify, stage the records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer.classification import classify
+from jpasbatch.stages.run.committed import Made
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
     parquet_bytes,
@@ -15,8 +15,7 @@ from jpasbatch.storage.catalogue.partitions import (
     read_stored_partition,
     stage_partition,
 )
-from jpasbatch.storage.stores.ledger import Ledger
-from jpasbatch.storage.stores.store import Store, open_store
+from jpasbatch.storage.stores.store import open_store
 
 COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
 """What is read of the photometry."""
@@ -54,13 +53,16 @@ class Inference:
     fingerprint: str
 
 
-def classify_partition(inference: Inference, order: int, pixel: int, name: str) -> dict[str, Any]:
-    """Classify one partition of the catalogue, write its records and commit them under a name.
+def classify_partition(inference: Inference, order: int, pixel: int, name: str) -> Made:
+    """Classify one partition of the catalogue and write its records.
 
-    Returns
-    -------
-    dict
-        ``rows`` classified and ``quarantined``.
+    Parameters
+    ----------
+    inference : Inference
+    order, pixel : int
+        Of the partition.
+    name : str
+        Of its commit; names of files begin with it.
 
     Raises
     ------
@@ -73,26 +75,17 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     table = read_stored_partition(store, partition_key(inference, order, pixel), COLUMNS)
     records, rejected = classify(table, survey, committee)
     staged = stage_partition(records, store, inference.staging, name)
-    commit = staged.record((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
-    commit["files"] = dict(staged.files)
+    files = []
     if rejected.num_rows:
-        place = rejected_key(inference.folder, name)
-        store.put(place, parquet_bytes(rejected))
-        commit["files"] |= store.stamps([place])
-    if not open_ledger(store, inference.folder).commit(name, commit) and staged.key:
-        # the same task ran twice and the other copy was first: its file is the one that counts
-        store.remove(staged.key)
-    return {"rows": records.num_rows, "quarantined": rejected.num_rows}
+        files = [rejected_key(inference.folder, name)]
+        store.put(files[0], parquet_bytes(rejected))
+    facts = staged.record((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
+    return Made(records.num_rows, facts, files, own=staged.files, told={"quarantined": rejected.num_rows})
 
 
 def partition_key(inference: Inference, order: int, pixel: int) -> str:
     """Return the key of a partition of the photometry."""
     return f"{inference.catalogue}/{partition_file(order, pixel).as_posix()}"
-
-
-def open_ledger(store: Store, folder: str) -> Ledger:
-    """Return the ledger of a run."""
-    return Ledger(store.within(f"{folder}/ledger"))
 
 
 def rejected_key(folder: str, name: str) -> str:

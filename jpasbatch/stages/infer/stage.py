@@ -19,19 +19,17 @@ from typing import Any
 import pyarrow as pa
 
 from jpasbatch.compute.clusters.cluster import Executor
-from jpasbatch.compute.meter import Meter
-from jpasbatch.compute.runner import Outcome, Task
 from jpasbatch.errors import GapsError, InputError, TryAgainError
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.products.record import record_schema
-from jpasbatch.stages.infer.partition import Inference, classify_partition, open_ledger, rejected_key
+from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
 from jpasbatch.stages.run.changes import changed_parts, digests
-from jpasbatch.stages.run.commits import publish_quarantine, whole_commits
+from jpasbatch.stages.run.committed import Commits, Run, committed
 from jpasbatch.stages.run.committees import GPU, find_committee
-from jpasbatch.stages.run.mapping import run_each
 from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
+from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
@@ -78,11 +76,12 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return {**unchanged, "recomputed": 0, "changed": []}
     changed = changed_parts(workspace.record("infer"), {**parts, **given})
     site.check()
+    run = site.run("infer", base)
     inference = Inference(
         store=str(site.store),
         sky=site.sky,
         catalogue=site.key(catalogue.path.name),
-        folder=site.run_key("infer", base),
+        folder=run.folder,
         staging=site.staging_key(base),
         committee=site.committee(committee_folder),
         survey=job.survey,
@@ -90,10 +89,10 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         fingerprint=base,
     )
     with stopwatch() as elapsed:
-        computed, gaps = _classify_missing(site, inference, names, executor)
+        commits = _classify(run, inference, names, site, executor)
         precision = measure_precision(inference, catalogue, executor)
         with stopwatch() as publishing:
-            predictions, records = _publish(site, (catalogue, names), manifest, inference, gaps)
+            predictions, records = _publish(site, (catalogue, names), manifest, inference, commits)
     content = {
         "predictions": site.place(predictions),
         "committee": str(committee_folder),
@@ -102,9 +101,9 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "engine": parts["engine"],
         "precision": precision,
         "partitions": len(catalogue.pixels),
-        "recomputed": computed,
+        "recomputed": commits.computed,
         "changed": changed,
-        "gaps": len(gaps),
+        "gaps": len(commits.failed),
         "rows_in": catalogue.rows,
         "rows_out": sum(record["rows"] for record in records),
         "quarantined": sum(record["quarantined"] for record in records),
@@ -130,31 +129,35 @@ def is_published(site: Site, predictions: str) -> bool:
         return False
 
 
-def _classify_missing(
-    site: Site, inference: Inference, names: dict[Pixel, str], executor: Executor
-) -> tuple[int, set[str]]:
-    """Classify partitions without a commit; return how many were computed, and the names of those that failed."""
-    ledger = open_ledger(site.store, inference.folder)
-    done = set(whole_commits(ledger, site.store, names.values()))
-    todo = {pixel: name for pixel, name in names.items() if name not in done}
-    meter = Meter("infer: partitions", len(names), earlier=len(names) - len(todo))
-    log.info("infer: %d of %d partitions to classify, %d carried over", len(todo), meter.total, meter.earlier)
-    tasks = (Task(name, (inference, *pixel, name)) for pixel, name in todo.items())
+def _classify(
+    run: Run, inference: Inference, names: dict[Pixel, str], site: Site, executor: Executor
+) -> Commits:
+    """Classify the partitions that have no commit yet.
+
+    Raises
+    ------
+    GapsError
+        When partitions failed and gaps are not allowed.
+    """
+    tasks = {name: (*pixel, name) for pixel, name in names.items()}
     resources = executor.request(GPU) if inference.options.device == "gpu" else None
-    first: Outcome | None = None
-    failed: set[str] = set()
-    for outcome in run_each(meter, classify_partition, tasks, executor, resources):
-        if outcome.status != "done":
-            ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
-            first = first or outcome
-            failed.add(outcome.key)
-    if first is not None and not site.workspace.allow_gaps:
+    commits = committed(
+        run,
+        "infer: partitions",
+        classify_partition,
+        tasks,
+        executor,
+        shared=(inference,),
+        resources=resources,
+    )
+    if commits.failed and not site.workspace.allow_gaps:
+        first = commits.troubles[0]
         raise GapsError(
-            f"{meter.errors} of {len(names)} partitions could not be classified and nothing was "
+            f"{len(commits.failed)} of {len(names)} partitions could not be classified and nothing was "
             f"published; the first is {first.key} ({first.status}): {first.result}\n"
             "Repair the cause and run the same command again, or publish without them with --allow-gaps"
         )
-    return meter.done - meter.earlier, failed
+    return commits
 
 
 def _publish(
@@ -162,13 +165,13 @@ def _publish(
     source: tuple[Catalogue, dict[Pixel, str]],
     manifest: Manifest,
     inference: Inference,
-    gaps: set[str],
+    classified: Commits,
 ) -> tuple[str, list[dict[str, Any]]]:
     """Publish what is committed, from the commits alone; return the version and one record a partition."""
     catalogue, names = source
     workspace, store = site.workspace, site.store
-    commits = open_ledger(store, inference.folder).records(names.values())
-    lost = sorted(set(names.values()) - commits.keys() - gaps)
+    commits = classified.records()
+    lost = sorted(set(names.values()) - commits.keys() - classified.failed)
     if lost:
         raise TryAgainError(
             f"{len(lost)} commits are gone again, such as {lost[0]}: another run found their files damaged. Run the "

@@ -26,7 +26,7 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.photometry.table import quarantine_schema
 from jpasbatch.products.record import healpix_29
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY
-from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.committed import Made, Run, committed
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
@@ -41,7 +41,6 @@ from jpasbatch.storage.catalogue.partitions import (
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary, published_partitions
 from jpasbatch.storage.catalogue.validation import pixel_range
 from jpasbatch.storage.stores.files import written_aside
-from jpasbatch.storage.stores.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -106,14 +105,8 @@ def new_files(
     return sorted(hashes.keys() - before.keys()), ""
 
 
-def index_arrivals(accepted: str, target: str, folder: str, key: str) -> dict[str, Any]:
-    """Write accepted rows with their spatial index, ascending within each group of rows, and commit.
-
-    Returns
-    -------
-    dict
-        ``rows``.
-    """
+def index_arrivals(accepted: str, target: str) -> Made:
+    """Write accepted rows with their spatial index, ascending within each group of rows."""
     rows = 0
     with pq.ParquetFile(accepted) as source, written_aside(Path(target)) as aside:
         field = pa.field(HEALPIX_COLUMN, pa.int64(), nullable=False)
@@ -124,9 +117,7 @@ def index_arrivals(accepted: str, target: str, folder: str, key: str) -> dict[st
                 table = pa.table([pa.array(index), *batch.columns], schema=schema)
                 writer.write_table(table.take(pa.array(np.argsort(index, kind="stable"))))
                 rows += batch.num_rows
-    commit = {"rows": rows, "files": hash_files(Path(folder), [Path(target)])}
-    Ledger(Path(folder) / "ledger").commit(key, commit)
-    return {"rows": rows}
+    return Made(rows, files=[Path(target)])
 
 
 @functools.lru_cache(maxsize=1)
@@ -142,13 +133,10 @@ def count_superseded(growth: Growth, order: int, pixel: int) -> dict[str, Any]:
     return {"superseded": int(np.count_nonzero(_replaced(table, growth)))}
 
 
-def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> dict[str, Any]:
-    """Make one partition from the rows that it had and those that arrive, and commit it.
+def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> Made:
+    """Make one partition from the rows that it had and those that arrive.
 
-    Returns
-    -------
-    dict
-        ``rows`` and ``superseded``, old rows that new ones replace.
+    The commit holds ``superseded`` too: the number of old rows that new ones replace.
 
     Raises
     ------
@@ -167,19 +155,16 @@ def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> dict[
         table = pa.concat_tables([held.filter(pa.array(~replaced)).cast(schema), table])
     pixel = (partition.order, partition.pixel)
     staged = write_partition(_in_sky_order(table), Path(growth.staging), key)
-    sky = Path(growth.catalogue).parent
-    commit = staged.record(pixel, sky, growth.fingerprint)
-    commit |= {"superseded": superseded.num_rows}
-    commit["files"] = {str(Path(sky.name) / commit["path"]): staged.sha256} if staged.path else {}
+    facts = staged.record(pixel, Path(growth.catalogue).parent, growth.fingerprint)
+    files = []
     if superseded.num_rows:
-        place = folder / SUPERSEDED / f"{key}.parquet"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(place) as aside:
+        files = [folder / SUPERSEDED / f"{key}.parquet"]
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(files[0]) as aside:
             pq.write_table(superseded, aside)
-        commit["files"] |= hash_files(sky.parent, [place])
-    if not Ledger(folder / "ledger").commit(key, commit) and staged.path is not None:
-        staged.path.unlink(missing_ok=True)  # another copy of this task was first
-    return {"rows": table.num_rows, "superseded": superseded.num_rows}
+    own = {staged.path: staged.sha256} if staged.path else {}
+    told = {"superseded": superseded.num_rows}
+    return Made(table.num_rows, facts | told, files, own=own, told=told)
 
 
 def _replaced(rows: pa.Table, growth: Growth) -> np.ndarray:
@@ -218,7 +203,7 @@ class Grown:
 
 
 def grow_catalogue(
-    workspace: Workspace, accepted: Sequence[Path], folder: Path, identity: str, executor: Executor
+    workspace: Workspace, accepted: Sequence[Path], run: Run, identity: str, executor: Executor
 ) -> Grown:
     """Publish the version of the catalogue that holds the accepted rows as well.
 
@@ -227,8 +212,7 @@ def grow_catalogue(
     workspace : Workspace
     accepted : sequence of Path
         Canonical rows of the new files, without an id that occurs twice among them.
-    folder : Path
-        Of the run.
+    run : Run
     identity : str
         Its fingerprint.
     executor : Executor
@@ -239,13 +223,13 @@ def grow_catalogue(
         When a partition is damaged, or a part of the sky becomes too crowded for one.
     """
     catalogue, options = open_catalogue(workspace.sky), workspace.job.catalogue.partitions
-    arrivals = _index(accepted, folder, executor)
+    arrivals, folder = _index(accepted, run, executor), run.path
     staging = workspace.sky / STAGING / folder.name
     growth = Growth(str(catalogue.path), arrivals, str(folder), str(staging), identity)
     shrunk = _find_superseded(growth, catalogue, executor)
     counts = _count(arrivals, catalogue.map_order)
     plan = plan_growth(catalogue.counts(), counts, catalogue.pixels, shrunk, options)
-    records = _grow(workspace, growth, plan, executor)
+    records = _grow(run, growth, plan, executor)
     held = {(record["order"], record["pixel"]): record for record in published_partitions(catalogue)}
     kept = [
         {**record, "path": f"{catalogue.name}/{record['path']}"}
@@ -271,19 +255,12 @@ def grow_catalogue(
     return Grown(open_catalogue(version), superseded, len(records), places)
 
 
-def _index(accepted: Sequence[Path], folder: Path, executor: Executor) -> tuple[str, ...]:
-    (folder / "indexed").mkdir(exist_ok=True)
-    names = {path: f"indexed-{path.name}" for path in accepted}
-    done = whole_commits(Ledger(folder / "ledger"), folder, names.values())
-    targets = {path: str(folder / "indexed" / path.name) for path in accepted}
-    tasks = [
-        Task(name, (str(path), targets[path], str(folder), name))
-        for path, name in names.items()
-        if name not in done
-    ]
-    _, troubles = map_tasks("ingest: new rows", index_arrivals, tasks, executor)
-    require_all(troubles, "new tables")
-    return tuple(sorted(targets.values()))
+def _index(accepted: Sequence[Path], run: Run, executor: Executor) -> tuple[str, ...]:
+    folder = run.path / "indexed"
+    folder.mkdir(exist_ok=True)
+    tasks = {f"indexed-{path.name}": (str(path), str(folder / path.name)) for path in accepted}
+    committed(run, "ingest: new rows", index_arrivals, tasks, executor).whole("new tables")
+    return tuple(sorted(target for _, target in tasks.values()))
 
 
 def _find_superseded(growth: Growth, catalogue: Catalogue, executor: Executor) -> set[Pixel]:
@@ -312,13 +289,9 @@ def _count(arrivals: Sequence[str], map_order: int) -> np.ndarray:
 
 
 def _grow(
-    workspace: Workspace, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
+    run: Run, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
 ) -> list[dict[str, Any]]:
-    ledger = Ledger(Path(growth.folder) / "ledger")
     touched = {f"grown-{one.order}_{one.pixel}": one for one in plan if one.touched}
-    done = whole_commits(ledger, workspace.folder, touched)
-    tasks = [Task(key, (growth, one, key)) for key, one in touched.items() if key not in done]
-    _, troubles = map_tasks("ingest: grown partitions", grow_partition, tasks, executor)
-    require_all(troubles, "partitions")
-    records = [ledger.read(key) for key in touched]
-    return [record for record in records if record is not None]
+    tasks = {key: (one, key) for key, one in touched.items()}
+    commits = committed(run, "ingest: grown partitions", grow_partition, tasks, executor, shared=(growth,))
+    return list(commits.whole("partitions").values())

@@ -34,14 +34,15 @@ from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.run.changes import changed_parts, digests
-from jpasbatch.stages.run.commits import hash_files, publish_quarantine, whole_commits
+from jpasbatch.stages.run.committed import Made, Run, committed, run_on_disk
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
+from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
 log = logging.getLogger(__name__)
@@ -79,10 +80,11 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     arrived = (
         arrived if workspace.incremental and before and is_published(workspace, before["catalogue"]) else []
     )
-    folder = workspace.run_folder("ingest", identity)
+    run = run_on_disk(workspace, "ingest", identity)
+    folder = run.path
     with stopwatch() as elapsed:
         read = [files[label] for label in arrived or files]
-        records = _normalise_files(read, workspace, folder, executor)
+        records = _normalise_files(read, workspace, run, executor)
         records = _settle_duplicates(records, section, folder)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
@@ -140,9 +142,10 @@ def _grow(
     executor: Executor,
 ) -> dict[str, Any]:
     """Let the catalogue take the accepted rows, publish it, and return what is recorded of it."""
-    folder = workspace.run_folder("ingest", identity)
+    run = run_on_disk(workspace, "ingest", identity)
+    folder = run.path
     accepted = [folder / "accepted" / record["name"] for record in records if record["accepted"]]
-    grown = grow_catalogue(workspace, accepted, folder, identity, executor)
+    grown = grow_catalogue(workspace, accepted, run, identity, executor)
     rejected = [folder / "rejected" / record["name"] for record in records]
     # one table tells of every row that is not in the catalogue, whenever it came
     earlier = _quarantine(workspace, before["fingerprint"])
@@ -197,22 +200,15 @@ def hash_table(label: str, path: str) -> dict[str, Any]:
 
 
 def _normalise_files(
-    files: list[Path], workspace: Workspace, folder: Path, executor: Executor
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor
 ) -> list[dict[str, Any]]:
-    ledger = Ledger(folder / "ledger")
     names = {
-        path: f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet" for index, path in enumerate(files)
+        f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
     }
-    done = whole_commits(ledger, folder, names.values())
-    tasks = [
-        Task(name, (str(path), name, workspace.job.survey, workspace.job.catalogue, str(folder)))
-        for path, name in names.items()
-        if name not in done
-    ]
-    _, troubles = map_tasks("ingest: checked tables", normalise_table, tasks, executor)
-    require_all(troubles, "input files")
-    records = [ledger.read(name) for name in names.values()]
-    return [record for record in records if record is not None]
+    tasks = {name: (name, str(path)) for name, path in names.items()}
+    shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
+    commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
+    return list(commits.whole("input files").values())
 
 
 def _plain(name: str) -> str:
@@ -220,17 +216,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
 
 
-def normalise_table(
-    path: str, name: str, survey_name: str, section: CatalogueSection, folder: str
-) -> dict[str, Any]:
-    """Check one input file and write its accepted and its rejected rows aside, then commit.
+def normalise_table(survey_name: str, section: CatalogueSection, folder: str, name: str, path: str) -> Made:
+    """Check one input file and write its accepted and its rejected rows aside.
 
-    Memory is bounded by a chunk of the file.
-
-    Returns
-    -------
-    dict
-        ``name``, ``source``, ``rows``, ``accepted`` and ``reasons`` (rejected rows by reason).
+    Memory is bounded by a chunk of the file. The commit holds ``name``, ``source``, ``rows``, ``accepted``, ``reasons``
+    (rejected rows by reason) and ``notes``.
     """
     survey = load_survey(survey_name)
     parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
@@ -255,9 +245,7 @@ def normalise_table(
             record["accepted"] += result.accepted.num_rows
             reasons.update(result.reasons())
     record |= {"reasons": reasons, "notes": sorted(notes)}
-    commit = {**record, "files": hash_files(Path(folder), list(parts.values()))}
-    Ledger(Path(folder) / "ledger").commit(name, commit)
-    return record
+    return Made(record["rows"], record, list(parts.values()))
 
 
 def _settle_duplicates(

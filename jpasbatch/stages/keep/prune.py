@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jpasbatch.errors import InputError
+from jpasbatch.stages.run.committed import Run
 from jpasbatch.stages.run.workspace import READS, Workspace
 from jpasbatch.storage.catalogue.collection import (
     BUILDING,
@@ -40,7 +41,6 @@ from jpasbatch.storage.catalogue.pruning import (
 from jpasbatch.storage.stores.artefacts import MANIFEST, committee_version
 from jpasbatch.storage.stores.artefacts import POINTER as CURRENT
 from jpasbatch.storage.stores.files import Lease, remove_if_empty
-from jpasbatch.storage.stores.ledger import Ledger
 
 DAY = 86_400
 LISTED = ("version", "committee", "run", "staging", "building")
@@ -167,16 +167,15 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
     A commit goes before its files: the partition is then classified again, should it ever come back.
     """
     live = _live_keys(workspace, stage)
-    ledger = Ledger(run / "ledger")
-    base = workspace.folder if stage == "infer" else run
     named: set[str] = set()
-    for key in ledger.keys():  # noqa: SIM118 (a ledger is no mapping)
-        record = ledger.read(key) or {}
+    for key, record in (
+        Run(str(workspace.folder), run.relative_to(workspace.folder).as_posix()).commits().items()
+    ):
         files = [*record.get("files", ()), *filter(None, [record.get("path")])]
         named |= {PurePath(file).name for file in files}
         if live is not None and key not in live:
             path = run / "ledger" / f"{key}.json"
-            parts = (path, *(base / file for file in record.get("files", ())))
+            parts = (path, *(workspace.folder / file for file in record.get("files", ())))
             yield Remnant("commit", parts, frozenset({key}), last_change(path))
     for collection in collections:
         for path in sorted((collection / STAGING / run.name).glob("[!.]*.parquet")):

@@ -18,6 +18,7 @@ from jpasbatch.stages.run.progress import Progress, show_progress
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_COUNTS = 10.0
+TROUBLES_TOLD = 5
 
 
 def map_tasks(
@@ -125,19 +126,35 @@ def headline(outcome: Outcome) -> str:
     return str(outcome.result).partition("\n")[0]
 
 
-def require_all(troubles: list[Outcome], what: str) -> None:
-    """Raise the troubles of a stage that can have no gaps.
+def require_all(troubles: Sequence[Outcome], what: str) -> None:
+    """Raise the troubles of tasks that must all succeed.
 
     Raises
     ------
-    InputError
-        When an input was refused, naming the first.
-    GapsError
-        When something else failed three times, or killed its worker.
+    InputError, GapsError
+        See `trouble_error`.
     """
     if troubles:
-        first = "\n".join(f"  {outcome.key}: {headline(outcome)}" for outcome in troubles[:5])
-        more = f"\n  ... and {len(troubles) - 5} more" if len(troubles) > 5 else ""
         refused = any(outcome.status == "refused" for outcome in troubles)
-        message = f"{len(troubles)} of the {what} could not be processed:\n{first}{more}"
-        raise (InputError if refused else GapsError)(message)
+        raise trouble_error(troubles[:TROUBLES_TOLD], len(troubles), refused, what)
+
+
+def trouble_error(first: Sequence[Outcome], number: int, refused: bool, what: str) -> InputError | GapsError:
+    """Return the error to raise when tasks did not succeed.
+
+    Parameters
+    ----------
+    first : sequence of Outcome
+        The first of them.
+    number : int
+        How many did not succeed.
+    refused : bool
+        Whether the input of one of them was refused: then the error is an `InputError`. It is a `GapsError` where all
+        failed three times, or killed their workers.
+    what : str
+        What the tasks are of: "input files".
+    """
+    lines = "\n".join(f"  {outcome.key}: {headline(outcome)}" for outcome in first)
+    more = f"\n  ... and {number - len(first)} more" if number > len(first) else ""
+    message = f"{number} of the {what} could not be processed:\n{lines}{more}"
+    return (InputError if refused else GapsError)(message)

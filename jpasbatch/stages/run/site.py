@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from jpasbatch.stages.run.committed import Run, run_on_disk
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue
 from jpasbatch.storage.catalogue.mirror import fetch_collection
@@ -68,12 +69,12 @@ class Site:
         if isinstance(self.store, ObjectStore):
             self.store.check_conditions()
 
-    def run_key(self, stage: str, identity: str) -> str:
-        """Return (and on disk create) the folder of one run of a stage."""
+    def run(self, stage: str, identity: str) -> Run:
+        """Return one run of a stage, by its fingerprint; on disk its folder is created."""
         if self.workspace.location:
             self.workspace.used.setdefault(stage, set()).add(identity[:SHORT])
-            return f"{RUNS}/{stage}/{identity[:SHORT]}"
-        return self.workspace.run_folder(stage, identity).relative_to(self.workspace.folder).as_posix()
+            return Run(str(self.store), f"{RUNS}/{stage}/{identity[:SHORT]}")
+        return run_on_disk(self.workspace, stage, identity)
 
     def staging_key(self, identity: str) -> str:
         """Return the folder of staged partitions of one run."""

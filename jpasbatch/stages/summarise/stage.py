@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.cluster import Executor
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
@@ -25,8 +24,7 @@ from jpasbatch.products.survey_tally import check_products
 from jpasbatch.products.targets.targets import select_targets, target_schema
 from jpasbatch.products.targets.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
-from jpasbatch.stages.run.commits import whole_commits
-from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.committed import Made, Run, committed
 from jpasbatch.stages.run.partition_names import PREDICTIONS, tally_names
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -35,8 +33,8 @@ from jpasbatch.stages.summarise.tallies import Tallies, align
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file, read_stored_partition
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
-from jpasbatch.storage.stores.store import Store, object_missing, open_store, read_object
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.store import Store, object_missing, read_object
 
 COLUMNS = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
 CODE = ("pages", "products", "scoring", "learning", "photometry", "stages.summarise")
@@ -72,14 +70,14 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
-    run, names = site.store.within(site.run_key("summarise", base)), tally_names(photometry, predictions)
+    run, names = site.run("summarise", base), tally_names(photometry, predictions)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
         tallies = _tally(site, (photometry, predictions), names, run, executor)
         files = [
             _publish(
                 workspace.folder / "targets" / weave_file_name(programme),
-                _target_writer(job, (run, names), n, created),
+                _target_writer(job, (run.inside, names), n, created),
             )
             for n, programme in enumerate(job.targets)
         ]
@@ -127,25 +125,20 @@ def _tally(
     site: Site,
     catalogues: tuple[Catalogue, Catalogue],
     names: dict[tuple[int, int], str],
-    run: Store,
+    run: Run,
     executor: Executor,
 ) -> Tallies:
     job = site.workspace.job
-    done = whole_commits(Ledger(run.within("ledger")), run, names.values())
     versions = [site.key(catalogue.path.name) for catalogue in catalogues]
-    tasks = [
-        Task(name, (job, str(site.store), *versions, pixel, str(run), name))
-        for pixel, name in names.items()
-        if name not in done
-    ]
-    if tasks:
-        site.check()
-    _, troubles = map_tasks("summarise: partitions", tally_partition, tasks, executor)
-    require_all(troubles, "partitions")
-    total = Tallies.create(job, site.workspace.survey)
-    for key, data in run.read_each(_tally_key(name) for name in names.values()):
+    tasks = {name: (pixel, name) for pixel, name in names.items()}
+    site.check()
+    shared = (job, run, *versions)
+    title = "summarise: partitions"
+    committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
+    total, place = Tallies.create(job, site.workspace.survey), run.inside
+    for key, data in place.read_each(_tally_key(name) for name in names.values()):
         if data is None:
-            raise object_missing(run, key)
+            raise object_missing(place, key)
         total = total.merge(Tallies.from_dict(json.loads(data), job))
     return total
 
@@ -159,31 +152,23 @@ def _targets_key(programme: int, name: str) -> str:
 
 
 def tally_partition(
-    job: Job, store: str, photometry: str, predictions: str, pixel: tuple[int, int], run: str, name: str
-) -> dict[str, Any]:
-    """Tally one partition of the published predictions and select its targets, then commit under a name.
+    job: Job, run: Run, photometry: str, predictions: str, pixel: tuple[int, int], name: str
+) -> Made:
+    """Tally one partition of the published predictions and select its targets.
 
     Both catalogues are named as versions, so that all partitions are tallied of the same ones.
 
     Parameters
     ----------
     job : Job
-    store : str
-        Location of the store.
+    run : Run
     photometry, predictions : str
-        Keys of the versions there.
+        Keys of the versions in its store.
     pixel : (int, int)
-    run : str
-        Location of the run.
     name : str
-        Of the commit.
-
-    Returns
-    -------
-    dict
-        ``rows``.
+        Of the commit; files are named after it.
     """
-    survey, site, place = load_survey(job.survey), open_store(store), open_store(run)
+    survey, site, place = load_survey(job.survey), run.store, run.inside
     file = partition_file(*pixel).as_posix()
     records = read_stored_partition(site, f"{predictions}/{file}")
     table = read_stored_partition(site, f"{photometry}/{file}", COLUMNS)
@@ -193,8 +178,7 @@ def tally_partition(
         parts.append(_targets_key(number, name))
         place.put(parts[-1], parquet_bytes(select_targets(records, programme, job.seed)))
     place.put(parts[0], json.dumps(tallies.to_dict()).encode())
-    Ledger(place.within("ledger")).commit(name, {"rows": records.num_rows, "files": place.stamps(parts)})
-    return {"rows": records.num_rows}
+    return Made(records.num_rows, files=[f"{run.folder}/{part}" for part in parts])
 
 
 def _target_writer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,11 @@ from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import matrix_of, photometry_from_table
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
-from jpasbatch.stages.run.commits import hash_files
+from jpasbatch.stages.run.committed import Made
 from jpasbatch.stages.run.mock_parts import TEMPLATES
 from jpasbatch.stages.run.samples import NOISELESS, labels_of, read_sample
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
-from jpasbatch.storage.stores.ledger import Ledger
 
 TRAINING, VALIDATION = SAMPLES = ("training", "validation")
 LABELLED = "labelled"
@@ -71,26 +71,34 @@ def sample_parts(job: Job) -> tuple[str, ...]:
     return SAMPLES if job.samples.folds is None else (LABELLED,)
 
 
-def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[str, Any]:
-    """Read a labelled sample, write aside what can teach, then commit.
+def prepare_sample(
+    job: Job, folder: str, part: str, files: list[str], fitted: Mapping[str, Any] | None
+) -> Made:
+    """Read a labelled sample and write aside what can teach.
 
-    Returns
-    -------
-    dict
-        ``rows``, ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the features, which are
-        fitted to the whole training sample.
+    The commit holds ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the ``features``, which
+    are fitted to the whole training sample.
+
+    Parameters
+    ----------
+    job : Job
+    folder : str
+        Of the run.
+    part : str
+        Which sample.
+    files : list of str
+        Its tables.
+    fitted : mapping, optional
+        State of features that are fitted; without it they are fitted to this sample.
     """
     survey = load_survey(job.survey)
-    first = sample_parts(job)[0]
-    noiseless = part == first and job.augmentation.noise == "fresh"
+    noiseless = part == sample_parts(job)[0] and job.augmentation.noise == "fresh"
     accepted, rejected = read_sample([Path(path) for path in files], survey, job, noiseless)
     photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
-    ledger = Ledger(Path(folder) / "ledger")
-    fitted = ledger.read(first)
     features = (
         make_features(job.features.kind, survey, job.features.options).fit(photometry)
         if fitted is None
-        else make_features(job.features.kind, survey, fitted["features"])
+        else fitted_features(job, survey, fitted)
     )
     usable = (labels != UNLABELLED) & np.isfinite(features(photometry)).all(axis=1)
     unused = int((~usable).sum())
@@ -107,15 +115,12 @@ def prepare_sample(files: list[str], part: str, job: Job, folder: str) -> dict[s
     )
     _check_classes(by_class, part, files)
     rejected["no class of the job, or no features"] = unused
-    record = {
-        "rows": len(sample.labels),
+    facts = {
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
         "classes": by_class,
         "features": features.state(),
-        "files": hash_files(Path(folder), _save_sample(sample, Path(folder), part)),
     }
-    ledger.commit(part, record)
-    return record
+    return Made(len(sample.labels), facts, _save_sample(sample, Path(folder), part))
 
 
 def _folds(table: pa.Table, labels: np.ndarray, usable: np.ndarray, job: Job) -> np.ndarray | None:
@@ -178,18 +183,9 @@ def member_samples(folder: Path, job: Job, index: int) -> tuple[PreparedSample, 
     return sample.take(learns), sample.take(validates)
 
 
-def fitted_features(folder: Path, job: Job, survey: Survey) -> Features:
-    """Return the job's features as they were fitted to the training sample.
-
-    Raises
-    ------
-    InputError
-        When no training sample was prepared.
-    """
-    record = Ledger(folder / "ledger").read(sample_parts(job)[0])
-    if record is None:
-        raise InputError(f"{folder}: no training sample was prepared there")
-    return make_features(job.features.kind, survey, record["features"])
+def fitted_features(job: Job, survey: Survey, state: Mapping[str, Any]) -> Features:
+    """Return the job's features as they were fitted to the training sample."""
+    return make_features(job.features.kind, survey, dict(state))
 
 
 def training_draws(

@@ -11,18 +11,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from jpasbatch.compute.clusters.cluster import Executor
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.stages.run.commits import hash_files, whole_commits
+from jpasbatch.stages.run.committed import Made, Run, committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
-from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.train.prepared import (
@@ -37,7 +35,7 @@ from jpasbatch.stages.train.prepared import (
 )
 from jpasbatch.storage.stores.artefacts import save_committee
 from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import Ledger, code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from jpasbatch.learning.committee import Committee
@@ -112,11 +110,12 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
         return unchanged
     # another number of members, or another calibration, finds the members that are trained already
-    folder = workspace.run_folder("train", members_identity)
+    run = run_on_disk(workspace, "train", members_identity)
     with stopwatch() as elapsed:
-        prepared = _prepare(samples, workspace, folder, executor)
-        members, growth = _train_members(workspace, folder, executor)
-        committee, scores = _publish(workspace, folder, members, samples, prepared[parts[0]]["classes"])
+        prepared = _prepare(samples, workspace, run, executor)
+        learnt = prepared[parts[0]]
+        members, growth = _train_members(workspace, run, learnt["features"], executor)
+        committee, scores = _publish(Trained(workspace, run, learnt, members), samples)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": len(members),
@@ -154,18 +153,17 @@ def fold_options(job: Job) -> tuple[int, int, bool] | None:
 
 
 def _prepare(
-    samples: dict[str, list[Path]], workspace: Workspace, folder: Path, executor: Executor
+    samples: dict[str, list[Path]], workspace: Workspace, run: Run, executor: Executor
 ) -> dict[str, dict[str, Any]]:
-    """Write both samples as arrays; training first, since it fits the features."""
-    ledger = Ledger(folder / "ledger")
-    done = whole_commits(ledger, folder)
-    for part in sample_parts(workspace.job):
-        if part not in done:
-            task = Task(part, ([str(path) for path in samples[part]], part, workspace.job, str(folder)))
-            _, troubles = map_tasks(f"train: {part} sample", prepare_sample, [task], executor)
-            require_all(troubles, "samples")
-    records = {part: ledger.read(part) for part in sample_parts(workspace.job)}
-    return {part: record for part, record in records.items() if record is not None}
+    """Write all samples as arrays and return their commits; the first one fits the features of all."""
+    job, records, fitted = workspace.job, {}, None
+    for part in sample_parts(job):
+        tasks = {part: (part, [str(path) for path in samples[part]], fitted)}
+        shared = (job, str(run.path))
+        commits = committed(run, f"train: {part} sample", prepare_sample, tasks, executor, shared=shared)
+        records |= commits.whole("samples")
+        fitted = records[part]["features"]
+    return records
 
 
 def member_name(index: int) -> str:
@@ -174,19 +172,19 @@ def member_name(index: int) -> str:
 
 
 def _train_members(
-    workspace: Workspace, folder: Path, executor: Executor
+    workspace: Workspace, run: Run, fitted: dict[str, Any], executor: Executor
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train the members, or as many as help; return their records, and how the committee grew."""
     limit = workspace.job.committee.members * (workspace.job.samples.folds or 1)
     if not workspace.job.committee.grow:
-        return _train_up_to(limit, workspace, folder, executor), {}
+        return _train_up_to(limit, workspace, run, fitted, executor), {}
     together = max(len(executor.client.scheduler_info()["workers"]), 1) if executor.client else 1
     scores: list[float] = []
     records: list[dict[str, Any]] = []
     while len(records) < limit and grown(scores) is None:
         # what is trained at once is no more than what there are hands for, and decides nothing
-        records = _train_up_to(min(len(records) + together, limit), workspace, folder, executor)
-        scores = _scores_by_size(records, folder, workspace)
+        records = _train_up_to(min(len(records) + together, limit), workspace, run, fitted, executor)
+        scores = _scores_by_size(Trained(workspace, run, {"features": fitted}, records))
     size = grown(scores) or len(records)
     log.info(
         "train: a committee of %d (validation f1 by size: %s)", size, ", ".join(f"{x:.4f}" for x in scores)
@@ -211,37 +209,43 @@ def grown(scores: Sequence[float]) -> int | None:
 
 
 def _train_up_to(
-    members: int, workspace: Workspace, folder: Path, executor: Executor
+    members: int, workspace: Workspace, run: Run, fitted: dict[str, Any], executor: Executor
 ) -> list[dict[str, Any]]:
-    ledger = Ledger(folder / "ledger")
-    keys = [member_name(index) for index in range(members)]
-    done = whole_commits(ledger, folder)
-    tasks = [
-        Task(key, (index, workspace.job, str(folder))) for index, key in enumerate(keys) if key not in done
-    ]
-    _, troubles = map_tasks("train: members", train_one_member, tasks, executor, executor.request(GPU))
-    require_all(troubles, "members of the committee")
-    records = [ledger.read(key) for key in keys]
-    return [record for record in records if record is not None]
+    tasks = {member_name(index): (index,) for index in range(members)}
+    commits = committed(
+        run,
+        "train: members",
+        train_one_member,
+        tasks,
+        executor,
+        shared=(workspace.job, str(run.path), fitted),
+        resources=executor.request(GPU),
+    )
+    return list(commits.whole("members of the committee").values())
 
 
-def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
-    """Train one member from the prepared samples and write it aside, then commit.
+def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) -> Made:
+    """Train one member from the prepared samples and write its arrays aside.
 
-    After every epoch its whole state is written too, so that a killed training goes on from there.
+    After every epoch its whole state is written too, so that a killed training goes on from there. The commit holds
+    ``index``, ``seed``, ``epochs``, ``best_epoch`` and ``seconds`` (of this process alone).
 
-    Returns
-    -------
-    dict
-        ``index``, ``seed``, ``epochs``, ``seconds`` (of this process alone) and ``files``: its arrays, with their
-        sha256.
+    Parameters
+    ----------
+    job : Job
+    folder : str
+        Of the run.
+    fitted : dict
+        State of the features.
+    index : int
+        Which member.
     """
     from jpasbatch.learning.backend import limit_threads
     from jpasbatch.learning.training import Monitor
 
     limit_threads(1)
     place, survey, seed = Path(folder), load_survey(job.survey), member_seed(job.seed, index)
-    features = fitted_features(place, job, survey)
+    features = fitted_features(job, survey, fitted)
     learns, validates = member_samples(place, job, index)
     training = training_draws(learns, job, survey, features, seed)
     validation = validates.labelled(features, tuple(job.classes))
@@ -251,17 +255,14 @@ def train_one_member(index: int, job: Job, folder: str) -> dict[str, Any]:
         member = job.model.train(job.recipe, training, validation, seed, monitor)
     target = place / f"{member_name(index)}.npz"
     _write_arrays(target, member.to_arrays())
-    record = {
+    facts = {
         "index": index,
         "seed": seed,
         "epochs": len(member.history["validation_loss"]),
         "best_epoch": member.best_epoch,
         "seconds": round(elapsed[0], 2),
-        "files": hash_files(place, [target]),
     }
-    Ledger(place / "ledger").commit(member_name(index), record)
-    state.unlink(missing_ok=True)
-    return record
+    return Made(0, facts, [target], spent=[state])
 
 
 def _write_arrays(path: Path, arrays: Any) -> None:
@@ -298,51 +299,49 @@ def read_member(path: Path, sha256: str) -> TrainedMember:
         return member_from_arrays(arrays)
 
 
-def _graph_of(
-    records: list[dict[str, Any]], folder: Path, n_inputs: int
-) -> tuple[list[TrainedMember], bytes]:
-    from jpasbatch.learning.graph import committee_graph
+class Trained(NamedTuple):
+    """Members that are trained: the run that trained them, the commit of what they learnt from, and their commits."""
 
-    members = [
-        read_member(folder / name, sha256) for record in records for name, sha256 in record["files"].items()
-    ]
-    return members, committee_graph(members, n_inputs)
+    workspace: Workspace
+    run: Run
+    learnt: dict[str, Any]
+    members: list[dict[str, Any]]
 
 
-def _untried_committee(
-    records: list[dict[str, Any]], folder: Path, workspace: Workspace
-) -> tuple[list[TrainedMember], bytes, Committee]:
+def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Committee]:
     """Return the members, their graph, and the committee that they are before anything is fitted to its votes."""
     from jpasbatch.learning.committee import Committee
+    from jpasbatch.learning.graph import committee_graph
     from jpasbatch.learning.inference import InferenceEngine
     from jpasbatch.learning.judgement import Jury
 
-    features = fitted_features(folder, workspace.job, workspace.survey)
-    members, graph = _graph_of(records, folder, features.n_inputs)
-    classes = tuple(workspace.job.classes)
-    committee = Committee(workspace.survey, features, InferenceEngine(graph), Jury.plain(), classes)
+    job, survey = trained.workspace.job, trained.workspace.survey
+    features = fitted_features(job, survey, trained.learnt["features"])
+    members = [
+        read_member(Path(trained.run.place) / file, sha256)
+        for record in trained.members
+        for file, sha256 in record["files"].items()
+    ]
+    graph = committee_graph(members, features.n_inputs)
+    committee = Committee(survey, features, InferenceEngine(graph), Jury.plain(), tuple(job.classes))
     return members, graph, committee
 
 
-def _scores_by_size(records: list[dict[str, Any]], folder: Path, workspace: Workspace) -> list[float]:
+def _scores_by_size(trained: Trained) -> list[float]:
     """Return the weighted f1 on the validation set of the first 1, 2, ... members."""
     from jpasbatch.scoring.metrics import validation_scores
 
-    _, _, committee = _untried_committee(records, folder, workspace)
-    sample = read_prepared(folder, VALIDATION)
+    _, _, committee = _untried_committee(trained)
+    sample = read_prepared(trained.run.path, VALIDATION)
     members = committee.member_probabilities(sample.photometry)[1]
-    magnitude = sample.magnitude(workspace.survey)
-    judged = [committee.jury.judge(members[:, :size], magnitude) for size in range(1, len(records) + 1)]
+    magnitude = sample.magnitude(trained.workspace.survey)
+    judged = [
+        committee.jury.judge(members[:, :size], magnitude) for size in range(1, len(trained.members) + 1)
+    ]
     return [validation_scores(sample.labels, one, committee.classes)["weighted_f1"] for one in judged]
 
 
-def _publish(
-    workspace: Workspace,
-    folder: Path,
-    records: list[dict[str, Any]],
-    samples: dict[str, list[Path]],
-    learnt: dict[str, int],
-) -> tuple[Path, dict[str, Any]]:
+def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dict[str, Any]]:
     """Calibrate and score the committee on the validation sample, and save it as an immutable version.
 
     How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has.
@@ -352,9 +351,9 @@ def _publish(
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.validation import describe_folds, validated_sample
 
-    job, survey = workspace.job, workspace.survey
-    members, graph, committee = _untried_committee(records, folder, workspace)
-    known, classes = validated_sample(folder, job, survey, committee), committee.classes
+    job, survey = trained.workspace.job, trained.workspace.survey
+    members, graph, committee = _untried_committee(trained)
+    known, classes = validated_sample(trained.run.path, job, survey, committee), committee.classes
     jury = Jury.fit(
         known.probabilities, known.magnitude, known.labels, job.calibration.kind, job.decision, classes
     )
@@ -368,7 +367,7 @@ def _publish(
         jury,
         options={key: asdict(getattr(job, key)) for key in RECORDED},
         validation=scores,
-        learnt=learnt,
+        learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),
     )
-    return save_committee(workspace.committees, manifest.to_json(), graph), scores
+    return save_committee(trained.workspace.committees, manifest.to_json(), graph), scores

@@ -192,7 +192,7 @@ def test_another_survey_is_refused(workspace, tables, tmp_path):
     metadata = table.schema.metadata | {b"jpasbatch.bands": b"u,g,r"}
     folder = publish_set(table.replace_schema_metadata(metadata), tmp_path / "other", "other")
     with pytest.raises(InputError, match="another survey"):
-        prepare_sample([str(folder)], "training", workspace.job, str(tmp_path))
+        prepare_sample(workspace.job, str(tmp_path), "training", [str(folder)], None)
 
 
 @pytest.mark.parametrize("explicit", [False, True])

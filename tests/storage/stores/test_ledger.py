@@ -59,7 +59,8 @@ def test_code_fingerprint_depends_on_the_rooms():
 
 
 def test_code_fingerprint_is_the_same_in_another_process():
-    script = "from jpasbatch.storage.stores.ledger import code_fingerprint; print(code_fingerprint('storage.stores.ledger'))"
+    module = "jpasbatch.storage.stores.ledger"
+    script = f"from {module} import code_fingerprint; print(code_fingerprint({module[10:]!r}))"
     root = Path(__file__).parents[3]
     found = subprocess.run(  # `-B`: byte code must not matter
         [sys.executable, "-B", "-c", script], cwd=root, capture_output=True, text=True, check=True
