@@ -317,4 +317,4 @@ def test_another_calibration_or_a_smaller_committee_trains_nothing(workspace, su
     second = run_train(calibrated, serial())
     assert second["members"] == 1
     assert second["committee"] != first["committee"]
-    assert find_committee(calibrated)[0]["calibration"]["kind"] == "temperature"
+    assert find_committee(calibrated).manifest.calibration["kind"] == "temperature"
