@@ -23,7 +23,8 @@ import numpy as np
 from jpasbatch.learning.backend import limit_threads
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import Monitor, TrainingPlan
+from jpasbatch.learning.plan import TrainingPlan
+from jpasbatch.learning.training import Monitor
 
 limit_threads(1)
 rng = np.random.default_rng(1)

@@ -19,7 +19,8 @@ import numpy as np
 from jpasbatch.learning.backend import limit_threads, load_keras, to_numpy
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import Monitor, TrainingPlan
+from jpasbatch.learning.plan import TrainingPlan
+from jpasbatch.learning.training import Monitor
 
 rows, members, threads = map(int, sys.argv[1:4])
 limit_threads(threads)

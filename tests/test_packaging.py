@@ -21,6 +21,7 @@ TOOLS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"
 MOST_LINES = 400
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "tools"}
 DISTRIBUTIONS = {
+    "annotated_types": "annotated-types",
     "sklearn": "scikit-learn",
     "distributed": "dask",
     "hats_import": "hats-import",

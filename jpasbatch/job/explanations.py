@@ -8,7 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from jpasbatch.job.unions import OneOf
+from jpasbatch.options import allowed_values
 
 TOML_WORDS = {
     "tuple_type": "must be a list",
@@ -23,6 +26,16 @@ TOML_WORDS = {
 }
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 MISSING = ("missing", "missing_argument")
+LIMITS = (
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+    "multiple_of",
+    "too_short",
+    "too_long",
+    "literal_error",
+)
 LONGEST_FOUND = 80
 DEEPEST = 16
 OPEN_ENDED = ("redshift", "unknown_proper_motion")
@@ -57,11 +70,13 @@ def explain(kind: Any, item: Any) -> str:
     prefix = f"{key}: " if key else ""
     if item["type"] == "value_error":
         return prefix + item["msg"].removeprefix("Value error, ")
-    message = TOML_WORDS.get(item["type"], item["msg"].replace("Input should", "must"))
     found = repr(item["input"])
-    return (
-        f"{prefix}{message} (found {found if len(found) <= LONGEST_FOUND else found[:LONGEST_FOUND] + '...'})"
-    )
+    if len(found) > LONGEST_FOUND:
+        found = f"{found[:LONGEST_FOUND]}..."
+    if item["type"] in LIMITS:
+        return f"{prefix}found {found}; {allowed_values(_annotation(kind, location))}"
+    message = TOML_WORDS.get(item["type"], item["msg"].replace("Input should", "must"))
+    return f"{prefix}{message} (found {found})"
 
 
 def allowed_keys(kind: Any, location: Sequence[Any]) -> list[str]:
@@ -95,6 +110,19 @@ def _follow(kind: Any, location: Sequence[Any]) -> tuple[list[Any], str]:
     return here, written
 
 
+def _annotation(kind: Any, location: list[Any]) -> Any:
+    """Return the annotation, with its limits, of the value at a location."""
+    *table, last = location
+    if not isinstance(last, int):
+        owners, _ = _follow(kind, table)
+        return next(found for owner in owners if (found := _member(owner, last)) is not None)
+    declared = _annotation(kind, table)
+    while get_origin(declared) is not tuple:
+        declared = next(one for one in get_args(declared) if one is not NoneType)
+    inner = get_args(declared)
+    return inner[0] if Ellipsis in inner else inner[last]
+
+
 def _names(kind: Any) -> list[str]:
     if is_dataclass(kind):
         return [item.name for item in fields(kind)]
@@ -109,16 +137,21 @@ def _tag(kind: Any) -> Any:
 
 def _member(kind: Any, name: str) -> Any:
     if is_dataclass(kind):
-        return get_type_hints(kind).get(name)
+        return get_type_hints(kind, include_extras=True).get(name)
     if get_origin(kind) is dict:
         return get_args(kind)[1]
     info = getattr(kind, "model_fields", {}).get(name)
-    return info.annotation if info else None
+    if info is None:
+        return None
+    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
 
 
 def _types(kind: Any) -> list[Any]:
     """Return the classes that an annotation may stand for, without optional, union, tuple and annotated."""
     origin = get_origin(kind)
+    if origin is Annotated:
+        kinds = [one for item in get_args(kind)[1:] if isinstance(item, OneOf) for one in item.kinds]
+        return kinds or _types(get_args(kind)[0])
     if kind is NoneType or kind is None or origin is Literal:
         return []
     if origin is dict or (isinstance(kind, type) and origin is None):

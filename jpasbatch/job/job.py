@@ -10,11 +10,12 @@ import json
 import os
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, SerialCluster
@@ -30,16 +31,17 @@ from jpasbatch.job.sections import (
     Section,
     check_name,
 )
+from jpasbatch.job.unions import OneOf
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.classifiers.convolution import ConvolutionalNetwork
-from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
-from jpasbatch.learning.classifiers.trees import BoostedTrees, RandomForest
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.classifiers.protocol import Classifier
+from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
-from jpasbatch.learning.losses import CrossEntropy, FocalLoss, WeightedCrossEntropy
+from jpasbatch.learning.losses import LOSSES, CrossEntropy, Loss
+from jpasbatch.learning.plan import TrainingOptions, TrainingPlan
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
-from jpasbatch.learning.stopping import LowestLoss, WeightedCompleteness
-from jpasbatch.learning.training import Recipe, TrainingPlan
+from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.products.counts import CountOptions
 from jpasbatch.products.distributions import DistributionOptions
 from jpasbatch.products.survey_tally import ProductOptions
@@ -56,14 +58,6 @@ PATHS = {
     "submission": ("template",),
 }
 """Keys of a job file that hold paths, relative to the working directory."""
-
-
-Model = Annotated[
-    MultilayerPerceptron | ResidualNetwork | ConvolutionalNetwork | RandomForest | BoostedTrees,
-    Field(discriminator="kind"),
-]
-LossOptions = Annotated[CrossEntropy | WeightedCrossEntropy | FocalLoss, Field(discriminator="kind")]
-StopOptions = Annotated[LowestLoss | WeightedCompleteness, Field(discriminator="kind")]
 
 
 class Job(Section):
@@ -84,16 +78,16 @@ class Job(Section):
     name: str
     title: str = ""
     survey: str
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
     classes: dict[str, ClassDefinition] = Field(default_factory=dict)
     mock: MockTable | None = None
     catalogue: CatalogueSection = CatalogueSection()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
-    model: Model = MultilayerPerceptron()
-    training: TrainingPlan = TrainingPlan()
-    loss: LossOptions = CrossEntropy()
-    stop: StopOptions = LowestLoss()
+    model: Annotated[Classifier, OneOf(CLASSIFIERS)] = MultilayerPerceptron()
+    training: TrainingOptions = TrainingOptions()
+    loss: Annotated[Loss, OneOf(LOSSES)] = CrossEntropy()
+    stop: Annotated[StopRule, OneOf(STOP_RULES)] = LowestLoss()
     augmentation: Augmentation = Augmentation()
     calibration: CalibrationSection = CalibrationSection()
     decision: Decision = Decision()
@@ -111,11 +105,7 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _loss_and_stop_fit(self) -> Job:
-        trees = isinstance(self.model, RandomForest | BoostedTrees)
-        if trees and self.loss.gamma:
-            raise ValueError(f"loss: trees cannot minimise '{self.loss.kind}'; use 'weighted_cross_entropy'")
-        if isinstance(self.model, RandomForest) and self.stop.kind != LowestLoss.kind:
-            raise ValueError(f"stop: a forest has no epochs for '{self.stop.kind}' to stop at; leave it out")
+        self.model.check_plan(self.plan)
         if self.classes:
             try:
                 self.loss.class_weights(np.arange(len(self.classes)), len(self.classes))
@@ -148,10 +138,9 @@ class Job(Section):
         return self
 
     @property
-    def recipe(self) -> Recipe:
+    def plan(self) -> TrainingPlan:
         """How a member is trained: the tables ``[training]``, ``[loss]`` and ``[stop]`` together."""
-        plan = {item.name: getattr(self.training, item.name) for item in fields(self.training)}
-        return Recipe(**plan, loss=self.loss, stop=self.stop)
+        return TrainingPlan(**asdict(self.training), loss=self.loss, stop=self.stop)
 
     @property
     def products(self) -> ProductOptions:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Interval
 
-NOISE = ("observed", "fresh")
+from jpasbatch.options import Options
 
 
 def hide_bands(
@@ -33,7 +35,7 @@ def hide_bands(
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Options):
     """How the training set is enlarged; each member draws its own.
 
     Parameters
@@ -53,20 +55,8 @@ class Augmentation:
         Objects of a bin of r magnitude, about, within which they are mixed (paper A: 20,000).
     """
 
-    noise: str = "observed"
-    hybrid_factor: int = 0
-    hybrid_scale: float = 0.1
-    hybrid_bin_rows: int = 20_000
-    missing_bands: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.noise not in NOISE:
-            raise ValueError(f"noise: found {self.noise!r}; allowed: {', '.join(NOISE)}")
-        if not 0 <= self.hybrid_factor <= 100:
-            raise ValueError(f"hybrid_factor: found {self.hybrid_factor!r}; allowed is 0 to 100")
-        if not 0.0 <= self.hybrid_scale <= 10.0:
-            raise ValueError(f"hybrid_scale: found {self.hybrid_scale!r}; allowed is 0 to 10")
-        if not 0.0 <= self.missing_bands <= 1.0:
-            raise ValueError(f"missing_bands: found {self.missing_bands!r}; allowed is 0 to 1")
-        if not 100 <= self.hybrid_bin_rows <= 10_000_000:
-            raise ValueError(f"hybrid_bin_rows: found {self.hybrid_bin_rows!r}; allowed is 100 to 10000000")
+    noise: Literal["observed", "fresh"] = "observed"
+    hybrid_factor: Annotated[int, Interval(ge=0, le=100)] = 0
+    hybrid_scale: Annotated[float, Interval(ge=0, le=10)] = 0.1
+    hybrid_bin_rows: Annotated[int, Interval(ge=100, le=10_000_000)] = 20_000
+    missing_bands: Annotated[float, Interval(ge=0, le=1)] = 0.0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Interval
 
-RULES = ("most_probable", "balanced", "completeness")
+from jpasbatch.options import Options
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(Options):
     """How probabilities become classes: the table ``[decision]`` of a job file.
 
     Attributes
@@ -22,18 +24,12 @@ class Decision:
     of : str
         The class that is sought; the last one if empty.
     at_least : float
-        Completeness, above 0 to 1.
+        Completeness.
     """
 
-    rule: str = "most_probable"
+    rule: Literal["most_probable", "balanced", "completeness"] = "most_probable"
     of: str = ""
-    at_least: float = 0.85
-
-    def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise ValueError(f"rule: found {self.rule!r}; allowed: {', '.join(RULES)}")
-        if not 0.0 < self.at_least <= 1.0:
-            raise ValueError(f"at_least: found {self.at_least!r}; allowed is above 0 to 1")
+    at_least: Annotated[float, Interval(gt=0, le=1)] = 0.85
 
     def position(self, classes: tuple[str, ...]) -> int:
         """Return the position of the class that is sought."""

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from annotated_types import Interval
+
+from jpasbatch.options import Options
 
 SMALLEST = 1e-7
 """A probability below is taken for it."""
@@ -39,7 +42,7 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(Options):
     """The cross entropy: every object counts alike."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
@@ -52,7 +55,7 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True)
-class WeightedCrossEntropy:
+class WeightedCrossEntropy(Options):
     """Cross entropy in which objects of rare classes count more.
 
     Attributes
@@ -64,13 +67,9 @@ class WeightedCrossEntropy:
     """
 
     kind: Literal["weighted_cross_entropy"] = "weighted_cross_entropy"
-    weights: tuple[float, ...] = ()
+    weights: tuple[Annotated[float, Interval(gt=0, lt=np.inf)], ...] = ()
 
     gamma = 0.0
-
-    def __post_init__(self) -> None:
-        if not all(0.0 < weight < np.inf for weight in self.weights):
-            raise ValueError(f"weights: found {self.weights!r}; allowed are numbers above 0")
 
     def class_weights(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """Return the weights of the classes.
@@ -89,27 +88,21 @@ class WeightedCrossEntropy:
 
 
 @dataclass(frozen=True)
-class FocalLoss:
+class FocalLoss(Options):
     """The focal loss of two classes (Chen et al. 2021, eq. 2): what is hard to tell counts more.
 
     Attributes
     ----------
     kind : "focal"
     alpha : float
-        Weight of the second class, in [0, 1]; the first has 1 - alpha.
+        Weight of the second class; the first has 1 - alpha.
     gamma : float
-        Not negative.
+        By how much objects that are classified well count less.
     """
 
     kind: Literal["focal"] = "focal"
-    alpha: float = 0.5
-    gamma: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.alpha <= 1.0:
-            raise ValueError(f"alpha: found {self.alpha!r}; allowed is 0 to 1")
-        if not 0.0 <= self.gamma <= 10.0:
-            raise ValueError(f"gamma: found {self.gamma!r}; allowed is 0 to 10")
+    alpha: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    gamma: Annotated[float, Interval(ge=0, le=10)] = 2.0
 
     def class_weights(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """Return 1 - alpha and alpha.
@@ -124,12 +117,8 @@ class FocalLoss:
         return np.array([1.0 - self.alpha, self.alpha], dtype=np.float32)
 
 
-LOSSES: dict[str, type] = {
-    "cross_entropy": CrossEntropy,
-    "weighted_cross_entropy": WeightedCrossEntropy,
-    "focal": FocalLoss,
-}
-"""Every kind of loss by its name in a job file."""
+LOSSES: tuple[type[Loss], ...] = (CrossEntropy, WeightedCrossEntropy, FocalLoss)
+"""Every kind of loss that a job file may name."""
 
 
 def loss_of_objects(

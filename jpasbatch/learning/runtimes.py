@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 
 TREES = b"TreeEnsemble"
 """In the name of the operators that hold decision trees, which only ONNX Runtime has."""
@@ -25,7 +26,7 @@ CUDA = "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True)
-class InferenceOptions:
+class InferenceOptions(Options):
     """How the forward pass is computed.
 
     Attributes
@@ -43,7 +44,8 @@ class InferenceOptions:
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["cpu", "gpu"] = "cpu"
 
-    def __post_init__(self) -> None:
+    def check_relations(self) -> None:
+        """Refuse a precision or a device that the runtime does not have."""
         if self.precision == "bfloat16" and (self.runtime, self.device) != ("openvino", "cpu"):
             raise ValueError(
                 f"precision: bfloat16 with runtime '{self.runtime}' on device '{self.device}'; it is allowed with "

@@ -6,17 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+from annotated_types import MinLen
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 
 UNLABELLED = -1
 
 
 @dataclass(frozen=True)
-class ClassDefinition:
+class ClassDefinition(Options):
     """What makes an object a member of one class.
 
     Attributes
@@ -29,12 +31,11 @@ class ClassDefinition:
         redshift belongs, and an unknown one too.
     """
 
-    truth: tuple[str, ...]
+    truth: Annotated[tuple[Annotated[str, MinLen(1)], ...], MinLen(1)]
     redshift: tuple[float, float] | None = None
 
-    def __post_init__(self) -> None:
-        if not self.truth or not all(self.truth):
-            raise ValueError(f"truth: found {self.truth!r}; allowed is a list of at least one true_class")
+    def check_relations(self) -> None:
+        """Refuse a range of redshift that holds nothing."""
         if self.redshift is not None:
             low, high = self.redshift
             if math.isnan(low) or math.isnan(high) or not low < high:

@@ -17,11 +17,11 @@ the one here                              0.34   0.34
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-SCALINGS = ("arcsinh", "none")
+ScalingKind = Literal["arcsinh", "none"]
 WINSOR_PERCENTILE = 1.0
 
 

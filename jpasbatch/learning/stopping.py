@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
+from annotated_types import Interval
 
-KEPT = ("best", "last")
+from jpasbatch.options import Options
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class StopRule(Protocol):
 
     @property
     def keep(self) -> str:
-        """Which epoch is kept: one of `KEPT`."""
+        """Which epoch is kept: "best" or "last"."""
         ...
 
     def monitor(self, scores: EpochScores) -> float:
@@ -54,7 +55,7 @@ class StopRule(Protocol):
 
 
 @dataclass(frozen=True)
-class LowestLoss:
+class LowestLoss(Options):
     """Stop when the validation loss has not fallen for `TrainingPlan.patience` epochs; keep that of the lowest."""
 
     kind: Literal["lowest_loss"] = "lowest_loss"
@@ -75,7 +76,7 @@ class LowestLoss:
 
 
 @dataclass(frozen=True)
-class WeightedCompleteness:
+class WeightedCompleteness(Options):
     """Stop when N x completeness + accuracy has fallen (Chen et al. 2021, MNRAS 501, 3951, eq. 3).
 
     After epoch t where monitor(t) - monitor(t - M) < delta. Patience says nothing here.
@@ -101,23 +102,11 @@ class WeightedCompleteness:
 
     kind: Literal["weighted_completeness"] = "weighted_completeness"
     of: str = ""
-    weight: float = 1.5
-    epochs: int = 4
-    delta: float = -0.10
-    not_before: int = 0
+    weight: Annotated[float, Interval(ge=0, le=1000)] = 1.5
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 4
+    delta: Annotated[float, Interval(gt=-np.inf, lt=np.inf)] = -0.10
+    not_before: Annotated[int, Interval(ge=0, le=100_000)] = 0
     keep: Literal["best", "last"] = "best"
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.weight <= 1000.0:
-            raise ValueError(f"weight: found {self.weight!r}; allowed is 0 to 1000")
-        if not 1 <= self.epochs <= 100_000:
-            raise ValueError(f"epochs: found {self.epochs!r}; allowed is 1 to 100000")
-        if not np.isfinite(self.delta):
-            raise ValueError(f"delta: found {self.delta!r}; allowed is a number")
-        if not 0 <= self.not_before <= 100_000:
-            raise ValueError(f"not_before: found {self.not_before!r}; allowed is 0 to 100000")
-        if self.keep not in KEPT:
-            raise ValueError(f"keep: found {self.keep!r}; allowed: {', '.join(KEPT)}")
 
     def monitor(self, scores: EpochScores) -> float:
         """Return N x completeness + accuracy."""
@@ -142,8 +131,8 @@ def kept_epoch(rule: StopRule, monitors: Sequence[float]) -> int:
     return int(np.argmax(allowed)) + 1
 
 
-STOP_RULES: dict[str, type] = {"lowest_loss": LowestLoss, "weighted_completeness": WeightedCompleteness}
-"""Every rule by its name in a job file."""
+STOP_RULES: tuple[type[StopRule], ...] = (LowestLoss, WeightedCompleteness)
+"""Every rule that a job file may name."""
 
 
 def scores_of(

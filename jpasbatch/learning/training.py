@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import limit_threads_once, load_keras, to_numpy
 from jpasbatch.learning.calibration import softmax
-from jpasbatch.learning.losses import CrossEntropy, Loss, keras_loss, loss_of_objects
+from jpasbatch.learning.losses import CrossEntropy, keras_loss, loss_of_objects
 from jpasbatch.learning.members import History, TrainedNetwork
+from jpasbatch.learning.network import Network, Weights
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
 from jpasbatch.learning.scaling import InputScaling, fit_scaling
 from jpasbatch.learning.stopping import LowestLoss, StopRule, kept_epoch, scores_of
-
-if TYPE_CHECKING:
-    from jpasbatch.learning.classifiers.networks import Network
 
 # Several optimiser steps in one call of the compiled function save about a tenth of the time.
 STEPS_PER_EXECUTION = 16
@@ -30,74 +29,11 @@ FEW_STEPS = 16
 """Epochs of so few steps are looped over here: Keras' own loop costs 60 ms, as much as they do."""
 
 VALIDATION_BATCH = 2048
-SCHEDULES = ("constant", "cosine")
 LAST_RATE = 0.01
 """Learning rate at the end of a cosine schedule, relative to that at its beginning."""
 
-Weights = list[tuple[np.ndarray, np.ndarray]]
 OnEpoch = Callable[[int, dict[str, float]], None]
 Snapshot = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How a member is trained: by Adam, with early stopping; on the cross entropy, as paper A does (section 3.1).
-
-    What it minimises and when it stops are the plain ones: see `Recipe` for others.
-
-    Attributes
-    ----------
-    epochs : int
-        At most so many passes over the training set.
-    batch_size : int
-        Rows in one step.
-    learning_rate : float
-        Of the Adam optimiser.
-    patience : int
-        Stop after so many epochs without a lower validation loss. The weights of the epoch with the lowest
-        one are kept in any case.
-    schedule : {"constant", "cosine"}
-        "cosine": the learning rate falls to a hundredth over all epochs, along half a cosine (Loshchilov & Hutter
-        2017).
-    weight_decay : float
-        Decoupled from the gradient (AdamW; Loshchilov & Hutter 2019); 0 for none.
-    """
-
-    epochs: int = 50
-    batch_size: int = 1024
-    learning_rate: float = 1e-3
-    patience: int = 10
-    schedule: str = "constant"
-    weight_decay: float = 0.0
-
-    loss = CrossEntropy()
-    stop = LowestLoss()
-
-    def __post_init__(self) -> None:
-        for key, most in (("epochs", 100_000), ("batch_size", 1_000_000), ("patience", 100_000)):
-            value = getattr(self, key)
-            if not 1 <= value <= most:
-                raise ValueError(f"{key}: found {value!r}; allowed is 1 to {most}")
-        if not 0.0 < self.learning_rate <= 1.0:
-            raise ValueError(f"learning_rate: found {self.learning_rate!r}; allowed is above 0 to 1")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule: found {self.schedule!r}; allowed: {', '.join(SCHEDULES)}")
-        if not 0.0 <= self.weight_decay <= 1.0:
-            raise ValueError(f"weight_decay: found {self.weight_decay!r}; allowed is 0 to 1")
-
-
-@dataclass(frozen=True)
-class Recipe(TrainingPlan):
-    """A plan with a loss and a rule of its own: the tables ``[training]``, ``[loss]`` and ``[stop]`` of a job.
-
-    Attributes
-    ----------
-    loss : Loss
-    stop : StopRule
-    """
-
-    loss: Loss = field(default_factory=CrossEntropy)
-    stop: StopRule = field(default_factory=LowestLoss)
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def test_every_mistake_is_named_at_once(write):
         ("seed = '1'", ("seed", "whole number", "'1'")),
         ("seed = 1.0", ("seed", "whole number", "1.0")),
         ("seed = true", ("seed", "whole number", "True")),
-        ("seed = -1", ("seed", "greater than or equal to 0", "-1")),
+        ("seed = -1", ("seed", "-1", "allowed is 0 to below 2147483648")),
         ("seed = 99999999999999999999", ("seed", "64 bits")),
         ("title = 3", ("title", "text in quotes", "3")),
         ("title = 2027-01-01", ("title", "dates")),

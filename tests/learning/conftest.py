@@ -10,9 +10,9 @@ from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.judgement import Jury
 from jpasbatch.learning.manifest import Manifest, describe_committee
 from jpasbatch.learning.members import TrainedNetwork
+from jpasbatch.learning.plan import TrainingOptions
 from jpasbatch.learning.samples import ClassDefinition, LabelledFeatures
 from jpasbatch.learning.scaling import InputScaling
-from jpasbatch.learning.training import TrainingPlan
 from jpasbatch.photometry.features.registry import RelativeFlux
 
 CLASSES = ("star", "galaxy", "qso")
@@ -82,7 +82,7 @@ def manifest(survey, features, members) -> Manifest:
         DEFINITIONS,
         members,
         Jury.plain(),
-        options={"model": asdict(MultilayerPerceptron()), "training": asdict(TrainingPlan())},
+        options={"model": asdict(MultilayerPerceptron()), "training": asdict(TrainingOptions())},
         validation={"weighted_f1": 0.9},
         learnt={"star": 10, "qso_low": 9, "qso_high": 8},
     )

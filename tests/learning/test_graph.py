@@ -7,8 +7,8 @@ from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import TrainedNetwork
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.scaling import InputScaling
-from jpasbatch.learning.training import TrainingPlan
 
 
 def by_hand(member, features):

@@ -5,8 +5,8 @@ import pytest
 
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.classifiers.trees import BoostedTrees
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.stopping import (
-    KEPT,
     STOP_RULES,
     EpochScores,
     LowestLoss,
@@ -14,7 +14,6 @@ from jpasbatch.learning.stopping import (
     kept_epoch,
     scores_of,
 )
-from jpasbatch.learning.training import Recipe
 
 SMALL = {
     "lowest_loss": LowestLoss(),
@@ -22,14 +21,14 @@ SMALL = {
 }
 
 
-@pytest.fixture(params=sorted(STOP_RULES))
+@pytest.fixture(params=STOP_RULES, ids=lambda kind: kind.kind)
 def rule(request):
-    return SMALL[request.param]
+    return SMALL[request.param.kind]
 
 
 def test_its_name_is_registered(rule):
-    assert type(rule) is STOP_RULES[rule.kind]
-    assert rule.keep in KEPT
+    assert [kind for kind in STOP_RULES if kind.kind == rule.kind] == [type(rule)]
+    assert rule.keep in ("best", "last")
 
 
 def test_better_scores_are_more(rule):
@@ -49,10 +48,10 @@ def test_it_stops_when_they_only_get_worse(rule):
 @pytest.mark.parametrize(
     "classifier", [MultilayerPerceptron(hidden=(8,)), BoostedTrees(iterations=60, leaves=7)]
 )
-@pytest.mark.parametrize("keep", KEPT)
+@pytest.mark.parametrize("keep", ["best", "last"])
 def test_classifiers_follow_it(classifier, keep, training_set, validation_set):
     rule = WeightedCompleteness(of="qso", weight=2.0, epochs=2, delta=0.004, keep=keep)
-    plan = Recipe(epochs=60, batch_size=64, stop=rule)
+    plan = TrainingPlan(epochs=60, batch_size=64, stop=rule)
     member = classifier.train(plan, training_set, validation_set, 3)
     monitors = member.history["monitor"]
     assert len(monitors) < 60
@@ -94,7 +93,7 @@ def test_early_epochs_neither_stop_nor_are_kept():
 
 def test_a_network_keeps_no_early_epoch(training_set, validation_set):
     rule = WeightedCompleteness(of="qso", weight=0.0, epochs=1, delta=-1.0, not_before=4)
-    plan = Recipe(epochs=6, batch_size=64, stop=rule)
+    plan = TrainingPlan(epochs=6, batch_size=64, stop=rule)
     member = MultilayerPerceptron(hidden=(8,)).train(plan, training_set, validation_set, 3)
     assert len(member.history["monitor"]) == 6
     assert member.best_epoch >= 4

@@ -10,8 +10,9 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import limit_threads
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.members import TrainedNetwork, member_from_arrays
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import Monitor, TrainingPlan, train_network
+from jpasbatch.learning.training import Monitor, train_network
 
 SMALL = MultilayerPerceptron(hidden=(16, 16), dropout=0.1)
 PLAN = TrainingPlan(epochs=6, batch_size=64, learning_rate=5e-3)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Interval, Len
 
 from jpasbatch.learning.backend import load_keras, to_numpy
-from jpasbatch.learning.classifiers.networks import Trainable, check_shared, seeds
-from jpasbatch.learning.training import Weights
+from jpasbatch.learning.classifiers.networks import Dropout, Layer, Trainable, seeds
+from jpasbatch.learning.network import Weights
+from jpasbatch.learning.scaling import ScalingKind
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ConvolutionalNetwork(Trainable):
     dense : tuple of int
         Neurons of the dense layers; the last are those that are summed.
     dropout : float
-        In [0, 1).
+        Share of the neurons before each dense layer that are left out in a training step.
     l2 : float
         Factor of the sum of the squares of all kernels in the loss.
     input_scaling : {"arcsinh", "none"}
@@ -44,30 +46,20 @@ class ConvolutionalNetwork(Trainable):
     """
 
     kind: Literal["cnn"] = "cnn"
-    columns: int = 2
-    channels: tuple[int, ...] = (16, 32, 32)
-    kernel: int = 2
-    dense: tuple[int, ...] = (64, 16)
-    dropout: float = 0.3
-    l2: float = 1e-4
-    input_scaling: str = "arcsinh"
+    columns: Annotated[int, Interval(ge=1, le=100)] = 2
+    channels: Annotated[tuple[Layer, ...], Len(1)] = (16, 32, 32)
+    kernel: Annotated[int, Interval(ge=1, le=100)] = 2
+    dense: Annotated[tuple[Layer, ...], Len(1)] = (64, 16)
+    dropout: Dropout = 0.3
+    l2: Annotated[float, Interval(ge=0, le=1)] = 1e-4
+    input_scaling: ScalingKind = "arcsinh"
 
     layout = "banded"
 
-    def __post_init__(self) -> None:
-        if self.kind != "cnn":
-            raise ValueError(f"kind: found {self.kind!r}; allowed: cnn")
-        for key in ("channels", "dense"):
-            layers = getattr(self, key)
-            if not layers or not all(1 <= size <= 10_000 for size in layers):
-                raise ValueError(f"{key}: found {layers!r}; allowed is a list of layers of 1 to 10000")
-        if not 1 <= self.columns <= 100:
-            raise ValueError(f"columns: found {self.columns!r}; allowed is 1 to 100")
-        if not 1 <= self.kernel <= self.columns:
+    def check_relations(self) -> None:
+        """Refuse kernels that span more columns than there are."""
+        if self.kernel > self.columns:
             raise ValueError(f"kernel: found {self.kernel!r}; allowed is 1 to the number of columns")
-        if not 0.0 <= self.l2 <= 1.0:
-            raise ValueError(f"l2: found {self.l2!r}; allowed is 0 to 1")
-        check_shared(self.dropout, self.input_scaling)
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
         """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes).

@@ -5,54 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Gt, Interval, Len
 
 from jpasbatch.learning.backend import load_keras, to_numpy
 from jpasbatch.learning.members import TrainedNetwork
+from jpasbatch.learning.network import Network, Weights
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures
-from jpasbatch.learning.scaling import SCALINGS
-from jpasbatch.learning.training import Monitor, TrainingPlan, Weights, train_network
+from jpasbatch.learning.scaling import ScalingKind
+from jpasbatch.learning.training import Monitor, train_network
+from jpasbatch.options import Options
+
+Layer = Annotated[int, Interval(ge=1, le=10_000)]
+"""Number of neurons, or of kernels, of a layer."""
+
+Dropout = Annotated[float, Interval(ge=0, lt=1)]
+"""Fraction of a layer that is left out in a training step."""
 
 
-class Network(Protocol):
-    """A kind of network."""
-
-    @property
-    def kind(self) -> str:
-        """Name in job files."""
-        ...
-
-    @property
-    def input_scaling(self) -> str:
-        """Kind of `jpasbatch.learning.scaling`."""
-        ...
-
-    @property
-    def layout(self) -> str:
-        """How its layers are joined: one of `jpasbatch.learning.members.LAYOUTS`."""
-        ...
-
-    def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
-        """Return an untrained Keras model (n, n_inputs) -> logits (n, n_classes); same seed, same network.
-
-        All random numbers of the network, initial weights and dropout masks, derive from the seed; global
-        generators are neither read nor changed.
-        """
-        ...
-
-    def weights(self, network: Any) -> Weights:
-        """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
-        ...
-
-    def multiplications(self, n_inputs: int, n_classes: int) -> int:
-        """Return how many an object costs when it is classified."""
-        ...
-
-
-class Trainable:
+class Trainable(Options):
     """What networks share: how they are trained."""
+
+    def check_plan(self, plan: TrainingPlan) -> None:
+        """Accept any plan: a network minimises every loss and follows every rule."""
 
     def train(
         self: Network,  # type: ignore[misc]
@@ -79,31 +57,20 @@ class MultilayerPerceptron(Trainable):
     hidden : tuple of int
         Neurons of each hidden layer.
     dropout : float
-        Fraction of the neurons of each hidden layer that are left out in a training step, in [0, 1).
+        Fraction of the neurons of each hidden layer that are left out in a training step.
     max_norm : float
-        Largest norm of the incoming weights of a hidden neuron, above 0.
+        Largest norm of the incoming weights of a hidden neuron.
     input_scaling : {"arcsinh", "none"}
         See `jpasbatch.learning.scaling`. The paper feeds the features as they are: "none".
     """
 
     kind: Literal["mlp"] = "mlp"
-    hidden: tuple[int, ...] = (200,) * 8
-    dropout: float = 0.15
-    max_norm: float = 2.0
-    input_scaling: str = "arcsinh"
+    hidden: Annotated[tuple[Layer, ...], Len(1)] = (200,) * 8
+    dropout: Dropout = 0.15
+    max_norm: Annotated[float, Gt(0)] = 2.0
+    input_scaling: ScalingKind = "arcsinh"
 
     layout = "plain"
-
-    def __post_init__(self) -> None:
-        if self.kind != "mlp":
-            raise ValueError(f"kind: found {self.kind!r}; allowed: mlp")
-        if not self.hidden or not all(1 <= neurons <= 10_000 for neurons in self.hidden):
-            raise ValueError(
-                f"hidden: found {self.hidden!r}; allowed is a list of layers of 1 to 10000 neurons"
-            )
-        if not self.max_norm > 0.0:
-            raise ValueError(f"max_norm: found {self.max_norm!r}; allowed is a number above 0")
-        check_shared(self.dropout, self.input_scaling)
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
         """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes)."""
@@ -148,26 +115,18 @@ class ResidualNetwork(Trainable):
     blocks : int
         Each of two layers.
     dropout : float
-        Fraction of the inner neurons of each block that are left out in a training step, in [0, 1).
+        Fraction of the inner neurons of each block that are left out in a training step.
     input_scaling : {"arcsinh", "none"}
         See `jpasbatch.learning.scaling`.
     """
 
     kind: Literal["residual"] = "residual"
-    width: int = 256
-    blocks: int = 3
-    dropout: float = 0.0
-    input_scaling: str = "arcsinh"
+    width: Layer = 256
+    blocks: Annotated[int, Interval(ge=1, le=100)] = 3
+    dropout: Dropout = 0.0
+    input_scaling: ScalingKind = "arcsinh"
 
     layout = "residual"
-
-    def __post_init__(self) -> None:
-        if self.kind != "residual":
-            raise ValueError(f"kind: found {self.kind!r}; allowed: residual")
-        for key, most in (("width", 10_000), ("blocks", 100)):
-            if not 1 <= getattr(self, key) <= most:
-                raise ValueError(f"{key}: found {getattr(self, key)!r}; allowed is 1 to {most}")
-        check_shared(self.dropout, self.input_scaling)
 
     def build(self, n_inputs: int, n_classes: int, seed: int) -> Any:
         """Return an untrained Keras model from features (n, n_inputs) to logits (n, n_classes)."""
@@ -198,14 +157,6 @@ class ResidualNetwork(Trainable):
     def multiplications(self, n_inputs: int, n_classes: int) -> int:
         """Return how many an object costs when it is classified."""
         return self.width * (n_inputs + 2 * self.blocks * self.width + n_classes)
-
-
-def check_shared(dropout: float, input_scaling: str) -> None:
-    """Raise `ValueError` where options that all networks have are wrong."""
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout: found {dropout!r}; allowed is 0 to below 1")
-    if input_scaling not in SCALINGS:
-        raise ValueError(f"input_scaling: found {input_scaling!r}; allowed: {', '.join(SCALINGS)}")
 
 
 def seeds(seed: int, number: int) -> Iterator[int]:

@@ -1,58 +1,34 @@
-"""Every kind of classifier behind one protocol; a new one joins `CLASSIFIERS` and the contract in the tests."""
+"""Every kind of classifier; a new one joins `CLASSIFIERS`, which job files and the contract in the tests read."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 from jpasbatch.learning.classifiers.convolution import ConvolutionalNetwork
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
+from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.trees import BoostedTrees, RandomForest
-from jpasbatch.learning.members import TrainedMember
-from jpasbatch.learning.samples import EpochSource, LabelledFeatures
-from jpasbatch.learning.training import Monitor, TrainingPlan
+from jpasbatch.options import from_table
+
+CLASSIFIERS: tuple[type[Classifier], ...] = (
+    MultilayerPerceptron,
+    ResidualNetwork,
+    ConvolutionalNetwork,
+    RandomForest,
+    BoostedTrees,
+)
+"""Every kind of classifier that a job file may name."""
 
 
-class Classifier(Protocol):
-    """A kind of classifier with its options: a frozen dataclass, the table ``[model]`` of a job file."""
+def classifier_from_table(table: dict[str, Any]) -> Classifier:
+    """Return the classifier that a table ``[model]`` describes, as a manifest keeps it.
 
-    @property
-    def kind(self) -> str:
-        """Name in job files."""
-        ...
-
-    def train(
-        self,
-        plan: TrainingPlan,
-        training: EpochSource,
-        validation: LabelledFeatures,
-        seed: int,
-        monitor: Monitor | None = None,
-    ) -> TrainedMember:
-        """Train one member of a committee; the same arguments give the same bits on the same machine.
-
-        Parameters
-        ----------
-        plan : TrainingPlan
-        training : EpochSource
-            Unscaled features.
-        validation : LabelledFeatures
-            Never learnt from.
-        seed : int
-            From which everything random derives.
-        monitor : Monitor, optional
-
-        Raises
-        ------
-        InputError
-            When the sets do not belong together or a class has no row.
-        """
-        ...
-
-
-CLASSIFIERS: dict[str, type[Classifier]] = {
-    "mlp": MultilayerPerceptron,
-    "residual": ResidualNetwork,
-    "cnn": ConvolutionalNetwork,
-    "random_forest": RandomForest,
-    "boosted_trees": BoostedTrees,
-}
+    Raises
+    ------
+    ValueError
+        When no kind has that name, or its options are not allowed.
+    """
+    kinds = {kind().kind: kind for kind in CLASSIFIERS}
+    if table.get("kind") not in kinds:
+        raise ValueError(f"model.kind: found {table.get('kind')!r}; allowed: {', '.join(map(repr, kinds))}")
+    return from_table(kinds[table["kind"]], table, "model")

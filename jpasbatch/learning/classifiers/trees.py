@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Interval
 
 from jpasbatch.learning.losses import CrossEntropy
 from jpasbatch.learning.members import History, TrainedTrees
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import EpochSource, LabelledFeatures, check_sets
-from jpasbatch.learning.stopping import kept_epoch, scores_of
-from jpasbatch.learning.training import Monitor, TrainingPlan
+from jpasbatch.learning.stopping import LowestLoss, kept_epoch, scores_of
+from jpasbatch.learning.training import Monitor
+from jpasbatch.options import Options
+
+
+class Trees(Options):
+    """What kinds of trees share."""
+
+    def multiplications(self, n_inputs: int, n_classes: int) -> None:
+        """Return None: trees compare and add, and multiply nothing."""
 
 
 @dataclass(frozen=True)
-class RandomForest:
+class RandomForest(Trees):
     """A random forest with the defaults of scikit-learn, as in paper A (section 3.2).
 
     Soft labels, as hybrids have them, are drawn: each object gets one class with the probability of its label.
@@ -29,11 +39,13 @@ class RandomForest:
     """
 
     kind: Literal["random_forest"] = "random_forest"
-    trees: int = 100
+    trees: Annotated[int, Interval(ge=1, le=10_000)] = 100
 
-    def __post_init__(self) -> None:
-        _check_kind(self.kind, "random_forest")
-        _check_number("trees", self.trees, 1, 10_000)
+    def check_plan(self, plan: TrainingPlan) -> None:
+        """Refuse a loss that trees cannot minimise, and a rule that needs epochs."""
+        _check_loss(plan)
+        if not isinstance(plan.stop, LowestLoss):
+            raise ValueError(f"stop: a forest has no epochs for '{plan.stop.kind}' to stop at; leave it out")
 
     def train(
         self,
@@ -62,7 +74,7 @@ class RandomForest:
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
+class BoostedTrees(Trees):
     """Histogram gradient boosting of scikit-learn: the baseline that paper A did not run.
 
     Attributes
@@ -76,16 +88,13 @@ class BoostedTrees:
     """
 
     kind: Literal["boosted_trees"] = "boosted_trees"
-    iterations: int = 300
-    learning_rate: float = 0.1
-    leaves: int = 31
+    iterations: Annotated[int, Interval(ge=1, le=100_000)] = 300
+    learning_rate: Annotated[float, Interval(gt=0, le=1)] = 0.1
+    leaves: Annotated[int, Interval(ge=2, le=65_536)] = 31
 
-    def __post_init__(self) -> None:
-        _check_kind(self.kind, "boosted_trees")
-        _check_number("iterations", self.iterations, 1, 100_000)
-        _check_number("leaves", self.leaves, 2, 65_536)
-        if not 0.0 < self.learning_rate <= 1.0:
-            raise ValueError(f"learning_rate: found {self.learning_rate!r}; allowed is above 0 to 1")
+    def check_plan(self, plan: TrainingPlan) -> None:
+        """Refuse a loss that trees cannot minimise."""
+        _check_loss(plan)
 
     def train(
         self,
@@ -122,6 +131,11 @@ class BoostedTrees:
         return _boosting_arrays(boosting, best, seed, history)
 
 
+def _check_loss(plan: TrainingPlan) -> None:
+    if plan.loss.gamma:
+        raise ValueError(f"loss: trees cannot minimise '{plan.loss.kind}'; use 'weighted_cross_entropy'")
+
+
 def _row_weights(plan: TrainingPlan, labels: np.ndarray, classes: int) -> np.ndarray | None:
     """Return the weight of each row (n,), or None where all count alike.
 
@@ -130,10 +144,9 @@ def _row_weights(plan: TrainingPlan, labels: np.ndarray, classes: int) -> np.nda
     ValueError
         For a loss that trees cannot minimise.
     """
+    _check_loss(plan)
     if isinstance(plan.loss, CrossEntropy):
         return None
-    if plan.loss.gamma:
-        raise ValueError(f"trees cannot minimise the loss {plan.loss.kind!r} with gamma = {plan.loss.gamma}")
     return plan.loss.class_weights(labels, classes)[labels]
 
 
@@ -246,13 +259,3 @@ def _boosting_arrays(boosting: Any, best: int, seed: int, history: History) -> T
         best_epoch=best,
         history=history,
     )
-
-
-def _check_kind(found: str, kind: str) -> None:
-    if found != kind:
-        raise ValueError(f"kind: found {found!r}; allowed: {kind}")
-
-
-def _check_number(key: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise ValueError(f"{key}: found {value!r}; allowed is {least} to {most}")

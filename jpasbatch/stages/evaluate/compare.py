@@ -18,7 +18,7 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison, PublishedSection
 from jpasbatch.job.job import Job
-from jpasbatch.learning.classifiers.registry import CLASSIFIERS
+from jpasbatch.learning.classifiers.registry import classifier_from_table
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring.combination import combine
@@ -235,13 +235,9 @@ def _published(section: PublishedSection, survey: Survey) -> dict[str, Any]:
 def _cost(workspace: Workspace) -> int | None:
     """Return the multiplications that an object costs, or None for trees, which make none."""
     manifest, _, _ = find_committee(workspace)
-    options = dict(manifest.options["model"])
-    kind = CLASSIFIERS[options["kind"]]
-    if not hasattr(kind, "multiplications"):
-        return None
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-    one = kind(**options).multiplications(manifest.features["n_inputs"], len(manifest.classes))
-    return one * len(manifest.members)
+    classifier = classifier_from_table(manifest.options["model"])
+    one = classifier.multiplications(manifest.features["n_inputs"], len(manifest.classes))
+    return None if one is None else one * len(manifest.members)
 
 
 def _training(workspace: Workspace) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) 
     state = place / f"{member_name(index)}.state.npz"
     monitor = Monitor(save=lambda snapshot: _write_arrays(state, snapshot), resume=_read_arrays(state))
     with stopwatch() as elapsed:
-        member = job.model.train(job.recipe, training, validation, seed, monitor)
+        member = job.model.train(job.plan, training, validation, seed, monitor)
     target = place / f"{member_name(index)}.npz"
     _write_arrays(target, member.to_arrays())
     facts = {

@@ -8,8 +8,9 @@ from jpasbatch.learning.classifiers.convolution import ConvolutionalNetwork
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import TrainedNetwork
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import TrainingPlan, train_network
+from jpasbatch.learning.training import train_network
 
 PAPER = ConvolutionalNetwork()
 BANDS = 44

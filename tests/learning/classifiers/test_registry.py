@@ -15,8 +15,8 @@ from jpasbatch.learning.classifiers.trees import BoostedTrees, RandomForest
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import member_from_arrays
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import TrainingPlan
 
 PLAN = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-3)
 
@@ -30,9 +30,9 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="module", params=sorted(CLASSIFIERS))
+@pytest.fixture(scope="module", params=CLASSIFIERS, ids=lambda kind: kind.kind)
 def classifier(request):
-    return SMALL[request.param]
+    return SMALL[request.param.kind]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def probabilities(member, features):
 
 
 def test_options_carry_their_kind_and_are_plain(classifier):
-    assert type(classifier) is CLASSIFIERS[classifier.kind]
+    assert [kind for kind in CLASSIFIERS if kind.kind == classifier.kind] == [type(classifier)]
     assert json.loads(json.dumps(asdict(classifier)))["kind"] == classifier.kind
 
 

@@ -8,8 +8,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.classifiers.trees import BoostedTrees, RandomForest, _hard_labels, _round_down
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.learning.training import TrainingPlan
 
 PLAN = TrainingPlan(epochs=1, patience=1000)
 
