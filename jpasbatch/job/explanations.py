@@ -140,7 +140,7 @@ def _member(kind: Any, name: str) -> Any:
         return get_type_hints(kind, include_extras=True).get(name)
     if get_origin(kind) is dict:
         return get_args(kind)[1]
-    info = getattr(kind, "model_fields", {}).get(name)
+    info: Any = getattr(kind, "model_fields", {}).get(name)
     if info is None:
         return None
     return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
