@@ -112,7 +112,7 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
     import numpy as np
     import pyarrow as pa
 
-    from jpasbatch.stages.run.committed import Run, whole_commits
+    from jpasbatch.stages.run.commits import Run, whole_commits
     from jpasbatch.storage.catalogue.partitions import write_partition
     from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 

@@ -180,7 +180,7 @@ def watch(process: subprocess.Popen[str]) -> float:
 def bare_share(inference: Any, pixels: list[tuple[int, int]], names: list[str]) -> None:
     """Classify a share of the partitions in this process."""
     from jpasbatch.stages.infer.partition import classify_partition
-    from jpasbatch.stages.run.committed import Run, commit_task
+    from jpasbatch.stages.run.commits import Run, commit_task
 
     run = Run(inference.store, inference.folder)
     for pixel, name in zip(pixels, names, strict=True):

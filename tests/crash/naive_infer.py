@@ -18,7 +18,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer import stage as infer
 from jpasbatch.stages.infer.classification import classify
 from jpasbatch.stages.infer.partition import COLUMNS
-from jpasbatch.stages.run import committed
+from jpasbatch.stages.run import commits, committed
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
     COMPRESSION,
@@ -32,7 +32,7 @@ PAUSE = 0.4  # seconds
 
 
 def naive_commit(
-    run: committed.Run, function: Callable[..., Any], key: str, arguments: tuple
+    run: commits.Run, function: Callable[..., Any], key: str, arguments: tuple
 ) -> dict[str, Any]:
     """Write a partition in place unless it is there."""
     inference, order, pixel, _ = arguments
@@ -68,7 +68,7 @@ def naive_publish(site: Any, *_: Any) -> tuple[str, list[dict[str, Any]]]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command with the naive protocol."""
-    committed.commit_task = naive_commit
+    commits.commit_task = naive_commit
     committed.whole_commits = lambda *_: set()
     infer._publish = naive_publish
     return cli.main(arguments)

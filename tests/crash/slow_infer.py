@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from jpasbatch import cli
-from jpasbatch.stages.run import committed
+from jpasbatch.stages.run import commits
 from jpasbatch.storage.catalogue import assembly as catalogue_assembly
 from jpasbatch.storage.catalogue import partitions as catalogue_partitions
 from jpasbatch.storage.catalogue import publication as catalogue_publication
@@ -18,7 +18,7 @@ from jpasbatch.storage.catalogue import stored as catalogue_stored
 from jpasbatch.storage.stores.ledger import Ledger
 
 PAUSE = 0.15  # seconds
-COMMIT = committed.commit_task
+COMMIT = commits.commit_task
 
 
 def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,9 +29,7 @@ def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
     return paused
 
 
-def slow_commit(
-    run: committed.Run, function: Callable[..., Any], key: str, arguments: tuple
-) -> dict[str, Any]:
+def slow_commit(run: commits.Run, function: Callable[..., Any], key: str, arguments: tuple) -> dict[str, Any]:
     """Run a task; pause before each step of its commit, and after it."""
     with (
         patch.object(catalogue_partitions, "fsync_file", after_a_pause(catalogue_partitions.fsync_file)),
@@ -45,7 +43,7 @@ def slow_commit(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command with slow partitions and a slow publication."""
-    committed.commit_task = slow_commit
+    commits.commit_task = slow_commit
     steps = {
         catalogue_assembly: ("link_partitions", "write_metadata", "place_version"),
         catalogue_publication: ("register_extension", "swap_collection"),

@@ -20,7 +20,8 @@ from jpasbatch.mocks.template_objects import Workshop
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.mocks.template_sky import Library, make_library
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.stages.run.committed import Made, committed, run_on_disk
+from jpasbatch.stages.run.commits import Made
+from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint

@@ -29,7 +29,8 @@ from jpasbatch.mocks.stages.realism import write_realism_report
 from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.mocks.template_sky import make_rows
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.stages.run.committed import Made, committed, run_on_disk
+from jpasbatch.stages.run.commits import Made
+from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import write_partition

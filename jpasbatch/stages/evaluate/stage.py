@@ -35,7 +35,8 @@ from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_tabl
 from jpasbatch.scoring.ranking import Ranking
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
-from jpasbatch.stages.run.committed import Made, Run, committed, run_on_disk
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import find_committee, open_committee
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer.classification import classify
-from jpasbatch.stages.run.committed import Made
+from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
     parquet_bytes,

@@ -26,7 +26,8 @@ from jpasbatch.products.record import record_schema
 from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
 from jpasbatch.stages.run.changes import changed_parts, digests
-from jpasbatch.stages.run.committed import Commits, Run, committed
+from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.committed import Commits, committed
 from jpasbatch.stages.run.committees import GPU, find_committee
 from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.quarantine import publish_quarantine

@@ -26,7 +26,8 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.photometry.table import quarantine_schema
 from jpasbatch.products.record import healpix_29
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY
-from jpasbatch.stages.run.committed import Made, Run, committed
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue

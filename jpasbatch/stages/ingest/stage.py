@@ -34,7 +34,8 @@ from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.run.changes import changed_parts, digests
-from jpasbatch.stages.run.committed import Made, Run, committed, run_on_disk
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.quarantine import publish_quarantine

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jpasbatch.errors import InputError
-from jpasbatch.stages.run.committed import Run
+from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.workspace import READS, Workspace
 from jpasbatch.storage.catalogue.collection import (
     BUILDING,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.artefacts import committee_version, load_committee
 from jpasbatch.storage.stores.store import open_store
+
+if TYPE_CHECKING:
+    from jpasbatch.stages.run.workspace import Workspace
 
 GPU = "GPU"
 """The resource that workers with a GPU declare."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jpasbatch
+from jpasbatch.errors import InputError
 
 
 @functools.cache
@@ -22,3 +25,18 @@ def installation_hash() -> str:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
     return digest.hexdigest()
+
+
+def call_with_same_code(installed: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a stage's function on a worker, unless the worker runs other code than the driver.
+
+    Raises
+    ------
+    InputError
+        When it does: its results would be recorded as those of the driver's code.
+    """
+    if installation_hash() != installed:
+        raise InputError(
+            "this worker runs another version of jpasbatch than the driver; install the same on both"
+        )
+    return function(*arguments)

@@ -12,7 +12,7 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task, run_tasks
 from jpasbatch.errors import GapsError, InputError
-from jpasbatch.stages.run.installation import installation_hash
+from jpasbatch.stages.run.installation import call_with_same_code, installation_hash
 from jpasbatch.stages.run.progress import Progress, show_progress
 
 log = logging.getLogger(__name__)
@@ -104,21 +104,6 @@ def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[
         progress.show()
 
     return tick
-
-
-def call_with_same_code(installed: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Call a stage's function on a worker, unless the worker runs other code than the driver.
-
-    Raises
-    ------
-    InputError
-        When it does: its results would be recorded as those of the driver's code.
-    """
-    if installation_hash() != installed:
-        raise InputError(
-            "this worker runs another version of jpasbatch than the driver; install the same on both"
-        )
-    return function(*arguments)
 
 
 def headline(outcome: Outcome) -> str:

@@ -19,7 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from jpasbatch.stages.run.committed import Run, run_on_disk
+from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.committed import run_on_disk
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue
 from jpasbatch.storage.catalogue.mirror import fetch_collection

@@ -24,7 +24,8 @@ from jpasbatch.products.survey_tally import check_products
 from jpasbatch.products.targets.targets import select_targets, target_schema
 from jpasbatch.products.targets.weave import weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
-from jpasbatch.stages.run.committed import Made, Run, committed
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import PREDICTIONS, tally_names
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch

@@ -19,7 +19,7 @@ from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import matrix_of, photometry_from_table
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
-from jpasbatch.stages.run.committed import Made
+from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.mock_parts import TEMPLATES
 from jpasbatch.stages.run.samples import NOISELESS, labels_of, read_sample
 from jpasbatch.stages.train.draws import TrainingDraws

@@ -19,7 +19,8 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.stages.run.committed import Made, Run, committed, run_on_disk
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
 from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch

@@ -3,7 +3,8 @@
 import pytest
 
 from jpasbatch.errors import GapsError, InputError
-from jpasbatch.stages.run.committed import Made, Run, commit_task, committed, whole_commits
+from jpasbatch.stages.run.commits import Made, Run, commit_task, whole_commits
+from jpasbatch.stages.run.committed import committed
 from tests.stages.tiny_run import serial
 
 

@@ -1,0 +1,144 @@
+"""The worker's half of the commit protocol: what a task made, and the record that makes it count.
+
+A worker writes whole files and says what it made (`Made`). Its commit is a record in the ledger of the run, created
+once: of two copies of a task one counts, and the other's own files are deleted. `jpasbatch.stages.run.committed` is the
+driver's half. A worker imports this module and not that one: it needs neither jobs nor clusters.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.storage.stores.ledger import Ledger, without_undefined
+from jpasbatch.storage.stores.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where the tasks of one run of a stage commit what they made.
+
+    Attributes
+    ----------
+    place : str
+        Location of the store that all keys belong to: the output folder, or one of objects.
+    folder : str
+        Key of the run's folder there.
+    """
+
+    place: str
+    folder: str
+
+    @property
+    def store(self) -> Store:
+        """The store that all keys belong to."""
+        return open_store(self.place)
+
+    @property
+    def inside(self) -> Store:
+        """The store of the keys below the run's folder."""
+        return self.store.within(self.folder)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The commits of the run."""
+        return Ledger(self.inside.within("ledger"))
+
+    def commits(self) -> dict[str, dict[str, Any]]:
+        """Return the record of every commit by its key, sorted by key."""
+        return self.ledger.records(self.ledger.keys())
+
+    @property
+    def path(self) -> Path:
+        """The folder of a run on disk."""
+        return Path(self.place) / self.folder
+
+    def key(self, file: str | Path) -> str:
+        """Return the key of a file: itself, or where the path of a file on disk lies in the store."""
+        if isinstance(file, str):
+            return file
+        return file.resolve().relative_to(Path(self.place).resolve()).as_posix()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a task made.
+
+    Attributes
+    ----------
+    rows : int
+        For the progress, and for the record of the commit.
+    facts : mapping
+        What the record says besides; JSON-able.
+    files : sequence of str or Path
+        Keys or paths of files that every copy of the task writes alike, under the same name.
+    own : mapping of str or Path to str
+        Files under a name that no other copy of the task has, with their stamps (see `Store.stamps`).
+    spent : sequence of Path
+        Files on disk that are needed until the commit, and deleted after it.
+    told : mapping
+        What goes back to the driver beside the rows; small.
+    """
+
+    rows: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Sequence[str | Path] = ()
+    own: Mapping[str, str] | Mapping[Path, str] = field(default_factory=dict)
+    spent: Sequence[Path] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def commit_task(
+    run: Run, function: Callable[..., Made], key: str, arguments: tuple[Any, ...]
+) -> dict[str, Any]:
+    """Run one task on a worker and commit what it made.
+
+    Returns
+    -------
+    dict
+        ``rows``, and what the function wants to be told.
+    """
+    made, store = function(*arguments), run.store
+    own = {run.key(file): stamp for file, stamp in made.own.items()}
+    files = {**store.stamps(run.key(file) for file in made.files), **own}
+    record = without_undefined({"rows": made.rows, **made.facts, "files": files})
+    if not run.ledger.commit(key, record):
+        # the same task ran twice and the other copy was first: its files are those that count
+        for file in own:
+            store.remove(file)
+    for path in made.spent:
+        path.unlink(missing_ok=True)
+    return {"rows": made.rows, **made.told}
+
+
+def whole_commits(run: Run, keys: Iterable[str]) -> set[str]:
+    """Return the keys of commits whose files are what was committed, and forget the other commits.
+
+    Parameters
+    ----------
+    run : Run
+    keys : iterable of str
+        Commits to look at.
+
+    Raises
+    ------
+    InputError
+        When a record itself is damaged.
+    """
+    store, ledger = run.store, run.ledger
+    records = ledger.records(keys)
+    found = store.stamps([file for record in records.values() for file in record["files"]])
+    whole = set()
+    for key, record in records.items():
+        damaged = [file for file, stamp in record["files"].items() if found.get(file) != stamp]
+        if damaged:
+            log.warning("%s: %s/%s is missing or damaged; it is computed again", key, store, damaged[0])
+            ledger.forget(key)
+        else:
+            whole.add(key)
+    return whole
