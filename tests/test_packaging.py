@@ -206,6 +206,16 @@ def test_workers_need_no_training_framework():
     assert done.returncode == 0, done.stderr
 
 
+def test_an_inference_worker_loads_only_what_it_needs():
+    code = "import sys, jpasbatch.stages.infer.partition; print(*sorted(sys.modules))"
+    command = [sys.executable, "-W", "error", "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    rooms = {".".join(name.split(".")[:2]) for name in done.stdout.split() if name.startswith("jpasbatch.")}
+    assert "jpasbatch.learning" in rooms
+    assert not rooms & {f"jpasbatch.{name}" for name in ("mocks", "job", "compute", "scoring", "pages", "cli")}
+
+
 def test_the_blocker_blocks():
     code = BLOCKED_IMPORTS.format(blocked={"onnxruntime"}, modules=("onnxruntime",))
     done = subprocess.run(
