@@ -52,7 +52,7 @@ def test_it_agrees_with_keras(training_set, validation_set):
     import keras
 
     model = MultilayerPerceptron(hidden=(32, 32, 32))
-    member = model.train(TrainingPlan(epochs=2, batch_size=64), training_set, validation_set, seed=3)
+    member = model.train(TrainingPlan(epochs=2, batch_size=60), training_set, validation_set, seed=3)
     network = model.build(6, 3, seed=99)
     for name, pair in zip(("hidden_0", "hidden_1", "hidden_2", "logits"), member.weights, strict=True):
         network.get_layer(name).set_weights(list(pair))

@@ -77,7 +77,7 @@ def test_the_graph_gives_what_the_trained_network_gives(pairs, columns, kernel):
     spied = type(
         "Spied", (), {"__getattr__": lambda _, name: keep if name == "weights" else getattr(model, name)}
     )()
-    member = train_network(spied, TrainingPlan(epochs=3, batch_size=64, patience=3), pairs, pairs, 1)
+    member = train_network(spied, TrainingPlan(epochs=3, batch_size=50, patience=3), pairs, pairs, 1)
     if member.best_epoch < 3:
         member = TrainedNetwork(model.weights(trained[-1]), member.scaling, 1, 3, layout="banded")
     assert member.banded_layers == 2

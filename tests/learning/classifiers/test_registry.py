@@ -18,7 +18,7 @@ from jpasbatch.learning.members import member_from_arrays
 from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures
 
-PLAN = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-3)
+PLAN = TrainingPlan(epochs=3, batch_size=60, learning_rate=5e-3)
 
 # A small one of every registered kind: a new one joins here and is held to the same contract.
 SMALL = {
@@ -101,9 +101,9 @@ def test_soft_labels_are_learnt(classifier, training_set, validation_set):
     soft = np.eye(3, dtype=np.float32)[training_set.labels] * 0.5 + 0.5 / 3
     mixed = LabelledFeatures(training_set.features, training_set.labels, training_set.classes, soft)
     member = classifier.train(
-        TrainingPlan(epochs=8, batch_size=64), mixed, validation_set, int(rng.integers(99))
+        TrainingPlan(epochs=8, batch_size=60), mixed, validation_set, int(rng.integers(99))
     )
-    hard = classifier.train(TrainingPlan(epochs=8, batch_size=64), training_set, validation_set, 5)
+    hard = classifier.train(TrainingPlan(epochs=8, batch_size=60), training_set, validation_set, 5)
     less, more = (probabilities(one, validation_set.features).max(axis=1).mean() for one in (member, hard))
     assert less < more - 0.05, "a third of the labels is that of another class"
 

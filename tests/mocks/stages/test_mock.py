@@ -28,6 +28,13 @@ MOCKS = {
 """Every kind of mock that is written as tables and needs no data joins here."""
 
 
+@pytest.fixture(scope="module")
+def local():
+    """Return two workers, which both kinds of mocks share."""
+    with open_cluster(LocalCluster(workers=2, memory_limit="2 GiB")) as executor:
+        yield executor
+
+
 @pytest.fixture(params=MOCKS)
 def workspace(tmp_path, request):
     options, survey, _ = MOCKS[request.param]
@@ -69,14 +76,13 @@ def test_a_table_is_the_same_twice(tmp_path, kind, part, index):
     assert [path.name for path in (tmp_path / "one" / part).iterdir()] == [f"{part}_{index:04d}{ending}"]
 
 
-def test_workers_write_the_same_bytes(workspace):
+def test_workers_write_the_same_bytes(workspace, local):
     first = run_mock(workspace, serial())
     before = hashes(workspace, first)
     assert len(before) == expected_tables(workspace)
     assert run_mock(workspace, serial()) == first
     shutil.rmtree(workspace.folder / "work")
-    with open_cluster(LocalCluster(workers=2, memory_limit="2 GiB")) as executor:
-        second = run_mock(workspace, executor)
+    second = run_mock(workspace, local)
     assert second["rows"] == first["rows"]
     assert hashes(workspace, second) == before
 

@@ -39,6 +39,8 @@ input = "{{data}}/tiles"
 pixel_threshold = 400
 highest_order   = 7
 lowest_order    = 2
+# hats-import walks the edges of partitions in steps of the margin: three million of the usual 5"
+margin_arcsec   = 60.0
 
 [committee]
 artefact = "{committee}"
