@@ -121,8 +121,9 @@ def _columns(cells: np.ndarray, number: int, rng: np.random.Generator, schema: p
 def make_committee(folder: Path) -> Path:
     """Save a committee of the paper's shape with random weights."""
     from jpasbatch.job.job import load_job
-    from jpasbatch.learning.committee import committee_manifest
     from jpasbatch.learning.graph import committee_graph
+    from jpasbatch.learning.judgement import Jury
+    from jpasbatch.learning.manifest import describe_committee
     from jpasbatch.photometry.features.registry import make_features
     from jpasbatch.photometry.survey import load_survey
     from jpasbatch.storage.stores.artefacts import save_committee
@@ -130,8 +131,10 @@ def make_committee(folder: Path) -> Path:
     survey, members = load_survey("jpas60"), make_members()
     features = make_features("relative_flux", survey)
     job = load_job(write_job(folder, folder, "float32"))
-    manifest = committee_manifest(survey, features, job.classes, members, {}, {})
-    return save_committee(folder / "committee", manifest, committee_graph(members, INPUTS))
+    manifest = describe_committee(
+        survey, features, job.classes, members, Jury.plain(), options={}, validation={}, learnt={}
+    )
+    return save_committee(folder / "committee", manifest.to_json(), committee_graph(members, INPUTS))
 
 
 def write_job(folder: Path, committee: Path, precision: str) -> Path:

@@ -11,7 +11,8 @@ import pytest
 from astropy.io import fits
 
 from jpasbatch.cli import main
-from jpasbatch.learning.committee import committee_manifest
+from jpasbatch.learning.judgement import Jury
+from jpasbatch.learning.manifest import describe_committee
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import load_survey
@@ -353,10 +354,18 @@ def test_reasons_can_be_read_when_no_row_is_left(write, refused, tmp_path):
 # a committee of another survey
 
 
+def describe(survey, classes):
+    """Return the manifest of a committee without members."""
+    features = make_features("relative_flux", survey)
+    return describe_committee(
+        survey, features, classes, [], Jury.plain(), options={}, validation={}, learnt={}
+    ).to_json()
+
+
 def test_a_committee_of_another_survey(write, tmp_path, tables, capsys):
     other = load_survey("nepw14")
     classes = {"star": ClassDefinition(("star",)), "agn": ClassDefinition(("qso",))}
-    manifest = committee_manifest(other, make_features("relative_flux", other), classes, [], {}, {})
+    manifest = describe(other, classes)
     save_committee(tmp_path / "committee", manifest, b"never read")
     write()
     job = tmp_path / "trial.toml"
@@ -372,7 +381,7 @@ def test_a_committee_of_another_survey(write, tmp_path, tables, capsys):
 
 def test_a_committee_that_was_changed(tmp_path, tables, capsys, survey):
     classes = {"star": ClassDefinition(("star",)), "qso": ClassDefinition(("qso",))}
-    manifest = committee_manifest(survey, make_features("relative_flux", survey), classes, [], {}, {})
+    manifest = describe(survey, classes)
     saved = save_committee(tmp_path / "committee", manifest, b"a graph")
     (saved / "committee.onnx").write_bytes(b"b graph")
     job = tmp_path / "trial.toml"
