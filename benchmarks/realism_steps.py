@@ -15,7 +15,6 @@ import numpy as np
 
 from jpasbatch.job.job import load_job
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
-from jpasbatch.learning.committee import vote
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.plan import TrainingPlan
