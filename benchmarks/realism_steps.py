@@ -19,6 +19,7 @@ from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures, label
+from jpasbatch.learning.vote import vote
 from jpasbatch.mocks.ingredients import gather
 from jpasbatch.mocks.places import Places, first_id, numbers_of
 from jpasbatch.mocks.sky import observed_spectra_table
