@@ -213,7 +213,9 @@ def test_an_inference_worker_loads_only_what_it_needs():
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     rooms = {".".join(name.split(".")[:2]) for name in done.stdout.split() if name.startswith("jpasbatch.")}
     assert "jpasbatch.learning" in rooms
-    assert not rooms & {f"jpasbatch.{name}" for name in ("mocks", "job", "compute", "scoring", "pages", "cli")}
+    assert not rooms & {
+        f"jpasbatch.{name}" for name in ("mocks", "job", "compute", "scoring", "pages", "cli")
+    }
 
 
 def test_the_blocker_blocks():
