@@ -12,11 +12,19 @@ import re
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Interval
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, SerialCluster
 from jpasbatch.errors import InputError
@@ -42,11 +50,7 @@ from jpasbatch.learning.plan import TrainingOptions, TrainingPlan
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
-from jpasbatch.products.counts import CountOptions
-from jpasbatch.products.distributions import DistributionOptions
-from jpasbatch.products.survey_tally import ProductOptions
-from jpasbatch.products.targets.targets import TargetProgramme
-from jpasbatch.products.targets.weave import Submission
+from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
@@ -55,12 +59,23 @@ PATHS = {
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
     "committee": ("artefact",),
-    "submission": ("template",),
+    **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
 
+if TYPE_CHECKING:
+    ProductTables = Section
+else:
+    # the tables that products declare: no list of them is kept here
+    ProductTables = create_model(
+        "ProductTables",
+        __base__=Section,
+        __module__=__name__,
+        **{table.name: (table.kind, table.default) for table in product_tables()},
+    )
 
-class Job(Section):
+
+class Job(ProductTables):
     """A whole job file.
 
     Attributes
@@ -93,10 +108,6 @@ class Job(Section):
     decision: Decision = Decision()
     committee: CommitteeSection = CommitteeSection()
     inference: InferenceOptions = InferenceOptions()
-    counts: CountOptions = CountOptions()
-    distributions: DistributionOptions = DistributionOptions()
-    targets: tuple[TargetProgramme, ...] = ()
-    submission: Submission = Submission()
 
     @field_validator("name")
     @classmethod
@@ -127,14 +138,7 @@ class Job(Section):
                 raise ValueError(
                     f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
                 )
-        sections = [("counts", self.counts), *((f"targets[{i}]", t) for i, t in enumerate(self.targets))]
-        for key, section in sections if self.classes else ():
-            unknown = [name for name in section.classes if name not in self.classes]
-            if unknown:
-                raise ValueError(
-                    f"{key}.classes: '{unknown[0]}' is not a class of this job; allowed: {', '.join(self.classes)}"
-                )
-        _ = self.products  # two target lists in one file are refused
+        check_tables(self.product_options, tuple(self.classes))
         return self
 
     @property
@@ -143,9 +147,14 @@ class Job(Section):
         return TrainingPlan(**asdict(self.training), loss=self.loss, stop=self.stop)
 
     @property
-    def products(self) -> ProductOptions:
+    def product_options(self) -> dict[str, Any]:
+        """The tables of products, by name."""
+        return {table.name: getattr(self, table.name) for table in product_tables()}
+
+    @property
+    def products(self) -> ProductRequest:
         """What is made of the probabilities."""
-        return ProductOptions(self.counts, self.distributions, self.targets, seed=self.seed)
+        return ProductRequest(self.survey, self.classes, self.seed, self.product_options)
 
 
 def load_job(path: Path, data: Path | None = None) -> Job:

@@ -10,8 +10,10 @@ import numpy as np
 
 from jpasbatch.pages.style import class_label
 
+Filters = Mapping[str, Callable[..., str]]
 
-def render_page(template: str, filters: Mapping[str, Callable[..., str]], **content: Any) -> str:
+
+def render_page(template: str, filters: Filters, **content: Any) -> str:
     """Return a page as HTML.
 
     Parameters
@@ -23,22 +25,29 @@ def render_page(template: str, filters: Mapping[str, Callable[..., str]], **cont
     **content
         What it shows; its ``style`` is that of the report, so that all pages look alike.
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"count": count_text, "label": class_label, **filters}
-    page = environment.from_string(_file(template)).render(style=Markup(style_sheet()), **content)
+    page = render_block(package_file(template), filters, style=Markup(style_sheet()), **content)
     return page + "\n"
 
 
-def _file(name: str) -> str:
+def render_block(text: str, filters: Filters, **content: Any) -> str:
+    """Return a piece of a page as HTML; the template is given as its text. See `render_page`."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"count": count_text, "label": class_label, **filters}
+    return environment.from_string(text).render(**content)
+
+
+def package_file(name: str) -> str:
+    """Return the text of a file of the package, such as ``pages/style.css``."""
     return (resources.files("jpasbatch") / name).read_text(encoding="utf-8")
 
 
 def style_sheet() -> str:
     """Return the style sheet that all pages share."""
-    return _file("pages/style.css")
+    return package_file("pages/style.css")
 
 
 def count_text(value: float, digits: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""The look of every figure: one colour a class, ink that follows the page, and the way to SVG or PNG.
+"""The look of every figure: one colour a class, ink that follows the page, and the way to SVG.
 
 Colours are those of Okabe & Ito (2008), distinct to colour-blind readers; line styles and markers repeat the
 distinction. Figures have no background, and their ink becomes ``currentColor`` in SVG, so that they suit a
@@ -89,14 +89,6 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def to_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
-    """Return a figure as PNG on white."""
-    with house_style():
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=dots_per_inch, facecolor="white", metadata={"Software": None})
-    return file.getvalue()
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:

@@ -15,6 +15,9 @@ import numpy as np
 HEALPIX_ORDER = 29
 PROBABILITY_UNITS = 2**32
 
+SKY_DEG2 = 4 * np.pi * (180 / np.pi) ** 2
+"""Area of the whole sky."""
+
 
 def healpix_order(nside: int, key: str = "nside") -> int:
     """Return the order of a HEALPix grid, ``nside = 2**order``.

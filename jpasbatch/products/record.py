@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.judgement import Judgement
@@ -82,6 +83,22 @@ def record_schema(survey: Survey, classes: tuple[str, ...]) -> pa.Schema:
     fields += [("magnitude_bin", pa.int8()), ("class_star", pa.float32()), ("quality", pa.int32())]
     metadata = {"jpasbatch.survey": survey.name, "jpasbatch.classes": ",".join(classes)}
     return pa.schema(fields, metadata=metadata)
+
+
+def class_indices(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
+    """Return the index in ``classes`` of each ``predicted_class``, int64 (n,).
+
+    Raises
+    ------
+    ValueError
+        When a record holds a class that is not among ``classes``.
+    """
+    index = pc.call_function(
+        "index_in", [record["predicted_class"]], pc.SetLookupOptions(value_set=pa.array(list(classes)))
+    )
+    if index.null_count:
+        raise ValueError(f"records hold a predicted_class that is not among {', '.join(classes)}")
+    return index.to_numpy().astype(np.int64)
 
 
 def magnitude_bin(magnitude: np.ndarray, bins: tuple[tuple[float, float], ...]) -> np.ndarray:

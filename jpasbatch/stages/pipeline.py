@@ -14,7 +14,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options import load_checked_job, makes_test
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.products.survey_tally import check_products
+from jpasbatch.products.registry import PRODUCTS, check_products
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.store import is_location
@@ -52,7 +52,7 @@ def open_workspace(
     job = load_checked_job(job_file, data)
     survey = load_survey(job.survey)
     if job.classes:
-        check_products(job.products, survey, tuple(job.classes))
+        check_products(job.products.products(survey))
     _check_filter_tables(job)
     if output is not None and is_location(str(output)):
         raise InputError(
@@ -195,7 +195,7 @@ REPORTED = {
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "weighted_f1", "roc_auc"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "precision"),
-    "summarise": ("counts", "targets"),
+    "summarise": tuple(product.name for product in PRODUCTS),
 }
 
 

@@ -60,7 +60,7 @@ def test_the_demonstration_says_what_paper_a_did():
     assert job.mock.kind == "builtin"
     assert job.model.hidden == (200,) * 8
     assert job.committee.members == 8
-    assert job.products.targets[0].programme == "WQ"
+    assert job.products.tables["targets"][0].programme == "WQ"
     assert job.products.seed == job.seed
 
 

@@ -7,24 +7,25 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.pages.confusion import Scores
 from jpasbatch.pages.reliability import ReliabilityCurve
 from jpasbatch.pages.spectra import example_spectra
-from jpasbatch.pages.style import bin_label, class_colours, class_label, to_png, to_svg
-from jpasbatch.products import plots
-from jpasbatch.products.counts import CountOptions, CountTally
-from jpasbatch.products.distributions import DistributionOptions, DistributionTally
-from jpasbatch.products.examples import ExampleTally
-from jpasbatch.products.report import (
-    Number,
-    QuarantineLine,
-    ReportContent,
-    StageLine,
-    field_rows,
-    render_report,
-)
-from jpasbatch.products.sky import SkyMap, SkyTally
-from jpasbatch.products.targets.targets import TargetProgramme, TargetTally, select_targets
+from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
+from jpasbatch.products.confusion import ConfusionSummary
+from jpasbatch.products.counts.fields import field_rows
+from jpasbatch.products.counts.tally import CountOptions, CountTally
+from jpasbatch.products.distributions.tally import DistributionOptions, DistributionTally
+from jpasbatch.products.examples.tally import ExampleSpectra, ExampleTally
+from jpasbatch.products.protocol import Findings
+from jpasbatch.products.registry import ProductRequest, product_tables
+from jpasbatch.products.reliability import ReliabilitySummary
+from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, render_report
+from jpasbatch.products.sections import Number
+from jpasbatch.products.sky.figure import sky_map
+from jpasbatch.products.sky.tally import SkyMap, SkyTally
+from jpasbatch.products.targets.figure import target_priorities
+from jpasbatch.products.targets.targets import TargetLists, TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 BANNER = "Mock sky: for demonstration, not for science"
@@ -40,37 +41,47 @@ def content_of(survey, sky) -> ReportContent:
     )
     confusion = np.arange(48).reshape(3, 4, 4)
     confusion[0, 3] = 0  # a class without true objects
+    tables = {table.name: table.default for table in product_tables()} | {"targets": (programme,)}
+    definitions = {name: ClassDefinition((name,)) for name in CLASSES}
+    products = ProductRequest(survey.name, definitions, 1, tables).products(survey)
+    targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
+    chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
+    rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
+    found = {
+        "counts": CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3)
+        .add(record)
+        .extract(),
+        "sky": SkyTally.create(CLASSES).add(record).extract(),
+        "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
+        .add(record)
+        .extract(),
+        "examples": ExampleSpectra.of(chosen, table.take(rows), photometry.select(rows)),
+        "reliability": ReliabilitySummary((curve,)),
+        "confusion": ConfusionSummary(confusion.transpose(0, 2, 1), np.full((4, 4), 125)),
+        "targets": TargetLists((targets,)),
+    }
     return ReportContent(
         job="demo <script>alert(1)</script>",
-        survey_name=survey.name,
-        survey_title=survey.title,
-        survey_fingerprint=survey.fingerprint,
         created="2027-01-15T12:00:00",
-        classes=CLASSES,
-        magnitude_bins=survey.magnitude_bins,
-        reference_band=survey.reference_band,
         mock_title="Mock sky: for demonstration, not for science",
+        products=products,
+        findings=Findings(products[0].setting, found, "by construction of the mock sky"),
         numbers=(Number("committee", "8 members"),),
         warnings=("Submitter is blank & unknown.",),
-        counts=CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3)
-        .add(record)
-        .extract(),
-        sky=SkyTally.create(CLASSES).add(record).extract(),
-        distributions=DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
-        .add(record)
-        .extract(),
-        examples=ExampleTally.create(("star", "galaxy", "qso_low", "qso_high"))
-        .add(record, table, photometry)
-        .extract()[:4],
-        band_wavelengths=survey.wavelengths,
-        band_widths=np.array([band.width for band in survey.bands]),
-        reliability=(curve,),
-        confusion=confusion,
-        truth_note="Truth is known for 2,000 mock objects.",
-        targets=(TargetTally.create(programme).add(select_targets(record, programme, 1)).extract(),),
         quarantine=(QuarantineLine("mask_flags", 61, "tile.fits row 131"),),
         provenance={"jpasbatch": "0.1.0", "committee": "ab" * 32},
         stages=(StageLine("infer", 12.34, 2000),),
+    )
+
+
+def changed(content: ReportContent, without: tuple[str, ...] = (), **found) -> ReportContent:
+    """Return the content without some products, or with others of their findings."""
+    findings = content.findings
+    kept = {name: one for name, one in (findings.found | found).items() if name not in without}
+    return dataclasses.replace(
+        content,
+        products=tuple(product for product in content.products if product.name in kept),
+        findings=Findings(findings.setting, kept, findings.origin_of_truth),
     )
 
 
@@ -145,7 +156,7 @@ def test_page_says_what_it_should(page, content, survey):
     assert "tile.fits row 131" in page
     assert "WQ_2027A1.fits" in page
     assert "0.0123" in page
-    assert f"{content.counts.summed.value:,.1f} (+" in page
+    assert f"{content.findings.found['counts'].summed.value:,.1f} (+" in page
     assert "2027-01-15T12:00:00" in page
     assert "12.3" in page
     assert "ECE" in page
@@ -154,16 +165,8 @@ def test_page_says_what_it_should(page, content, survey):
 
 
 def test_real_sky_without_truth_has_no_such_sections(content):
-    short = dataclasses.replace(
-        content,
-        mock_title="",
-        confusion=None,
-        reliability=(),
-        examples=(),
-        distributions=None,
-        quarantine=(),
-        targets=(),
-    )
+    short = changed(content, without=("confusion", "reliability", "examples", "distributions", "targets"))
+    short = dataclasses.replace(short, mock_title="", quarantine=())
     text = render_report(short)
     assert BANNER not in text
     assert 'id="confusion"' not in text
@@ -173,48 +176,38 @@ def test_real_sky_without_truth_has_no_such_sections(content):
     assert text == render_report(short)
 
 
-def test_survey_without_objects(content, survey, sky):
-    table, photometry, record = sky
-    none = record.slice(0, 0)
-    empty = dataclasses.replace(
+def test_survey_without_objects(content, sky):
+    none = sky[2].slice(0, 0)
+    empty = changed(
         content,
         counts=CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3).add(none).extract(),
         sky=SkyTally.create(CLASSES).extract(),
         distributions=DistributionTally.create(CLASSES, 3).add(none).extract(),
-        examples=ExampleTally.create(CLASSES)
-        .add(none, table.slice(0, 0), photometry.select(slice(0)))
-        .extract(),
-        confusion=np.zeros((3, 4, 4), dtype=np.int64),
-        reliability=(),
-        targets=(),
+        examples=ExampleSpectra(()),
+        confusion=ConfusionSummary(np.zeros((3, 4, 4), np.int64), np.zeros((4, 4), np.int64)),
+        reliability=ReliabilitySummary(()),
+        targets=TargetLists(()),
     )
+    assert ExampleTally.create(CLASSES).add(none).extract() == ()
     text = render_report(empty)
     assert 'id="sky"' not in text
     assert "–" in text
 
 
 def test_fields_add_up(content):
-    rows = field_rows(content)
-    counts = content.counts
+    counts, targets = content.findings.found["counts"], content.findings.found["targets"]
+    rows = field_rows(counts, targets)
     assert sum(row["above"] for row in rows) == counts.above_threshold.value
     assert sum(row["summed"] for row in rows) == pytest.approx(counts.summed.value)
     assert sum(row["area"] for row in rows) == pytest.approx(counts.measured_area_deg2)
-    assert sum(row["targets"] for row in rows) == content.targets[0].number
+    assert sum(row["targets"] for row in rows) == targets.lists[0].number
     assert rows[0]["area"] == max(row["area"] for row in rows)
 
 
 def test_unknown_stellarity_is_warned_about(content):
-    counts = dataclasses.replace(content.counts, without_class_star=17)
-    bare = dataclasses.replace(
-        content,
-        counts=counts,
-        confusion=None,
-        reliability=(),
-        examples=(),
-        distributions=None,
-        sky=None,
-        targets=(),
-    )
+    counts = dataclasses.replace(content.findings.found["counts"], without_class_star=17)
+    others = ("confusion", "reliability", "examples", "distributions", "sky", "targets")
+    bare = changed(content, others, counts=counts)
     assert "17 of 2,000 objects have no stellarity" in render_report(bare)
 
 
@@ -229,17 +222,16 @@ def test_sky_maps_over_the_meridian(centre):
         )
     )
     sky = SkyMap(128, pixels, CLASSES, np.ones((len(pixels), 4), dtype=np.int64))
-    figure = plots.sky_map(sky, ("qso_high",))
+    figure = sky_map(sky, ("qso_high",))
     width = np.ptp(figure.axes[0].get_xlim())
     assert 3 < width < 8
 
 
 def test_all_sky_map(tmp_path):
     sky = SkyMap(8, np.arange(0, 768, 3), CLASSES, np.ones((256, 4), dtype=np.int64))
-    figure = plots.sky_map(sky, ("qso_low", "qso_high"))
+    figure = sky_map(sky, ("qso_low", "qso_high"))
     assert figure.axes[0].name == "mollweide"
-    data = to_png(figure, dots_per_inch=40)
-    assert data.startswith(b"\x89PNG")
+    assert to_svg(figure, "sky", "The whole sky").count("<svg") == 1
 
 
 def test_scores():
@@ -265,7 +257,9 @@ def test_labels():
 
 def test_svg_follows_the_page_and_is_reproducible(content):
     def draw():
-        return to_svg(plots.target_priorities(content.targets[0]), "one", 'priorities < & "')
+        return to_svg(
+            target_priorities(content.findings.found["targets"].lists[0]), "one", 'priorities < & "'
+        )
 
     text = draw()
     assert text == draw()
@@ -276,28 +270,24 @@ def test_svg_follows_the_page_and_is_reproducible(content):
 
 
 def test_missing_bands_are_drawn(content, survey):
-    example = content.examples[0].spectrum
+    example = content.findings.found["examples"].spectra[0]
     flux = (float("nan"),) * len(survey.bands)
     blank = dataclasses.replace(example, flux=flux, flux_err=flux, true_class="", true_redshift=float("nan"))
-    figure = example_spectra(
-        (blank,), CLASSES, content.band_wavelengths, content.band_widths, ("a", "b", "c")
-    )
-    assert to_png(figure, dots_per_inch=30)
+    widths = np.array([band.width for band in survey.bands])
+    figure = example_spectra((blank,), CLASSES, survey.wavelengths, widths, ("a", "b", "c"))
+    assert to_svg(figure, "blank", "No band was observed")
 
 
 def test_texts_of_a_catalogue_are_no_formulas(content):
-    hostile = dataclasses.replace(
-        content.examples[0], object_id="a$_{$\\frac$" + "x" * 500, true_class="<script>$^$"
-    )
-    page = render_report(dataclasses.replace(content, examples=(hostile,)))
+    example = content.findings.found["examples"].spectra[0]
+    hostile = dataclasses.replace(example, title="a$_{$\\frac$" + "x" * 500, true_class="<script>$^$")
+    page = render_report(changed(content, examples=ExampleSpectra((hostile,))))
     assert "<script>" not in page
     assert "x" * 50 not in page
 
 
 def test_a_sparse_sample_has_no_density(content):
-    counts = dataclasses.replace(content.counts, area_deg2=float("nan"))
-    page = render_report(
-        dataclasses.replace(content, counts=counts, distributions=None, examples=(), sky=None)
-    )
+    counts = dataclasses.replace(content.findings.found["counts"], area_deg2=float("nan"))
+    page = render_report(changed(content, ("distributions", "examples", "sky"), counts=counts))
     assert "too sparse to measure an area" in page
     assert ">nan" not in page.lower()

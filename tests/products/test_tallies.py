@@ -5,23 +5,44 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.samples import ClassDefinition, label
+from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.accumulation import decode_counts, encode_counts, healpix_order, stable_hash
-from jpasbatch.products.counts import CountOptions, CountTally, poisson_count
-from jpasbatch.products.distributions import DistributionOptions, DistributionTally, cells
-from jpasbatch.products.examples import UNDECIDED, ExampleTally
-from jpasbatch.products.sky import SkyTally, class_indices
-from jpasbatch.products.survey_tally import ProductOptions, SurveyTally, check_products
+from jpasbatch.products.counts.tally import CountOptions, CountTally, poisson_count
+from jpasbatch.products.distributions.tally import DistributionOptions, DistributionTally, cells
+from jpasbatch.products.examples.product import Examples
+from jpasbatch.products.examples.tally import UNDECIDED, ExampleTally
+from jpasbatch.products.protocol import LookUp, Partition, Product, Setting
+from jpasbatch.products.record import class_indices, record_schema
+from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, product_tables
+from jpasbatch.products.sky.tally import SkyTally
+from jpasbatch.products.tallies import Tallies, needed_columns
+from jpasbatch.products.targets.lists import TargetOptions
 from jpasbatch.products.targets.targets import TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
+DEFINITIONS = {
+    "star": ClassDefinition(("star",)),
+    "galaxy": ClassDefinition(("galaxy",)),
+    "qso_low": ClassDefinition(("qso",), (0.0, 2.1)),
+    "qso_high": ClassDefinition(("qso",), (2.1, 10.0)),
+}
 OPTIONS = CountOptions(minimum_class_star=0.5)
 AXES = DistributionOptions(colour_steps=12)
 PROGRAMME = TargetProgramme(min_probability=0.3)
-PRODUCTS = ProductOptions(distributions=AXES, targets=(PROGRAMME, TargetProgramme(trimester="2027B2")))
+WANTED = {"distributions": AXES, "targets": (PROGRAMME, TargetProgramme(trimester="2027B2"))}
+
+
+def products_of(survey: Survey, **tables) -> tuple[Product, ...]:
+    """Return all products, with the default of each table that is not given."""
+    defaults = {table.name: table.default for table in product_tables()}
+    return ProductRequest("jpas60", DEFINITIONS, 1, defaults | tables).products(survey)
+
 
 # name -> (empty tally, add a part of the sky, read back)
 FAMILY: dict[str, tuple[Callable, Callable, Callable]] = {
@@ -42,7 +63,7 @@ FAMILY: dict[str, tuple[Callable, Callable, Callable]] = {
     ),
     "examples": (
         lambda: ExampleTally.create(CLASSES, per_kind=2),
-        lambda tally, table, photometry, record: tally.add(record, table, photometry),
+        lambda tally, table, photometry, record: tally.add(record),
         ExampleTally.from_dict,
     ),
     "targets": (
@@ -50,17 +71,36 @@ FAMILY: dict[str, tuple[Callable, Callable, Callable]] = {
         lambda tally, table, photometry, record: tally.add(select_targets(record, PROGRAMME, 1)),
         lambda values: TargetTally.from_dict(values, PROGRAMME),
     ),
-    "survey": (
-        lambda: SurveyTally.create(CLASSES, 3, PRODUCTS),
-        lambda tally, table, photometry, record: tally.add(record, table, photometry),
-        lambda values: SurveyTally.from_dict(values, PRODUCTS),
-    ),
 }
+FAMILY_OF_ALL = "all products"
 
 
-@pytest.fixture(params=FAMILY, scope="module")
-def family(request):
-    return FAMILY[request.param]
+@pytest.fixture(params=[*FAMILY, FAMILY_OF_ALL], scope="module")
+def family(request, survey):
+    if request.param != FAMILY_OF_ALL:
+        return FAMILY[request.param]
+    products = products_of(survey, **WANTED)
+    return (
+        lambda: Tallies.create(products),
+        lambda tally, table, photometry, record: tally.add(partition_of(table, record)),
+        lambda values: Tallies.from_dict(values, products),
+    )
+
+
+def partition_of(table: pa.Table, record: pa.Table) -> Partition:
+    truth = table["true_class"].to_numpy(zero_copy_only=False)
+    labels = label(truth, table["true_redshift"].to_numpy(), DEFINITIONS)
+    return Partition(record, table, labels)
+
+
+def look_up_in(table: pa.Table) -> LookUp:
+    """Return what reads rows of a table by identifier."""
+    names = table["object_id"].to_pylist()
+    return lambda objects, columns: table.take([names.index(name) for name in objects]).select(list(columns))
+
+
+def extracted(tally, table: pa.Table):
+    return tally.extract(look_up_in(table)) if isinstance(tally, Tallies) else tally.extract()
 
 
 def written(tally) -> str:
@@ -92,13 +132,13 @@ def test_json_round_trip(family, sky):
     again = read(json.loads(written(tally)))
     assert written(again) == written(tally)
     assert written(again.merge(create())) == written(tally)
-    again.extract()
+    extracted(again, sky[0])
 
 
 def test_empty_parts_change_nothing(family, sky):
     create, add, _ = family
     assert written(add(create(), *part(sky, 0, 0))) == written(create())
-    create().extract()
+    extracted(create(), sky[0])
 
 
 def test_counts_against_plain_arithmetic(sky):
@@ -194,13 +234,15 @@ def test_cells():
     assert cells(values, (0.0, 1.0), 2).tolist() == [-1, 0, 0, 1, 1, -1, -1, -1]
 
 
-def test_examples_show_each_kind(sky):
+def test_examples_show_each_kind(sky, survey):
     table, photometry, record = sky
-    chosen = ExampleTally.create(CLASSES, per_kind=1).add(record, table, photometry).extract()
+    product = Examples(Setting(survey, DEFINITIONS))
+    tally = product.add(product.create(), partition_of(table, record))
+    chosen = product.extract(tally, look_up_in(table)).spectra
     assert {one.kind for one in chosen} == {*CLASSES, UNDECIDED}
     assert len({(one.kind, one.magnitude_bin) for one in chosen}) == len(chosen)
     one = chosen[0]
-    row = table["object_id"].to_pylist().index(one.object_id)
+    row = table["object_id"].to_pylist().index(one.title)
     assert one.flux == tuple(photometry.flux[row].tolist())
     assert one.true_class == table["true_class"][row].as_py()
     assert max(one.probabilities) > 0.5
@@ -267,15 +309,50 @@ EXPECTED_HASH = 15768371901630537234  # a change would change which examples eve
 )
 def test_products_that_the_records_cannot_give_are_refused(survey, wrong, message):
     with pytest.raises(InputError, match=message):
-        check_products(ProductOptions(**wrong), survey, CLASSES)
+        check_products(products_of(survey, **wrong))
 
 
 def test_product_options(survey):
-    check_products(PRODUCTS, survey, CLASSES)
+    check_products(products_of(survey, **WANTED))
     with pytest.raises(ValueError, match="same file"):
-        ProductOptions(targets=(TargetProgramme(), TargetProgramme(min_probability=0.7)))
-    with pytest.raises(ValueError, match="examples_per_kind"):
-        ProductOptions(examples_per_kind=0)
+        TargetOptions((TargetProgramme(), TargetProgramme(min_probability=0.7)))
+
+
+def test_products_have_names_and_tables_of_their_own():
+    names = [product.name for product in PRODUCTS]
+    assert len(set(names)) == len(names) >= 7
+    tables = [table.name for table in product_tables()]
+    assert len(set(tables)) == len(tables)
+
+
+def test_no_product_reads_fluxes_of_all_objects(survey):
+    columns = needed_columns(products_of(survey, **WANTED))
+    assert columns.photometry == ()
+    assert columns.truth
+    assert not [name for name in columns.predictions if name not in record_schema(survey, CLASSES).names]
+
+
+def test_a_product_needs_no_other_column_than_it_says(sky, survey):
+    table, _, record = sky
+    for product in products_of(survey, **WANTED):
+        columns = product.columns()
+        partition = partition_of(table, record.select(list(columns.predictions)))
+        partition = dataclasses.replace(partition, photometry=table.select(list(columns.photometry)))
+        whole = product.add(product.create(), partition_of(table, record))
+        assert product.to_record(product.add(product.create(), partition)) == product.to_record(whole)
+
+
+def test_targets_are_kept_beside_the_tally_of_a_partition(sky, survey):
+    tallies = Tallies.create(products_of(survey, **WANTED)).add(partition_of(sky[0], sky[2]))
+    assert list(tallies.parts()) == ["targets-0", "targets-1"]
+    assert tallies.parts()["targets-0"].equals(select_targets(sky[2], PROGRAMME, 1))
+    assert tallies.merge(tallies).parts() == {}
+
+
+def test_tallies_of_other_options_do_not_merge(survey):
+    one, other = (Tallies.create(products_of(survey, counts=CountOptions(threshold=at))) for at in (0.5, 0.6))
+    with pytest.raises(ValueError, match="different products"):
+        one.merge(other)
 
 
 def test_shapes_are_compared_with_classes(sky):

@@ -214,6 +214,13 @@ class TargetSummary:
 
 
 @dataclass(frozen=True)
+class TargetLists:
+    """What the target lists of a job hold, list by list."""
+
+    lists: tuple[TargetSummary, ...]
+
+
+@dataclass(frozen=True)
 class TargetTally:
     """Targets by priority and by WEAVE field."""
 

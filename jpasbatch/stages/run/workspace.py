@@ -27,6 +27,7 @@ from typing import Any
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.products.registry import product_tables
 from jpasbatch.storage.stores.files import Lease, write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
 
@@ -56,7 +57,7 @@ READS = {
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference"},
     "infer": INGEST | TRAIN | {"inference"},
-    "summarise": INGEST | TRAIN | {"inference", "name", "title", "counts", "distributions", "targets"},
+    "summarise": INGEST | TRAIN | {"inference", "name", "title"} | {table.name for table in product_tables()},
 }
 """Tables of the job file on which a stage depends, by itself or through an earlier one."""
 
@@ -138,7 +139,7 @@ class Workspace:
     def options(self, stage: str) -> str:
         """Return the fingerprint of what a stage reads of the job file and of the survey."""
         job = self.job.model_dump(mode="json", include=READS[stage])
-        return fingerprint(job=job, survey=repr(self.survey))
+        return fingerprint(job=without_undefined(job), survey=repr(self.survey))
 
     def is_current(self, stage: str, record: dict[str, Any]) -> bool:
         """Return whether a stage finished with what the job file says now."""

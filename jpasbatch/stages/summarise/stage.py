@@ -1,4 +1,4 @@
-"""Stage ``summarise``: predictions in; counts, calibration, target lists and the report out.
+"""Stage ``summarise``: predictions in; the products and the report out.
 
 Every partition is tallied on a worker; tallies are small, come back through the store of the run (files, or objects:
 `jpasbatch.stages.run.site`), and are added one at a time, so that the driver holds few of them and the sum.
@@ -7,10 +7,10 @@ Every partition is tallied on a worker; tallies are small, come back through the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,25 +19,23 @@ from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.products.protocol import Findings, Writer
+from jpasbatch.products.registry import ProductRequest, check_products, product_tables
 from jpasbatch.products.report import render_report
-from jpasbatch.products.survey_tally import check_products
-from jpasbatch.products.targets.targets import select_targets, target_schema
-from jpasbatch.products.targets.weave import weave_file_name, write_weave_catalogue
-from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
+from jpasbatch.products.tallies import Tallies, needed_columns
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
-from jpasbatch.stages.run.partition_names import PREDICTIONS, tally_names
+from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, tally_names
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
-from jpasbatch.stages.summarise.summary import report_content, summary_values
-from jpasbatch.stages.summarise.tallies import Tallies, align
+from jpasbatch.stages.summarise.rows import read_rows, row_reader
+from jpasbatch.stages.summarise.summary import Outcome, origin_of_truth, report_content, summary_values
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
-from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file, read_stored_partition
+from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
 from jpasbatch.storage.stores.store import Store, object_missing, read_object
 
-COLUMNS = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
 CODE = ("pages", "products", "scoring", "learning", "photometry", "stages.summarise")
 
 
@@ -54,16 +52,9 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     photometry = open_catalogue(site.folder)
     _check_classes(predictions.schema, job)
-    check_products(job.products, workspace.survey, tuple(job.classes))
-    base = fingerprint(
-        job=job.model_dump(
-            include={"name", "title", "classes", "counts", "distributions", "targets", "seed"}
-        ),
-        submission=repr(job.submission),
-        template=sha256_file(Path(job.submission.template)) if job.submission.template else None,
-        survey=repr(workspace.survey),
-        code=code_fingerprint(*CODE),
-    )
+    products = job.products.products(workspace.survey)
+    check_products(products)
+    base = _fingerprint(workspace)
     identity = fingerprint(
         base=base, predictions=predictions.name, photometry=photometry.name, **site.identity
     )
@@ -74,32 +65,50 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     run, names = site.run("summarise", base), tally_names(photometry, predictions)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
-        tallies = _tally(site, (photometry, predictions), names, run, executor)
-        files = [
-            _publish(
-                workspace.folder / "targets" / weave_file_name(programme),
-                _target_writer(job, (run.inside, names), n, created),
-            )
-            for n, programme in enumerate(job.targets)
-        ]
-        records = _stage_records(workspace)
-        page = render_report(report_content(workspace, tallies, records, created, identity))
+        total = _tally(site, (photometry, predictions), names, run, executor)
+        look_up = row_reader(site.store, site.key(photometry.path.name), photometry)
+        findings = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
+        outcome = Outcome(workspace, products, findings, _stage_records(workspace), created)
+        files = _write_files(outcome, _Parts(run.inside, names))
+        page = render_report(report_content(outcome, identity))
         write_atomically(workspace.folder / "report.html", page.encode())
     seconds = elapsed[0]
-    values = summary_values(
-        workspace, tallies, {**records, "summarise": {"seconds": round(seconds, 2)}}, created
-    )
-    text = json.dumps(values, indent=1, sort_keys=True) + "\n"
+    outcome.records["summarise"] = {"seconds": round(seconds, 2)}
+    text = json.dumps(summary_values(outcome), indent=1, sort_keys=True) + "\n"
     write_atomically(workspace.folder / "summary.json", text.encode())
-    products = [*files, workspace.folder / "report.html", workspace.folder / "summary.json"]
+    written = [*files, workspace.folder / "report.html", workspace.folder / "summary.json"]
     content = {
-        "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in products},
+        "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
-        "counts": values["counts"],
-        "targets": {name: facts["number"] for name, facts in values["targets"].items()},
     }
-    return workspace.finish("summarise", identity, seconds, content)
+    return workspace.finish("summarise", identity, seconds, _headlines(outcome) | content)
+
+
+def _fingerprint(workspace: Workspace) -> str:
+    """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
+    job = workspace.job
+    tables = job.product_options
+    named = {
+        f"{table.name}.{key}": getattr(tables[table.name], key)
+        for table in product_tables()
+        for key in table.paths
+    }
+    return fingerprint(
+        job=job.model_dump(include={"name", "title", "classes", "seed"}),
+        tables={name: repr(value) for name, value in tables.items()},
+        files={key: sha256_file(Path(path)) for key, path in named.items() if path},
+        survey=repr(workspace.survey),
+        code=code_fingerprint(*CODE),
+    )
+
+
+def _headlines(outcome: Outcome) -> dict[str, Any]:
+    findings = outcome.findings
+    found = {
+        product.name: product.headline(findings.found[product.name], findings) for product in outcome.products
+    }
+    return {name: headline for name, headline in found.items() if headline is not None}
 
 
 def _check_classes(schema: pa.Schema, job: Job) -> None:
@@ -125,22 +134,23 @@ def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
 def _tally(
     site: Site,
     catalogues: tuple[Catalogue, Catalogue],
-    names: dict[tuple[int, int], str],
+    names: dict[Pixel, str],
     run: Run,
     executor: Executor,
 ) -> Tallies:
-    job = site.workspace.job
+    request = site.workspace.job.products
     versions = [site.key(catalogue.path.name) for catalogue in catalogues]
     tasks = {name: (pixel, name) for pixel, name in names.items()}
     site.check()
-    shared = (job, run, *versions)
+    shared = (request, run, *versions)
     title = "summarise: partitions"
     committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
-    total, place = Tallies.create(job, site.workspace.survey), run.inside
+    products, place = request.products(site.workspace.survey), run.inside
+    total = Tallies.create(products)
     for key, data in place.read_each(_tally_key(name) for name in names.values()):
         if data is None:
             raise object_missing(place, key)
-        total = total.merge(Tallies.from_dict(json.loads(data), job))
+        total = total.merge(Tallies.from_dict(json.loads(data), products))
     return total
 
 
@@ -148,20 +158,20 @@ def _tally_key(name: str) -> str:
     return f"tallies/{name}.json"
 
 
-def _targets_key(programme: int, name: str) -> str:
-    return f"targets-{programme}/{name}.parquet"
+def _part_key(part: str, name: str) -> str:
+    return f"{part}/{name}.parquet"
 
 
 def tally_partition(
-    job: Job, run: Run, photometry: str, predictions: str, pixel: tuple[int, int], name: str
+    request: ProductRequest, run: Run, photometry: str, predictions: str, pixel: Pixel, name: str
 ) -> Made:
-    """Tally one partition of the published predictions and select its targets.
+    """Tally one partition of the published predictions, and keep the parts that products ask for.
 
     Both catalogues are named as versions, so that all partitions are tallied of the same ones.
 
     Parameters
     ----------
-    job : Job
+    request : ProductRequest
     run : Run
     photometry, predictions : str
         Keys of the versions in its store.
@@ -169,45 +179,28 @@ def tally_partition(
     name : str
         Of the commit; files are named after it.
     """
-    survey, site, place = load_survey(job.survey), run.store, run.inside
+    products = request.products(load_survey(request.survey))
     file = partition_file(*pixel).as_posix()
-    records = read_stored_partition(site, f"{predictions}/{file}")
-    table = read_stored_partition(site, f"{photometry}/{file}", COLUMNS)
-    tallies = Tallies.of_partition(records, align(table, records), job, survey)
-    parts = [_tally_key(name)]
-    for number, programme in enumerate(job.targets):
-        parts.append(_targets_key(number, name))
-        place.put(parts[-1], parquet_bytes(select_targets(records, programme, job.seed)))
-    place.put(parts[0], json.dumps(tallies.to_dict()).encode())
-    return Made(records.num_rows, files=[f"{run.folder}/{part}" for part in parts])
+    files = (f"{predictions}/{file}", f"{photometry}/{file}")
+    rows = read_rows(run.store, files, needed_columns(products), products[0].setting)
+    tallies = Tallies.create(products).add(rows)
+    written = {_part_key(part, name): parquet_bytes(table) for part, table in tallies.parts().items()}
+    written[_tally_key(name)] = json.dumps(tallies.to_dict()).encode()
+    place = run.inside
+    for key, data in written.items():
+        place.put(key, data)
+    return Made(rows.predictions.num_rows, files=[f"{run.folder}/{key}" for key in written])
 
 
-def _target_writer(
-    job: Job, source: tuple[Store, dict[tuple[int, int], str]], number: int, created: str
-) -> Callable[[BinaryIO], object]:
-    """Return a function that writes the target catalogue of one programme, partition by partition."""
-    run, names = source
+class _Parts:
+    """Reads what products left of each partition, in the order of the sky. See `jpasbatch.products.protocol.Parts`."""
 
-    def chunks() -> Iterator[pa.Table]:
-        for pixel in sorted(names, key=_sky_order):
-            part = read_object(run, _targets_key(number, names[pixel]))
-            yield pq.read_table(pa.BufferReader(part), schema=target_schema())
+    def __init__(self, run: Store, names: dict[Pixel, str]) -> None:
+        self.run, self.names = run, [names[pixel] for pixel in sorted(names, key=_sky_order)]
 
-    def write(file: BinaryIO) -> object:
-        template = _template(job.submission.template)
-        return write_weave_catalogue(file, chunks(), job.targets[number], job.submission, created, template)
-
-    return write
-
-
-def _template(path: str) -> WeaveTemplate | None:
-    if not path:
-        return None
-    try:
-        with Path(path).open("rb") as file:
-            return read_template(file)
-    except OSError as error:
-        raise InputError(f"submission.template: cannot read {path} ({error.strerror})") from error
+    def __call__(self, part: str) -> Iterator[pa.Table]:
+        for name in self.names:
+            yield pq.read_table(pa.BufferReader(read_object(self.run, _part_key(part, name))))
 
 
 def _sky_order(partition: tuple[int, int]) -> tuple[int, int]:
@@ -215,7 +208,17 @@ def _sky_order(partition: tuple[int, int]) -> tuple[int, int]:
     return pixel << 2 * (29 - order), order
 
 
-def _publish(target: Path, write: Callable[[BinaryIO], object]) -> Path:
+def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
+    """Write the files that products publish, and return where they are."""
+    written = []
+    for product in outcome.products:
+        found = outcome.findings.found[product.name]
+        for name, write in product.files(found, parts, outcome.created).items():
+            written.append(_publish(outcome.workspace.folder / name, write))
+    return written
+
+
+def _publish(target: Path, write: Writer) -> Path:
     """Write a file aside, fsync it and rename it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with written_aside(target) as aside, aside.open("w+b") as file:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import jpasbatch
-from jpasbatch.pages.reliability import ReliabilityCurve
-from jpasbatch.products.counts import CountSummary, PoissonCount
+from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine
-from jpasbatch.products.targets.weave import weave_file_name
-from jpasbatch.scoring.metrics import scores
 from jpasbatch.stages.run.workspace import SHORT, Workspace
-from jpasbatch.stages.summarise.tallies import Tallies
 from jpasbatch.storage.stores.ledger import without_undefined
 
 BALANCED = 1.5
@@ -48,32 +43,40 @@ def versions() -> dict[str, str]:
     return found
 
 
-def report_content(
-    workspace: Workspace, tallies: Tallies, records: dict[str, dict[str, Any]], created: str, identity: str
-) -> ReportContent:
-    """Return all that the report shows."""
-    job, survey = workspace.job, workspace.survey
-    known = tallies.confusion.total().any()
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished job has to tell.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    products : tuple of Product
+    findings : Findings
+    records : dict of str to dict
+        Of the stages that finished, by name.
+    created : str
+        ISO date and time.
+    """
+
+    workspace: Workspace
+    products: tuple[Product, ...]
+    findings: Findings
+    records: dict[str, dict[str, Any]]
+    created: str
+
+
+def report_content(outcome: Outcome, identity: str) -> ReportContent:
+    """Return all that the report shows; ``identity`` is the fingerprint of the stage."""
+    workspace, records = outcome.workspace, outcome.records
     return ReportContent(
-        job=job.title or job.name,
-        survey_name=survey.name,
-        survey_title=survey.title,
-        survey_fingerprint=survey.fingerprint,
-        created=created,
-        classes=tuple(job.classes),
-        magnitude_bins=survey.magnitude_bins,
-        reference_band=survey.reference_band,
+        job=workspace.job.title or workspace.job.name,
+        created=outcome.created,
         mock_title=mock_title(workspace),
+        products=outcome.products,
+        findings=outcome.findings,
         warnings=_warnings(workspace, records),
-        **tallies.products.extract(),
-        band_wavelengths=survey.wavelengths,
-        band_widths=np.array([band.width for band in survey.bands]),
-        reliability=_reliability(tallies, tuple(job.classes)) if known else (),
-        # the report has true classes in rows, the tally has them in columns as the paper prints them
-        confusion=tallies.confusion.extract().transpose(0, 2, 1) if known else None,
-        truth_note=_truth_note(workspace, tallies),
         quarantine=_quarantine(records),
-        provenance=_provenance(workspace, records, identity),
+        provenance=_provenance(records, identity),
         stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
     )
 
@@ -101,7 +104,7 @@ def mock_title(workspace: Workspace) -> str:
 
 
 def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    found = [*workspace.job.submission.warnings()] if workspace.job.targets else []
+    found = []
     if sky_kind(workspace) == "spectra":
         found.append(
             "Real spectra, seen through the survey's filters; each was tilted to match its published magnitudes where "
@@ -129,25 +132,9 @@ TRUTH = {
 }
 
 
-def _truth_note(workspace: Workspace, tallies: Tallies) -> str:
-    number = int(tallies.confusion.total().sum())
-    outside = number - int(tallies.confusion.extract().sum())
-    if not number:
-        return ""
-    note = f"The true class is known for {number:,} objects, {TRUTH[sky_kind(workspace)]}."
-    if outside:
-        note += f" {outside:,} of them lie outside the magnitude bins and are in none of the matrices."
-    return note
-
-
-def _reliability(tallies: Tallies, classes: tuple[str, ...]) -> tuple[ReliabilityCurve, ...]:
-    found = tallies.reliability.extract()
-    return tuple(
-        ReliabilityCurve(
-            name, found.confidence[j], found.accuracy[j], found.count[j], float(found.ece_by_class[j])
-        )
-        for j, name in enumerate(classes)
-    )
+def origin_of_truth(workspace: Workspace) -> str:
+    """Return how the true classes of the catalogue are known, as the end of a sentence."""
+    return TRUTH[sky_kind(workspace)]
 
 
 def _quarantine(records: dict[str, dict[str, Any]]) -> tuple[QuarantineLine, ...]:
@@ -165,7 +152,7 @@ def _stage_line(stage: str, record: dict[str, Any]) -> StageLine:
     return StageLine(stage, float(record["seconds"]), sum(rows.values()) if isinstance(rows, dict) else rows)
 
 
-def _provenance(workspace: Workspace, records: dict[str, dict[str, Any]], identity: str) -> dict[str, str]:
+def _provenance(records: dict[str, dict[str, Any]], identity: str) -> dict[str, str]:
     fingerprints = {
         f"{stage} fingerprint": record["fingerprint"][:SHORT] for stage, record in records.items()
     }
@@ -175,16 +162,15 @@ def _provenance(workspace: Workspace, records: dict[str, dict[str, Any]], identi
     return {**versions(), **fingerprints, "summarise fingerprint": identity[:SHORT], **places}
 
 
-def summary_values(
-    workspace: Workspace, tallies: Tallies, records: dict[str, dict[str, Any]], created: str
-) -> dict[str, Any]:
-    """Return the content of ``summary.json``: rows, counts, scores, targets, seconds, versions."""
+def summary_values(outcome: Outcome) -> dict[str, Any]:
+    """Return the content of ``summary.json``: rows, seconds, versions, and what each product adds."""
+    workspace, records = outcome.workspace, outcome.records
     ingest, infer = records.get("ingest", {}), records.get("infer", {})
     held = ingest.get("quarantined", 0) + infer.get("quarantined", 0)
     values = {
         "job": workspace.job.name,
         "survey": workspace.survey.name,
-        "created": created,
+        "created": outcome.created,
         "sky": sky_kind(workspace),
         "gaps": infer.get("gaps", 0),
         "rows": {
@@ -193,72 +179,23 @@ def summary_values(
             "quarantined": held,
             "reasons": {line.reason: line.rows for line in _quarantine(records)},
         },
-        "counts": _counts(tallies.products.counts.extract()),
-        "scores": _scores(workspace, tallies),
         # of the sample that also decided when to stop: better than on a test set
         "validation": records.get("train", {}).get("validation"),
-        "targets": {
-            weave_file_name(one.programme): {
-                "number": one.number,
-                "expected_right": one.expected,
-                "priorities": one.priorities.tolist(),
-            }
-            for one in (tally.extract() for tally in tallies.products.targets)
-        },
         "seconds": {stage: record["seconds"] for stage, record in records.items()},
         "fingerprints": {
             stage: record["fingerprint"] for stage, record in records.items() if "fingerprint" in record
         },
         "versions": versions(),
     }
+    findings = outcome.findings
+    for product in outcome.products:
+        for key, value in product.summary(findings.found[product.name], findings).items():
+            values[key] = _joined(key, values[key], value) if key in values else value
     return without_undefined(values)
 
 
-def _counts(counts: CountSummary) -> dict[str, Any]:
-    def density(count: PoissonCount) -> dict[str, float]:
-        scaled = count.per(counts.area_deg2)
-        return {"number": count.value, "per_deg2": scaled.value, "lower": scaled.lower, "upper": scaled.upper}
-
-    return {
-        "area_deg2": counts.area_deg2,
-        "objects": counts.objects,
-        "without_class_star": counts.without_class_star,
-        "summed_probability": density(counts.summed),
-        "above_threshold": density(counts.above_threshold),
-    }
-
-
-def _scores(workspace: Workspace, tallies: Tallies) -> dict[str, Any] | None:
-    total = tallies.confusion.total()
-    if not total.any():
-        return None
-    classes = list(workspace.job.classes)
-    bins = [
-        f"{low:g} < {workspace.survey.reference_band} <= {high:g}"
-        for low, high in workspace.survey.magnitude_bins
-    ]
-    calibration = tallies.reliability.extract()
-    return {
-        "objects": int(total.sum()),
-        "classes": classes,
-        "all": _class_scores(total, classes),
-        "bins": {
-            name: _class_scores(confusion, classes)
-            for name, confusion in zip(bins, tallies.confusion.extract(), strict=True)
-        },
-        "expected_calibration_error": calibration.ece,
-        "expected_calibration_error_by_class": dict(
-            zip(classes, calibration.ece_by_class.tolist(), strict=True)
-        ),
-    }
-
-
-def _class_scores(confusion: np.ndarray, classes: list[str]) -> dict[str, Any]:
-    found = scores(confusion)
-    return {
-        "weighted_f1": found.weighted_f1,
-        "purity": dict(zip(classes, found.purity.tolist(), strict=True)),
-        "completeness": dict(zip(classes, found.completeness.tolist(), strict=True)),
-        "f1": dict(zip(classes, found.f1.tolist(), strict=True)),
-        "confusion_true_by_predicted": confusion.T.tolist(),
-    }
+def _joined(key: str, one: Any, other: Any) -> dict[str, Any]:
+    """Return what two products say under the same key of the summary."""
+    if not isinstance(one, dict) or not isinstance(other, dict) or set(one) & set(other):
+        raise ValueError(f"two products write the same value of summary.json: {key}")
+    return one | other

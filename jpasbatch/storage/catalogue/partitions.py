@@ -7,7 +7,8 @@ pass unnoticed as other numbers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
@@ -142,22 +144,59 @@ def read_partition(path: Path, columns: Sequence[str] | None = None) -> pa.Table
 
 def read_stored_partition(store: Store, key: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a partition from a store: a file column by column, an object whole. See `read_partition`."""
+    return _read(_source(store, key), f"{store}/{key}", columns)
+
+
+def read_stored_rows(store: Store, key: str, identifiers: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    """Read some columns of those rows whose ``object_id`` is asked for, in the order of the file.
+
+    Of a file only the row groups are read that hold such a row; an object is read whole.
+
+    Raises
+    ------
+    InputError
+        As `read_partition`, and when an object is not there.
+    """
+    with _opened(_source(store, key), f"{store}/{key}", ("object_id", *columns)) as file:
+        found = []
+        for number in range(file.num_row_groups):
+            names = file.read_row_group(number, columns=["object_id"])["object_id"]
+            rows = pc.call_function("is_in", [names], pc.SetLookupOptions(value_set=pa.array(identifiers)))
+            if pc.call_function("any", [rows]).as_py():
+                table = file.read_row_group(number, columns=list(columns))
+                found.append(table.select(list(columns)).filter(rows))
+        if sum(table.num_rows for table in found) == len(identifiers):
+            return pa.concat_tables(found)
+    raise InputError(f"{store}/{key} lacks one of the objects {', '.join(identifiers[:3])}.")
+
+
+def _source(store: Store, key: str) -> Path | pa.NativeFile:
     if isinstance(store, FolderStore):
-        return read_partition(store.path(key), columns)
+        return store.path(key)
     data = store.read(key)
     if data is None:
         raise _missing(f"{store}/{key}")
-    return _read(pa.BufferReader(data), f"{store}/{key}", columns)
+    return pa.BufferReader(data)
 
 
 def _read(source: Path | pa.NativeFile, name: str, columns: Sequence[str] | None) -> pa.Table:
+    with _opened(source, name, columns or ()) as file:
+        table = file.read(columns=None if columns is None else list(columns))
+        return table if columns is None else table.select(list(columns))
+
+
+@contextmanager
+def _opened(source: Path | pa.NativeFile, name: str, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    """Open a partition that has these columns, and say what is wrong with it when it cannot be read."""
     try:
         with pq.ParquetFile(source, page_checksum_verification=True) as file:
-            missing = set(columns or ()) - set(file.schema_arrow.names)
-            if not missing:
-                table = file.read(columns=None if columns is None else list(columns))
-                return table if columns is None else table.select(list(columns))
-            available = ", ".join(file.schema_arrow.names)
+            missing = set(columns) - set(file.schema_arrow.names)
+            if missing:
+                available = ", ".join(file.schema_arrow.names)
+                raise InputError(
+                    f"{name} has no column {', '.join(sorted(missing))}. Its columns are: {available}."
+                )
+            yield file
     except FileNotFoundError:
         raise _missing(name) from None
     except (OSError, ValueError, pa.ArrowException) as error:  # a damaged footer shows in many ways
@@ -165,7 +204,6 @@ def _read(source: Path | pa.NativeFile, name: str, columns: Sequence[str] | None
             f"Cannot read the partition {name}: {error}. The file is truncated or damaged: "
             "restore it from a copy, or make it again."
         ) from error
-    raise InputError(f"{name} has no column {', '.join(sorted(missing))}. Its columns are: {available}.")
 
 
 def _missing(name: str) -> InputError:

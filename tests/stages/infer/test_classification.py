@@ -11,8 +11,9 @@ from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.judgement import Jury
 from jpasbatch.photometry.features.registry import Features, make_features
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.products.tallies import Tallies
 from jpasbatch.stages.infer.classification import classify
-from jpasbatch.stages.summarise.tallies import Tallies, align
+from jpasbatch.stages.summarise.rows import align, join
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from tests.stages.tiny_run import workspace_of
@@ -114,18 +115,17 @@ def test_records_of_other_objects_are_not_aligned(partition):
 
 
 def test_tallies_of_parts_make_the_tally_of_the_whole(partition, finished, survey):
-    job = workspace_of(finished).job
+    products = workspace_of(finished).job.products.products(survey)
     records, _ = classify(partition, survey, even_committee(survey, make_features("relative_flux", survey)))
-    whole = Tallies.of_partition(records, partition, job, survey)
-    parts = [
-        Tallies.of_partition(records.slice(start, 50), partition.slice(start, 50), job, survey)
-        for start in range(0, partition.num_rows, 50)
-    ]
-    merged = Tallies.create(job, survey)
-    for part in parts:
-        merged = merged.merge(Tallies.from_dict(part.to_dict(), job))
-    assert merged.confusion.total().tolist() == whole.confusion.total().tolist()
-    assert merged.confusion.total().sum() == partition.num_rows
-    one, other = (tallies.products.counts.extract() for tallies in (merged, whole))
+    rows = join(records, partition, True, products[0].setting)
+    whole, merged = Tallies.create(products).add(rows), Tallies.create(products)
+    for start in range(0, partition.num_rows, 50):
+        part = join(records.slice(start, 50), partition.slice(start, 50), True, products[0].setting)
+        tallies = Tallies.create(products).add(part)
+        merged = merged.merge(Tallies.from_dict(tallies.to_dict(), products))
+    confusion = [tallies.tallies["confusion"].total() for tallies in (merged, whole)]
+    assert confusion[0].tolist() == confusion[1].tolist()
+    assert confusion[0].sum() == partition.num_rows
+    one, other = (tallies.tallies["counts"].extract() for tallies in (merged, whole))
     assert one.objects == other.objects
     assert one.summed.value == pytest.approx(other.summed.value)

@@ -4,7 +4,9 @@ An object is kept when the hash of its identifier is among the smallest of its k
 part of the survey can make for itself, and that merging cannot change.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +16,7 @@ import pyarrow as pa
 from jpasbatch.pages.spectra import Spectrum
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.products.accumulation import require_equal, stable_hash
-from jpasbatch.products.record import probability_column
-from jpasbatch.products.sky import class_indices
+from jpasbatch.products.record import HEALPIX_COLUMN, class_indices, probability_column
 
 UNDECIDED = "undecided"
 """The kind of objects in which no class has more than half of the probability."""
@@ -23,7 +24,7 @@ UNDECIDED = "undecided"
 
 @dataclass(frozen=True)
 class Example:
-    """One object with its J-spectrum.
+    """One object that was chosen.
 
     Attributes
     ----------
@@ -33,35 +34,54 @@ class Example:
     rank : int
         Hash of the identifier; the smallest are kept.
     object_id : str
-    ra, dec : float
-        Degrees.
+    healpix_29 : int
+        Nested HEALPix pixel of order 29, by which the object is found again.
     probabilities : tuple of float
         In the order of the classes.
-    flux, flux_err : tuple of float
-        Microjansky, in the order of the bands; NaN as in `Photometry`.
-    true_class : str
-        Empty when it is unknown.
-    true_redshift : float
-        NaN when it is unknown.
     """
 
     kind: str
     magnitude_bin: int
     rank: int
     object_id: str
-    ra: float
-    dec: float
+    healpix_29: int
     probabilities: tuple[float, ...]
-    flux: tuple[float, ...]
-    flux_err: tuple[float, ...]
-    true_class: str = ""
-    true_redshift: float = float("nan")
 
-    @property
-    def spectrum(self) -> Spectrum:
-        """What a figure shows of the object."""
-        shown = (self.probabilities, self.flux, self.flux_err, self.true_class, self.true_redshift)
-        return Spectrum(self.kind, self.magnitude_bin, self.object_id, *shown)
+
+@dataclass(frozen=True)
+class ExampleSpectra:
+    """The J-spectra of the examples, by class, then magnitude bin, then hash."""
+
+    spectra: tuple[Spectrum, ...]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], table: pa.Table, photometry: Photometry) -> ExampleSpectra:
+        """Return the J-spectra of some examples.
+
+        Parameters
+        ----------
+        examples : sequence of Example
+        table : pyarrow.Table
+            ``true_class`` and ``true_redshift`` of the same objects in the same order.
+        photometry : Photometry
+            Of the same objects.
+        """
+        truth, redshift = table["true_class"].to_pylist(), table["true_redshift"].to_pylist()
+        return cls(
+            tuple(
+                Spectrum(
+                    kind=one.kind,
+                    magnitude_bin=one.magnitude_bin,
+                    title=one.object_id,
+                    probabilities=one.probabilities,
+                    flux=tuple(photometry.flux[row].tolist()),
+                    flux_err=tuple(photometry.flux_err[row].tolist()),
+                    true_class=truth[row] or "",
+                    true_redshift=float("nan") if redshift[row] is None else redshift[row],
+                )
+                for row, one in enumerate(examples)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -73,23 +93,14 @@ class ExampleTally:
     examples: tuple[Example, ...]
 
     @classmethod
-    def create(cls, classes: tuple[str, ...], per_kind: int = 1) -> "ExampleTally":
+    def create(cls, classes: tuple[str, ...], per_kind: int = 1) -> ExampleTally:
         """Return an empty choice."""
         if per_kind < 1:
             raise ValueError(f"per_kind = {per_kind}: must be at least 1")
         return cls(tuple(classes), per_kind, ())
 
-    def add(self, record: pa.Table, table: pa.Table, photometry: Photometry) -> "ExampleTally":
-        """Return this choice among the objects of a partition too.
-
-        Parameters
-        ----------
-        record : pyarrow.Table
-            See `record_schema`; rows as in ``table`` and ``photometry``.
-        table : pyarrow.Table
-            Catalogue rows; ``true_class`` and ``true_redshift`` are shown if they are there.
-        photometry : Photometry
-        """
+    def add(self, record: pa.Table) -> ExampleTally:
+        """Return this choice among the objects of a partition (see `record_schema`) too."""
         bins = record["magnitude_bin"].to_numpy()
         kinds = class_indices(record, self.classes)
         best = np.max([record[probability_column(name)].to_numpy() for name in self.classes], axis=0)
@@ -101,30 +112,26 @@ class ExampleTally:
                 rows = np.flatnonzero((bins == number) & (kinds == kind))
                 chosen += rows[np.argsort(rank[rows], kind="stable")][: self.per_kind].tolist()
         names = (*self.classes, UNDECIDED)
+        columns = [probability_column(name) for name in self.classes]
+        chosen_rows = (
+            record.select(["object_id", HEALPIX_COLUMN, *columns])
+            .take(pa.array(chosen, pa.int64()))
+            .to_pylist()
+        )
         found = tuple(
-            self._example(row, (names[kinds[row]], int(bins[row]), int(rank[row])), record, table, photometry)
-            for row in chosen
+            Example(
+                kind=names[kinds[row]],
+                magnitude_bin=int(bins[row]),
+                rank=int(rank[row]),
+                object_id=values["object_id"],
+                healpix_29=values[HEALPIX_COLUMN],
+                probabilities=tuple(values[name] for name in columns),
+            )
+            for row, values in zip(chosen, chosen_rows, strict=True)
         )
         return self.merge(ExampleTally(self.classes, self.per_kind, found))
 
-    def _example(
-        self, row: int, key: tuple[str, int, int], record: pa.Table, table: pa.Table, photometry: Photometry
-    ) -> Example:
-        truth = table["true_class"][row].as_py() if "true_class" in table.column_names else None
-        redshift = table["true_redshift"][row].as_py() if "true_redshift" in table.column_names else None
-        return Example(
-            *key,
-            object_id=record["object_id"][row].as_py(),
-            ra=record["ra"][row].as_py(),
-            dec=record["dec"][row].as_py(),
-            probabilities=tuple(record[probability_column(name)][row].as_py() for name in self.classes),
-            flux=tuple(photometry.flux[row].tolist()),
-            flux_err=tuple(photometry.flux_err[row].tolist()),
-            true_class=truth or "",
-            true_redshift=float("nan") if redshift is None else redshift,
-        )
-
-    def merge(self, other: "ExampleTally") -> "ExampleTally":
+    def merge(self, other: ExampleTally) -> ExampleTally:
         """Return the choice among both parts."""
         require_equal(self.classes, other.classes, "classes")
         require_equal(self.per_kind, other.per_kind, "numbers of examples")
@@ -144,28 +151,16 @@ class ExampleTally:
         return self.examples
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the choice as JSON-able values (NaN becomes null)."""
+        """Return the choice as JSON-able values."""
         examples = [
-            {name: _without_nan(value) for name, value in vars(example).items()} for example in self.examples
+            vars(example) | {"probabilities": list(example.probabilities)} for example in self.examples
         ]
         return {"classes": list(self.classes), "per_kind": self.per_kind, "examples": examples}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ExampleTally":
+    def from_dict(cls, values: Mapping[str, Any]) -> ExampleTally:
         """Return the choice that `to_dict` wrote."""
-        examples = tuple(
-            Example(**{name: _with_nan(value) for name, value in one.items()}) for one in values["examples"]
+        examples = (
+            Example(**{**one, "probabilities": tuple(one["probabilities"])}) for one in values["examples"]
         )
-        return cls(tuple(values["classes"]), values["per_kind"], examples)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _with_nan(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_with_nan(one) for one in value)
-    return float("nan") if value is None else value
+        return cls(tuple(values["classes"]), values["per_kind"], tuple(examples))

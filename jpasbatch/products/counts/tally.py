@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.products.accumulation import (
+    SKY_DEG2,
     decode_counts,
     encode_counts,
     exact,
@@ -30,8 +31,6 @@ from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probabil
 MINIMUM_OCCUPANCY = 5.0
 """Objects per fine pixel below which the pixels with objects say more about the objects than about the area: at
 5 a fraction of exp(-5), 0.7 %, of the covered pixels is empty by chance."""
-
-SKY_DEG2 = 4 * np.pi * (180 / np.pi) ** 2
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jpasbatch.products.accumulation import (
+    SKY_DEG2,
     decode_counts,
     encode_counts,
     healpix_order,
@@ -15,8 +15,7 @@ from jpasbatch.products.accumulation import (
     require_equal,
     sum_by_pixel,
 )
-from jpasbatch.products.counts import SKY_DEG2
-from jpasbatch.products.record import HEALPIX_COLUMN
+from jpasbatch.products.record import HEALPIX_COLUMN, class_indices
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,3 @@ class SkyTally:
         pixels = np.asarray(values["pixels"], dtype=np.int64)
         counts = decode_counts(values["counts"])
         return cls(tuple(values["classes"]), values["maximum_pixels"], values["nside"], pixels, counts)
-
-
-def class_indices(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
-    """Return the index in ``classes`` of each ``predicted_class``, int64 (n,).
-
-    Raises
-    ------
-    ValueError
-        When a record holds a class that is not among ``classes``.
-    """
-    index = pc.call_function(
-        "index_in", [record["predicted_class"]], pc.SetLookupOptions(value_set=pa.array(list(classes)))
-    )
-    if index.null_count:
-        raise ValueError(f"records hold a predicted_class that is not among {', '.join(classes)}")
-    return index.to_numpy().astype(np.int64)

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.products.accumulation import decode_counts, encode_counts, require_equal
-from jpasbatch.products.record import magnitude_column, probability_column
-from jpasbatch.products.sky import class_indices
+from jpasbatch.products.record import class_indices, magnitude_column, probability_column
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How many quasars there are per square degree."""

@@ -1,0 +1,145 @@
+"""The product ``counts``: how many quasars there are per square degree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpasbatch.pages.page import count_text, package_file
+from jpasbatch.products.counts.fields import field_rows
+from jpasbatch.products.counts.figure import counts_by_bin
+from jpasbatch.products.counts.tally import CountOptions, CountSummary, CountTally, PoissonCount
+from jpasbatch.products.protocol import Columns, Findings, JobTable, Partition, Product
+from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
+from jpasbatch.products.sections import Number, PageFigure, Section, render_body
+from jpasbatch.products.targets.targets import TargetLists
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+FIELD_ROWS = 24
+"""Fields that the page shows."""
+
+
+class Counts(Product[CountTally, CountSummary]):
+    """Counts and densities of quasars by summed probability and by threshold."""
+
+    name = "counts"
+    tables = (JobTable("counts", CountOptions, CountOptions()),)
+
+    @classmethod
+    def named_classes(cls, options: CountOptions) -> Iterable[tuple[str, Sequence[str]]]:
+        """Yield the classes that are counted."""
+        yield "counts.classes", options.classes
+
+    @classmethod
+    def named_roles(cls, options: CountOptions) -> Iterable[tuple[str, str]]:
+        """Yield the band of the magnitude limit."""
+        yield "counts.band_role", options.band_role
+
+    def columns(self) -> Columns:
+        """Return the columns that `add` reads."""
+        needed = [HEALPIX_COLUMN, *(probability_column(name) for name in self.options.classes)]
+        needed += [magnitude_column(self.options.band_role), "magnitude_bin", "class_star"]
+        return Columns(predictions=tuple(needed))
+
+    def create(self) -> CountTally:
+        """Return the tally of no objects."""
+        return CountTally.create(self.options, len(self.setting.bins))
+
+    def add(self, tally: CountTally, partition: Partition) -> CountTally:
+        """Return the tally with a partition added."""
+        return tally.add(partition.predictions)
+
+    def from_record(self, record: dict[str, Any]) -> CountTally:
+        """Return the tally that `to_record` described."""
+        return CountTally.from_dict(record, self.options)
+
+    def numbers(self, found: CountSummary, findings: Findings) -> Iterator[Number]:
+        """Yield the number of objects, the area, and the numbers or densities of quasars."""
+        yield Number("objects classified", f"{found.objects:,}")
+        limit = f"{found.options.band_role}\u00a0<\u00a0{found.options.brighter_than:g}"  # unbroken
+        threshold = f"probability > {found.options.threshold:g}, {limit}"
+        if np.isnan(found.area_deg2):
+            yield Number("QSOs", count_text(found.summed.value, 1), f"sum of probabilities, {limit}")
+            yield Number("QSOs", count_text(found.above_threshold.value), threshold)
+            return
+        given = found.options.area_deg2 is not None
+        note = "given" if given else "measured from the pixels that hold objects"
+        yield Number("area", f"{found.area_deg2:,.2f} deg²", note)
+        density = found.summed.per(found.area_deg2)
+        yield Number("QSOs per deg²", count_text(density.value, 1), f"sum of probabilities, {limit}")
+        density = found.above_threshold.per(found.area_deg2)
+        yield Number("QSOs per deg²", count_text(density.value, 1), threshold)
+
+    def warnings(self, found: CountSummary, findings: Findings) -> Iterator[str]:
+        """Yield what makes densities impossible or counts too low."""
+        if np.isnan(found.area_deg2):
+            yield (
+                "The objects are too sparse to measure an area from the pixels that they cover, so that no densities "
+                "are given: such a sample was selected, or needs its area_deg2 in [counts]."
+            )
+        if found.without_class_star:
+            yield (
+                f"{found.without_class_star:,} of {found.objects:,} objects have no stellarity (class_star) and "
+                "were left out of the QSO counts, which ask for one."
+            )
+
+    def figures(self, found: CountSummary, findings: Findings) -> Mapping[str, PageFigure]:
+        """Return the densities by magnitude; nothing where there is no area."""
+        if np.isnan(found.area_deg2):
+            return {}
+        survey = self.setting.survey
+        figure = counts_by_bin(found, survey.magnitude_bins, survey.reference_band)
+        text = "QSOs per square degree in each magnitude bin; the table gives the numbers"
+        return {"counts": PageFigure(figure, text)}
+
+    def section(
+        self, found: CountSummary, findings: Findings, figures: Mapping[str, Markup]
+    ) -> Section | None:
+        """Return the counts of the survey, by magnitude, and by field."""
+        targets = findings.get(TargetLists)
+        body = render_body(
+            package_file("products/counts/section.html.j2"),
+            self.setting.class_names,
+            {"interval": interval_text},
+            counts=found,
+            options=found.options,
+            bins=self.setting.bins,
+            band=self.setting.survey.reference_band,
+            figures=figures,
+            measured="counts" in figures,
+            targets=bool(targets and targets.lists),
+            fields=field_rows(found, targets),
+            field_rows_shown=FIELD_ROWS,
+        )
+        return Section("counts", "QSO counts", "QSO counts", body)
+
+    def summary(self, found: CountSummary, findings: Findings) -> dict[str, Any]:
+        """Return numbers and densities with their intervals."""
+        return {"counts": self.headline(found, findings)}
+
+    def headline(self, found: CountSummary, findings: Findings) -> dict[str, Any]:
+        """Return numbers and densities with their intervals."""
+        return {
+            "area_deg2": found.area_deg2,
+            "objects": found.objects,
+            "without_class_star": found.without_class_star,
+            "summed_probability": _density(found.summed, found.area_deg2),
+            "above_threshold": _density(found.above_threshold, found.area_deg2),
+        }
+
+
+def _density(count: PoissonCount, area_deg2: float) -> dict[str, float]:
+    scaled = count.per(area_deg2)
+    return {"number": count.value, "per_deg2": scaled.value, "lower": scaled.lower, "upper": scaled.upper}
+
+
+def interval_text(count: PoissonCount, digits: int = 1) -> str:
+    """Return a count with its interval: "163.0 (+13.8 / −12.8)"."""
+    if np.isnan(count.value):
+        return "–"
+    above, below = count.upper - count.value, count.value - count.lower
+    return f"{count.value:,.{digits}f} (+{above:,.{digits}f} / −{below:,.{digits}f})"

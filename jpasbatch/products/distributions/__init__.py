@@ -1,0 +1,1 @@
+"""Histograms of magnitudes, colours and confidence."""

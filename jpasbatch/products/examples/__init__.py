@@ -1,0 +1,1 @@
+"""A few example objects with their J-spectra."""

@@ -1,0 +1,106 @@
+"""The products that there are, and what a job asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jpasbatch.errors import InputError
+from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.products.confusion import Confusion
+from jpasbatch.products.counts.product import Counts
+from jpasbatch.products.distributions.product import Histograms
+from jpasbatch.products.examples.product import Examples
+from jpasbatch.products.protocol import JobTable, Product, Setting
+from jpasbatch.products.reliability import Reliability
+from jpasbatch.products.sky.product import Sky
+from jpasbatch.products.targets.product import Targets
+
+PRODUCTS: tuple[type[Product], ...] = (
+    Sky,
+    Counts,
+    Histograms,
+    Reliability,
+    Confusion,
+    Examples,
+    Targets,
+)
+"""All products, in the order of their sections on the page."""
+
+
+def product_tables() -> tuple[JobTable, ...]:
+    """Return the tables of the job file that hold options of products."""
+    return tuple(table for product in PRODUCTS for table in product.tables)
+
+
+@dataclass(frozen=True)
+class ProductRequest:
+    """What a job asks of the products; it is small, and goes to the workers with every task.
+
+    Attributes
+    ----------
+    survey : str
+        A survey of the package or the path of a survey file.
+    classes : mapping of str to ClassDefinition
+    seed : int
+    tables : mapping
+        Each of `product_tables`, by its name.
+    """
+
+    survey: str
+    classes: Mapping[str, ClassDefinition]
+    seed: int
+    tables: Mapping[str, Any]
+
+    def products(self, survey: Survey) -> tuple[Product, ...]:
+        """Return the products of the job, for the survey that it names."""
+        setting = Setting(survey, self.classes, self.seed)
+        return tuple(product(setting, product.options_of(self.tables)) for product in PRODUCTS)
+
+
+def check_tables(tables: Mapping[str, Any], classes: tuple[str, ...]) -> None:
+    """Refuse options that disagree with each other, or name a class that the job does not have.
+
+    Parameters
+    ----------
+    tables : mapping
+        Each of `product_tables`, by its name.
+    classes : tuple of str
+        Empty in a job without classes, which has no products.
+
+    Raises
+    ------
+    ValueError
+        Naming the key, what was found, and what is allowed.
+    """
+    for product in PRODUCTS:
+        options = product.options_of(tables)
+        for key, names in product.named_classes(options) if classes else ():
+            unknown = [name for name in names if name not in classes]
+            if unknown:
+                raise ValueError(
+                    f"{key}: '{unknown[0]}' is not a class of this job; allowed: {', '.join(classes)}"
+                )
+
+
+def check_products(products: tuple[Product, ...]) -> None:
+    """Refuse options that name classes or magnitudes which the records do not have.
+
+    Raises
+    ------
+    InputError
+        Naming the key, what was found, and what is allowed.
+    """
+    for product in products:
+        survey, classes = product.setting.survey, product.setting.class_names
+        for key, role in product.named_roles(product.options):
+            if role not in survey.reported_bands:
+                allowed = ", ".join(survey.reported_bands) or "none"
+                raise InputError(f"{key} = {role!r}: survey {survey.name!r} reports the magnitudes {allowed}")
+        for key, names in product.named_classes(product.options):
+            for name in names:
+                if name not in classes:
+                    raise InputError(f"{key} names {name!r}: the classes are {', '.join(classes)}")
+        product.check()

@@ -1,0 +1,104 @@
+"""The rows that products read: those of a partition, and single ones that are found by identifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jpasbatch.learning.samples import UNLABELLED, label
+from jpasbatch.products.protocol import Columns, LookUp, Partition, Setting
+from jpasbatch.storage.catalogue.collection import Catalogue
+from jpasbatch.storage.catalogue.partitions import (
+    HEALPIX_ORDER,
+    partition_file,
+    read_stored_partition,
+    read_stored_rows,
+)
+from jpasbatch.storage.stores.store import Store
+
+TRUTH = ("true_class", "true_redshift")
+
+
+def read_rows(store: Store, files: tuple[str, str], columns: Columns, setting: Setting) -> Partition:
+    """Read what products ask for of a partition.
+
+    Parameters
+    ----------
+    store : Store
+    files : (str, str)
+        Keys of the partition's predictions and photometry. The photometry stays unread where no product needs it.
+    columns : Columns
+    setting : Setting
+    """
+    of_predictions = tuple(dict.fromkeys(("object_id", *columns.predictions)))
+    of_photometry = (*columns.photometry, *(TRUTH if columns.truth else ()))
+    predictions = read_stored_partition(store, files[0], of_predictions)
+    if not of_photometry:
+        unknown = np.full(predictions.num_rows, UNLABELLED, dtype=np.int16)
+        return Partition(predictions, predictions.select(["object_id"]), unknown)
+    wanted = tuple(dict.fromkeys(("object_id", *of_photometry)))
+    table = read_stored_partition(store, files[1], wanted)
+    return join(predictions, table, columns.truth, setting)
+
+
+def join(predictions: pa.Table, table: pa.Table, truth: bool, setting: Setting) -> Partition:
+    """Return predictions and photometry of the same objects, with labels where the truth is asked for."""
+    photometry = align(table, predictions)
+    labels = np.full(predictions.num_rows, UNLABELLED, dtype=np.int16)
+    if truth:
+        true_class = photometry["true_class"].to_numpy(zero_copy_only=False)
+        labels = label(true_class, photometry["true_redshift"].to_numpy(), setting.classes)
+    return Partition(predictions, photometry, labels)
+
+
+def align(table: pa.Table, records: pa.Table) -> pa.Table:
+    """Return the rows of a catalogue partition that have records, in the order of these.
+
+    Both are in the order of the catalogue, and records lack the rows that were quarantined.
+
+    Raises
+    ------
+    ValueError
+        When a record has no row: then the two are not of the same catalogue.
+    """
+    wanted = records["object_id"].combine_chunks()
+    kept = table.filter(
+        pc.call_function("is_in", [table["object_id"]], pc.SetLookupOptions(value_set=wanted))
+    )
+    if kept["object_id"].to_pylist() != wanted.to_pylist():
+        raise ValueError("predictions and photometry of a partition hold different objects")
+    return kept
+
+
+def row_reader(store: Store, version: str, photometry: Catalogue) -> LookUp:
+    """Return a function that reads rows of a version of the photometry by identifier and pixel of order 29."""
+
+    def look_up(objects: Mapping[str, int], columns: Sequence[str]) -> pa.Table:
+        places = _places(photometry.pixels, objects)
+        parts = []
+        for pixel, identifiers in places.items():
+            key = f"{version}/{partition_file(*pixel).as_posix()}"
+            parts.append(read_stored_rows(store, key, identifiers, ("object_id", *columns)))
+        table = pa.concat_tables(parts)
+        order = {name: row for row, name in enumerate(table["object_id"].to_pylist())}
+        return table.take([order[name] for name in objects]).select(list(columns))
+
+    return look_up
+
+
+def _places(
+    pixels: Sequence[tuple[int, int]], objects: Mapping[str, int]
+) -> dict[tuple[int, int], list[str]]:
+    """Return the identifiers in each partition that holds some."""
+    there = set(pixels)
+    orders = sorted({order for order, _ in pixels})
+    places: dict[tuple[int, int], list[str]] = {}
+    for name, healpix in objects.items():
+        pixel = next(
+            one for order in orders if (one := (order, healpix >> 2 * (HEALPIX_ORDER - order))) in there
+        )
+        places.setdefault(pixel, []).append(name)
+    return places
