@@ -8,12 +8,14 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
-.PHONY: help demo test slow lint clean
+.PHONY: help demo test slow lint check bless clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
 	@echo "make test   install what is needed, run the tests in two processes (make test WORKERS=8: in eight)"
 	@echo "make slow   run the slow tests as well"
 	@echo "make lint   ruff, pyright and import-linter"
+	@echo "make check  say which algorithms' code changed since their results were last compared"
+	@echo "make bless  compare their results with the golden ones; keep their numbers if they are the same"
 
 # A stamp, so that an unchanged environment is not installed again.
 $(STAMP): pyproject.toml requirements/tested.txt
@@ -37,6 +39,12 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+check: $(STAMP)
+	$(BIN)/python -m tests.algorithms check
+
+bless: $(STAMP)
+	$(BIN)/python -m tests.algorithms bless
 
 clean:
 	rm -rf demo runs .pytest_cache .ruff_cache .hypothesis

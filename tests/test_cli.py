@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from jpasbatch import __version__
+from jpasbatch.algorithms import Algorithm
 from jpasbatch.cli import VERBS, build_parser, main
-from jpasbatch.stages.pipeline import demo_job
+from jpasbatch.stages.pipeline import demo_job, open_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = (
@@ -319,6 +320,21 @@ def test_status_counts_the_commits_of_a_stopped_stage(capsys, job, tmp_path, mon
     (ledger / "a.json").write_text("{}")
     assert main(["status", str(job)]) == 1
     assert "1 commits, not finished" in capsys.readouterr().out
+
+
+def test_status_names_an_algorithm_that_was_raised(capsys, job, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    workspace = open_workspace(job, None, None)
+    workspace.prepare()
+    workspace.finish("ingest", "ab", 1.0, {"algorithms": {"ingest": 1}})
+    main(["status", str(job)])
+    assert "done" in capsys.readouterr().out
+    now = {"ingest": Algorithm(("jpasbatch.place:work",), 2, "another cut", "")}
+    monkeypatch.setattr("jpasbatch.algorithms.load_algorithms", lambda: now)
+    assert main(["status", str(job)]) == 1
+    shown = capsys.readouterr().out
+    assert "ingest is out of date: algorithm ingest 1 -> 2: another cut" in shown
+    assert "done" not in shown
 
 
 def test_a_damaged_record(refused, job, tmp_path):

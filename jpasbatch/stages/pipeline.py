@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.algorithms import raised
 from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job, load_cluster
@@ -235,12 +236,16 @@ def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
     table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
     for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
         table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
-    complete = True
+    complete, reasons = True, []
     for stage in needed_stages(workspace):
         record = workspace.record(stage)
-        complete &= record is not None and workspace.is_current(stage, record)
+        news = raised((record or {}).get("algorithms", {}))
+        reasons += [f"{stage} is out of date: {line}" for line in news]
+        complete &= record is not None and workspace.is_current(stage, record) and not news
         table.add_row(*_status_row(workspace, stage, record))
     Console().print(table)
+    for line in reasons:
+        print(line)
     return 0 if complete else 1
 
 
@@ -250,10 +255,10 @@ def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None)
         return [stage, f"{commits} commits, not finished" if commits else "missing", "", "", "", "", ""]
     rows, quarantined = (_total(record.get(key, "")) for key in ("rows_out", "quarantined"))
     cells = (record.get("partitions", ""), rows or _total(record.get("rows", "")), quarantined)
-    state = "done" if workspace.is_current(stage, record) else "out of date"
+    current = workspace.is_current(stage, record) and not raised(record.get("algorithms", {}))
     return [
         stage,
-        state,
+        "done" if current else "out of date",
         record["finished"][:16].replace("T", " "),
         f"{record['seconds']:.1f}",
         *(_short(cell) for cell in cells),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.ingredients import Ingredients, gather
@@ -24,11 +25,10 @@ from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 
 INGREDIENTS = "ingredients"
 LIBRARY_PART = 2000
-CODE = ("mocks", "photometry")
 
 
 def common_options(options: TemplateSky) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def gather_once(
         classes=options.classes,
         survey=repr(workspace.survey),
         held_out=held_out,
-        code=code_fingerprint(*CODE),
+        algorithms=algorithm_numbers("mock_materials"),
     )
     run = run_on_disk(workspace, "mock", identity)
     tasks = {INGREDIENTS: (options, workspace.job.survey, held_out, str(run.path))}
@@ -116,7 +116,7 @@ def make_library_once(
     identity = fingerprint(
         ingredients=str(ingredients.parent.name),
         options=common_options(options),
-        code=code_fingerprint(*CODE),
+        algorithms=algorithm_numbers("mock_materials"),
     )
     run = run_on_disk(workspace, "mock", identity)
     parts = -(-options.survey.library // LIBRARY_PART)

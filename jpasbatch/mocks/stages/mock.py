@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
@@ -26,7 +27,7 @@ from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 
 TableMock = MockSky | ObservedSpectra | BroadbandSky
 """Kinds of mock that are written as tables."""
@@ -55,7 +56,7 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         options=asdict(options),
         inputs=_input_hashes(options),
         survey=repr(workspace.survey),
-        code=code_fingerprint("mocks", "photometry", "storage"),
+        algorithms=algorithm_numbers("mock_tables"),
     )
     unchanged = workspace.unchanged("mock", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
@@ -77,6 +78,7 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "tables": tables,
         "folder": str(folder.relative_to(workspace.folder)),
         "kind": options.kind,
+        "algorithms": algorithm_numbers("mock_tables"),
     }
     return workspace.finish("mock", identity, elapsed[0], content)
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.places import footprint_of, partition_order, places_in, sets_of
@@ -36,13 +37,11 @@ from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_cata
 from jpasbatch.storage.catalogue.partitions import write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.stores.files import write_atomically
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 
 MOCK_FOLDER = "mock"
 CATALOGUE_SETS = ("survey", "field", "test")
 """Which set is the job's catalogue, unless the job says so: the first of these that is made."""
-
-CODE = ("mocks", "photometry", "storage")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,10 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
             "[mock] asks for no set: give numbers in [mock.samples], [mock.field] or [mock.survey]"
         )
     pack = hash_pack(Path(options.templates))
-    identity = fingerprint(options=asdict(options), pack=pack, survey=repr(workspace.survey), code=_code())
+    algorithms = algorithm_numbers("mock_materials", "mock_sets", "mock_realism")
+    identity = fingerprint(
+        options=asdict(options), pack=pack, survey=repr(workspace.survey), algorithms=algorithms
+    )
     unchanged = workspace.unchanged("mock", identity)
     if unchanged and all(_is_whole(workspace, made) for made in unchanged["sets"].values()):
         return unchanged
@@ -100,7 +102,11 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         library = (
             make_library_once(workspace, options, ingredients, executor) if options.survey.library else ()
         )
-        common = fingerprint(pack=pack, survey=repr(workspace.survey), code=_code())
+        common = fingerprint(
+            pack=pack,
+            survey=repr(workspace.survey),
+            algorithms=algorithm_numbers("mock_materials", "mock_sets"),
+        )
         made = {}
         for name in sets:
             making = _plan_set(workspace, options, name, (ingredients, library, common))
@@ -114,12 +120,9 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         "parents": given["parents"],
         "lacking": given["lacking"],
         "realism": report,
+        "algorithms": algorithms,
     }
     return workspace.finish("mock", identity, elapsed[0], content)
-
-
-def _code() -> str:
-    return code_fingerprint(*CODE)
 
 
 def _is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:

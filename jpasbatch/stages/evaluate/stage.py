@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import jpasbatch
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
@@ -42,7 +43,7 @@ from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint, without_undefined
+from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
 
 FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
@@ -52,18 +53,6 @@ VALIDATION = "validation"
 
 CONFUSIONS = 4
 """Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
-
-CODE = (
-    "photometry",
-    "learning",
-    "pages",
-    "products",
-    "scoring",
-    "storage",
-    "stages.evaluate",
-    "stages.run.samples",
-    "stages.train.validation",
-)
 
 
 def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -86,7 +75,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         seed=job.seed,
         engine=describe_engine(graph, job.inference),
         title=(job.name, job.title),
-        code=code_fingerprint(*CODE),
+        algorithms=algorithm_numbers("evaluate"),
     )
     unchanged = workspace.unchanged("evaluate", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
@@ -102,6 +91,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         }
         files = _write(content, samples, workspace, run.path, manifest)
     record = {
+        "algorithms": algorithm_numbers("evaluate"),
         "committee": version.name,
         "rows": {name: part["rows"] for name, part in content.items()},
         "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},

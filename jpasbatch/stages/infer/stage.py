@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import GapsError, InputError, TryAgainError
 from jpasbatch.learning.manifest import Manifest, check_manifest
@@ -35,12 +36,10 @@ from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import StagedPartition
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import read_object
 
 log = logging.getLogger(__name__)
-
-CODE = ("photometry", "learning", "products.record", "storage", "stages.infer", "stages.run.committees")
 
 
 def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     parts = {
         "committee": [manifest.to_json(), hashlib.sha256(graph).hexdigest()],
         "survey": repr(workspace.survey),
-        "code": code_fingerprint(*CODE),
+        "algorithms": algorithm_numbers("infer"),
         "engine": describe_engine(graph, job.inference),
     }
     base = fingerprint(**parts)
@@ -100,6 +99,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "classes": manifest.classes,
         "learnt": manifest.learnt,
         "engine": parts["engine"],
+        "algorithms": parts["algorithms"],
         "precision": precision,
         "partitions": len(catalogue.pixels),
         "recomputed": commits.computed,

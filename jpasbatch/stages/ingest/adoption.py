@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
@@ -22,7 +23,7 @@ from jpasbatch.storage.catalogue.primary import (
     publish_primary,
     published_partitions,
 )
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 
 PHOTOMETRY = "photometry"
 
@@ -47,10 +48,11 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
     section = workspace.job.catalogue
     name = section.sample or mock["catalogue"]
     made = open_catalogue(set_folder(workspace, mock, name, "[catalogue] sample"))
+    algorithms = algorithm_numbers("ingest")
     identity = fingerprint(
         catalogue=catalogue_identity(made),
         survey=repr(workspace.survey),
-        code=code_fingerprint("storage", "stages.ingest.adoption"),
+        algorithms=algorithms,
     )
     unchanged = workspace.unchanged("ingest", identity)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
@@ -70,6 +72,7 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
         "reasons": {},
         "partitions": len(made.pixels),
         "cuts": asdict(section.cuts),
+        "algorithms": algorithms,
         "notes": [f"adopted from the mock set {name} ({made.name}) as it was made: no cuts were applied"],
     }
     return workspace.finish("ingest", identity, elapsed[0], content)

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor, borrow_client
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
@@ -43,7 +44,7 @@ from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
         ),
         "survey": repr(workspace.survey),
-        "code": code_fingerprint("photometry", "storage", "stages.ingest"),
+        "algorithms": algorithm_numbers("ingest"),
     }
     identity = fingerprint(inputs=hashes, **parts)
     unchanged = workspace.unchanged("ingest", identity)
@@ -94,7 +95,13 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             if workspace.incremental:
                 log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
             content = _import(workspace, records, identity, executor)
-    content |= {"files": len(files), "inputs": hashes, "parts": digests(parts), "cuts": asdict(section.cuts)}
+    content |= {
+        "files": len(files),
+        "inputs": hashes,
+        "parts": digests(parts),
+        "algorithms": parts["algorithms"],
+        "cuts": asdict(section.cuts),
+    }
     record = workspace.finish("ingest", identity, elapsed[0], content)
     shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
     shutil.rmtree(folder / "indexed", ignore_errors=True)

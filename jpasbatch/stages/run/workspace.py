@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.algorithms import raised
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import Survey
@@ -172,7 +173,11 @@ class Workspace:
         read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run.
         """
         record = self.record(stage)
-        if record is None or record["fingerprint"] != identity:
+        if record is None:
+            return None
+        if record["fingerprint"] != identity:
+            for reason in raised(record.get("algorithms", {})):
+                log.info("%s: not up to date: %s", stage, reason)
             return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
         if not self.is_current(stage, record):

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
@@ -33,10 +34,8 @@ from jpasbatch.stages.summarise.summary import Outcome, origin_of_truth, report_
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import Store, object_missing, read_object
-
-CODE = ("pages", "products", "scoring", "learning", "photometry", "stages.summarise")
 
 
 def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -56,7 +55,11 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     check_products(products)
     base = _fingerprint(workspace)
     identity = fingerprint(
-        base=base, predictions=predictions.name, photometry=photometry.name, **site.identity
+        base=base,
+        predictions=predictions.name,
+        photometry=photometry.name,
+        algorithms=algorithm_numbers("summarise"),
+        **site.identity,
     )
     unchanged = workspace.unchanged("summarise", identity)
     if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
@@ -79,6 +82,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     written = [*files, workspace.folder / "report.html", workspace.folder / "summary.json"]
     content = {
         "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
+        "algorithms": algorithm_numbers("tally", "summarise"),
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }
@@ -99,7 +103,7 @@ def _fingerprint(workspace: Workspace) -> str:
         tables={name: repr(value) for name, value in tables.items()},
         files={key: sha256_file(Path(path)) for key, path in named.items() if path},
         survey=repr(workspace.survey),
-        code=code_fingerprint(*CODE),
+        algorithms=algorithm_numbers("tally"),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.cluster import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
@@ -36,48 +37,13 @@ from jpasbatch.stages.train.prepared import (
 )
 from jpasbatch.storage.stores.artefacts import save_committee
 from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import code_fingerprint, fingerprint
+from jpasbatch.storage.stores.ledger import fingerprint
 
 if TYPE_CHECKING:
     from jpasbatch.learning.committee import Committee
     from jpasbatch.learning.members import TrainedMember
 
 log = logging.getLogger(__name__)
-
-TRAINING_CODE = (
-    "photometry",
-    "storage",
-    "learning.augmentation",
-    "learning.backend",
-    "learning.classifiers",
-    "learning.hybrid",
-    "learning.losses",
-    "learning.members",
-    "learning.samples",
-    "learning.scaling",
-    "learning.stopping",
-    "learning.training",
-    "scoring.folds",
-    "stages.run.samples",
-    "stages.train",
-)
-"""Code that decides a member; what scores it may change."""
-
-PUBLISHING = (
-    "learning.calibration",
-    "learning.committee",
-    "learning.decision",
-    "learning.graph",
-    "learning.inference",
-    "learning.judgement",
-    "learning.manifest",
-    "learning.members",
-    "learning.vote",
-    "scoring.metrics",
-    "stages.train.validation",
-)
-"""Code that decides the committee that members make."""
-
 
 RECORDED = ("model", "training", "loss", "stop", "augmentation")
 """Tables of the job that the manifest of a committee holds."""
@@ -105,7 +71,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         number=(job.committee.members, job.committee.grow),
         calibration=job.calibration.kind,
         decision=asdict(job.decision),
-        code=code_fingerprint(*PUBLISHING),
+        algorithms=algorithm_numbers("committee"),
     )
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
@@ -126,6 +92,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "epochs": [member["epochs"] for member in members],
         "seconds_per_member": [member["seconds"] for member in members],
         "validation": scores,
+        "algorithms": algorithm_numbers("members", "committee"),
         **growth,
     }
     return workspace.finish("train", identity, elapsed[0], content)
@@ -143,7 +110,7 @@ def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> s
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
-        code=code_fingerprint(*TRAINING_CODE),
+        algorithms=algorithm_numbers("members"),
     )
 
 

@@ -5,13 +5,12 @@ when, its record exists. Records are created once (see `jpasbatch.storage.stores
 frozen worker that comes back makes the scheduler run the same task twice, and both copies finish. Each record
 carries its own SHA-256.
 
-Give each fingerprint of inputs, options and code its own folder: then changed options find an empty ledger,
+Give each fingerprint of inputs, options and algorithms its own folder: then changed options find an empty ledger,
 and rows of two models cannot meet in one catalogue.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
@@ -20,12 +19,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jpasbatch
 from jpasbatch.errors import InputError
 from jpasbatch.storage.stores.store import Store, open_store
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,199}")
-_PACKAGE = Path(jpasbatch.__file__).parent
 _QUARANTINE = "quarantine"
 
 
@@ -73,41 +70,9 @@ def fingerprint(**parts: Any) -> str:
     """Return the SHA-256 (64 hexadecimal digits) of named, JSON-able parts.
 
     Name every part that decides the result, e.g. ``fingerprint(inputs=..., options=...,
-    code=code_fingerprint(...))``.
+    algorithms=algorithm_numbers(...))``.
     """
     return hashlib.sha256(canonical_json(parts)).hexdigest()
-
-
-@functools.cache
-def code_fingerprint(*rooms: str) -> str:
-    """Return the SHA-256 of the source of some subpackages or modules, and of the package's version.
-
-    Parameters
-    ----------
-    rooms
-        Names below ``jpasbatch``, dotted: ``"photometry"`` (with its data files), ``"learning.inference"``.
-
-    Raises
-    ------
-    ValueError
-        When a name is neither a subpackage nor a module of the package.
-    """
-    digest = hashlib.sha256(f"jpasbatch {getattr(jpasbatch, '__version__', '')}\n".encode())
-    for room in sorted(set(rooms)):
-        folder = _PACKAGE.joinpath(*room.split("."))
-        module = folder.with_suffix(".py")
-        if folder.is_dir():
-            files = sorted(
-                file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts
-            )
-        elif module.is_file():
-            files = [module]
-        else:
-            raise ValueError(f"no subpackage or module jpasbatch.{room}")
-        for file in files:
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-            digest.update(f"{file.relative_to(_PACKAGE).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
 
 
 class Ledger:

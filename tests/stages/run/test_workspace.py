@@ -1,10 +1,12 @@
 """The folder of a job: leases, records and run folders."""
 
 import json
+import logging
 import math
 
 import pytest
 
+from jpasbatch.algorithms import Algorithm
 from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.stages.run.workspace import stopwatch
 from tests.stages.tiny_run import workspace_of, write_job
@@ -39,6 +41,16 @@ def test_a_stage_is_unchanged_for_its_fingerprint_only(workspace):
     assert (record["stage"], record["seconds"], record["score"]) == ("infer", 1.23, None)
     text = (workspace.folder / "work" / "infer.json").read_text()
     assert json.loads(text, parse_constant=lambda name: pytest.fail(name)) == record
+
+
+def test_an_algorithm_that_was_raised_is_named(workspace, monkeypatch, caplog):
+    workspace.prepare()
+    workspace.finish("infer", "ab", 1.0, {"algorithms": {"infer": 3}})
+    now = {"infer": Algorithm(("jpasbatch.place:work",), 4, "another vote", "")}
+    monkeypatch.setattr("jpasbatch.algorithms.load_algorithms", lambda: now)
+    with caplog.at_level(logging.INFO, logger="jpasbatch"):
+        assert workspace.unchanged("infer", "cd") is None
+    assert "infer: not up to date: algorithm infer 3 -> 4: another vote" in caplog.text
 
 
 def test_options_that_change_no_result_ask_for_no_other_run(workspace, tmp_path):

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,6 @@ from jpasbatch.errors import InputError
 from jpasbatch.storage.stores.ledger import (
     Ledger,
     canonical_json,
-    code_fingerprint,
     fingerprint,
     without_undefined,
 )
@@ -47,25 +44,6 @@ def test_what_json_cannot_hold_is_refused(value):
 
 def test_undefined_scores_become_null():
     assert without_undefined({"f1": [float("nan"), 0.5], "n": 3}) == {"f1": [None, 0.5], "n": 3}
-
-
-def test_code_fingerprint_depends_on_the_rooms():
-    storage = code_fingerprint("storage.stores.files")
-    assert storage == code_fingerprint("storage.stores.files", "storage.stores.files")
-    assert storage != code_fingerprint("storage.stores.files", "errors")
-    assert code_fingerprint("storage") != code_fingerprint("errors")
-    with pytest.raises(ValueError, match=r"jpasbatch\.nowhere"):
-        code_fingerprint("nowhere")
-
-
-def test_code_fingerprint_is_the_same_in_another_process():
-    module = "jpasbatch.storage.stores.ledger"
-    script = f"from {module} import code_fingerprint; print(code_fingerprint({module[10:]!r}))"
-    root = Path(__file__).parents[3]
-    found = subprocess.run(  # `-B`: byte code must not matter
-        [sys.executable, "-B", "-c", script], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == code_fingerprint("storage.stores.ledger")
 
 
 def test_a_record_is_committed_once(tmp_path):

@@ -1,0 +1,395 @@
+"""The golden cases: small runs through the real stages, and what each algorithm makes in them.
+
+What comes before a stage is the same on every machine but for the last digits, so that each stage is judged by itself:
+evaluate, infer and summarise use a committee of made-up weights, not the trained one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from astropy.table import Table
+
+from jpasbatch.learning.graph import committee_graph
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.pipeline import run_stage
+from jpasbatch.storage.stores.artefacts import load_committee, save_committee
+from tests.learning.conftest import random_member
+from tests.mocks.small_pack import write_pack
+from tests.stages.tiny_run import serial, workspace_of
+from tests.storage.small_sets import publish_set, set_rows
+
+FILE = Path(__file__).with_name("golden.json")
+
+ROWS, ELEMENTS = 5, 6
+"""Of a table that are kept, spread evenly over it; of all others the mean and the scatter."""
+
+TOLERANCE = 1e-5
+"""Relative, of numbers: processors differ by less, and results that differ by less are called the same."""
+TOLERANCES = {"members": 1e-3, "committee": 1e-3}
+"""Of what comes of many steps of training in single precision."""
+
+SMALLEST = 1e-7
+"""Numbers that differ by less are the same."""
+
+VOLATILE = {"created", "date", "finished", "fingerprints", "seconds", "stages", "versions", "version"}
+"""Keys of what differs from run to run."""
+
+CLASSES = """
+[classes]
+star     = {{ truth = ["star"] }}
+galaxy   = {{ truth = ["galaxy"] }}
+qso_low  = {{ truth = ["qso"], redshift = [0.0, 2.1] }}
+qso_high = {{ truth = ["qso"], redshift = [2.1, 10.0] }}
+"""
+
+TABLES = (
+    """
+name   = "golden"
+title  = "A golden sky"
+survey = "jpas60"
+seed   = 7
+"""
+    + CLASSES
+    + """
+[mock]
+kind                 = "builtin"
+seed                 = 3
+tiles                = 2
+area_deg2            = 0.05
+training_per_class   = 60
+validation_per_class = 70
+flagged_share        = 0.02
+
+[catalogue.cuts]
+maximum_rejected_fraction = 0.2
+
+[catalogue.partitions]
+pixel_threshold = 300
+highest_order   = 7
+
+[model]
+hidden = [8]
+
+[training]
+epochs     = 2
+batch_size = 64
+
+[calibration]
+kind = "temperature"
+
+[decision]
+rule = "balanced"
+of   = "qso_high"
+
+[committee]
+members = 1
+{committee}
+
+[samples.tests]
+labelled = "{sample}"
+
+[counts]
+classes       = ["qso_low", "qso_high"]
+band_role     = "g"
+brighter_than = 23.0
+area_deg2     = 0.05
+
+[[targets]]
+classes         = ["qso_high"]
+min_probability = 0.2
+"""
+)
+
+TEMPLATES = (
+    """
+name   = "golden"
+survey = "jpas60"
+"""
+    + CLASSES
+    + """
+[mock]
+kind           = "templates"
+templates      = "{pack}"
+seed           = 5
+partition_rows = 100
+compared       = 20
+
+[mock.samples]
+training = 20
+
+[mock.survey]
+area_deg2       = 0.1
+star_per_deg2   = 200
+galaxy_per_deg2 = 200
+qso_per_deg2    = 100
+library         = 20
+"""
+)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Output folders of the golden runs.
+
+    Attributes
+    ----------
+    trained : Path
+        Of mock (tables), ingest and train.
+    used : Path
+        Of evaluate, infer and summarise, with made-up weights.
+    templates : Path
+        Of mock (from a template pack).
+    """
+
+    trained: Path
+    used: Path
+    templates: Path
+
+
+def golden_runs(place: Path) -> Runs:
+    """Run all stages in a folder."""
+    sample = publish_set(set_rows(load_survey("jpas60"), 300), place / "labelled", "labelled").parent
+    trained = _run(place / "trained", TABLES.format(sample=sample, committee=""), "mock", "ingest", "train")
+    used = Path(shutil.copytree(trained, place / "used"))
+    named = f'artefact = "{_made_up_committee(used)}"'
+    _run(used, TABLES.format(sample=sample, committee=named), "evaluate", "infer", "summarise")
+    templates = _run(place / "templates", TEMPLATES.format(pack=write_pack(place / "pack")), "mock")
+    return Runs(trained, used, templates)
+
+
+def _run(folder: Path, job: str, *stages: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "golden.toml"
+    file.write_text(job)
+    workspace = workspace_of(folder, file)
+    with workspace.prepare():
+        for stage in stages:
+            run_stage(stage, workspace, serial())
+    return folder
+
+
+def _made_up_committee(folder: Path) -> Path:
+    """Save a committee of made-up weights, calibration and threshold, that is described as the trained one."""
+    manifest, _ = load_committee(folder / "committee")
+    widths = (manifest["features"]["n_inputs"], 8, len(manifest["classes"]))
+    members = [random_member(seed, widths) for seed, _ in enumerate(manifest["members"])]
+    manifest["calibration"] = {"kind": "none", "state": {}}
+    manifest["decision"] |= {"threshold": 0.3, "position": 3}
+    return save_committee(folder / "made-up", manifest, committee_graph(members, widths[0]))
+
+
+def golden_results(runs: Runs) -> dict[str, Any]:
+    """Return what each algorithm made, small enough to be read, as JSON."""
+    return {name: read(runs) for name, read in READERS.items()}
+
+
+def _mock_tables(runs: Runs) -> Any:
+    tables = {
+        path.name: Table.read(path, hdu=1, unit_parse_strict="silent")
+        for path in _files(runs.trained, "work/mock/*/*/*.fits")
+    }
+    return {
+        name: _columns({key: np.asarray(table[key]) for key in table.colnames})
+        for name, table in tables.items()
+    }
+
+
+def _mock_materials(runs: Runs) -> Any:
+    arrays = _files(runs.templates, "work/mock/**/ingredients.npz")
+    arrays += _files(runs.templates, "work/mock/**/library-*.npz")
+    return {path.stem: _arrays(path) for path in arrays}
+
+
+def _mock_sets(runs: Runs) -> Any:
+    return {name: _catalogue(runs.templates / "mock" / name, name) for name in ("training", "survey")}
+
+
+def _mock_realism(runs: Runs) -> Any:
+    measured = json.loads((runs.templates / "mock" / "realism.json").read_bytes())
+    return {key: _leaves(value) for key, value in measured.items() if key not in VOLATILE}
+
+
+def _ingest(runs: Runs) -> Any:
+    record = json.loads((runs.trained / "work" / "ingest.json").read_bytes())
+    kept = {key: record[key] for key in ("rows_in", "rows_out", "quarantined", "reasons", "partitions")}
+    return kept | {"catalogue": _catalogue(runs.trained / "sky", "photometry")}
+
+
+def _members(runs: Runs) -> Any:
+    return {path.stem: _arrays(path) for path in _files(runs.trained, "work/train/**/member-*.npz")}
+
+
+def _committee(runs: Runs) -> Any:
+    manifest, _ = load_committee(runs.trained / "committee")
+    return {key: manifest[key] for key in ("calibration", "decision", "learnt", "validation")}
+
+
+def _evaluate(runs: Runs) -> Any:
+    [content] = json.loads((runs.used / "evaluation" / "evaluation.json").read_bytes()).values()
+    predictions = _parquet(_files(runs.used, "evaluation/predictions-labelled.parquet"))
+    return {"scores": {key: _leaves(value) for key, value in content.items()}, "predictions": predictions}
+
+
+def _infer(runs: Runs) -> Any:
+    return _catalogue(runs.used / "sky", "predictions")
+
+
+def _tally(runs: Runs) -> Any:
+    return [
+        _leaves(json.loads(path.read_bytes())) for path in _files(runs.used, "work/summarise/*/tallies/*")
+    ]
+
+
+def _summarise(runs: Runs) -> Any:
+    summary = json.loads((runs.used / "summary.json").read_bytes())
+    targets = [
+        Table.read(path, hdu=1, unit_parse_strict="silent") for path in _files(runs.used, "targets/*.fits")
+    ]
+    return {
+        "summary": {key: value for key, value in summary.items() if key not in VOLATILE},
+        "targets": [
+            _columns({name: np.asarray(table[name]) for name in table.colnames}) for table in targets
+        ],
+        "page": _page((runs.used / "report.html").read_text(encoding="utf-8")),
+    }
+
+
+READERS: dict[str, Callable[[Runs], Any]] = {
+    "mock_tables": _mock_tables,
+    "mock_materials": _mock_materials,
+    "mock_sets": _mock_sets,
+    "mock_realism": _mock_realism,
+    "ingest": _ingest,
+    "members": _members,
+    "committee": _committee,
+    "evaluate": _evaluate,
+    "infer": _infer,
+    "tally": _tally,
+    "summarise": _summarise,
+}
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    found = sorted(folder.glob(pattern))
+    assert found, f"no {pattern} in {folder}"
+    return found
+
+
+def _catalogue(collection: Path, name: str) -> dict[str, Any]:
+    """Return what a published catalogue holds; its margin is not read."""
+    partitions = _files(collection, f"{name}-????????????/dataset/Norder=*/Dir=*/Npix=*.parquet")
+    return _parquet(partitions) | {"partitions": [f"{one.parts[-3]}/{one.stem}" for one in partitions]}
+
+
+def _parquet(files: list[Path]) -> dict[str, Any]:
+    table = pa.concat_tables([pq.read_table(file) for file in files])
+    found = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if pa.types.is_fixed_size_list(column.type):
+            values = column.flatten().to_numpy(zero_copy_only=False)
+            found[name] = values.reshape(-1, column.type.list_size)
+        else:
+            found[name] = column.to_numpy(zero_copy_only=False)
+    return _columns(found)
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return _columns({name: np.atleast_1d(arrays[name]) for name in arrays.files})
+
+
+def _columns(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return what columns hold: of whole numbers and texts a hash, of others mean, scatter and some elements."""
+    return {name: _column(np.asarray(values)) for name, values in columns.items()}
+
+
+def _column(values: np.ndarray) -> Any:
+    if values.dtype.kind != "f":
+        text = json.dumps([values.shape, values.tolist()], default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    rows = values.astype(np.float64).reshape(len(values), math.prod(values.shape[1:]))
+    some = rows[_spread(len(rows), ROWS)][:, _spread(rows.shape[1], ELEMENTS)]
+    known = rows[np.isfinite(rows)]
+    return {
+        "shape": list(values.shape),
+        "known": int(known.size),
+        **_mean_and_scatter(known),
+        "some": [float(value) if np.isfinite(value) else None for value in some.ravel()],
+    }
+
+
+def _spread(length: int, number: int) -> np.ndarray:
+    return np.unique(np.linspace(0, max(length - 1, 0), min(length, number)).round().astype(int))
+
+
+def _mean_and_scatter(known: np.ndarray) -> dict[str, float | None]:
+    if not known.size:
+        return {"mean": None, "scatter": None}
+    return {"mean": float(known.mean()), "scatter": float(known.std())}
+
+
+def _leaves(value: Any) -> dict[str, Any]:
+    """Return what a JSON value holds: a hash of keys, texts and whole numbers, mean and scatter of the others."""
+    numbers, rest = [], []
+    for path, leaf in _walk(value, ""):
+        if isinstance(leaf, float) and not leaf.is_integer():
+            numbers.append(leaf)
+            rest.append(path)
+        else:
+            rest.append(f"{path}={leaf}")
+    digest = hashlib.sha256("\n".join(rest).encode()).hexdigest()[:16]
+    return {"rest": digest, "numbers": len(numbers), **_mean_and_scatter(np.array(numbers))}
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _walk(value[key], f"{path}/{key}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _walk(inner, f"{path}/{number}")
+    else:
+        yield path, value
+
+
+def _page(text: str) -> dict[str, Any]:
+    """Return the headings of a page, the heads of its tables, the number of its figures, and its style."""
+    style = "".join(re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
+    heads = re.findall(r"<(h[1-4]|th|figcaption)\b[^>]*>(.*?)</\1>", text, re.DOTALL)
+    return {
+        "heads": hashlib.sha256(json.dumps(heads).encode()).hexdigest()[:16],
+        "figures": len(re.findall(r"<(?:img|svg)\b", text)),
+        "style": hashlib.sha256(style.encode()).hexdigest()[:16],
+    }
+
+
+def differing(name: str, before: Any, now: Any, path: str = "") -> list[str]:
+    """Return where two results of an algorithm differ, by more than processors do."""
+    path = path or name
+    if isinstance(before, dict) and isinstance(now, dict):
+        if before.keys() != now.keys():
+            return [f"{path}: {', '.join(sorted(before.keys() ^ now.keys()))} is new or gone"]
+        return [found for key in before for found in differing(name, before[key], now[key], f"{path}.{key}")]
+    if isinstance(before, list) and isinstance(now, list):
+        if len(before) != len(now):
+            return [f"{path}: {len(before)} before, {len(now)} now"]
+        pairs = enumerate(zip(before, now, strict=True))
+        return [found for key, pair in pairs for found in differing(name, *pair, f"{path}.{key}")]
+    if isinstance(before, float) and isinstance(now, float | int):
+        same = math.isclose(before, now, rel_tol=TOLERANCES.get(name, TOLERANCE), abs_tol=SMALLEST)
+    else:
+        same = before == now
+    return [] if same else [f"{path}: {before} before, {now} now"]

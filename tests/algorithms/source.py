@@ -1,0 +1,47 @@
+"""The source of the package: its modules and its data files, as texts that a test may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jpasbatch
+
+PACKAGE = Path(jpasbatch.__file__).parent
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Texts of a package.
+
+    Attributes
+    ----------
+    modules : mapping of str to str
+        Source by dotted name; of a package, that of its ``__init__``.
+    data : mapping of str to bytes
+        Other files by their path below the package.
+    """
+
+    modules: Mapping[str, str]
+    data: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, package: Path = PACKAGE) -> Source:
+        """Read a package."""
+        modules, data = {}, {}
+        for path in sorted(package.rglob("*")):
+            if "__pycache__" in path.parts or not path.is_file():
+                continue
+            name = path.relative_to(package.parent)
+            if path.suffix == ".py":
+                modules[".".join(name.with_suffix("").parts).removesuffix(".__init__")] = path.read_text(
+                    encoding="utf-8"
+                )
+            else:
+                data[path.relative_to(package).as_posix()] = path.read_bytes()
+        return cls(modules, data)
+
+    def changed(self, module: str, text: str) -> Source:
+        """Return the source with another text of one module."""
+        return replace(self, modules={**self.modules, module: text})
