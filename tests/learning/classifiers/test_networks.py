@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from jpasbatch.learning.backend import limit_threads_once
 from jpasbatch.learning.classifiers.convolution import ConvolutionalNetwork
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.members import LAYOUTS, TrainedNetwork
@@ -16,6 +17,12 @@ NETWORKS = [
     ResidualNetwork(width=8, blocks=2, dropout=0.1),
     ConvolutionalNetwork(channels=(4, 5), dense=(8, 6), dropout=0.1),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Set the number of threads before anything runs: later trainings of this process need one."""
+    limit_threads_once(1)
 
 
 @pytest.fixture(params=NETWORKS, ids=lambda network: network.kind)
