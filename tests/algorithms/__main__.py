@@ -37,10 +37,10 @@ def main() -> int:
         changed = changed_code(closures(Source.read(), algorithms), algorithms)
         print("\n".join(complaint(*one) for one in changed.items()) or "no code of an algorithm changed")
         return 1 if changed else 0
-    from tests.algorithms.golden import golden_results, golden_runs  # TensorFlow and all else
+    from tests.algorithms.golden import Runs, golden_results  # TensorFlow and all else
 
     with tempfile.TemporaryDirectory() as place:
-        results = golden_results(golden_runs(Path(place)))
+        results = golden_results(Runs(Path(place)))
     if options.verb == "record":
         write(algorithms, algorithms, results)
         return 0

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.algorithms.golden import golden_results, golden_runs
+from tests.algorithms.golden import Runs
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory):
-    """Return what each algorithm makes in the golden cases."""
-    return golden_results(golden_runs(tmp_path_factory.mktemp("golden")))
+def runs(tmp_path_factory):
+    """Return the golden runs, each of which is made when a test first asks for it."""
+    return Runs(tmp_path_factory.mktemp("golden"))

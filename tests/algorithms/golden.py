@@ -12,7 +12,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -139,34 +139,36 @@ library         = 20
 )
 
 
-@dataclass(frozen=True)
 class Runs:
-    """Output folders of the golden runs.
+    """The golden runs in a folder: each is made when its output folder is first asked for."""
 
-    Attributes
-    ----------
-    trained : Path
-        Of mock (tables), ingest and train.
-    used : Path
-        Of evaluate, infer and summarise, with made-up weights.
-    templates : Path
-        Of mock (from a template pack).
-    """
+    def __init__(self, place: Path) -> None:
+        self._place = place
 
-    trained: Path
-    used: Path
-    templates: Path
+    @cached_property
+    def trained(self) -> Path:
+        """Output folder of mock (tables), ingest and train."""
+        return _run(self._place / "trained", self._tables(""), "mock", "ingest", "train")
 
+    @cached_property
+    def used(self) -> Path:
+        """Output folder of evaluate, infer and summarise, with made-up weights."""
+        folder = Path(shutil.copytree(self.trained, self._place / "used"))
+        committee = f'artefact = "{_made_up_committee(folder)}"'
+        return _run(folder, self._tables(committee), "evaluate", "infer", "summarise")
 
-def golden_runs(place: Path) -> Runs:
-    """Run all stages in a folder."""
-    sample = publish_set(set_rows(load_survey("jpas60"), 300), place / "labelled", "labelled").parent
-    trained = _run(place / "trained", TABLES.format(sample=sample, committee=""), "mock", "ingest", "train")
-    used = Path(shutil.copytree(trained, place / "used"))
-    named = f'artefact = "{_made_up_committee(used)}"'
-    _run(used, TABLES.format(sample=sample, committee=named), "evaluate", "infer", "summarise")
-    templates = _run(place / "templates", TEMPLATES.format(pack=write_pack(place / "pack")), "mock")
-    return Runs(trained, used, templates)
+    @cached_property
+    def templates(self) -> Path:
+        """Output folder of mock, from a template pack."""
+        job = TEMPLATES.format(pack=write_pack(self._place / "pack"))
+        return _run(self._place / "templates", job, "mock")
+
+    @cached_property
+    def _sample(self) -> Path:
+        return publish_set(set_rows(load_survey("jpas60"), 300), self._place / "labelled", "labelled").parent
+
+    def _tables(self, committee: str) -> str:
+        return TABLES.format(sample=self._sample, committee=committee)
 
 
 def _run(folder: Path, job: str, *stages: str) -> Path:

@@ -10,8 +10,8 @@ from tests.algorithms.golden import READERS, TOLERANCE, differing
 
 
 @pytest.mark.parametrize("name", load_algorithms())
-def test_results_are_those_of_the_number(results, name):
-    assert differing(name, read_golden()[name], results[name]) == []
+def test_results_are_those_of_the_number(runs, name):
+    assert differing(name, read_golden()[name], READERS[name](runs)) == []
 
 
 def test_every_algorithm_has_a_golden_case():
