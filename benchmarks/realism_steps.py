@@ -28,7 +28,7 @@ from jpasbatch.mocks.template_objects import Workshop
 from jpasbatch.mocks.template_options import CLASSES, BalancedSamples, TemplateSky
 from jpasbatch.mocks.template_sky import SetTable, make_rows
 from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
-from jpasbatch.photometry.features.registry import RelativeFlux
+from jpasbatch.photometry.features.fluxes import RelativeFlux
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.streams import ObjectStreams
 from jpasbatch.photometry.survey import load_survey

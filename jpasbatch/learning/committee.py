@@ -9,7 +9,7 @@ from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
-from jpasbatch.photometry.features.registry import Features
+from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey
 

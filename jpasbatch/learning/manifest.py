@@ -17,7 +17,8 @@ from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
 from jpasbatch.learning.samples import ClassDefinition
-from jpasbatch.photometry.features.registry import Features, make_features
+from jpasbatch.photometry.features.protocol import Features
+from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import Survey
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.plan import TrainingOptions
 from jpasbatch.learning.samples import ClassDefinition, LabelledFeatures
 from jpasbatch.learning.scaling import InputScaling
-from jpasbatch.photometry.features.registry import RelativeFlux
+from jpasbatch.photometry.features.fluxes import RelativeFlux
 
 CLASSES = ("star", "galaxy", "qso")
 DEFINITIONS = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.rows import check_width, positive_reference
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
-
-if TYPE_CHECKING:
-    from jpasbatch.photometry.features.registry import Features
 
 
 class WithoutBands:

@@ -10,7 +10,7 @@ import numpy as np
 from jpasbatch.learning.augmentation import Augmentation, hide_bands
 from jpasbatch.learning.hybrid import Mixture, draw_mixture, mix_fluxes
 from jpasbatch.learning.samples import LabelledFeatures
-from jpasbatch.photometry.features.registry import Features
+from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.noise import NoiseModel, observe_again, sky_noise
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey

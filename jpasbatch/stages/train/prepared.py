@@ -13,7 +13,8 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures
-from jpasbatch.photometry.features.registry import Features, make_features
+from jpasbatch.photometry.features.protocol import Features
+from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey

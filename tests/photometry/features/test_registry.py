@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jpasbatch.errors import InputError
+from jpasbatch.photometry.features.fluxes import Colours, FluxesAndErrors, RelativeFlux
 from jpasbatch.photometry.features.magnitudes import MagnitudesAndErrors, NeighbourColours
-from jpasbatch.photometry.features.registry import (
-    FEATURES,
-    Colours,
-    FluxesAndErrors,
-    RelativeFlux,
-    make_features,
-)
+from jpasbatch.photometry.features.registry import FEATURES, make_features
 from jpasbatch.photometry.photometry import Photometry, flux_lambda_from_nu
 from jpasbatch.photometry.survey import load_survey
 

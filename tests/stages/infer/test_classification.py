@@ -9,7 +9,8 @@ import pytest
 from jpasbatch.learning.calibration import NoCalibration
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.photometry.features.registry import Features, make_features
+from jpasbatch.photometry.features.protocol import Features
+from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.tallies import Tallies
 from jpasbatch.stages.infer.classification import classify

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jpasbatch.learning.augmentation import Augmentation, hide_bands
-from jpasbatch.photometry.features.registry import RelativeFlux
+from jpasbatch.photometry.features.fluxes import RelativeFlux
 from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import load_survey
