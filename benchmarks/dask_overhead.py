@@ -20,7 +20,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 
-from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, open_cluster  # noqa: E402
+from jpasbatch.compute.clusters.executor import Executor  # noqa: E402
+from jpasbatch.compute.clusters.local import LocalCluster  # noqa: E402
+from jpasbatch.compute.clusters.registry import open_cluster  # noqa: E402
 from jpasbatch.compute.runner import Task, run_tasks  # noqa: E402
 
 WORKERS = 2

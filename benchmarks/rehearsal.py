@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from jpasbatch.compute.clusters.cluster import AddressCluster, open_cluster
+from jpasbatch.compute.clusters.address import AddressCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Task
 from jpasbatch.stages.run.mapping import run_each

@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from forward_pass import INPUTS, make_members
 
-from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.learning.graph import committee_graph
 
 WORKERS = 2

@@ -14,7 +14,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import lru_cache
 from itertools import cycle
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 
@@ -47,6 +47,9 @@ class Matches:
 
 class Options:
     """Base of frozen dataclasses of options: an object exists only with values that are allowed."""
+
+    # read by pydantic where a job or cluster file becomes options: a key that is unknown is an error
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         for name, declared in _declared(type(self)).items():

@@ -22,7 +22,7 @@ from jpasbatch.errors import InputError, TryAgainError, disk_is_full, no_space
 if TYPE_CHECKING:
     from distributed import Future
 
-    from jpasbatch.compute.clusters.cluster import Executor
+    from jpasbatch.compute.clusters.executor import Executor
 
 log = logging.getLogger(__name__)
 

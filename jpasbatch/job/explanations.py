@@ -57,7 +57,7 @@ def explain(kind: Any, item: Any) -> str:
     if item["type"] in UNKNOWN:
         table = _follow(kind, location[:-1])[1] or "the top level"
         allowed = allowed_keys(kind, location[:-1])
-        return f"unknown key '{location[-1]}' in {table}{_choices(str(location[-1]), allowed)}"
+        return f"unknown key '{location[-1]}' in {table}{choices(str(location[-1]), allowed)}"
     if item["type"] in MISSING:
         return f"'{key}' is missing"
     if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
@@ -66,7 +66,7 @@ def explain(kind: Any, item: Any) -> str:
         if item["type"] == "union_tag_not_found":
             return f"'{named}' is missing; allowed: {', '.join(tags)}"
         found = str(item["ctx"]["tag"])
-        return f"{named}: found '{found[:LONGEST_FOUND]}'{_choices(found, tags)}"
+        return f"{named}: found '{found[:LONGEST_FOUND]}'{choices(found, tags)}"
     prefix = f"{key}: " if key else ""
     if item["type"] == "value_error":
         return prefix + item["msg"].removeprefix("Value error, ")
@@ -85,7 +85,8 @@ def allowed_keys(kind: Any, location: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(name for option in here for name in _names(option)))
 
 
-def _choices(found: str, allowed: list[str]) -> str:
+def choices(found: str, allowed: list[str]) -> str:
+    """Return what is allowed in place of a word, and which of it may be meant, as the end of a message."""
     close = difflib.get_close_matches(found, allowed, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return f"{hint}; allowed: {', '.join(allowed)}"

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Interval
 from pydantic import (
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -26,9 +25,11 @@ from pydantic import (
     model_validator,
 )
 
-from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, SerialCluster
+from jpasbatch.compute.clusters.executor import Cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import CLUSTERS, import_kind
 from jpasbatch.errors import InputError
-from jpasbatch.job.explanations import check_values, explain
+from jpasbatch.job.explanations import check_values, choices, explain
 from jpasbatch.job.sections import (
     CalibrationSection,
     CatalogueSection,
@@ -190,7 +191,7 @@ def read_job(path: Path, data: Path | None = None) -> dict[str, Any]:
     return tables
 
 
-def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressCluster:
+def load_cluster(path: Path | None) -> Cluster:
     """Read and check a cluster file; without one, two processes on this machine.
 
     Raises
@@ -200,8 +201,13 @@ def load_cluster(path: Path | None) -> SerialCluster | LocalCluster | AddressClu
     """
     if path is None:
         return LocalCluster()
-    cluster_type = Annotated[SerialCluster | LocalCluster | AddressCluster, Field(discriminator="kind")]
-    return validate(cluster_type, read_toml(path), path)
+    tables = read_toml(path)
+    if "kind" not in tables:
+        raise InputError(f"{path}: 'kind' is missing; allowed: {', '.join(CLUSTERS)}")
+    kind = str(tables["kind"])
+    if kind not in CLUSTERS:
+        raise InputError(f"{path}: kind: found '{kind}'{choices(kind, list(CLUSTERS))}")
+    return validate(import_kind(kind), tables, path)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -270,13 +276,13 @@ def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
 
 
-def validate(kind: Any, tables: dict[str, Any], origin: Path | str) -> Any:
+def validate(kind: type, tables: dict[str, Any], origin: Path | str) -> Any:
     """Return the checked object; nothing is converted (``"15"`` and ``15.0`` are no whole numbers).
 
     Parameters
     ----------
-    kind : type or annotation
-        What the tables become.
+    kind : type
+        What the tables become: a model or a dataclass.
     tables : dict
     origin : Path or str
         Where the tables come from; errors begin with it.
@@ -287,10 +293,8 @@ def validate(kind: Any, tables: dict[str, Any], origin: Path | str) -> Any:
         When a key is unknown or missing, or a value is not allowed; it names all of them.
     """
     try:
-        # a union of dataclasses has no model above it that would forbid unknown keys
-        config = None if isinstance(kind, type) else ConfigDict(extra="forbid")
         # of all forms only JSON is strict about types and takes a list for a tuple
-        return TypeAdapter(kind, config=config).validate_json(json.dumps(tables), strict=True)
+        return TypeAdapter(kind).validate_json(json.dumps(tables), strict=True)
     except ValidationError as error:
         lines = [explain(kind, item) for item in error.errors()]
         raise InputError(f"{origin}: " + "; ".join(dict.fromkeys(lines))) from error

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.algorithms import raised
-from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options import load_checked_job, makes_test

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from jpasbatch.compute.clusters.cluster import LocalCluster, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.compute.runner import Task, run_tasks
 from jpasbatch.errors import TryAgainError

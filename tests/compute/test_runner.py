@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.compute.runner import ATTEMPTS, Outcome, Task, guard, run_tasks
 from jpasbatch.errors import InputError, TryAgainError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from jpasbatch import cli
-from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.runner import Task, run_tasks
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, SerialCluster
+from jpasbatch.compute.clusters.address import AddressCluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster, load_job
 from jpasbatch.job.sections import MockTable

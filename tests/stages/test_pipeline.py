@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from hats.io.validation import is_valid_catalog, is_valid_collection
 
-from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, open_cluster
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue

@@ -7,7 +7,9 @@ summarise). Tests copy them; hats-import and TensorFlow are paid for once in a s
 import shutil
 from pathlib import Path
 
-from jpasbatch.compute.clusters.cluster import Executor, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.workspace import Workspace
 from tests.once import made_once

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.algorithms import algorithm_numbers
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.ingredients import Ingredients, gather
 from jpasbatch.mocks.packs.layout import SOURCES, find

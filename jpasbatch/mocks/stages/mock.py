@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from jpasbatch.algorithms import algorithm_numbers
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.broadband.options import BroadbandSky

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jpasbatch
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.stages.materials import count_parents, open_workshop

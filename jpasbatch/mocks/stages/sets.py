@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.algorithms import algorithm_numbers
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.places import footprint_of, partition_order, places_in, sets_of
 from jpasbatch.mocks.realism.tally import RealismTally

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import jpasbatch
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison, PublishedSection
 from jpasbatch.job.job import Job

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 import jpasbatch
 from jpasbatch.algorithms import algorithm_numbers
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.manifest import Manifest, check_manifest

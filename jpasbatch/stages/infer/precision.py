@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.learning.judgement import compare_judgements
 from jpasbatch.learning.runtimes import InferenceOptions

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from jpasbatch.algorithms import algorithm_numbers
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import GapsError, InputError, TryAgainError
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.runtimes import describe_engine

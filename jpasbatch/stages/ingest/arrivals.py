@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pd
 import pyarrow.parquet as pq
 
-from jpasbatch.compute.clusters.cluster import Executor, borrow_client
+from jpasbatch.compute.clusters.executor import Executor, borrow_client
 from jpasbatch.compute.runner import Task
 from jpasbatch.photometry.table import quarantine_schema
 from jpasbatch.products.record import healpix_29

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.algorithms import algorithm_numbers
-from jpasbatch.compute.clusters.cluster import Executor, borrow_client
+from jpasbatch.compute.clusters.executor import Executor, borrow_client
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import CatalogueSection

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jpasbatch.compute.clusters.cluster import Executor
+from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task
 from jpasbatch.stages.run import commits as worker

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from jpasbatch.compute.clusters.cluster import AddressCluster, LocalCluster, borrow_client, open_cluster
-from jpasbatch.compute.clusters.cluster import SerialCluster as Serial
+from jpasbatch.compute.clusters.address import AddressCluster
+from jpasbatch.compute.clusters.executor import borrow_client
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster as Serial
 from jpasbatch.compute.runner import Task, run_tasks
 from jpasbatch.errors import InputError, TryAgainError
 

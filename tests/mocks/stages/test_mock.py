@@ -5,7 +5,8 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.broadband.options import LabelledSets
 from jpasbatch.mocks.options import mock_options, mock_table

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.parents.parents import split_of
 from jpasbatch.mocks.stages.mock import run_mock

@@ -10,7 +10,9 @@ import pytest
 from hats.io.validation import is_valid_catalog
 
 from jpasbatch.cli import main
-from jpasbatch.compute.clusters.cluster import LocalCluster, SerialCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.keep.prune import prune
 from jpasbatch.stages.pipeline import open_workspace, run_stage

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jpasbatch.compute.clusters.cluster import LocalCluster, open_cluster
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.job.job import load_job
 from jpasbatch.photometry.table import matrix_of

@@ -12,7 +12,9 @@ from astropy.io import fits
 from upath import UPath
 
 from jpasbatch import cli
-from jpasbatch.compute.clusters.cluster import Executor, LocalCluster, open_cluster
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.learning.runtimes import has_bfloat16
 from jpasbatch.stages.infer import stage as infer

@@ -1,0 +1,124 @@
+"""A scheduler that runs already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from jpasbatch.compute.clusters.executor import Executor, Seconds
+from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.hosts import is_loopback
+from jpasbatch.options import Options
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+
+
+@dataclass(frozen=True)
+class TransportSecurity(Options):
+    """Files that a client of a TLS scheduler presents: PEM paths, never their contents."""
+
+    ca_file: str
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class AddressCluster(Options):
+    """A scheduler that runs already, started by ``dask scheduler`` or a site's own tools.
+
+    Attributes
+    ----------
+    scheduler : str
+        ``tcp://`` for loopback, ``tls://`` (with ``[tls]``) for any other host.
+    tls : TransportSecurity, optional
+        Required by ``tls://``.
+    no_workers_timeout : float
+        Seconds to wait for a first worker, and after which a run that lost all of them gives up.
+    resources : dict of str to float
+        What the workers of the scheduler were started with (``--resources``), such as ``{GPU = 1}``.
+    """
+
+    scheduler: str
+    kind: Literal["address"] = "address"
+    tls: TransportSecurity | None = None
+    no_workers_timeout: Seconds = 60.0
+    resources: dict[str, float] = field(default_factory=dict)
+
+    def check_relations(self) -> None:
+        """Refuse an address off this machine that is not encrypted."""
+        try:
+            parts = urlsplit(self.scheduler)
+            whole = parts.scheme in ("tcp", "tls") and parts.hostname is not None and parts.port is not None
+        except ValueError:  # a port or an IPv6 address that is none
+            whole = False
+        if not whole:
+            raise ValueError(
+                f"scheduler: found '{self.scheduler}'; write tcp://HOST:PORT (loopback only) or tls://HOST:PORT"
+            )
+        if parts.scheme == "tcp" and not is_loopback(parts.hostname or ""):
+            raise ValueError(
+                f"scheduler: '{self.scheduler}' is not encrypted and not on this machine; "
+                "use tls:// with a [tls] table (ca_file, certificate, key)"
+            )
+        if parts.scheme == "tls" and self.tls is None:
+            raise ValueError("scheduler: tls:// needs a [tls] table with ca_file, certificate and key")
+
+    @contextmanager
+    def open(self) -> Iterator[Executor]:
+        """Join the scheduler, and leave it at the end.
+
+        Raises
+        ------
+        InputError
+            When it cannot be reached.
+        TryAgainError
+            When it has no worker within ``no_workers_timeout``.
+        """
+        with _join(self) as client:
+            yield Executor(client, dict(self.resources), self.no_workers_timeout)
+
+
+@contextmanager
+def _join(options: AddressCluster) -> Iterator[Client]:
+    import distributed
+
+    try:
+        client = distributed.Client(
+            options.scheduler, security=_security(options.tls), timeout=options.no_workers_timeout
+        )
+    except (OSError, TimeoutError) as error:
+        raise InputError(
+            f"no scheduler answers at {options.scheduler} ({type(error).__name__}); "
+            "start one with `dask scheduler`, or correct `scheduler` in the cluster file"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=options.no_workers_timeout)
+        except TimeoutError as error:
+            raise TryAgainError(
+                f"the scheduler at {options.scheduler} has no worker after {options.no_workers_timeout:g} s; "
+                "start workers with `dask worker` and run the same command again"
+            ) from error
+        yield client
+
+
+def _security(tls: TransportSecurity | None) -> Security | None:
+    if tls is None:
+        return None
+    import distributed
+
+    for key, path in vars(tls).items():
+        if not Path(path).is_file():
+            raise InputError(f"tls.{key}: no such file: {path}")
+
+    return distributed.Security(
+        tls_ca_file=tls.ca_file,
+        tls_client_cert=tls.certificate,
+        tls_client_key=tls.key,
+        require_encryption=True,
+    )

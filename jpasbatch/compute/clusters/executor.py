@@ -1,0 +1,92 @@
+"""What runs tasks, and what a kind of cluster is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
+
+from annotated_types import Interval
+
+from jpasbatch.compute.meter import Display
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Seconds = Annotated[float, Interval(gt=0, le=86_400)]
+"""A time that a cluster may wait: up to a day."""
+
+
+@dataclass(frozen=True)
+class Executor:
+    """What runs tasks: a Dask client, or nothing (then this process does).
+
+    Attributes
+    ----------
+    client : distributed.Client or None
+        None runs every task in this process, in order.
+    resources : dict of str to float
+        What each worker declares.
+    no_workers_timeout : float
+        Seconds without any worker after which the run gives up.
+    displays : tuple of Display
+        Where progress is shown, beside the terminal or the log.
+    """
+
+    client: Client | None
+    resources: dict[str, float]
+    no_workers_timeout: float
+    displays: tuple[Display, ...] = ()
+
+    def request(self, resource: str) -> dict[str, float] | None:
+        """Return the request for one unit of a resource, or None where no worker declares it."""
+        return {resource: 1} if resource in self.resources else None
+
+    def count_workers(self) -> int:
+        """Return how many workers there are now; 1 in this process, 0 when the scheduler does not answer."""
+        if self.client is None:
+            return 1
+        try:
+            return len(cast(dict, self.client.nthreads()))
+        except Exception:  # a lost scheduler shows in many ways; the runner finds out by itself
+            return 0
+
+
+class Cluster(Protocol):
+    """A kind of cluster with its options: a frozen dataclass, which a cluster file (``deploy/*.toml``) fills."""
+
+    @property
+    def kind(self) -> str:
+        """Name in cluster files."""
+        ...
+
+    def open(self) -> AbstractContextManager[Executor]:
+        """Start or join the cluster, and leave it at the end.
+
+        Raises
+        ------
+        InputError
+            When the options are wrong, for instance where no scheduler answers.
+        TryAgainError
+            When the cluster has no worker at present.
+        """
+        ...
+
+
+@contextmanager
+def borrow_client(executor: Executor) -> Iterator[Client]:
+    """Yield a client for a library that needs one: the executor's, or one within this process."""
+    if executor.client is not None:
+        yield executor.client
+        return
+    import distributed
+
+    with distributed.Client(
+        processes=False,
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+    ) as client:  # the default one while it is lent: hats-import looks for it there as well
+        yield client

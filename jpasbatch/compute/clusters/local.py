@@ -1,0 +1,128 @@
+"""Worker processes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge
+
+from jpasbatch.compute.clusters.executor import Executor, Seconds
+from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
+from jpasbatch.errors import TryAgainError
+from jpasbatch.options import Matches, Options
+
+if TYPE_CHECKING:
+    import distributed
+    from distributed import Client
+
+# One thread a worker: a task that kills its worker then takes no innocent neighbour along, and the
+# threads of the inference runtime never outnumber the cores.
+THREADS_PER_WORKER = 1
+
+# Deaths that Dask forgives before it gives a task up. Two, so that a task which kills its worker is known
+# soon; the runner then tries it alone.
+ALLOWED_FAILURES = 1
+
+# How workers allocate, in bytes. Dask's default (trim at 64 KiB) also fixes glibc's limit for allocations by mmap at
+# 128 KiB, so that the scratch memory of every training step is taken from the system and given back: epochs took
+# nearly twice as long (benchmarks/malloc.py).
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": 256 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
+
+# What Dask does beside the tasks, in the driver and in every worker: it takes a look at every thread a hundred times a
+# second, and at its event loop fifty times. On a busy machine that is 4.4 % of the processors, and 1.6 without
+# (benchmarks/dask_overhead.py); nothing here is read by anybody.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.scheduler.active-memory-manager.start": False,  # results of less than a kilobyte have no copies
+}
+
+MemoryLimit = Annotated[str, Matches(r"auto|\d+(\.\d+)? ?([kMGT]i?B|B)", "'auto', or like '4 GiB'")]
+
+
+@dataclass(frozen=True)
+class LocalCluster(Options):
+    """Worker processes on this machine, reachable from this machine only.
+
+    Attributes
+    ----------
+    workers : int
+        Number of worker processes, of one thread each.
+    memory_limit : str
+        Memory of one worker at which it is restarted, such as ``"4 GiB"``; ``"auto"`` shares the machine.
+    resources : dict of str to float
+        What each worker offers, such as ``{GPU = 1}``; training asks for ``GPU`` where it is declared.
+    no_workers_timeout : float
+        Seconds after which a run gives up (exit code 75) when no worker is left.
+    """
+
+    kind: Literal["local"] = "local"
+    workers: Annotated[int, Ge(1)] = 2
+    memory_limit: MemoryLimit = "auto"
+    resources: dict[str, float] = field(default_factory=dict)
+    no_workers_timeout: Seconds = 60.0
+
+    @contextmanager
+    def open(self) -> Iterator[Executor]:
+        """Start the workers, and stop them at the end.
+
+        Raises
+        ------
+        TryAgainError
+            When they do not start.
+        """
+        with _start_client(self) as client:
+            yield Executor(client, dict(self.resources), self.no_workers_timeout)
+
+
+@contextmanager
+def _start_client(options: LocalCluster) -> Iterator[Client]:
+    import distributed
+    from dask import config
+
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.scheduler.no-workers-timeout": f"{options.no_workers_timeout}s",
+        "distributed.admin.large-graph-warning-threshold": "1MB",
+        **QUIET,
+        # Dask looks this long after a worker's death whether it is there, and closes its nanny when it is not: also
+        # when it died again and is starting. Workers that die often then end as no worker at all.
+        "distributed.deploy.lost-worker-timeout": "365 days",
+        **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()},
+    }
+    with config.set(settings), ExitStack() as stack:
+        with stop_postponed(), leave_ctrl_c_to_this_thread():  # Dask cannot close what is still starting
+            stack.enter_context(cluster := _start_local(options))
+            client = stack.enter_context(distributed.Client(cluster))
+        try:
+            yield client
+        finally:
+            with stop_postponed():
+                stack.close()
+
+
+def _start_local(options: LocalCluster) -> distributed.LocalCluster:
+    import distributed
+
+    try:
+        return distributed.LocalCluster(
+            n_workers=options.workers,
+            threads_per_worker=THREADS_PER_WORKER,
+            processes=True,
+            host="127.0.0.1",
+            # always a free port: where the default one is taken, Dask warns even if nothing is to be served
+            dashboard_address="127.0.0.1:0",
+            memory_limit=options.memory_limit,
+            resources=options.resources or None,
+        )
+    except RuntimeError as error:  # a worker died while it started
+        if stop_requested():
+            raise
+        raise TryAgainError(
+            f"the local workers did not start ({error}); see that there is memory for {options.workers}, and run "
+            "the same command again"
+        ) from error
