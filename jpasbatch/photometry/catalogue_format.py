@@ -7,19 +7,20 @@ turn published columns into canonical ones are in `jpasbatch.photometry.normalis
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from annotated_types import MinLen
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 from jpasbatch.photometry.requirements import Requirement
 
-LAYOUTS = ("arrays", "columns")
-KINDS = ("flux", "magnitude")
-ERROR_KINDS = ("absolute", "relative")
-ID_TYPES = ("integer", "string")
-OPTIONAL_ROLES = ("flags", "mask_flags", "class_star", "tile", "true_class", "true_redshift")
+Role = Literal["flags", "mask_flags", "class_star", "tile", "true_class", "true_redshift"]
+OPTIONAL_ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True)
-class PhotometryForm:
+class PhotometryForm(Options):
     """One pair of published columns that holds the photometry of all bands.
 
     Parameters
@@ -39,23 +40,22 @@ class PhotometryForm:
         Sentinels of the value column, for example 99 and -99 in CEFCA magnitudes.
     """
 
-    kind: str
+    kind: Literal["flux", "magnitude"]
     value: str
     error: str
-    error_kind: str = "absolute"
+    error_kind: Literal["absolute", "relative"] = "absolute"
     unit: str = ""
     non_detection: float | None = None
     not_observed: float | None = None
 
-    def __post_init__(self) -> None:
-        _check_choice("kind", self.kind, KINDS)
-        _check_choice("error_kind", self.error_kind, ERROR_KINDS)
+    def check_relations(self) -> None:
+        """Refuse relative errors of magnitudes."""
         if self.kind == "magnitude" and self.error_kind == "relative":
             raise ValueError("error_kind = 'relative' has no meaning for kind = 'magnitude'; use 'absolute'")
 
 
 @dataclass(frozen=True)
-class CatalogueFormat:
+class CatalogueFormat(Options):
     """The published table: its key, coordinates, photometry, flags and optional truth.
 
     Parameters
@@ -87,12 +87,12 @@ class CatalogueFormat:
         Rules over published columns that a job may ask for.
     """
 
-    layout: str
-    id_columns: tuple[str, ...]
+    layout: Literal["arrays", "columns"]
+    id_columns: Annotated[tuple[str, ...], MinLen(1)]
     ra: str
     dec: str
-    forms: tuple[PhotometryForm, ...]
-    id_type: str = "integer"
+    forms: Annotated[tuple[PhotometryForm, ...], MinLen(1)]
+    id_type: Literal["integer", "string"] = "integer"
     id_separator: str = "-"
     flags: str = ""
     mask_flags: str = ""
@@ -100,22 +100,15 @@ class CatalogueFormat:
     tile: str = ""
     true_class: str = ""
     true_redshift: str = ""
-    optional: tuple[str, ...] = ("class_star", "true_class", "true_redshift")
+    optional: tuple[Role, ...] = ("class_star", "true_class", "true_redshift")
     ignore_case: bool = False
     float32_coordinates: bool = False
     check_radians: bool = True
     unknown_redshift: float | None = None
     requirements: tuple[Requirement, ...] = ()
 
-    def __post_init__(self) -> None:
-        _check_choice("layout", self.layout, LAYOUTS)
-        _check_choice("id_type", self.id_type, ID_TYPES)
-        for role in self.optional:
-            _check_choice("optional", role, OPTIONAL_ROLES)
-        if not self.id_columns:
-            raise ValueError("id_columns = []: name at least one column that identifies an object")
-        if not self.forms:
-            raise ValueError("forms = []: declare at least one [[catalogue.forms]]")
+    def check_relations(self) -> None:
+        """Refuse forms that name one column for all bands in a layout of columns."""
         if self.layout == "columns":
             for form in self.forms:
                 if "{column}" not in form.value or "{column}" not in form.error:
@@ -152,8 +145,3 @@ class CatalogueFormat:
     def key(self, name: str) -> str:
         """Return the form of a column name under which two spellings count as the same."""
         return name.rsplit(".", 1)[-1].strip().casefold() if self.ignore_case else name
-
-
-def _check_choice(key: str, found: str, allowed: tuple[str, ...]) -> None:
-    if found not in allowed:
-        raise ValueError(f"{key} = {found!r}: allowed are {', '.join(map(repr, allowed))}")

@@ -10,10 +10,13 @@ all objects of a tile share.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 from jpasbatch.photometry.conditions import Conditions
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
 from jpasbatch.photometry.streams import ObjectStreams, gaussian_pairs
@@ -21,7 +24,7 @@ from jpasbatch.photometry.survey import Survey
 
 
 @dataclass(frozen=True)
-class NoiseModel:
+class NoiseModel(Options):
     """How measured fluxes scatter.
 
     Parameters
@@ -36,20 +39,10 @@ class NoiseModel:
         Share of measurements below 5 sigma that the catalogue lists as non-detections (flux 0, no error).
     """
 
-    error_scatter: float = 0.10
-    outlier_share: float = 0.01
-    outlier_factor: float = 4.0
-    non_detection_share: float = 0.01
-
-    def __post_init__(self) -> None:
-        for key in ("outlier_share", "non_detection_share"):
-            value = getattr(self, key)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{key} = {value!r}: must be a share from 0 to 1")
-        if not 0 <= self.error_scatter <= 1:
-            raise ValueError(f"error_scatter = {self.error_scatter!r}: must be from 0 to 1")
-        if not 1 <= self.outlier_factor <= 100:
-            raise ValueError(f"outlier_factor = {self.outlier_factor!r}: must be from 1 to 100")
+    error_scatter: Annotated[float, Interval(ge=0, le=1)] = 0.10
+    outlier_share: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    outlier_factor: Annotated[float, Interval(ge=1, le=100)] = 4.0
+    non_detection_share: Annotated[float, Interval(ge=0, le=1)] = 0.01
 
 
 def depths_of_tile(survey: Survey, tile_index: int) -> np.ndarray:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
+from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flux_columns import FluxColumns, read_fluxes
 from jpasbatch.photometry.identifiers import read_identifiers, read_text, repeated
@@ -50,11 +53,10 @@ REASONS = (
 survey's own requirements follow."""
 
 Columns = dict[str, np.ndarray | pa.Array]
-DUPLICATE_POLICIES = ("refuse", "quarantine")
 
 
 @dataclass(frozen=True)
-class QualityCuts:
+class QualityCuts(Options):
     """Which rows are fit for classification.
 
     Parameters
@@ -75,24 +77,12 @@ class QualityCuts:
         order: which objects an analysis wants.
     """
 
-    flags: int = 0
-    mask_flags: int = 0
-    maximum_rejected_fraction: float = 0.01
-    tolerated_rows: int = 10
-    duplicates: str = "refuse"
+    flags: Annotated[int, Ge(0)] = 0
+    mask_flags: Annotated[int, Ge(0)] = 0
+    maximum_rejected_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    tolerated_rows: Annotated[int, Ge(0)] = 10
+    duplicates: Literal["refuse", "quarantine"] = "refuse"
     require: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for key in ("flags", "mask_flags", "tolerated_rows"):
-            value = getattr(self, key)
-            if value < 0:
-                raise ValueError(f"{key} = {value}: must not be negative")
-        if not 0 <= self.maximum_rejected_fraction <= 1:
-            raise ValueError(
-                f"maximum_rejected_fraction = {self.maximum_rejected_fraction}: must be between 0 and 1"
-            )
-        if self.duplicates not in DUPLICATE_POLICIES:
-            raise ValueError(f"duplicates = {self.duplicates!r}: allowed are 'refuse', 'quarantine'")
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 
 
 @dataclass(frozen=True)
-class Requirement:
+class Requirement(Options):
     """A rule over published columns.
 
     Parameters
@@ -34,7 +35,8 @@ class Requirement:
     unknown: float | None = None
     not_above: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
+    def check_relations(self) -> None:
+        """Refuse a rule without a name, and one that asks for nothing or for two things."""
         if not (self.name and self.reason):
             raise ValueError("requirements: each needs a name and a reason")
         if bool(self.any_known) == bool(self.not_above):

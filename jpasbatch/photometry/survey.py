@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import tomllib
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval, Len
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.catalogue_format import CatalogueFormat, PhotometryForm
-from jpasbatch.photometry.requirements import Requirement
+from jpasbatch.options import Matches, Options, from_table
+from jpasbatch.photometry.catalogue_format import CatalogueFormat
+
+Angstrom = Annotated[float, Interval(gt=0, lt=np.inf)]
+Magnitude = Annotated[float, Interval(gt=0, lt=40)]
 
 
 @dataclass(frozen=True)
-class Band:
+class Band(Options):
     """One photometric band.
 
     Parameters
@@ -50,37 +53,20 @@ class Band:
         Whether a file of layout "columns" may lack the band, which is then missing for every object.
     """
 
-    name: str
-    wavelength: float
-    width: float
-    depth: float
-    tile_depths: tuple[float, ...] = ()
+    name: Annotated[str, Matches(r"[^,]+", "a name without a comma")]
+    wavelength: Angstrom
+    width: Angstrom
+    depth: Magnitude
+    tile_depths: tuple[Magnitude, ...] = ()
     group: str = ""
     instrument: str = ""
     source: str = ""
     column: str = ""
     optional: bool = False
 
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("name = '': a band needs a name")
-        if "," in self.name:
-            raise ValueError(f"name = {self.name!r}: a band name must not hold a comma")
-        for key in ("wavelength", "width"):
-            value = getattr(self, key)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(
-                    f"{key} = {value!r} of band {self.name!r}: must be a positive number of Angstrom"
-                )
-        for depth in (self.depth, *self.tile_depths):
-            if not 0 < depth < 40:
-                raise ValueError(
-                    f"depth = {depth!r} of band {self.name!r}: must be an AB magnitude in (0, 40)"
-                )
-
 
 @dataclass(frozen=True)
-class Survey:
+class Survey(Options):
     """A photometric survey and how it publishes its tables.
 
     Parameters
@@ -108,7 +94,7 @@ class Survey:
 
     name: str
     title: str
-    bands: tuple[Band, ...]
+    bands: Annotated[tuple[Band, ...], Len(2)]
     reference_band: str
     magnitude_bins: tuple[tuple[float, float], ...]
     catalogue: CatalogueFormat
@@ -117,10 +103,9 @@ class Survey:
     zero_point_error: float = 0.0
     sources: dict[str, str] = field(default_factory=dict, hash=False)
 
-    def __post_init__(self) -> None:
+    def check_relations(self) -> None:
+        """Refuse names that occur twice or belong to no band, and bands that contradict the survey."""
         names = [band.name for band in self.bands]
-        if len(names) < 2:
-            raise ValueError(f"bands: a survey needs at least two, found {len(names)}")
         if len(set(names)) != len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(f"bands: listed twice: {', '.join(twice)}")
@@ -215,7 +200,7 @@ def _parse(text: str, where: str) -> Survey:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from None
     try:
-        return _survey(content)
+        return from_table(Survey, content, "survey")
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: {error}") from None
 
@@ -234,52 +219,3 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
         return path.read_text(encoding="utf-8"), f"survey file {path}"
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"survey file {path}: cannot be read ({error})") from None
-
-
-def _survey(content: dict[str, Any]) -> Survey:
-    catalogue = dict(content.get("catalogue", {}))
-    forms = tuple(_build(PhotometryForm, form, "catalogue.forms") for form in catalogue.pop("forms", ()))
-    rules = tuple(
-        _build(Requirement, rule, "catalogue.requirements") for rule in catalogue.pop("requirements", ())
-    )
-    bands = tuple(_build(Band, band, "bands") for band in content.get("bands", ()))
-    declared = content | {
-        "bands": bands,
-        "catalogue": _build(
-            CatalogueFormat, catalogue | {"forms": forms, "requirements": rules}, "catalogue"
-        ),
-    }
-    return _build(Survey, declared, "survey")
-
-
-def _build(kind: Any, content: dict[str, Any], where: str) -> Any:
-    """Make a dataclass of a TOML table; a key that is unknown or missing is an error that names it."""
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: must be a table, found {content!r}")
-    known = {item.name: item for item in fields(kind)}
-    unknown = sorted(set(content) - set(known))
-    if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed are {', '.join(known)}")
-    for name, item in known.items():
-        required = item.default is MISSING and item.default_factory is MISSING
-        if required and name not in content:
-            raise ValueError(f"{where}: the key {name!r} is missing")
-        if name in content and not _fits(content[name], str(item.type)):
-            raise ValueError(f"{where}: {name} = {content[name]!r} must be of type {item.type}")
-    return kind(**{name: _frozen(value) for name, value in content.items()})
-
-
-def _fits(value: Any, declared: str) -> bool:
-    if declared.startswith("float"):
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if declared.startswith("tuple"):
-        inner_text = declared == "tuple[str, ...]"
-        return isinstance(value, (list, tuple)) and (not inner_text or all(isinstance(v, str) for v in value))
-    if declared.startswith("dict"):
-        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    simple = {"str": str, "bool": bool, "int": int}
-    return declared not in simple or isinstance(value, simple[declared])
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -235,7 +235,7 @@ def test_every_mistake_is_named_at_once(write):
         ("[samples]\ntraining = 'x'", ("samples", "training", "validation", "both")),
         ("[committee]\nmembers = 0", ("committee.members", "0", "1")),
         ("[catalogue.cuts]\nduplicates = 'keep'", ("catalogue.cuts", "'keep'", "'refuse'", "'quarantine'")),
-        ("[catalogue.cuts]\nmaximum_rejected_fraction = 1.5", ("catalogue.cuts", "1.5", "0 and 1")),
+        ("[catalogue.cuts]\nmaximum_rejected_fraction = 1.5", ("catalogue.cuts", "1.5", "allowed is 0 to 1")),
         ("[catalogue.partitions]\nlowest_order = 9", ("catalogue.partitions", "lowest_order", "9")),
         ("[classes]\na = {redshift = [0, 1]}", ("'classes.a.truth' is missing",)),
         ("[classes]\na = {truth = 'a'}", ("classes.a.truth", "must be a list", "'a'")),

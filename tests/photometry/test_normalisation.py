@@ -587,9 +587,9 @@ def test_units_of_single_bands_must_agree():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"flags": -1}, "flags = -1"),
-        ({"maximum_rejected_fraction": 1.5}, "maximum_rejected_fraction = 1.5: must be between 0 and 1"),
-        ({"duplicates": "ignore"}, "duplicates = 'ignore': allowed are 'refuse', 'quarantine'"),
+        ({"flags": -1}, "flags: found -1; allowed is a number of at least 0"),
+        ({"maximum_rejected_fraction": 1.5}, "maximum_rejected_fraction: found 1.5; allowed is 0 to 1"),
+        ({"duplicates": "ignore"}, "duplicates: found 'ignore'; allowed: 'refuse', 'quarantine'"),
     ],
 )
 def test_wrong_cuts_name_the_key(options, message):
