@@ -20,7 +20,8 @@ from unittest import mock
 
 import pyarrow.parquet as pq
 
-from jpasbatch.compute.clusters.cluster import SerialCluster, open_cluster
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 
 FLUXES = ("flux", "flux_err")
