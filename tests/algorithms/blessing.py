@@ -9,7 +9,8 @@ from typing import Any
 
 from jpasbatch.algorithms import Algorithm
 from tests.algorithms.check import COMMAND, changed_code, closures, read_blessed, write_blessed, write_file
-from tests.algorithms.golden import FILE, differing
+from tests.algorithms.comparison import differing
+from tests.algorithms.golden import FILE
 from tests.algorithms.source import Source
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from jpasbatch.algorithms import load_algorithms
 from tests.algorithms.blessing import read_golden
-from tests.algorithms.golden import READERS, TOLERANCE, differing
+from tests.algorithms.comparison import TOLERANCE, differing
+from tests.algorithms.golden import READERS
 
 
 @pytest.mark.parametrize("name", load_algorithms())
