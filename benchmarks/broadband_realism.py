@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jpasbatch.mocks.broadband.options import BroadbandSky
-from jpasbatch.mocks.broadband.tables import make_table
-from jpasbatch.mocks.options import load_checked_job, mock_options
+from jpasbatch.mocks.options.broadband import BroadbandSky
+from jpasbatch.mocks.options.table import load_checked_job, mock_options
+from jpasbatch.mocks.skies.broadband import make_table
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jpasbatch.mocks.ingredients import gather
-from jpasbatch.mocks.places import Places, first_id
-from jpasbatch.mocks.template_objects import Workshop
-from jpasbatch.mocks.template_options import CLASSES, TemplateSky
-from jpasbatch.mocks.template_sky import conditions_of, make_library, make_rows
+from jpasbatch.mocks.options.templates import CLASSES, TemplateSky
+from jpasbatch.mocks.parents.packs.ingredients import gather
+from jpasbatch.mocks.skies.objects import Workshop
+from jpasbatch.mocks.skies.places import Places, first_id
+from jpasbatch.mocks.skies.templates import conditions_of, make_library, make_rows
 from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.photometry.noise import observe_objects
 from jpasbatch.photometry.streams import ObjectStreams

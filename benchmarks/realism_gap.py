@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 
 from jpasbatch.job.job import load_job
 from jpasbatch.learning.samples import label
-from jpasbatch.mocks.sky import load_responses, observed_spectra_table
-from jpasbatch.mocks.spectra import PHOTOMETRY, ObservedSpectra, read_spectra, spectra_photometry
+from jpasbatch.mocks.options.spectra import ObservedSpectra
+from jpasbatch.mocks.skies.builtin import load_responses, observed_spectra_table
+from jpasbatch.mocks.skies.spectra import PHOTOMETRY, read_spectra, spectra_photometry
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.scoring.metrics import scores

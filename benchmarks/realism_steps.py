@@ -20,13 +20,13 @@ from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures, label
 from jpasbatch.learning.vote import vote
-from jpasbatch.mocks.ingredients import gather
-from jpasbatch.mocks.places import Places, first_id, numbers_of
-from jpasbatch.mocks.sky import observed_spectra_table
-from jpasbatch.mocks.spectra import ObservedSpectra
-from jpasbatch.mocks.template_objects import Workshop
-from jpasbatch.mocks.template_options import CLASSES, BalancedSamples, TemplateSky
-from jpasbatch.mocks.template_sky import SetTable, make_rows
+from jpasbatch.mocks.options.spectra import ObservedSpectra
+from jpasbatch.mocks.options.templates import CLASSES, BalancedSamples, TemplateSky
+from jpasbatch.mocks.parents.packs.ingredients import gather
+from jpasbatch.mocks.skies.builtin import observed_spectra_table
+from jpasbatch.mocks.skies.objects import Workshop
+from jpasbatch.mocks.skies.places import Places, first_id, numbers_of
+from jpasbatch.mocks.skies.templates import SetTable, make_rows
 from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.photometry.features.fluxes import RelativeFlux
 from jpasbatch.photometry.photometry import Photometry

@@ -88,7 +88,7 @@ class Job(ProductTables):
     seed : int
         From which all random streams of training derive.
     mock : MockTable, optional
-        The table as it is written; `jpasbatch.mocks.options.load_checked_job` checks and completes it.
+        The table as it is written; `jpasbatch.mocks.options.table.load_checked_job` checks and completes it.
     """
 
     name: str

@@ -15,7 +15,7 @@ from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job, load_cluster
-from jpasbatch.mocks.options import load_checked_job, makes_test
+from jpasbatch.mocks.options.table import load_checked_job, makes_test
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.registry import PRODUCTS, check_products
 from jpasbatch.stages.run.metrics import written_metrics

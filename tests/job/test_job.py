@@ -15,7 +15,7 @@ from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster, load_job
 from jpasbatch.job.sections import MockTable
-from jpasbatch.mocks.options import load_checked_job
+from jpasbatch.mocks.options.table import load_checked_job
 from jpasbatch.stages.pipeline import demo_job, open_workspace
 
 HEAD = 'name = "trial"\nsurvey = "jpas60"\n'

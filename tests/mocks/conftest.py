@@ -1,8 +1,8 @@
 import pytest
 
-from jpasbatch.mocks.populations import MockSky
-from jpasbatch.mocks.synthesis import approximate_responses, band_weights
-from jpasbatch.mocks.templates import observed_wavelength
+from jpasbatch.mocks.options.builtin import MockSky
+from jpasbatch.mocks.spectra.grids import observed_wavelength
+from jpasbatch.mocks.spectra.responses import approximate_responses, band_weights
 
 
 @pytest.fixture(scope="session")

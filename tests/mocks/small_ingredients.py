@@ -5,15 +5,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from jpasbatch.mocks.descendants.galaxies import DEFAULT_MIXTURE
 from jpasbatch.mocks.descendants.stars import STAR_KINDS
-from jpasbatch.mocks.ingredients import Ingredients
-from jpasbatch.mocks.parents.galaxies import youngest_light
+from jpasbatch.mocks.options.templates import TemplateSky
+from jpasbatch.mocks.parents.packs.galaxies import youngest_light
+from jpasbatch.mocks.parents.packs.ingredients import DEFAULT_MIXTURE, Ingredients
 from jpasbatch.mocks.parents.parents import HELD_OUT, Parents, from_basis, from_spectra, join, split_of
-from jpasbatch.mocks.rest_grid import observed_grid, rest_grid
-from jpasbatch.mocks.synthesis import approximate_responses, band_weights
-from jpasbatch.mocks.template_objects import Workshop
-from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.mocks.skies.objects import Workshop
+from jpasbatch.mocks.spectra.grids import observed_grid, rest_grid
+from jpasbatch.mocks.spectra.responses import approximate_responses, band_weights
 from jpasbatch.photometry.conditions import RealTiles
 from jpasbatch.photometry.survey import load_survey
 

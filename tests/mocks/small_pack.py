@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from jpasbatch.mocks.packs.layout import STAR_TYPES
-from jpasbatch.mocks.synthesis import CURVE_NAMES, approximate_responses
+from jpasbatch.mocks.spectra.responses import CURVE_NAMES, approximate_responses
 from jpasbatch.photometry.survey import load_survey
 
 TEMPERATURES = {"B": 20000, "A": 9000, "F": 6800, "G": 5700, "K": 4300, "M": 3300, "WD": 15000, "CV": 12000}

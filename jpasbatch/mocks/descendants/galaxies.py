@@ -1,6 +1,6 @@
 """Galaxies: real ones brought to another redshift, with emission lines of their own; some are Seyferts.
 
-Red and blue galaxies follow the luminosity functions of the two colours (`jpasbatch.mocks.populations`). Red
+Red and blue galaxies follow the luminosity functions of the two colours (`jpasbatch.mocks.populations.densities`). Red
 ones descend from red galaxies of SDSS and, beyond z 0.3, from luminous red galaxies of DESI as well; blue ones
 from blue galaxies of SDSS and, where they are faint (M_r > -19) or increasingly from z 0.3 to 0.7, from
 emission-line galaxies of DESI. The galaxies of SDSS are luminous; their faint descendants get young light, and some of
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jpasbatch.mocks.cosmology import distance_modulus
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents.parents import Parents
 from jpasbatch.mocks.ranges import check_ranges
-from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS, observed_grid, shifted
+from jpasbatch.mocks.spectra.cosmology import distance_modulus
+from jpasbatch.mocks.spectra.grids import LOG_STEP, OBSERVED_PIXELS, observed_grid, shifted
 from jpasbatch.photometry.streams import ObjectStreams
 
 LINES = {
@@ -52,9 +52,6 @@ DWARF_SHARE = 0.3
 BURST_LIGHT = (0.8, 4.0)
 """Young light over old at 5500 Angstrom in a burst, uniform in the logarithm: H alpha of about 100 to 230 Angstrom, to
 which the young component has 300."""
-
-DEFAULT_MIXTURE = (np.ones(1), np.array([[0.05, 0.45, 0.02, 0.10]]), np.diag([0.07, 0.03, 0.05, 0.03])[None])
-"""Star-forming galaxies, where no pack gives a mixture: assumed."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jpasbatch.mocks.cosmology import log_luminosity
 from jpasbatch.mocks.descendants.residuals import add_wiggles
-from jpasbatch.mocks.dust import redden_quasars
+from jpasbatch.mocks.descendants.sightlines import absorb_broadly, absorb_forest
+from jpasbatch.mocks.parents.analytic.quasars import LINES, host_ratio
 from jpasbatch.mocks.parents.parents import Parents
-from jpasbatch.mocks.quasars import LINES, host_ratio
 from jpasbatch.mocks.ranges import check_ranges
-from jpasbatch.mocks.rest_grid import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel
-from jpasbatch.mocks.sightlines import absorb_broadly, absorb_forest
+from jpasbatch.mocks.spectra.cosmology import log_luminosity
+from jpasbatch.mocks.spectra.dust import redden_quasars
+from jpasbatch.mocks.spectra.grids import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel
 from jpasbatch.photometry.streams import ObjectStreams
 
 NEIGHBOURS = 40

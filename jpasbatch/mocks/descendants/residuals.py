@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jpasbatch.mocks.rest_grid import LOG_STEP, OBSERVED_PIXELS
+from jpasbatch.mocks.spectra.grids import LOG_STEP, OBSERVED_PIXELS
 from jpasbatch.photometry.streams import NamedStream
 
 NODE_STEP = 0.04

@@ -19,7 +19,7 @@ from jpasbatch.mocks.packs.reading import (
     refused,
     row_numbers,
 )
-from jpasbatch.mocks.synthesis import CURVE_NAMES, Response, load_responses
+from jpasbatch.mocks.spectra.responses import CURVE_NAMES, Response, load_responses
 from jpasbatch.photometry.survey import Band, Survey
 
 UNDERSHOOT = 2e-3

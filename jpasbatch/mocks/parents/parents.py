@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.rest_grid import OBSERVED_PIXELS, REST_PIXELS, shifted
+from jpasbatch.mocks.spectra.grids import OBSERVED_PIXELS, REST_PIXELS, shifted
 
 SPLITS = ("training", "validation", "test")
 HELD_OUT = "held_out"

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.dust import redden_by_milky_way
 from jpasbatch.mocks.packs.checks import SdssPhotometry, read_sdss_photometry
 from jpasbatch.mocks.parents.parents import HELD_OUT
 from jpasbatch.mocks.realism.objects import Drawn, draw_objects, plain_conditions, unvaried
-from jpasbatch.mocks.rest_grid import observed_grid
-from jpasbatch.mocks.synthesis import Response, band_weights, integrate_bands
-from jpasbatch.mocks.template_objects import Kinds, Workshop, spectra_in_chunks, true_fluxes
+from jpasbatch.mocks.skies.objects import Kinds, Workshop, spectra_in_chunks, true_fluxes
+from jpasbatch.mocks.spectra.dust import redden_by_milky_way
+from jpasbatch.mocks.spectra.grids import observed_grid
+from jpasbatch.mocks.spectra.responses import Response, band_weights, integrate_bands
 from jpasbatch.photometry.streams import ObjectStreams
 
 SDSS_BANDS: tuple[str, ...] = ("u", "g", "r", "i")

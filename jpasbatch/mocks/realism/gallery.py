@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.mocks.populations import MAGNITUDE_LIMITS
+from jpasbatch.mocks.populations.densities import MAGNITUDE_LIMITS
 from jpasbatch.mocks.realism.objects import Drawn, draw_objects
-from jpasbatch.mocks.rest_grid import observed_grid
-from jpasbatch.mocks.synthesis import integrate_bands
-from jpasbatch.mocks.template_objects import Kinds, Workshop, true_fluxes
-from jpasbatch.mocks.template_sky import conditions_of
+from jpasbatch.mocks.skies.objects import Kinds, Workshop, true_fluxes
+from jpasbatch.mocks.skies.templates import conditions_of
+from jpasbatch.mocks.spectra.grids import observed_grid
+from jpasbatch.mocks.spectra.responses import integrate_bands
 from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.photometry.noise import observe_objects
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.cosmology import distance_modulus
 from jpasbatch.mocks.descendants.quasars import rest_spectrum_width, unabsorbed_spectra
 from jpasbatch.mocks.packs.quasars import TREND_MAGNITUDE_OFFSET, LineTrends, read_line_trends
 from jpasbatch.mocks.realism.objects import Drawn, draw_objects
-from jpasbatch.mocks.rest_grid import CHUNK_OBJECTS, observed_grid
-from jpasbatch.mocks.template_objects import Kinds, Workshop
+from jpasbatch.mocks.skies.objects import Kinds, Workshop
+from jpasbatch.mocks.spectra.cosmology import distance_modulus
+from jpasbatch.mocks.spectra.grids import CHUNK_OBJECTS, observed_grid
 
 REDSHIFTS = (2.2, 3.3)
 """Both lines and their continuum lie on the grid, and Lyman alpha within the bands."""

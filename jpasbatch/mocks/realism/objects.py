@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jpasbatch.mocks.template_objects import Kinds, Workshop, draw_kinds
-from jpasbatch.mocks.template_options import CLASSES
+from jpasbatch.mocks.options.templates import CLASSES
+from jpasbatch.mocks.skies.objects import Kinds, Workshop, draw_kinds
 from jpasbatch.photometry.conditions import TYPICAL_SEEING, Conditions
 from jpasbatch.photometry.streams import ObjectStreams
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from jpasbatch.mocks.number_counts import MAGNITUDE_STEP, QUASAR_STEP
-from jpasbatch.mocks.places import densities, numbers_of
-from jpasbatch.mocks.populations import HIGH_REDSHIFT, MAGNITUDES, QUASAR_REDSHIFTS, quasar_density
+from jpasbatch.mocks.options.templates import TemplateSky
+from jpasbatch.mocks.populations.densities import HIGH_REDSHIFT, MAGNITUDES, QUASAR_REDSHIFTS, quasar_density
+from jpasbatch.mocks.populations.draws import MAGNITUDE_STEP, QUASAR_STEP
 from jpasbatch.mocks.realism.colours import colour_loci, library_colours
 from jpasbatch.mocks.realism.gallery import gallery
 from jpasbatch.mocks.realism.lines import line_widths
 from jpasbatch.mocks.realism.tally import QSO_MAGNITUDES, QSO_REDSHIFTS
-from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.mocks.skies.places import densities, numbers_of
 
 __all__ = ["colour_loci", "expected_counts", "gallery", "library_colours", "line_widths"]
 

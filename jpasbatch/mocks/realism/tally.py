@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from jpasbatch.mocks.options.templates import CLASSES
 from jpasbatch.mocks.parents.parents import HELD_OUT, SPLITS, split_of
-from jpasbatch.mocks.populations import HIGH_REDSHIFT
-from jpasbatch.mocks.template_options import CLASSES
+from jpasbatch.mocks.populations.densities import HIGH_REDSHIFT
 
 MAGNITUDE_EDGES = np.round(np.arange(17.0, 23.61, 0.1), 1)
 REDSHIFT_EDGES = np.round(np.arange(0.0, 5.21, 0.05), 2)

@@ -15,11 +15,11 @@ import numpy as np
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.ingredients import Ingredients, gather
+from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.packs.layout import SOURCES, find
-from jpasbatch.mocks.template_objects import Workshop
-from jpasbatch.mocks.template_options import TemplateSky
-from jpasbatch.mocks.template_sky import Library, make_library
+from jpasbatch.mocks.parents.packs.ingredients import Ingredients, gather
+from jpasbatch.mocks.skies.objects import Workshop
+from jpasbatch.mocks.skies.templates import Library, make_library
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committed import committed, run_on_disk

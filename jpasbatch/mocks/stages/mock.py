@@ -18,11 +18,11 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.broadband.options import BroadbandSky
-from jpasbatch.mocks.options import mock_options
-from jpasbatch.mocks.populations import MockSky
-from jpasbatch.mocks.spectra import ObservedSpectra
-from jpasbatch.mocks.template_options import TemplateSky
+from jpasbatch.mocks.options.broadband import BroadbandSky
+from jpasbatch.mocks.options.builtin import MockSky
+from jpasbatch.mocks.options.spectra import ObservedSpectra
+from jpasbatch.mocks.options.table import mock_options
+from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -88,7 +88,7 @@ def _parts(options: TableMock) -> list[tuple[str, int]]:
     if isinstance(options, ObservedSpectra):
         return [(SURVEY, 0)]
     if isinstance(options, BroadbandSky):
-        from jpasbatch.mocks.broadband.tables import table_count
+        from jpasbatch.mocks.skies.broadband import table_count
 
         return [(name, table) for name in options.sets for table in range(table_count(options, name))]
     return [(TRAINING, 0), (VALIDATION, 0), *((SURVEY, tile) for tile in range(options.tiles))]
@@ -136,8 +136,8 @@ def write_mock_table(
 
 
 def _make_rows(options: TableMock, survey: Survey, part: str, index: int) -> Mapping[str, Any]:
-    from jpasbatch.mocks.broadband.tables import make_table
-    from jpasbatch.mocks.sky import mock_sample, mock_tile, observed_spectra_table
+    from jpasbatch.mocks.skies.broadband import make_table
+    from jpasbatch.mocks.skies.builtin import mock_sample, mock_tile, observed_spectra_table
 
     if isinstance(options, BroadbandSky):
         return make_table(options, survey, part, index)

@@ -11,9 +11,9 @@ from typing import Any
 import jpasbatch
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
+from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.stages.materials import count_parents, open_workshop
-from jpasbatch.mocks.template_options import TemplateSky
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically

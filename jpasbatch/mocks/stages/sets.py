@@ -15,9 +15,11 @@ from typing import Any
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.places import footprint_of, partition_order, places_in, sets_of
+from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.realism.tally import RealismTally
-from jpasbatch.mocks.set_table import NOISELESS_SETS, set_schema, to_arrow
+from jpasbatch.mocks.skies.places import footprint_of, partition_order, places_in, sets_of
+from jpasbatch.mocks.skies.set_table import NOISELESS_SETS, set_schema, to_arrow
+from jpasbatch.mocks.skies.templates import make_rows
 from jpasbatch.mocks.stages.materials import (
     common_options,
     gather_once,
@@ -27,8 +29,6 @@ from jpasbatch.mocks.stages.materials import (
     open_workshop,
 )
 from jpasbatch.mocks.stages.realism import write_realism_report
-from jpasbatch.mocks.template_options import TemplateSky
-from jpasbatch.mocks.template_sky import make_rows
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committed import committed, run_on_disk

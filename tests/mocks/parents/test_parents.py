@@ -15,7 +15,7 @@ from jpasbatch.mocks.parents.parents import (
     join,
     split_of,
 )
-from jpasbatch.mocks.rest_grid import BLUE_PIXELS, OBSERVED_PIXELS, REST_PIXELS
+from jpasbatch.mocks.spectra.grids import BLUE_PIXELS, OBSERVED_PIXELS, REST_PIXELS
 
 NAMES = st.lists(st.text(max_size=12), min_size=1, max_size=20, unique=True)
 

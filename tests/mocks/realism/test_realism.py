@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from jpasbatch.mocks.descendants.quasars import rest_spectrum_width
-from jpasbatch.mocks.ingredients import gather
+from jpasbatch.mocks.options.templates import BalancedSamples, FieldCounts, SurveyPlan, TemplateSky
 from jpasbatch.mocks.packs.quasars import read_line_trends
+from jpasbatch.mocks.parents.packs.ingredients import gather
 from jpasbatch.mocks.realism.colours import SDSS_COLOURS, compare_loci
 from jpasbatch.mocks.realism.lines import MEASURED_LINES, absolute_magnitude, trend_width
 from jpasbatch.mocks.realism.objects import draw_objects
@@ -19,9 +20,8 @@ from jpasbatch.mocks.realism.realism import (
     library_colours,
     line_widths,
 )
-from jpasbatch.mocks.rest_grid import observed_grid
-from jpasbatch.mocks.template_objects import Workshop
-from jpasbatch.mocks.template_options import BalancedSamples, FieldCounts, SurveyPlan, TemplateSky
+from jpasbatch.mocks.skies.objects import Workshop
+from jpasbatch.mocks.spectra.grids import observed_grid
 
 
 @pytest.fixture(scope="module")

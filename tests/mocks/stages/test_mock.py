@@ -8,16 +8,16 @@ import pytest
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.broadband.options import LabelledSets
-from jpasbatch.mocks.options import mock_options, mock_table
-from jpasbatch.mocks.populations import MockSky
+from jpasbatch.mocks.options.broadband import LabelledSets
+from jpasbatch.mocks.options.builtin import MockSky
+from jpasbatch.mocks.options.table import mock_options, mock_table
 from jpasbatch.mocks.stages.mock import run_mock, write_mock_table
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.tables.per_band import ORIGIN_KEY
-from tests.mocks.broadband.small_survey import small_mock
+from tests.mocks.small_survey import small_mock
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 OPTIONS = MockSky(seed=3, tiles=2, area_deg2=0.02, training_per_class=10, validation_per_class=5)

@@ -10,7 +10,7 @@ from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.tables.per_band import ORIGIN_KEY, write_column_table
 from jpasbatch.storage.tables.tables import iterate_raw, write_published
-from tests.mocks.broadband.small_survey import small_survey
+from tests.mocks.small_survey import small_survey
 
 ROWS = 30
 

@@ -1,1 +1,0 @@
-"""Mock galaxies and active nuclei from the far ultraviolet to the submillimetre, in the broad bands of any survey."""

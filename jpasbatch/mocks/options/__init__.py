@@ -1,0 +1,1 @@
+"""The table [mock] of each kind of mock."""

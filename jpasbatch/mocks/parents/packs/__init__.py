@@ -1,0 +1,1 @@
+"""Parents that a template pack gives: observed and modelled spectra, with permanent names."""

@@ -1,0 +1,102 @@
+"""Magnitudes and redshifts of mock objects, each from its own random stream.
+
+The tables behind are those of `jpasbatch.mocks.populations.densities`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jpasbatch.mocks.populations.densities import (
+    GALAXY_REDSHIFTS,
+    HIGH_REDSHIFT,
+    MAGNITUDE_LIMITS,
+    MAGNITUDES,
+    QUASAR_REDSHIFTS,
+    STAR_SLOPE,
+    galaxy_density,
+    quasar_density,
+)
+from jpasbatch.photometry.streams import NamedStream, ObjectStreams
+
+MAGNITUDE_STEP = 0.05
+QUASAR_STEP, GALAXY_STEP = 0.02, 0.01
+HALVES = {"low": (0.1, HIGH_REDSHIFT), "high": (HIGH_REDSHIFT, 5.0), "all": (0.1, 5.0)}
+
+
+def quasars_per_deg2() -> float:
+    """Return the number of quasars per square degree with 17 < r <= 23.6: 415.
+
+    The published sum is 417, from a table whose last bin reaches beyond 23.6.
+    """
+    return float(quasar_density().sum() * MAGNITUDE_STEP * QUASAR_STEP)
+
+
+def expected_quasars(
+    magnitudes: tuple[tuple[float, float], ...], redshifts: tuple[tuple[float, float], ...]
+) -> np.ndarray:
+    """Return the table's quasars per square degree in bins of r and z, shape (magnitudes, redshifts)."""
+    density = quasar_density() * MAGNITUDE_STEP * QUASAR_STEP
+    result = np.empty((len(magnitudes), len(redshifts)))
+    for i, (bright, faint) in enumerate(magnitudes):
+        rows = (bright < MAGNITUDES) & (faint >= MAGNITUDES)
+        for j, (low, high) in enumerate(redshifts):
+            columns = (low <= QUASAR_REDSHIFTS) & (high > QUASAR_REDSHIFTS)
+            result[i, j] = density[np.ix_(rows, columns)].sum()
+    return result
+
+
+def draw_quasars(streams: ObjectStreams, half: str, flat: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return r magnitudes and redshifts (n,) of quasars.
+
+    Parameters
+    ----------
+    streams : ObjectStreams
+    half : {"low", "high", "all"}
+        Below z = 2.1, from there on, or both.
+    flat : bool
+        Uniform in magnitude.
+    """
+    low, high = HALVES[half]
+    chosen = (low < QUASAR_REDSHIFTS + QUASAR_STEP / 2 - 1e-9) & (
+        high > QUASAR_REDSHIFTS - QUASAR_STEP / 2 + 1e-9
+    )
+    grid = QUASAR_REDSHIFTS[chosen]
+    magnitude, redshift = _place(
+        quasar_density()[:, chosen], grid, QUASAR_STEP, streams.named("quasar population"), flat
+    )
+    return magnitude, np.clip(redshift, low, np.nextafter(high, 0))
+
+
+def draw_galaxies(streams: ObjectStreams, flat: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each."""
+    drawn = streams.named("galaxy population")
+    both = np.concatenate([galaxy_density("red"), galaxy_density("blue")], axis=1)
+    grid = np.concatenate([GALAXY_REDSHIFTS, GALAXY_REDSHIFTS + 10.0])  # 10: the second colour
+    magnitude, redshift = _place(both, grid, GALAXY_STEP, drawn, flat)
+    red = redshift < 5.0
+    return magnitude, np.where(red, redshift, redshift - 10.0), red
+
+
+def draw_stars(streams: ObjectStreams, flat: bool) -> np.ndarray:
+    """Return r magnitudes (n,) of stars: N per magnitude as 10^(`STAR_SLOPE` r), or uniform."""
+    low, high = MAGNITUDE_LIMITS
+    uniform = streams.named("star population").uniform()
+    if flat:
+        return low + (high - low) * uniform
+    growth = 10 ** (STAR_SLOPE * (high - low)) - 1
+    return low + np.log10(1 + growth * uniform) / STAR_SLOPE
+
+
+def _place(
+    density: np.ndarray, redshifts: np.ndarray, step: float, drawn: NamedStream, flat: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw from a density (magnitudes, redshifts) by its cumulative sum, uniform within the cells."""
+    if flat:
+        density = density / density.sum(axis=1, keepdims=True)
+    cumulative = np.cumsum(density.ravel())
+    cell = np.searchsorted(cumulative, drawn.uniform() * cumulative[-1], side="right")
+    row, column = np.unravel_index(np.minimum(cell, density.size - 1), density.shape)
+    magnitude = MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5)
+    redshift = redshifts[column] + step * drawn.uniform(-0.5, 0.5)
+    return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), MAGNITUDE_LIMITS[1]), redshift

@@ -1,0 +1,1 @@
+"""Whole mock skies of each kind: rows of tables, as a survey would publish them."""

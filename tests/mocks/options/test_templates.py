@@ -1,0 +1,117 @@
+"""The table [mock] of a template sky: what is wrong is refused, and the message names the key."""
+
+import math
+from dataclasses import fields
+
+import pytest
+
+from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
+from jpasbatch.mocks.descendants.quasars import QuasarVariety
+from jpasbatch.mocks.descendants.stars import STAR_KINDS, StarVariety
+from jpasbatch.mocks.options.templates import (
+    CLASSES,
+    SETS,
+    BalancedSamples,
+    FieldCounts,
+    SurveyPlan,
+    TemplateSky,
+    TileOptions,
+)
+
+NUMBERS = [
+    (table, field.name)
+    for table in (BalancedSamples, FieldCounts, SurveyPlan, TileOptions, GalaxyVariety, QuasarVariety)
+    for field in fields(table)
+    if field.name not in ("magnitudes", "incomplete_bands")
+]
+"""Tables, and the keys of them that hold numbers."""
+
+
+@pytest.mark.parametrize("value", [-100, math.nan, 1e9])
+@pytest.mark.parametrize(("table", "key"), NUMBERS, ids=[f"{table.__name__}.{key}" for table, key in NUMBERS])
+def test_a_number_beyond_its_limits_is_named(table, key, value):
+    with pytest.raises(ValueError, match=rf"^{key} = .*must be from"):
+        table(**{key: value})
+
+
+@pytest.mark.parametrize("key", ["seed", "ra", "dec", "partition_rows", "flagged_share"])
+@pytest.mark.parametrize("value", [-100, math.nan, 1e12])
+def test_a_number_of_the_sky_beyond_its_limits_is_named(key, value):
+    with pytest.raises(ValueError, match=rf"^{key} = .*must be from"):
+        TemplateSky(templates="pack", **{key: value})
+
+
+@pytest.mark.parametrize("key", ["training", "validation", "test", "held_out"])
+def test_an_odd_number_of_samples_is_named(key):
+    with pytest.raises(ValueError, match=rf"^{key} = 101: must be even"):
+        BalancedSamples(**{key: 101})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"kind": "builtin"}, "kind = 'builtin'"),
+        ({"templates": ""}, "templates = ''"),
+        ({"classes": ()}, r"classes = \[\]"),
+        ({"classes": ("star", "comet")}, "comet"),
+        ({"classes": ("star", "star")}, "each once"),
+    ],
+)
+def test_a_wrong_sky_is_named(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        TemplateSky(**{"templates": "pack"} | wrong)
+
+
+def test_another_distribution_of_magnitudes_is_named():
+    with pytest.raises(ValueError, match="magnitudes = 'flat': must be 'natural' or 'uniform'"):
+        BalancedSamples(magnitudes="flat")
+
+
+def test_an_incomplete_share_needs_bands():
+    with pytest.raises(ValueError, match="incomplete_bands"):
+        BalancedSamples(incomplete_share=0.1)
+    assert BalancedSamples(incomplete_share=0.1, incomplete_bands=("uJAVA",)).incomplete_share == 0.1
+
+
+@pytest.mark.parametrize("key", ["bright", "faint"])
+@pytest.mark.parametrize(
+    ("shares", "says"),
+    [({"G": 1.0, "T": 0.1}, "no type 'T'; allowed: B"), ({}, "shares"), ({"G": -1.0, "K": 2.0}, "shares"),
+     ({"G": 0.0}, "shares")],
+)  # fmt: skip
+def test_wrong_shares_of_stars_are_named(key, shares, says):
+    with pytest.raises(ValueError, match=rf"^{key}.*{says}"):
+        StarVariety(**{key: shares})
+
+
+@pytest.mark.parametrize("share", [math.nan, math.inf])
+def test_a_share_of_stars_that_is_no_number_is_named(share):
+    with pytest.raises(ValueError, match=r"^bright"):
+        StarVariety(bright={"G": 1.0, "K": share})
+
+
+@pytest.mark.parametrize("value", [-0.1, 0.5, math.nan])
+def test_wrong_wiggles_of_stars_are_named(value):
+    with pytest.raises(ValueError, match="continuum_wiggles"):
+        StarVariety(continuum_wiggles=value)
+
+
+def test_all_kinds_of_stars_have_a_share_by_default():
+    assert set(StarVariety().bright) == set(StarVariety().faint) == set(STAR_KINDS)
+
+
+def test_the_defaults_are_those_of_the_paper():
+    options = TemplateSky(templates="pack")
+    assert (options.samples.training, options.samples.validation, options.samples.test) == (
+        100_000,
+        10_000,
+        10_000,
+    )
+    assert options.field.total == 2190 + 6410 + 510
+    assert options.survey.area_deg2 == 0
+
+
+@pytest.mark.parametrize(("names", "first"), [(SETS, ("training", "validation", "test", "field", "survey", "held_out")),
+                                              (CLASSES, ("star", "galaxy", "qso"))])  # fmt: skip
+def test_names_that_ids_are_made_of_keep_their_places(names, first):
+    assert names[: len(first)] == first

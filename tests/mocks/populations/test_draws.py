@@ -1,0 +1,138 @@
+"""Magnitudes and redshifts: those of the tables behind, within their limits, object by object."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, kstest
+
+from jpasbatch.mocks.populations.densities import (
+    GALAXY_REDSHIFTS,
+    HIGH_REDSHIFT,
+    MAGNITUDE_LIMITS,
+    MAGNITUDES,
+    STAR_SLOPE,
+    galaxy_density,
+)
+from jpasbatch.mocks.populations.draws import (
+    draw_galaxies,
+    draw_quasars,
+    draw_stars,
+    expected_quasars,
+    quasars_per_deg2,
+)
+from jpasbatch.photometry.streams import ObjectStreams
+
+STREAMS = ObjectStreams(7, np.arange(100_000))
+BRIGHT, FAINT = MAGNITUDE_LIMITS
+MAGNITUDE_BINS = ((17.0, 20.0), (20.0, 22.5), (22.5, 23.6))
+REDSHIFT_BINS = ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0), (4.0, 5.0))
+
+DRAWS = {
+    "quasars": lambda streams, flat: draw_quasars(streams, "all", flat),
+    "near quasars": lambda streams, flat: draw_quasars(streams, "low", flat),
+    "far quasars": lambda streams, flat: draw_quasars(streams, "high", flat),
+    "galaxies": draw_galaxies,
+    "stars": lambda streams, flat: (draw_stars(streams, flat),),
+}
+
+
+@pytest.fixture(params=DRAWS.values(), ids=DRAWS.keys())
+def draw(request):
+    return request.param
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_magnitudes_keep_to_their_limits(draw, flat):
+    magnitude = draw(STREAMS, flat)[0]
+    assert (magnitude > BRIGHT).all()
+    assert (magnitude <= FAINT).all()
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_object_draws_the_same_beside_any_others(draw, flat):
+    rows = np.array([99_999, 5, 5, 70_000])
+    for part, whole in zip(draw(STREAMS[rows], flat), draw(STREAMS, flat), strict=True):
+        assert np.array_equal(part, whole[rows])
+
+
+def test_flat_magnitudes_are_flat(draw):
+    magnitude = draw(STREAMS, True)[0]
+    assert kstest((magnitude - BRIGHT) / (FAINT - BRIGHT), "uniform").pvalue > 1e-3
+
+
+def test_natural_magnitudes_are_not_flat(draw):
+    magnitude = draw(STREAMS, False)[0]
+    assert (magnitude > 20.3).mean() > 0.55
+
+
+def test_the_table_has_415_quasars():
+    assert quasars_per_deg2() == pytest.approx(414.6, abs=0.1)
+    assert expected_quasars(((17.0, 23.6),), ((0.0, 5.0),)) == pytest.approx(quasars_per_deg2())
+
+
+def test_bins_of_the_table_sum_to_the_whole():
+    assert expected_quasars(MAGNITUDE_BINS, REDSHIFT_BINS).sum() == pytest.approx(quasars_per_deg2())
+
+
+def test_quasars_agree_with_the_table_in_bins():
+    magnitude, redshift = draw_quasars(STREAMS, "all", False)
+    expected = expected_quasars(MAGNITUDE_BINS, REDSHIFT_BINS)
+    expected *= magnitude.size / expected.sum()
+    edges = [17.0, 20.0, 22.5, 23.6], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    counts = np.histogram2d(magnitude, redshift, edges)[0]
+    assert expected.min() > 5
+    assert (np.abs(counts - expected) < 4 * np.sqrt(expected)).all()
+    assert chi2.sf(((counts - expected) ** 2 / expected).sum(), 14) > 1e-3
+
+
+@pytest.mark.parametrize("half", ["low", "high"])
+def test_a_half_of_the_quasars_agrees_with_the_table(half):
+    """In magnitude: the halves have their own distributions, and join at z = 2.1."""
+    magnitude, _ = draw_quasars(STREAMS, half, False)
+    limits = {"low": (0.0, HIGH_REDSHIFT), "high": (HIGH_REDSHIFT, 5.0)}[half]
+    bins = tuple((low, low + 0.6) for low in np.arange(17.0, 23.5, 0.6))
+    expected = expected_quasars(bins, (limits,))[:, 0]
+    expected *= magnitude.size / expected.sum()
+    counts = np.histogram(magnitude, [*(low for low, _ in bins), 23.6])[0]
+    assert chi2.sf(((counts - expected) ** 2 / expected).sum(), 10) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("half", "low", "high"), [("low", 0.1, HIGH_REDSHIFT), ("high", HIGH_REDSHIFT, 5.0), ("all", 0.1, 5.0)]
+)
+@pytest.mark.parametrize("flat", [False, True])
+def test_quasars_keep_to_their_half(half, low, high, flat):
+    _, redshift = draw_quasars(STREAMS, half, flat)
+    assert (redshift >= low).all()
+    assert (redshift < high).all()
+    assert np.histogram(redshift, [low, low + 0.1])[0][0] > 0
+    assert np.histogram(redshift, [high - 0.1, high])[0][0] > 0
+
+
+def test_galaxies_keep_to_their_redshifts():
+    _, redshift, _ = draw_galaxies(STREAMS, False)
+    assert redshift.min() > 0
+    assert 1.0 < redshift.max() < 1.3
+
+
+@pytest.mark.parametrize("red", [True, False])
+def test_galaxies_follow_the_luminosity_function_of_their_colour(red):
+    magnitude, redshift, colour = draw_galaxies(STREAMS, False)
+    density = {name: galaxy_density("red" if name else "blue") for name in (True, False)}
+    total = sum(part.sum() for part in density.values())
+    wanted, chosen = density[red] / total * magnitude.size, colour == red
+    for values, grid, axis in ((magnitude, MAGNITUDES, 1), (redshift, GALAXY_REDSHIFTS, 0)):
+        step = grid[1] - grid[0]
+        edges = np.append(grid - step / 2, grid[-1] + step / 2)
+        counts, expected = np.histogram(values[chosen], edges)[0], wanted.sum(axis=axis)
+        used = expected > 10
+        assert chi2.sf(((counts - expected)[used] ** 2 / expected[used]).sum(), used.sum()) > 1e-3
+
+
+def test_stars_follow_their_slope():
+    magnitude = draw_stars(STREAMS, False)
+    growth = 10 ** (STAR_SLOPE * (FAINT - BRIGHT)) - 1
+
+    def cumulative(values):
+        return (10 ** (STAR_SLOPE * (values - BRIGHT)) - 1) / growth
+
+    assert kstest(magnitude, cumulative).pvalue > 1e-3
