@@ -21,7 +21,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.protocol import Findings, Writer
-from jpasbatch.products.registry import ProductRequest, check_products, product_tables
+from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, product_tables
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
 from jpasbatch.stages.run.commits import Made, Run
@@ -100,6 +100,7 @@ def _fingerprint(workspace: Workspace) -> str:
     }
     return fingerprint(
         job=job.model_dump(include={"name", "title", "classes", "seed"}),
+        products=[product.name for product in PRODUCTS],
         tables={name: repr(value) for name, value in tables.items()},
         files={key: sha256_file(Path(path)) for key, path in named.items() if path},
         survey=repr(workspace.survey),
