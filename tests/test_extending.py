@@ -8,10 +8,37 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import jpasbatch
+from jpasbatch.job.job import load_job
+from jpasbatch.learning.samples import label
+from jpasbatch.photometry.features.registry import make_features
+from jpasbatch.photometry.normalisation import QualityCuts, normalise
+from jpasbatch.photometry.raw_table import RawTable
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.pipeline import demo_job
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = Path(jpasbatch.__file__).parent
+RUN_A_TASK = """
+import sys
+from pathlib import Path
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.runner import Task, run_tasks
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import load_cluster
+
+folder = Path(sys.argv[1])
+with open_cluster(load_cluster(folder / "threads.toml")) as executor:
+    found = [outcome.result for outcome in run_tasks(pow, [Task("power", (2, 5))], executor)]
+    print(executor.count_workers(), "workers:", found)
+try:
+    load_cluster(folder / "wrong.toml")
+except InputError as error:
+    print(str(error).partition("wrong.toml: ")[2])
+"""
 
 
 def section(title: str) -> str:
@@ -34,21 +61,78 @@ def patched(text: str, diff: str) -> str:
     return text.replace(before, after)
 
 
+def extended(place: Path, text: str, module: str, registry: str) -> Path:
+    """Return a copy of the package with the module of a section and its changes of a registry."""
+    copy = place / "copy"
+    shutil.copytree(PACKAGE, copy / "jpasbatch", ignore=shutil.ignore_patterns("__pycache__"))
+    (code,) = blocks(text, "python")
+    (copy / module).write_text(code, encoding="utf-8")
+    path = copy / registry
+    for diff in blocks(text, "diff"):
+        path.write_text(patched(path.read_text(encoding="utf-8"), diff), encoding="utf-8")
+    return copy
+
+
+def run_in(copy: Path, command: list) -> str:
+    """Run a command on a copy of the package, and return what it prints."""
+    settings = os.environ | {"PYTHONPATH": str(copy)}
+    return subprocess.run(
+        command, cwd=copy, env=settings, check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+def test_a_class(tmp_path):
+    (diff,) = blocks(section("A class"), "diff")
+    path = tmp_path / "job.toml"
+    path.write_text(patched(demo_job().read_text(encoding="utf-8"), diff), encoding="utf-8")
+    classes = load_job(path).classes
+    assert list(classes) == ["star", "white_dwarf", "galaxy", "qso_low", "qso_high"]
+    assert label(["white dwarf", "star", "qso"], [0.0, 0.0, 3.0], classes).tolist() == [1, 0, 4]
+
+
+def test_a_survey(tmp_path):
+    (text,) = blocks(section("A survey"), "toml")
+    path = tmp_path / "southern.toml"
+    path.write_text(text, encoding="utf-8")
+    survey = load_survey(path)
+    columns = {"ID": np.arange(3), "RA": np.full(3, 10.0), "DEC": np.full(3, -30.0)}
+    for name in survey.band_names:
+        columns |= {f"mag_{name}": np.full(3, 21.4), f"err_{name}": np.full(3, 0.1)}
+    columns["mag_u"][1] = 99.0
+    found = normalise(RawTable(columns, {}, None, "southern.csv", has_units=False), survey, QualityCuts())
+    photometry = photometry_from_table(found.accepted, survey)
+    assert len(photometry) == 3
+    assert photometry.detected[:, 0].tolist() == [True, False, True]
+    assert make_features("relative_flux", survey)(photometry).shape == (3, 3)
+
+
+def test_a_feature_set(tmp_path):
+    features = "jpasbatch/photometry/features"
+    copy = extended(tmp_path, section("A feature set"), f"{features}/signal.py", f"{features}/registry.py")
+    shutil.copytree(REPOSITORY / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "pyproject.toml", copy)
+    contract = ["tests/photometry/features/test_registry.py", "-k", "signal_to_noise"]
+    printed = run_in(copy, [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *contract])
+    assert "5 passed" in printed
+
+
+def test_a_cluster_kind(tmp_path):
+    clusters = "jpasbatch/compute/clusters"
+    copy = extended(tmp_path, section("A cluster kind"), f"{clusters}/threads.py", f"{clusters}/registry.py")
+    (tmp_path / "threads.toml").write_text('kind = "threads"\nworkers = 3\n', encoding="utf-8")
+    (tmp_path / "wrong.toml").write_text('kind = "threads"\nworkers = 0\n', encoding="utf-8")
+    printed = run_in(copy, [sys.executable, "-c", RUN_A_TASK, str(tmp_path)])
+    assert printed.splitlines() == ["3 workers: [32]", "workers: found 0; allowed is 1 to 64"]
+
+
 def test_a_product(tmp_path, snapshots):
     text = section("A product")
-    copy = tmp_path / "copy"
-    shutil.copytree(PACKAGE, copy / "jpasbatch", ignore=shutil.ignore_patterns("__pycache__"))
-    (module,) = blocks(text, "python")
-    (copy / "jpasbatch/products/entropy.py").write_text(module, encoding="utf-8")
-    registry = copy / "jpasbatch/products/registry.py"
-    for diff in blocks(text, "diff"):
-        registry.write_text(patched(registry.read_text(encoding="utf-8"), diff), encoding="utf-8")
-
+    copy = extended(tmp_path, text, "jpasbatch/products/entropy.py", "jpasbatch/products/registry.py")
     run = tmp_path / "run"
     shutil.copytree(snapshots / "finished", run)
     before = json.loads((run / "summary.json").read_text())
     command = [sys.executable, "-m", "jpasbatch", "summarise", run / "tiny.toml", "--output", run, "--serial"]
-    subprocess.run(command, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)}, check=True)
+    run_in(copy, command)
 
     after = json.loads((run / "summary.json").read_text())
     assert set(after) == {*before, "entropy"}
