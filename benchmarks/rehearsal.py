@@ -116,6 +116,7 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
     from jpasbatch.stages.run.commits import Run, whole_commits
     from jpasbatch.storage.catalogue.partitions import write_partition
     from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
+    from jpasbatch.storage.stores.opening import open_store
 
     order, found = 10, {"partitions": float(partitions)}
     with tempfile.TemporaryDirectory() as place:
@@ -128,9 +129,9 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
             table = pa.table(
                 {"_healpix_29": index, "object_id": index, "ra": np.zeros(10), "dec": np.zeros(10)}
             )
-            staged = write_partition(table, sky / ".staging", f"{order}_{pixel}")
-            record = staged.record((order, pixel), sky, "0" * 64)
-            record["files"] = {f"sky/{record['path']}": staged.sha256}
+            staged = write_partition(table, open_store(folder), "sky/.staging", f"{order}_{pixel}")
+            record = staged.record((order, pixel), "sky", "0" * 64)
+            record["files"] = {staged.key: staged.sha256}
             ledger.commit(f"{order}_{pixel}", record)
         found["committing"] = time.monotonic() - begin
         begin = time.monotonic()

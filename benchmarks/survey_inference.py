@@ -70,6 +70,7 @@ def make_catalogue(folder: Path, partitions: int, rows: int) -> None:
     from jpasbatch.photometry.table import catalogue_schema, required_elements
     from jpasbatch.storage.catalogue.partitions import write_partition
     from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
+    from jpasbatch.storage.stores.opening import open_store
 
     survey = load_survey("jpas60")
     canonical = catalogue_schema(survey)
@@ -80,8 +81,8 @@ def make_catalogue(folder: Path, partitions: int, rows: int) -> None:
         pixel = 3000 + number
         cells = np.sort(rng.integers(pixel << 48, (pixel + 1) << 48, rows))
         table = pa.table(_columns(cells, number, rng, schema), schema=schema)
-        staged = write_partition(table, folder / "sky" / ".staging", f"{ORDER}_{pixel}")
-        records.append(staged.record((ORDER, pixel), folder / "sky", "ab"))
+        staged = write_partition(table, open_store(folder / "sky"), ".staging", f"{ORDER}_{pixel}")
+        records.append(staged.record((ORDER, pixel), "", "ab"))
     publish_primary(folder / "sky", "photometry", records, schema, {}, PrimaryOptions(map_order=8))
 
 

@@ -20,7 +20,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.registry import PRODUCTS, check_products
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
-from jpasbatch.storage.stores.store import is_location
+from jpasbatch.storage.stores.opening import is_location
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from jpasbatch.errors import JpasbatchError
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
+from jpasbatch.storage.stores.opening import open_store
 
 ORDER, MAP_ORDER, ROWS = 3, 4, 20
 VERSION = "version"
@@ -45,8 +46,8 @@ def publish(sky: Path, version: int) -> None:
     """Publish a version."""
     records = []
     for pixel in pixels(version):
-        staged = write_partition(rows_of(version, pixel), sky / ".staging", f"{ORDER}_{pixel}")
-        records.append(staged.record((ORDER, pixel), sky, "0" * 64))
+        staged = write_partition(rows_of(version, pixel), open_store(sky), ".staging", f"{ORDER}_{pixel}")
+        records.append(staged.record((ORDER, pixel), "", "0" * 64))
     options = PrimaryOptions(map_order=MAP_ORDER)
     publish_primary(sky, "photometry", records, rows_of(0, 0).schema, {VERSION: version}, options)
 

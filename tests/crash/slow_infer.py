@@ -12,9 +12,9 @@ from unittest.mock import patch
 from jpasbatch import cli
 from jpasbatch.stages.run import commits
 from jpasbatch.storage.catalogue import assembly as catalogue_assembly
-from jpasbatch.storage.catalogue import partitions as catalogue_partitions
 from jpasbatch.storage.catalogue import publication as catalogue_publication
 from jpasbatch.storage.catalogue import stored as catalogue_stored
+from jpasbatch.storage.stores import files
 from jpasbatch.storage.stores.ledger import Ledger
 
 PAUSE = 0.15  # seconds
@@ -32,8 +32,8 @@ def after_a_pause(function: Callable[..., Any]) -> Callable[..., Any]:
 def slow_commit(run: commits.Run, function: Callable[..., Any], key: str, arguments: tuple) -> dict[str, Any]:
     """Run a task; pause before each step of its commit, and after it."""
     with (
-        patch.object(catalogue_partitions, "fsync_file", after_a_pause(catalogue_partitions.fsync_file)),
-        patch.object(catalogue_partitions, "fsync_folder", after_a_pause(catalogue_partitions.fsync_folder)),
+        patch.object(files, "fsync_file", after_a_pause(files.fsync_file)),
+        patch.object(files, "fsync_folder", after_a_pause(files.fsync_folder)),
         patch.object(Ledger, "commit", after_a_pause(Ledger.commit)),
     ):
         result = COMMIT(run, function, key, arguments)

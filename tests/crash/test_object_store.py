@@ -14,7 +14,8 @@ import pytest
 from jpasbatch import cli
 from jpasbatch.storage.catalogue import stored as catalogue_stored
 from jpasbatch.storage.catalogue.collection import current_extension
-from jpasbatch.storage.stores.store import Store, open_store
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import Store
 from tests.crash.harness import PATIENCE, Harness
 
 PARTITIONS = 8

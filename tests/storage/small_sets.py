@@ -10,6 +10,7 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, required_elements
 from jpasbatch.storage.catalogue.partitions import write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
+from jpasbatch.storage.stores.opening import open_store
 from tests.storage.conftest import make_photometry
 
 ORDER = 4
@@ -55,11 +56,12 @@ def stage_set(table: pa.Table, folder: Path, empty: bool = True) -> list[dict]:
     records = []
     for pixel in np.unique(pixels).tolist():
         staged = write_partition(
-            table.filter(pa.array(pixels == pixel)), folder / ".staging", f"{ORDER}_{pixel}"
+            table.filter(pa.array(pixels == pixel)), open_store(folder), ".staging", f"{ORDER}_{pixel}"
         )
-        records.append(staged.record((ORDER, pixel), folder, "ab"))
+        records.append(staged.record((ORDER, pixel), "", "ab"))
     if empty:
-        records.append(write_partition(table.slice(0, 0), folder, "none").record(EMPTY, folder, "ab"))
+        staged = write_partition(table.slice(0, 0), open_store(folder), "", "none")
+        records.append(staged.record(EMPTY, "", "ab"))
     return records
 
 

@@ -38,6 +38,7 @@ from jpasbatch.storage.catalogue.partitions import write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.stores.files import write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.stores.opening import open_store
 
 MOCK_FOLDER = "mock"
 CATALOGUE_SETS = ("survey", "field", "test")
@@ -197,14 +198,13 @@ def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
     rows = make_rows(
         workshop, making.set_name, places_in(making.options, making.set_name, order, pixel), library
     )
-    name, collection = f"{order}_{pixel}", Path(making.collection)
-    folder = Path(making.folder)
+    name, folder = f"{order}_{pixel}", Path(making.folder)
+    store, collection = open_store(Path(making.collection).parents[1]), f"{MOCK_FOLDER}/{making.set_name}"
     table = to_arrow(rows, survey, making.set_name in NOISELESS_SETS)
-    staged = write_partition(table, collection / STAGING / folder.name, name)
+    staged = write_partition(table, store, f"{collection}/{STAGING}/{folder.name}", name)
     tally = folder / "tally" / f"{name}.json"
     tally.parent.mkdir(parents=True, exist_ok=True)
     counted = RealismTally.create(len(survey.bands)).add(rows)
     write_atomically(tally, json.dumps(counted.to_dict()).encode())
     facts = staged.record((order, pixel), collection, making.identity)
-    own = {staged.path: staged.sha256} if staged.path else {}
-    return Made(table.num_rows, facts, [tally], own=own)
+    return Made(table.num_rows, facts, [tally], own=staged.files)

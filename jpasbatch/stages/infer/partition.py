@@ -12,10 +12,10 @@ from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
     parquet_bytes,
     partition_file,
-    read_stored_partition,
-    stage_partition,
+    read_partition,
+    write_partition,
 )
-from jpasbatch.storage.stores.store import open_store
+from jpasbatch.storage.stores.opening import open_store
 
 COLUMNS = ("_healpix_29", "object_id", "ra", "dec", "flux", "flux_err", "class_star")
 """What is read of the photometry."""
@@ -72,9 +72,9 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     survey = load_survey(inference.survey)
     committee = open_committee(inference.committee, survey, inference.options)
     store = open_store(inference.store)
-    table = read_stored_partition(store, partition_key(inference, order, pixel), COLUMNS)
+    table = read_partition(partition_key(inference, order, pixel), COLUMNS, store)
     records, rejected = classify(table, survey, committee)
-    staged = stage_partition(records, store, inference.staging, name)
+    staged = write_partition(records, store, inference.staging, name)
     files = []
     if rejected.num_rows:
         files = [rejected_key(inference.folder, name)]

@@ -16,8 +16,8 @@ from jpasbatch.stages.infer.partition import Inference, partition_key
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.storage.catalogue.collection import Catalogue
-from jpasbatch.storage.catalogue.partitions import read_stored_partition
-from jpasbatch.storage.stores.store import open_store
+from jpasbatch.storage.catalogue.partitions import read_partition
+from jpasbatch.storage.stores.opening import open_store
 
 PARTITIONS = 4
 """That are compared: spread evenly over the sky."""
@@ -64,7 +64,7 @@ def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str,
     """Compare the precision of a run with float32 on the first rows of a partition."""
     survey = load_survey(inference.survey)
     store, key = open_store(inference.store), partition_key(inference, order, pixel)
-    table = read_stored_partition(store, key, ["flux", "flux_err"]).slice(0, ROWS)
+    table = read_partition(key, ["flux", "flux_err"], store).slice(0, ROWS)
     photometry = photometry_from_table(table, survey)
     exact = InferenceOptions(runtime=inference.options.runtime)
     reference, found = (

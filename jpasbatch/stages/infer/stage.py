@@ -35,7 +35,7 @@ from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
-from jpasbatch.storage.catalogue.partitions import StagedPartition
+from jpasbatch.storage.catalogue.partitions import EMPTY
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import read_object
 
@@ -181,8 +181,7 @@ def _publish(
     held = catalogue.rows_by_partition() if len(commits) < len(names) else {}
     records = [
         # a gap that the user allowed: all of its rows are in quarantine
-        commits.get(name)
-        or StagedPartition(None, "", 0, 0).record(pixel, site.folder, inference.fingerprint, held[pixel])
+        commits.get(name) or EMPTY.record(pixel, "", inference.fingerprint, held[pixel])
         for pixel, name in names.items()
     ]
     provenance = {

@@ -42,6 +42,7 @@ from jpasbatch.storage.catalogue.partitions import (
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary, published_partitions
 from jpasbatch.storage.catalogue.validation import pixel_range
 from jpasbatch.storage.stores.files import written_aside
+from jpasbatch.storage.stores.opening import open_store
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,10 @@ class Growth:
         Folder of the version that grows.
     arrivals : tuple of str
         New rows by file, with their spatial index (see `index_arrivals`).
-    folder, staging : str
-        Of this run, and of its files until they are published.
+    folder : str
+        Of this run.
+    staging : str
+        Name of the folder of its partitions until they are published.
     fingerprint : str
         Of this run; in every commit.
     """
@@ -155,17 +158,18 @@ def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> Made:
         superseded = _superseded_rows(held.filter(pa.array(replaced)), growth.catalogue, partition.source)
         table = pa.concat_tables([held.filter(pa.array(~replaced)).cast(schema), table])
     pixel = (partition.order, partition.pixel)
-    staged = write_partition(_in_sky_order(table), Path(growth.staging), key)
-    facts = staged.record(pixel, Path(growth.catalogue).parent, growth.fingerprint)
+    sky = Path(growth.catalogue).parent
+    place = f"{sky.name}/{STAGING}/{growth.staging}"
+    staged = write_partition(_in_sky_order(table), open_store(sky.parent), place, key)
+    facts = staged.record(pixel, sky.name, growth.fingerprint)
     files = []
     if superseded.num_rows:
         files = [folder / SUPERSEDED / f"{key}.parquet"]
         files[0].parent.mkdir(parents=True, exist_ok=True)
         with written_aside(files[0]) as aside:
             pq.write_table(superseded, aside)
-    own = {staged.path: staged.sha256} if staged.path else {}
     told = {"superseded": superseded.num_rows}
-    return Made(table.num_rows, facts | told, files, own=own, told=told)
+    return Made(table.num_rows, facts | told, files, own=staged.files, told=told)
 
 
 def _replaced(rows: pa.Table, growth: Growth) -> np.ndarray:
@@ -225,8 +229,7 @@ def grow_catalogue(
     """
     catalogue, options = open_catalogue(workspace.sky), workspace.job.catalogue.partitions
     arrivals, folder = _index(accepted, run, executor), run.path
-    staging = workspace.sky / STAGING / folder.name
-    growth = Growth(str(catalogue.path), arrivals, str(folder), str(staging), identity)
+    growth = Growth(str(catalogue.path), arrivals, str(folder), folder.name, identity)
     shrunk = _find_superseded(growth, catalogue, executor)
     counts = _count(arrivals, catalogue.map_order)
     plan = plan_growth(catalogue.counts(), counts, catalogue.pixels, shrunk, options)

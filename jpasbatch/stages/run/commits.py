@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.storage.stores.ledger import Ledger, without_undefined
-from jpasbatch.storage.stores.store import Store, open_store
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,8 @@ class Made:
         What the record says besides; JSON-able.
     files : sequence of str or Path
         Keys or paths of files that every copy of the task writes alike, under the same name.
-    own : mapping of str or Path to str
-        Files under a name that no other copy of the task has, with their stamps (see `Store.stamps`).
+    own : mapping of str to str
+        Keys of files whose name no other copy of the task has, with their stamps (see `Store.stamps`).
     spent : sequence of Path
         Files on disk that are needed until the commit, and deleted after it.
     told : mapping
@@ -88,7 +89,7 @@ class Made:
     rows: int
     facts: Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[str | Path] = ()
-    own: Mapping[str, str] | Mapping[Path, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
     spent: Sequence[Path] = ()
     told: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,12 +105,11 @@ def commit_task(
         ``rows``, and what the function wants to be told.
     """
     made, store = function(*arguments), run.store
-    own = {run.key(file): stamp for file, stamp in made.own.items()}
-    files = {**store.stamps(run.key(file) for file in made.files), **own}
+    files = {**store.stamps(run.key(file) for file in made.files), **made.own}
     record = without_undefined({"rows": made.rows, **made.facts, "files": files})
     if not run.ledger.commit(key, record):
         # the same task ran twice and the other copy was first: its files are those that count
-        for file in own:
+        for file in made.own:
             store.remove(file)
     for path in made.spent:
         path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.stores.artefacts import committee_version, load_committee
-from jpasbatch.storage.stores.store import open_store
+from jpasbatch.storage.stores.opening import open_store
 
 if TYPE_CHECKING:
     from jpasbatch.stages.run.workspace import Workspace

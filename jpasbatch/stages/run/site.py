@@ -28,9 +28,10 @@ from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import publish_extension
 from jpasbatch.storage.catalogue.stored import publish_stored_extension
 from jpasbatch.storage.stores.artefacts import copy_committee
+from jpasbatch.storage.stores.folder import FolderStore
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.objects import ObjectStore
-from jpasbatch.storage.stores.store import FolderStore, Store
+from jpasbatch.storage.stores.store import Store
 
 RUNS = ".runs"
 COMMITTEES = "committee"
@@ -67,8 +68,7 @@ class Site:
 
     def check(self) -> None:
         """Refuse a store that cannot hold a run, before anything is written there."""
-        if isinstance(self.store, ObjectStore):
-            self.store.check_conditions()
+        self.store.check_conditions()
 
     def run(self, stage: str, identity: str) -> Run:
         """Return one run of a stage, by its fingerprint; on disk its folder is created."""

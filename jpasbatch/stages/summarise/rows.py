@@ -13,9 +13,9 @@ from jpasbatch.products.protocol import Columns, LookUp, Partition, Setting
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.partitions import (
     HEALPIX_ORDER,
+    find_rows,
     partition_file,
-    read_stored_partition,
-    read_stored_rows,
+    read_partition,
 )
 from jpasbatch.storage.stores.store import Store
 
@@ -35,12 +35,12 @@ def read_rows(store: Store, files: tuple[str, str], columns: Columns, setting: S
     """
     of_predictions = tuple(dict.fromkeys(("object_id", *columns.predictions)))
     of_photometry = (*columns.photometry, *(TRUTH if columns.truth else ()))
-    predictions = read_stored_partition(store, files[0], of_predictions)
+    predictions = read_partition(files[0], of_predictions, store)
     if not of_photometry:
         unknown = np.full(predictions.num_rows, UNLABELLED, dtype=np.int16)
         return Partition(predictions, predictions.select(["object_id"]), unknown)
     wanted = tuple(dict.fromkeys(("object_id", *of_photometry)))
-    table = read_stored_partition(store, files[1], wanted)
+    table = read_partition(files[1], wanted, store)
     return join(predictions, table, columns.truth, setting)
 
 
@@ -81,7 +81,7 @@ def row_reader(store: Store, version: str, photometry: Catalogue) -> LookUp:
         parts = []
         for pixel, identifiers in places.items():
             key = f"{version}/{partition_file(*pixel).as_posix()}"
-            parts.append(read_stored_rows(store, key, identifiers, ("object_id", *columns)))
+            parts.append(find_rows(store, key, identifiers, ("object_id", *columns)))
         table = pa.concat_tables(parts)
         order = {name: row for row, name in enumerate(table["object_id"].to_pylist())}
         return table.take([order[name] for name in objects]).select(list(columns))

@@ -29,7 +29,12 @@ from jpasbatch.storage.catalogue.collection import (
     swap_collection,
 )
 from jpasbatch.storage.catalogue.margin import settle_margin
-from jpasbatch.storage.catalogue.partitions import COMPRESSION, HEALPIX_COLUMN, StagedPartition
+from jpasbatch.storage.catalogue.partitions import (
+    COMPRESSION,
+    HEALPIX_COLUMN,
+    StagedPartition,
+    partition_file,
+)
 from jpasbatch.storage.catalogue.plan import ImportPlan, PartitionOptions, plan_import
 from jpasbatch.storage.catalogue.validation import check_catalogue
 from jpasbatch.storage.stores.files import (
@@ -178,8 +183,9 @@ def _description(plan: ImportPlan, schema: pa.Schema) -> dict[str, Any]:
     records = []
     for (order, pixel), rows in catalogue.rows_by_partition().items():
         file = catalogue.partition_path(order, pixel)
-        staged = StagedPartition(file, sha256_file(file), rows, file.stat().st_size)
-        records.append(staged.record((order, pixel), catalogue.path, plan.identity))
+        key = partition_file(order, pixel).as_posix()
+        staged = StagedPartition(key, sha256_file(file), rows, file.stat().st_size)
+        records.append(staged.record((order, pixel), "", plan.identity))
     return describe(records, schema, {"import": plan.identity}, map_order=catalogue.map_order)
 
 

@@ -25,7 +25,8 @@ from typing import Any
 from jpasbatch.errors import InputError
 from jpasbatch.storage.stores.files import fsync_folder, fsync_tree, temporary_name, write_atomically
 from jpasbatch.storage.stores.ledger import canonical_json, fingerprint, without_undefined
-from jpasbatch.storage.stores.store import Store, open_store
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import Store
 
 FORMAT = "jpasbatch-committee-1"
 POINTER = "current"

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.errors import InputError
-from jpasbatch.storage.stores.store import Store, open_store
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import Store
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,199}")
 _QUARANTINE = "quarantine"

@@ -10,18 +10,23 @@ encrypted, unless it ends on this machine.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from jpasbatch.errors import InputError, TryAgainError, no_space
 from jpasbatch.hosts import is_loopback
-from jpasbatch.storage.stores.store import check_key, overtaken
+from jpasbatch.storage.stores.store import Writing, check_key, overtaken
+
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
 
 _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[A-Za-z0-9._=/-]*))?")
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
@@ -132,6 +137,26 @@ class ObjectStore:
                 return None
         return str(facts["ETag"]) if facts["type"] == "file" else None
 
+    def open(self, key: str) -> NativeFile:
+        """Open an object, whose bytes are read at once."""
+        import pyarrow as pa
+
+        data = self.read(key)
+        if data is None:
+            raise FileNotFoundError(f"{self}/{key}")
+        return pa.BufferReader(data)
+
+    @contextlib.contextmanager
+    def writing(self, key: str) -> Iterator[Writing]:
+        """Yield a file in memory; after the block its bytes are uploaded."""
+        sink = io.BytesIO()
+        writing = Writing(sink)
+        yield writing
+        data = sink.getvalue()
+        writing.sha256, writing.bytes = hashlib.sha256(data).hexdigest(), len(data)
+        self.create(key, data)
+        writing.stamp = self._tag(key) or ""
+
     def create(self, key: str, data: bytes) -> bool:
         """Create an object unless its key is taken."""
         path, writer = self._path(key), uuid4().hex
@@ -175,7 +200,7 @@ class ObjectStore:
             self._files.cp_file(self._path(source), self._path(target))
 
     def remove(self, key: str) -> None:
-        """Remove an object; none is none."""
+        """Remove the object if it exists."""
         with self._answering(), contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(key))
 

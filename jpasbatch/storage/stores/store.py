@@ -1,31 +1,51 @@
-"""Where whole objects lie under keys: a POSIX folder, or an object store that speaks S3.
+"""What every store promises: whole objects under keys, created once or replaced.
 
-The commit protocol needs few things of a store, and both members give all of them: an object appears whole or not at
-all, under a key that is created once or replaced; the pointer is replaced only by those who saw its last value; keys
-are listed, and read after they were written. `FolderStore` is here, `jpasbatch.storage.stores.objects` is the other.
+The commit protocol needs few things of a store, and both kinds give all of them: an object appears whole or not at
+all, under a key that is created once or replaced; the pointer is replaced only by a writer who saw its last value; keys
+are listed; what was written can be read at once. The kinds are `jpasbatch.storage.stores.folder` and
+`jpasbatch.storage.stores.objects`; `jpasbatch.storage.stores.opening` chooses between them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.storage.stores.files import (
-    Lease,
-    create_once,
-    fsync_folder,
-    sha256_file,
-    write_atomically,
-    written_aside,
-)
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
+
+
+@dataclass
+class Writing:
+    """A new object while it is written, and what is known of it after the block.
+
+    Attributes
+    ----------
+    sink : Path or binary file
+        Takes the contents: a path to write a file to, or a file in memory. Parquet writers take either.
+    sha256 : str
+        Of the bytes; empty within the block.
+    stamp : str
+        As of `Store.stamps`; empty within the block.
+    bytes : int
+        Size; 0 within the block.
+    """
+
+    sink: Path | BinaryIO
+    sha256: str = ""
+    stamp: str = ""
+    bytes: int = 0
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Return the sink as a binary file, for writers that take no path."""
+        if isinstance(self.sink, Path):
+            return cast("AbstractContextManager[BinaryIO]", self.sink.open("wb"))
+        return nullcontext(self.sink)
 
 
 class Store(Protocol):
@@ -44,9 +64,27 @@ class Store(Protocol):
         ...
 
     def stamps(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return what tells of each object whether it is still what was written; what is absent is left out.
+        """Return a stamp of each object, by key; keys without an object are left out.
 
-        The SHA-256 of a file. The entity tag in an object store, which names what was put last: nothing is read.
+        An object whose stamp changed is no longer what was written. The stamp of a file is its SHA-256. The stamp in
+        a bucket is the entity tag, which the server keeps, so that nothing is read.
+        """
+        ...
+
+    def open(self, key: str) -> NativeFile:
+        """Open an object for reading: a file is read piece by piece, an object of a bucket is held in memory.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no object.
+        """
+        ...
+
+    def writing(self, key: str) -> AbstractContextManager[Writing]:
+        """Yield what takes the contents of a new object, which appears whole after the block, or not at all.
+
+        The caller chooses a key that nobody else has. A file is written on its disk, an object in memory.
         """
         ...
 
@@ -79,11 +117,21 @@ class Store(Protocol):
         ...
 
     def remove(self, key: str) -> None:
-        """Remove an object; none is none."""
+        """Remove the object if it exists."""
         ...
 
     def within(self, folder: str) -> Store:
         """Return the store of the keys below a folder."""
+        ...
+
+    def check_conditions(self) -> None:
+        """Refuse a place that cannot keep these promises.
+
+        Raises
+        ------
+        InputError
+            When two writers could overwrite each other there, or it is closed to us.
+        """
         ...
 
 
@@ -93,100 +141,6 @@ def check_key(key: str) -> str:
     if not key or path.is_absolute() or ".." in path.parts or path.as_posix() != key:
         raise ValueError(f"key {key!r}: allowed are relative paths without '..'")
     return key
-
-
-def is_location(text: str) -> bool:
-    """Return whether a text is a location of a store (``s3://bucket/prefix``), also one that became a path."""
-    return _SCHEME.match(text) is not None
-
-
-class FolderStore:
-    """A folder on a POSIX file system. See `Store`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-
-    def __str__(self) -> str:
-        return str(self.folder)
-
-    def path(self, key: str) -> Path:
-        """Return the file of a key."""
-        return self.folder / check_key(key)
-
-    def read(self, key: str) -> bytes | None:
-        """Return the bytes of an object, or None when there is none."""
-        try:
-            return self.path(key).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def read_each(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield key and bytes of many small objects, in order."""
-        return ((key, self.read(key)) for key in keys)
-
-    def keys(self, prefix: str = "") -> dict[str, int]:
-        """Return the size of every object below a folder, by key."""
-        found = {}
-        for folder, _, names in os.walk(self.folder / prefix):
-            for name in names:
-                if name.startswith(".") and name.endswith((".tmp", ".lease")):
-                    continue
-                path = Path(folder) / name
-                with contextlib.suppress(FileNotFoundError):  # somebody removed it meanwhile
-                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
-        return dict(sorted(found.items()))
-
-    def stamps(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the SHA-256 of each file, by key."""
-        return {key: sha256_file(self.path(key)) for key in keys if self.path(key).is_file()}
-
-    def create(self, key: str, data: bytes) -> bool:
-        """Create an object unless its key is taken."""
-        return create_once(self._made(key), data)
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object over whatever is there."""
-        write_atomically(self._made(key), data)
-
-    def replace(self, key: str, data: bytes, expected: bytes | None) -> None:
-        """Replace an object when it still is what the caller saw."""
-        path = self._made(key)
-        with Lease(path.with_name(f".{path.name}.lease")):
-            if self.read(key) != expected:
-                raise overtaken(path)
-            write_atomically(path, data)
-
-    def copy(self, source: str, target: str) -> None:
-        """Copy an object, over whatever is there."""
-        with written_aside(self._made(target)) as aside:
-            shutil.copyfile(self.path(source), aside)
-
-    def remove(self, key: str) -> None:
-        """Remove an object; none is none."""
-        path = self.path(key)
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            fsync_folder(path.parent)
-
-    def within(self, folder: str) -> FolderStore:
-        """Return the store of the keys below a folder."""
-        return FolderStore(self.path(folder))
-
-    def _made(self, key: str) -> Path:
-        path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-
-def open_store(location: str | Path | Store) -> Store:
-    """Return the store of a location: ``s3://bucket/prefix``, or a folder. A store is its own location."""
-    if not isinstance(location, str | Path):
-        return location
-    if is_location(str(location)):
-        from jpasbatch.storage.stores.objects import ObjectStore
-
-        return ObjectStore(str(location))
-    return FolderStore(Path(location))
 
 
 def read_object(store: Store, key: str) -> bytes:

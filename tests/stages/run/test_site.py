@@ -25,7 +25,8 @@ from jpasbatch.storage.catalogue.partitions import partition_file, read_partitio
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary, published_partitions
 from jpasbatch.storage.stores.artefacts import load_committee, save_committee
 from jpasbatch.storage.stores.objects import ObjectStore
-from jpasbatch.storage.stores.store import Store, open_store
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import Store
 from tests.stages.tiny_run import serial
 
 PARTITIONS = 8
@@ -288,7 +289,7 @@ def test_of_a_catalogue_with_one_other_partition_one_is_computed(finished_copy, 
     table = table.set_column(
         column, table.schema.field(column), pa.array([0.5] * table.num_rows, pa.float32())
     )
-    records[2] = write_partition(table, sky / ".staging" / "test", "one").record(pixel, sky, "ab")
+    records[2] = write_partition(table, open_store(sky), ".staging/test", "one").record(pixel, "", "ab")
     options = PrimaryOptions(photometry.map_order)
     publish_primary(sky, "photometry", records, photometry.schema, {"changed": 1}, options)
     assert cli.main(replicate) == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
 from jpasbatch.storage.stores.files import sha256_file
+from jpasbatch.storage.stores.opening import open_store
 
 
 @pytest.fixture(scope="session")
@@ -19,62 +20,63 @@ def table(photometry_of):
 
 
 def test_a_partition_round_trips(table, tmp_path):
-    staged = write_partition(table, tmp_path / "staging", "5_17")
-    assert staged.path.parent == tmp_path / "staging"
-    assert staged.path.name.startswith("5_17-")
-    assert (staged.rows, staged.bytes) == (200, staged.path.stat().st_size)
-    assert staged.sha256 == sha256_file(staged.path)
-    found = read_partition(staged.path)
+    staged = write_partition(table, open_store(tmp_path), "staging", "5_17")
+    path = tmp_path / staged.key
+    assert path.parent == tmp_path / "staging"
+    assert path.name.startswith("5_17-")
+    assert (staged.rows, staged.bytes) == (200, path.stat().st_size)
+    assert staged.sha256 == sha256_file(path)
+    found = read_partition(path)
     assert found.schema.equals(table.schema)
     assert found.schema.metadata == table.schema.metadata
     assert found.drop_columns(["flux", "flux_err", "true_redshift"]).equals(
         table.drop_columns(["flux", "flux_err", "true_redshift"])
     )
-    assert read_partition(staged.path, ["dec", "ra"]).column_names == ["dec", "ra"]
-    assert [path.name for path in staged.path.parent.iterdir()] == [staged.path.name]
+    assert read_partition(path, ["dec", "ra"]).column_names == ["dec", "ra"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_two_copies_of_a_task_write_two_files(table, tmp_path):
-    first, second = (write_partition(table, tmp_path, "5_17") for _ in range(2))
-    assert first.path != second.path
+    first, second = (write_partition(table, open_store(tmp_path), "", "5_17") for _ in range(2))
+    assert first.key != second.key
     assert first.sha256 == second.sha256
 
 
 def test_no_rows_make_no_file_but_a_record(table, tmp_path):
-    staged = write_partition(table.slice(0, 0), tmp_path / "staging", "5_17")
-    assert staged.path is None
+    staged = write_partition(table.slice(0, 0), open_store(tmp_path), "staging", "5_17")
+    assert staged.key == ""
     assert not (tmp_path / "staging").exists()
-    assert staged.record((5, 17), tmp_path, "ab", quarantined=9) == {
+    assert staged.record((5, 17), "", "ab", quarantined=9) == {
         "order": 5, "pixel": 17, "rows": 0, "bytes": 0, "sha256": "", "path": "", "fingerprint": "ab", "quarantined": 9,
     }  # fmt: skip
 
 
 def test_a_record_is_relative_to_the_collection(table, tmp_path):
-    staged = write_partition(table, tmp_path / ".staging" / "run", "5_17")
-    record = staged.record((5, 17), tmp_path, "ab")
-    assert record["path"] == f".staging/run/{staged.path.name}"
+    staged = write_partition(table, open_store(tmp_path), "sky/.staging/run", "5_17")
+    record = staged.record((5, 17), "sky", "ab")
+    assert record["path"] == f".staging/run/{staged.key.rpartition('/')[2]}"
     assert (record["rows"], record["quarantined"]) == (200, 0)
     with pytest.raises(ValueError, match="not in the subpath"):
-        staged.record((5, 17), tmp_path / "elsewhere", "ab")
+        staged.record((5, 17), "elsewhere", "ab")
 
 
 def test_rows_out_of_order_are_refused(table, tmp_path):
     with pytest.raises(InputError, match="not ascending"):
-        write_partition(table.take(list(range(199, -1, -1))), tmp_path, "5_17")
+        write_partition(table.take(list(range(199, -1, -1))), open_store(tmp_path), "", "5_17")
 
 
 def test_missing_files_and_columns_are_named(table, tmp_path):
     with pytest.raises(InputError, match="is missing"):
         read_partition(tmp_path / "absent.parquet")
-    staged = write_partition(table, tmp_path, "5_17")
+    staged = write_partition(table, open_store(tmp_path), "", "5_17")
     with pytest.raises(InputError, match=r"no column probability_star\. Its columns are: _healpix_29"):
-        read_partition(staged.path, ["ra", "probability_star"])
+        read_partition(tmp_path / staged.key, ["ra", "probability_star"])
 
 
 @pytest.fixture(scope="session")
 def written(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
-    path = write_partition(table, folder, "5_17").path
+    path = folder / write_partition(table, open_store(folder), "", "5_17").key
     return path, path.read_bytes(), read_partition(path), folder / "damaged.parquet"
 
 

@@ -23,6 +23,7 @@ from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.catalogue.publication import publish_extension
 from jpasbatch.storage.catalogue.validation import check_catalogue
 from jpasbatch.storage.stores.files import Lease
+from jpasbatch.storage.stores.opening import open_store
 from tests.storage.small_sets import EMPTY, set_rows, stage_set
 
 ROWS = 600
@@ -247,8 +248,8 @@ def extend(collection):
     for pixel in catalogue.pixels:
         table = read_partition(catalogue.partition_path(*pixel), names)
         schema = table.schema
-        staged = write_partition(table, collection / ".staging" / "run", f"{pixel[0]}_{pixel[1]}")
-        records.append(staged.record(pixel, collection, "cd"))
+        staged = write_partition(table, open_store(collection), ".staging/run", f"{pixel[0]}_{pixel[1]}")
+        records.append(staged.record(pixel, "", "cd"))
     return publish_extension(collection, "predictions", records, schema, {}, catalogue.rows)
 
 
@@ -331,8 +332,10 @@ def test_partitions_of_several_orders_are_in_hats_order(collection, table):
         order = 5 if len(records) % 2 else 4
         fine = rows["_healpix_29"].to_numpy() >> 2 * (29 - order)
         for inner in np.unique(fine).tolist():
-            staged = write_partition(rows.filter(pa.array(fine == inner)), collection, f"{order}_{inner}")
-            records.append(staged.record((order, inner), collection, "ab"))
+            staged = write_partition(
+                rows.filter(pa.array(fine == inner)), open_store(collection), "", f"{order}_{inner}"
+            )
+            records.append(staged.record((order, inner), "", "ab"))
     publish(collection, records[::-1], table)
     catalogue = open_catalogue(collection)
     assert {order for order, _ in catalogue.pixels} == {4, 5}

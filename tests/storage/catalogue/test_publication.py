@@ -13,6 +13,7 @@ from jpasbatch.storage.catalogue.collection import WRITER_LEASE, current_extensi
 from jpasbatch.storage.catalogue.partitions import read_partition, write_partition
 from jpasbatch.storage.catalogue.publication import publish_extension, register_extension
 from jpasbatch.storage.stores.files import Lease
+from jpasbatch.storage.stores.opening import open_store
 
 ROWS = 1500
 SCHEMA = pa.schema(
@@ -43,8 +44,8 @@ def stage(sky, number=0, keep=lambda pixel, rows: rows):
             ],
             schema=SCHEMA,
         )
-        staged = write_partition(table, sky / ".staging" / "run", f"{pixel[0]}_{pixel[1]}")
-        records.append(staged.record(pixel, sky, "ab", quarantined=rows.num_rows - kept.num_rows))
+        staged = write_partition(table, open_store(sky), ".staging/run", f"{pixel[0]}_{pixel[1]}")
+        records.append(staged.record(pixel, "", "ab", quarantined=rows.num_rows - kept.num_rows))
     return records
 
 

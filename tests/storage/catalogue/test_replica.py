@@ -18,7 +18,7 @@ from jpasbatch.storage.catalogue.collection import (
 from jpasbatch.storage.catalogue.replica import replicate_collection
 from jpasbatch.storage.stores.files import Lease, sha256_file
 from jpasbatch.storage.stores.objects import ObjectStore
-from jpasbatch.storage.stores.store import open_store
+from jpasbatch.storage.stores.opening import open_store
 from tests.storage.catalogue.test_publication import ROWS, publish, stage
 
 

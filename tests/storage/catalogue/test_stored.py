@@ -13,11 +13,11 @@ from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.storage.catalogue import stored as catalogue_stored
 from jpasbatch.storage.catalogue.collection import POINTER, current_extension, open_catalogue, swap_collection
 from jpasbatch.storage.catalogue.mirror import fetch_collection
-from jpasbatch.storage.catalogue.partitions import partition_file, read_stored_partition, stage_partition
+from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
 from jpasbatch.storage.catalogue.replica import replicate_collection
 from jpasbatch.storage.catalogue.stored import publish_stored_extension
 from jpasbatch.storage.stores.objects import ObjectStore
-from jpasbatch.storage.stores.store import open_store
+from jpasbatch.storage.stores.opening import open_store
 from tests.storage.catalogue.test_publication import ROWS, SCHEMA, publish, stage
 
 MODEL = {"model": "abc"}
@@ -48,10 +48,10 @@ def staged(store, mirror, number=0):
     records = []
     for order, pixel in catalogue.pixels:
         key = f"{catalogue.name}/{partition_file(order, pixel).as_posix()}"
-        rows = read_stored_partition(store, key, SCHEMA.names[:4])
+        rows = read_partition(key, SCHEMA.names[:4], store)
         table = rows.append_column(SCHEMA.field(4), [np.full(rows.num_rows, number / 100, np.float32)])
         table = table.append_column(SCHEMA.field(5), [["star"] * rows.num_rows]).cast(SCHEMA)
-        found = stage_partition(table, store, ".staging/run", f"{order}_{pixel}")
+        found = write_partition(table, store, ".staging/run", f"{order}_{pixel}")
         records.append(found.record((order, pixel), "", "ab"))
     return records
 
@@ -66,7 +66,7 @@ def place_of(store):
 
 def values(store, version, pixel):
     key = f"{version}/{partition_file(*pixel).as_posix()}"
-    return set(read_stored_partition(store, key, ["probability_star"])["probability_star"].to_pylist())
+    return set(read_partition(key, ["probability_star"], store)["probability_star"].to_pylist())
 
 
 def test_a_mirror_opens_like_the_collection_and_holds_no_partition(store, mirror, published):

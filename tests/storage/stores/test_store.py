@@ -8,7 +8,7 @@ import pytest
 
 from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.storage.stores.objects import ObjectStore, check_endpoint
-from jpasbatch.storage.stores.store import open_store
+from jpasbatch.storage.stores.opening import open_store
 
 
 @pytest.fixture(params=["folder", "s3"])
