@@ -196,7 +196,9 @@ def test_of_a_mock_that_writes_tables_a_part_can_be_the_catalogue(run):
 def test_input_and_sample_exclude_each_other_and_names_are_checked(tmp_path, survey):
     with pytest.raises(InputError, match=r"catalogue: give input .* or sample .* not both"):
         open_job(tmp_path, survey, 'input = "tables"\nsample = "survey"')
-    with pytest.raises(InputError, match=r"catalogue.sample: found 'surveys'; allowed: 'training', 'validation'"):
+    with pytest.raises(
+        InputError, match=r"catalogue.sample: found 'surveys'; allowed: 'training', 'validation'"
+    ):
         open_job(tmp_path, survey, 'sample = "surveys"')
 
 
