@@ -35,6 +35,9 @@ FILE = Path(__file__).with_name("golden.json")
 ROWS, ELEMENTS = 5, 6
 """Of a table that are kept, spread evenly over it; of all others the mean and the scatter."""
 
+SUMS = (2**24, 2**48)
+"""Whole numbers that are sums of fixed point: counts are smaller, positions and random ranks larger."""
+
 VOLATILE = {"created", "date", "finished", "fingerprints", "seconds", "stages", "versions", "version"}
 """Keys of what differs from run to run."""
 
@@ -343,16 +346,23 @@ def _mean_and_scatter(known: np.ndarray) -> dict[str, float | None]:
 
 
 def _leaves(value: Any) -> dict[str, Any]:
-    """Return what a JSON value holds: a hash of keys, texts and whole numbers, mean and scatter of the others."""
-    numbers, rest = [], []
+    """Return what a JSON value holds: a hash of keys, texts and whole numbers, mean and scatter of the others.
+
+    Sums of probabilities are whole numbers (of fixed point) that still depend on the processor's last digits.
+    """
+    numbers, sums, rest = [], [], []
     for path, leaf in _walk(value, ""):
         if isinstance(leaf, float) and not leaf.is_integer():
             numbers.append(leaf)
-            rest.append(path)
+        elif isinstance(leaf, int) and SUMS[0] <= leaf < SUMS[1]:
+            sums.append(float(leaf))
         else:
             rest.append(f"{path}={leaf}")
+            continue
+        rest.append(path)
     digest = hashlib.sha256("\n".join(rest).encode()).hexdigest()[:16]
-    return {"rest": digest, "numbers": len(numbers), **_mean_and_scatter(np.array(numbers))}
+    found = {"rest": digest, "numbers": len(numbers), **_mean_and_scatter(np.array(numbers))}
+    return found | ({"sums": len(sums), "sum": _mean_and_scatter(np.array(sums))} if sums else {})
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
