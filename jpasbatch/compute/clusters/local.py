@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
-from jpasbatch.compute.clusters.executor import Executor, Seconds
+from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
 from jpasbatch.errors import TryAgainError
 from jpasbatch.options import Matches, Options
@@ -114,8 +114,7 @@ def _start_local(options: LocalCluster) -> distributed.LocalCluster:
             threads_per_worker=THREADS_PER_WORKER,
             processes=True,
             host="127.0.0.1",
-            # always a free port: where the default one is taken, Dask warns even if nothing is to be served
-            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs=NO_DASHBOARD,
             memory_limit=options.memory_limit,
             resources=options.resources or None,
         )
