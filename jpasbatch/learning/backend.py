@@ -47,39 +47,20 @@ def to_numpy(variable: Any) -> np.ndarray:
     return np.array(np.asarray(variable.value))
 
 
-def limit_threads(n: int) -> None:
-    """Let the training framework of this process use ``n`` threads; call it before the first training.
+def limit_threads_once(n: int) -> None:
+    """Let the training framework of this process use ``n`` threads, unless it was given a number before.
 
-    Of TensorFlow alone: JAX and PyTorch take their number from the environment (``XLA_FLAGS``,
-    ``OMP_NUM_THREADS``), and are left as they are.
-
-    Raises
-    ------
-    RuntimeError
-        When TensorFlow runs in this process already, with another number: it cannot be changed then.
+    Of TensorFlow alone, which would take every core: JAX and PyTorch take their number from the environment
+    (``XLA_FLAGS``, ``OMP_NUM_THREADS``), and are left as they are.
     """
     backend = load_keras().backend.backend()
     if backend != "tensorflow":
         log.debug("%s: the number of threads is that of its environment", backend)
         return
     threading = _tensorflow_threading()
-    if (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()) == (n, n):
-        return
-    try:
+    if threading.get_intra_op_parallelism_threads() == 0:
         threading.set_intra_op_parallelism_threads(n)
         threading.set_inter_op_parallelism_threads(n)
-    except RuntimeError:
-        raise RuntimeError(
-            f"TensorFlow has started in this process with another number of threads than {n}: "
-            "call limit_threads before anything else that uses it"
-        ) from None
-
-
-def limit_threads_once(n: int) -> None:
-    """Do as `limit_threads` where TensorFlow has not been given a number yet: it would take every core."""
-    tensorflow = load_keras().backend.backend() == "tensorflow"
-    if tensorflow and _tensorflow_threading().get_intra_op_parallelism_threads() == 0:
-        limit_threads(n)
 
 
 def _tensorflow_threading() -> Any:

@@ -208,10 +208,8 @@ def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) 
     index : int
         Which member.
     """
-    from jpasbatch.learning.backend import limit_threads
     from jpasbatch.learning.training import Monitor
 
-    limit_threads(1)
     place, survey, seed = Path(folder), load_survey(job.survey), member_seed(job.seed, index)
     features = fitted_features(job, survey, fitted)
     learns, validates = member_samples(place, job, index)
