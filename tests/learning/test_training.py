@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.backend import limit_threads
+from jpasbatch.learning.backend import limit_threads_once
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.members import TrainedNetwork, member_from_arrays
 from jpasbatch.learning.plan import TrainingPlan
@@ -142,10 +142,11 @@ def test_a_wrong_plan_is_named(key):
     os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow",
     reason="other backends take theirs otherwise",
 )
-def test_threads_cannot_change_once_tensorflow_runs(member):
-    limit_threads(1)  # the training set it: nothing to do
-    with pytest.raises(RuntimeError, match="call limit_threads before"):
-        limit_threads(2)
+def test_the_first_number_of_threads_holds(member):
+    from tensorflow.config import threading
+
+    limit_threads_once(2)  # the training chose one before
+    assert threading.get_intra_op_parallelism_threads() == threading.get_inter_op_parallelism_threads() == 1
 
 
 @pytest.mark.slow

@@ -93,5 +93,6 @@ def borrow_client(executor: Executor) -> Iterator[Client]:
         n_workers=1,
         threads_per_worker=1,
         scheduler_kwargs=NO_DASHBOARD,
+        worker_dashboard_address="127.0.0.1:0",  # a worker within a process would listen on every interface
     ) as client:  # the default one while it is lent: hats-import looks for it there as well
         yield client
