@@ -74,10 +74,8 @@ class AddressCluster(Options):
 
         Raises
         ------
-        InputError
-            When it cannot be reached.
         TryAgainError
-            When it has no worker within ``no_workers_timeout``.
+            When it cannot be reached, or has no worker within ``no_workers_timeout``.
         """
         with _join(self) as client:
             yield Executor(client, dict(self.resources), self.no_workers_timeout)
@@ -92,9 +90,9 @@ def _join(options: AddressCluster) -> Iterator[Client]:
             options.scheduler, security=_security(options.tls), timeout=options.no_workers_timeout
         )
     except (OSError, TimeoutError) as error:
-        raise InputError(
-            f"no scheduler answers at {options.scheduler} ({type(error).__name__}); "
-            "start one with `dask scheduler`, or correct `scheduler` in the cluster file"
+        raise TryAgainError(  # it may have been killed, and be started again
+            f"no scheduler answers at {options.scheduler} ({type(error).__name__}); start one with `dask scheduler` "
+            "and run the same command again, or correct `scheduler` in the cluster file"
         ) from error
     with client:
         try:

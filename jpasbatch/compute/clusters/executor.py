@@ -73,9 +73,9 @@ class Cluster(Protocol):
         Raises
         ------
         InputError
-            When the options are wrong, for instance where no scheduler answers.
+            When the options are wrong.
         TryAgainError
-            When the cluster has no worker at present.
+            When no scheduler answers, or the cluster has no worker at present.
         """
         ...
 
