@@ -29,10 +29,11 @@ VERBS = {
     "train": "train the committee",
     "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",
+    "correct": "find the class mix of the sky and publish probabilities under it",
     "summarise": "QSO counts, calibration, target lists and the report",
     "status": "show what is done, missing or out of date",
 }
-IN_STORES = ("infer", "summarise")
+IN_STORES = ("infer", "correct", "summarise")
 SKY = "collection in an object store, where `replicate` put it (default: sky/ in the output folder)"
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"

@@ -51,6 +51,7 @@ from jpasbatch.learning.plan import TrainingOptions, TrainingPlan
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
+from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 
 DATA_VARIABLE = "JPASBATCH_DATA"
@@ -60,6 +61,7 @@ PATHS = {
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
     "committee": ("artefact",),
+    "prior": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
@@ -107,6 +109,7 @@ class Job(ProductTables):
     augmentation: Augmentation = Augmentation()
     calibration: CalibrationSection = CalibrationSection()
     decision: Decision = Decision()
+    prior: PriorOptions = PriorOptions()
     committee: CommitteeSection = CommitteeSection()
     inference: InferenceOptions = InferenceOptions()
 
@@ -155,7 +158,8 @@ class Job(ProductTables):
     @property
     def products(self) -> ProductRequest:
         """What is made of the probabilities."""
-        return ProductRequest(self.survey, self.classes, self.seed, self.product_options)
+        corrected = self.prior.kind != "none"
+        return ProductRequest(self.survey, self.classes, self.seed, self.product_options, corrected)
 
 
 def load_job(path: Path, data: Path | None = None) -> Job:

@@ -2,8 +2,8 @@
 
 A tally is a frozen dataclass with ``create``, ``add``, ``merge``, ``extract``, ``to_dict`` and ``from_dict``.
 ``merge`` is commutative and associative to the last bit, so that a survey gives the same numbers however its
-partitions were cut and in whatever order they came back: probabilities are therefore summed as integers in
-units of 2**-32 (`exact`), which float32 inputs above 2**-9 fill without any rounding.
+partitions were cut and in whatever order they came back: probabilities are therefore summed as integers
+(`jpasbatch.learning.exact_sums`).
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 HEALPIX_ORDER = 29
-PROBABILITY_UNITS = 2**32
 
 SKY_DEG2 = 4 * np.pi * (180 / np.pi) ** 2
 """Area of the whole sky."""
@@ -54,16 +53,6 @@ def sum_by_pixel(pixels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     sums = np.zeros((len(unique), values.shape[1]), dtype=np.int64)
     np.add.at(sums, inverse, values)
     return unique, sums
-
-
-def exact(probabilities: np.ndarray) -> np.ndarray:
-    """Return probabilities as int64 counts of 2**-32, whose sums do not depend on their order."""
-    return np.rint(np.asarray(probabilities, dtype=np.float64) * PROBABILITY_UNITS).astype(np.int64)
-
-
-def inexact(units: np.ndarray) -> np.ndarray:
-    """Return sums of `exact` probabilities as float64."""
-    return np.asarray(units, dtype=np.float64) / PROBABILITY_UNITS
 
 
 def stable_hash(identifiers: Iterable[str], salt: str) -> np.ndarray:

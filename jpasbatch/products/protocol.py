@@ -22,6 +22,8 @@ from jpasbatch.products.sections import Number, PageFigure, Section
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from jpasbatch.priors.prior import Prior
+
 LookUp = Callable[[Mapping[str, int], Sequence[str]], pa.Table]
 """Reads rows of the photometry: takes the order-29 HEALPix pixel of each object by its identifier, and names of
 columns; returns these columns, one row an object, in the same order."""
@@ -86,11 +88,17 @@ class Setting:
         In the order of the committee's outputs.
     seed : int
         Of all that is drawn at random.
+    corrected : bool
+        Whether the probabilities that products read are those under the class mix of the sky.
+    prior : Prior, optional
+        Where they are: the class shares that were found. Known where findings are made of tallies, not on workers.
     """
 
     survey: Survey
     classes: Mapping[str, ClassDefinition]
     seed: int = 0
+    corrected: bool = False
+    prior: Prior | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:

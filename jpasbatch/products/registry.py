@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.confusion import Confusion
+from jpasbatch.products.counts.errors import CountedWithErrors
 from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
@@ -18,9 +19,13 @@ from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
 from jpasbatch.products.targets.product import Targets
 
+if TYPE_CHECKING:
+    from jpasbatch.priors.prior import Prior
+
 PRODUCTS: tuple[type[Product], ...] = (
     Sky,
     Counts,
+    CountedWithErrors,
     Histograms,
     Reliability,
     Confusion,
@@ -47,16 +52,19 @@ class ProductRequest:
     seed : int
     tables : mapping
         Each of `product_tables`, by its name.
+    corrected : bool
+        Whether probabilities are corrected for the class mix of the sky.
     """
 
     survey: str
     classes: Mapping[str, ClassDefinition]
     seed: int
     tables: Mapping[str, Any]
+    corrected: bool = False
 
-    def products(self, survey: Survey) -> tuple[Product, ...]:
-        """Return the products of the job, for the survey that it names."""
-        setting = Setting(survey, self.classes, self.seed)
+    def products(self, survey: Survey, prior: Prior | None = None) -> tuple[Product, ...]:
+        """Return the products of the job, for the survey that it names, and the class shares of its sky."""
+        setting = Setting(survey, self.classes, self.seed, self.corrected, prior)
         return tuple(product(setting, product.options_of(self.tables)) for product in PRODUCTS)
 
 

@@ -24,10 +24,10 @@ from jpasbatch.storage.stores.opening import is_location
 
 log = logging.getLogger(__name__)
 
-IN_STORES = ("infer", "summarise")
+IN_STORES = ("infer", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
-ORDER = ("mock", "ingest", "train", "evaluate", "infer", "summarise")
+ORDER = ("mock", "ingest", "train", "evaluate", "infer", "correct", "summarise")
 
 
 def demo_job() -> Path:
@@ -159,9 +159,11 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     if job.committee.artefact is not None:
         without.add("train")
     if not job.classes:  # a catalogue for its own sake
-        without |= {"train", "evaluate", "infer", "summarise"}
+        without |= {"train", "evaluate", "infer", "correct", "summarise"}
     if job.mock is None and job.catalogue.input is None:  # a committee for its own sake
-        without |= {"ingest", "infer", "summarise"}
+        without |= {"ingest", "infer", "correct", "summarise"}
+    if job.prior.kind == "none":
+        without.add("correct")
     if not (job.samples.tests or job.samples.folds or makes_test(job)):
         without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
@@ -179,6 +181,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.stages.evaluate.stage import run_evaluate as function
     elif stage == "infer":
         from jpasbatch.stages.infer.stage import run_infer as function
+    elif stage == "correct":
+        from jpasbatch.stages.correct.stage import run_correct as function
     elif stage == "summarise":
         from jpasbatch.stages.summarise.stage import run_summarise as function
     else:
@@ -198,6 +202,7 @@ REPORTED = {
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "weighted_f1", "roc_auc"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "precision"),
+    "correct": ("partitions", "rows_out", "shares"),
     "summarise": tuple(product.name for product in PRODUCTS),
 }
 

@@ -23,6 +23,8 @@ from astropy.table import Table
 
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.priors.prior import ARRAYS
+from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.stores.artefacts import load_committee, save_committee
 from tests.learning.conftest import random_member
@@ -154,10 +156,10 @@ class Runs:
 
     @cached_property
     def used(self) -> Path:
-        """Output folder of evaluate, infer and summarise, with made-up weights."""
+        """Output folder of evaluate, infer, correct and summarise, with made-up weights."""
         folder = Path(shutil.copytree(self.trained, self._place / "used"))
         committee = f'artefact = "{_made_up_committee(folder)}"'
-        return _run(folder, self._tables(committee), "evaluate", "infer", "summarise")
+        return _run(folder, self._tables(committee), "evaluate", "infer", "correct", "summarise")
 
     @cached_property
     def templates(self) -> Path:
@@ -191,7 +193,17 @@ def _made_up_committee(folder: Path) -> Path:
     members = [random_member(seed, widths) for seed, _ in enumerate(manifest["members"])]
     manifest["calibration"] = {"kind": "none", "state": {}}
     manifest["decision"] |= {"threshold": 0.3, "position": 3}
-    return save_committee(folder / "made-up", manifest, committee_graph(members, widths[0]))
+    graph = committee_graph(members, widths[0])
+    return save_committee(folder / "made-up", manifest, graph, made_up_validation(len(manifest["classes"])))
+
+
+def made_up_validation(classes: int, rows: int = 2000) -> bytes:
+    """Return a validation sample of probabilities that were drawn, and labels that were drawn from these."""
+    rng = np.random.default_rng(8)
+    probabilities = rng.dirichlet(np.full(classes, 0.4), rows)
+    labels = (probabilities.cumsum(axis=1) < rng.random(rows)[:, None]).sum(axis=1)
+    magnitude = rng.uniform(17.5, 23.5, rows)
+    return ValidationSample(probabilities, magnitude, np.minimum(labels, classes - 1)).to_bytes()
 
 
 def golden_results(runs: Runs) -> dict[str, Any]:
@@ -250,6 +262,14 @@ def _infer(runs: Runs) -> Any:
     return _catalogue(runs.used / "sky", "predictions")
 
 
+def _correct(runs: Runs) -> Any:
+    [prior] = _files(runs.used, "work/correct/*/prior.json")
+    shares = {
+        name: np.array(value) for name, value in json.loads(prior.read_bytes()).items() if name in ARRAYS
+    }
+    return {"prior": _columns(shares), "catalogue": _catalogue(runs.used / "sky", "posteriors")}
+
+
 def _tally(runs: Runs) -> Any:
     return [
         _leaves(json.loads(path.read_bytes())) for path in _files(runs.used, "work/summarise/*/tallies/*")
@@ -280,6 +300,7 @@ READERS: dict[str, Callable[[Runs], Any]] = {
     "committee": _committee,
     "evaluate": _evaluate,
     "infer": _infer,
+    "correct": _correct,
     "tally": _tally,
     "summarise": _summarise,
 }

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jpasbatch.pages.page import count_text, package_file
+from jpasbatch.products.counts.errors import CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.figure import counts_by_bin
-from jpasbatch.products.counts.tally import CountOptions, CountSummary, CountTally, PoissonCount
+from jpasbatch.products.counts.tally import (
+    CountOptions,
+    CountSummary,
+    CountTally,
+    PoissonCount,
+    poisson_count,
+)
 from jpasbatch.products.protocol import Columns, Findings, JobTable, Partition, Product
 from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
 from jpasbatch.products.sections import Number, PageFigure, Section, render_body
@@ -69,8 +76,12 @@ class Counts(Product[CountTally, CountSummary]):
         given = found.options.area_deg2 is not None
         note = "given" if given else "measured from the pixels that hold objects"
         yield Number("area", f"{found.area_deg2:,.2f} deg²", note)
-        density = found.summed.per(found.area_deg2)
-        yield Number("QSOs per deg²", count_text(density.value, 1), f"sum of probabilities, {limit}")
+        errors = findings.get(CountErrors)
+        if errors is None or not errors.corrected:
+            density = found.summed.per(found.area_deg2)
+            yield Number("QSOs per deg²", count_text(density.value, 1), f"sum of probabilities, {limit}")
+        else:
+            yield _corrected_number(errors.selected, found.area_deg2, limit)
         density = found.above_threshold.per(found.area_deg2)
         yield Number("QSOs per deg²", count_text(density.value, 1), threshold)
 
@@ -113,6 +124,7 @@ class Counts(Product[CountTally, CountSummary]):
             measured="counts" in figures,
             targets=bool(targets and targets.lists),
             fields=field_rows(found, targets),
+            errors=findings.get(CountErrors),
             field_rows_shown=FIELD_ROWS,
         )
         return Section("counts", "QSO counts", "QSO counts", body)
@@ -123,13 +135,47 @@ class Counts(Product[CountTally, CountSummary]):
 
     def headline(self, found: CountSummary, findings: Findings) -> dict[str, Any]:
         """Return numbers and densities with their intervals."""
-        return {
+        values = {
             "area_deg2": found.area_deg2,
             "objects": found.objects,
             "without_class_star": found.without_class_star,
             "summed_probability": _density(found.summed, found.area_deg2),
             "above_threshold": _density(found.above_threshold, found.area_deg2),
         }
+        errors = findings.get(CountErrors)
+        if errors is None:
+            return values
+        bins = dict(zip(self.setting.bins, errors.bins, strict=True))
+        return values | {
+            "corrected_for_class_mix": errors.corrected,
+            "summed_probability": _estimated(errors.selected, found.area_deg2, errors.corrected),
+            "by_magnitude": {
+                name: _estimated(one, found.area_deg2, errors.corrected) for name, one in bins.items()
+            },
+        }
+
+
+def _corrected_number(estimate: CountEstimate, area_deg2: float, limit: str) -> Number:
+    """Return the headline: the density with its interval, the truth where it is known, and the committee's own sum."""
+    one = estimate.interval.per(area_deg2)
+    notes = [
+        f"{limit}; 68\u00a0%: {count_text(one.lower, 1)} to {count_text(one.upper, 1)}",
+        f"the committee's own sum: {count_text(estimate.committee / area_deg2, 1)}",
+    ]
+    if not np.isnan(estimate.true):
+        notes.insert(1, f"true: {count_text(estimate.true / area_deg2, 1)}")
+    return Number("QSOs per deg²", count_text(one.value, 1), "; ".join(notes))
+
+
+def _estimated(estimate: CountEstimate, area_deg2: float, corrected: bool) -> dict[str, float]:
+    """Return a count with its interval, each error, the committee's own sum, and the truth where it is known."""
+    if not corrected:
+        known = _density(poisson_count(estimate.value), area_deg2)
+    else:
+        known = _density(estimate.interval, area_deg2)
+        known |= {name: getattr(estimate, name) for name in ("counting", "calibration", "field_to_field")}
+        known["committee"] = estimate.committee
+    return known if np.isnan(estimate.true) else known | {"true": estimate.true}
 
 
 def _density(count: PoissonCount, area_deg2: float) -> dict[str, float]:

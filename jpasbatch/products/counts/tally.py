@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.products.accumulation import (
     SKY_DEG2,
     decode_counts,
     encode_counts,
-    exact,
     healpix_order,
-    inexact,
     parent_pixels,
     require_equal,
     sum_by_pixel,

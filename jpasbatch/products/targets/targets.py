@@ -11,11 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.products.accumulation import (
     decode_counts,
     encode_counts,
-    exact,
-    inexact,
     parent_pixels,
     require_equal,
     stable_hash,

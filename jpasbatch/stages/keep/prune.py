@@ -185,16 +185,18 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
 
 def _live_keys(workspace: Workspace, stage: str) -> set[str] | None:
     """Return the names of the commits that the next run of a stage would find; None where all are kept."""
-    from jpasbatch.stages.run.partition_names import PREDICTIONS, commit_names, tally_names
+    from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, commit_names, tally_names
 
     if stage == "infer":
         return set(commit_names(open_catalogue(workspace.sky)).values())
     if stage == "summarise":
         try:
             predictions = open_catalogue(current_extension(workspace.sky, PREDICTIONS))
-        except InputError:  # the catalogue is newer than its predictions: they come back
+            corrected = workspace.job.prior.kind != "none"
+            posteriors = open_catalogue(current_extension(workspace.sky, POSTERIORS)) if corrected else None
+            return set(tally_names(open_catalogue(workspace.sky), predictions, posteriors).values())
+        except (InputError, KeyError):  # the catalogue is newer than its predictions: they come back
             return None
-        return set(tally_names(open_catalogue(workspace.sky), predictions).values())
     return None
 
 

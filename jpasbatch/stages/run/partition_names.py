@@ -12,6 +12,9 @@ from jpasbatch.storage.stores.ledger import fingerprint
 PREDICTIONS = "predictions"
 """Name of the extension of the collection that holds the published records."""
 
+POSTERIORS = "posteriors"
+"""Name of the extension that holds the probabilities under the class mix of the sky."""
+
 SHA_DIGITS = 16
 """Of a partition's hash in the name of its commit: with a million versions of it, two agree once in 10^7 surveys."""
 
@@ -27,18 +30,27 @@ def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
     }
 
 
-def tally_names(photometry: Catalogue, predictions: Catalogue) -> dict[Pixel, str]:
-    """Return the name under which each partition is tallied: its pixel, and the bytes of both of its files."""
-    known = {
-        (record["order"], record["pixel"]): record["sha256"] for record in published_partitions(photometry)
-    }
+def tally_names(
+    photometry: Catalogue, predictions: Catalogue, posteriors: Catalogue | None = None
+) -> dict[Pixel, str]:
+    """Return the name under which each partition is tallied: its pixel, and the bytes of all of its files."""
+    known = _hashes(photometry)
+    corrected = {} if posteriors is None else _hashes(posteriors)
     names = {}
     for record in published_partitions(predictions):
         pixel = (record["order"], record["pixel"])
         if record["rows"]:
-            both = fingerprint(photometry=known[pixel], predictions=record["sha256"])
-            names[pixel] = _commit_name(record, both)
+            files = {"photometry": known[pixel], "predictions": record["sha256"]}
+            if posteriors is not None:
+                files["posteriors"] = corrected[pixel]
+            names[pixel] = _commit_name(record, fingerprint(**files))
     return names
+
+
+def _hashes(catalogue: Catalogue) -> dict[Pixel, str]:
+    return {
+        (record["order"], record["pixel"]): record["sha256"] for record in published_partitions(catalogue)
+    }
 
 
 def _commit_name(record: Mapping[str, Any], digest: str) -> str:

@@ -58,7 +58,11 @@ READS = {
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference"},
     "infer": INGEST | TRAIN | {"inference"},
-    "summarise": INGEST | TRAIN | {"inference", "name", "title"} | {table.name for table in product_tables()},
+    "correct": INGEST | TRAIN | {"inference", "prior"},
+    "summarise": INGEST
+    | TRAIN
+    | {"inference", "prior", "name", "title"}
+    | {table.name for table in product_tables()},
 }
 """Tables of the job file on which a stage depends, by itself or through an earlier one."""
 

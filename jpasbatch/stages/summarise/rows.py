@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jpasbatch.learning.samples import UNLABELLED, label
+from jpasbatch.products.posteriors import POSTERIOR_CLASS, STRATUM, committee_column, posterior_column
 from jpasbatch.products.protocol import Columns, LookUp, Partition, Setting
+from jpasbatch.products.record import probability_column
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.partitions import (
     HEALPIX_ORDER,
@@ -22,26 +25,58 @@ from jpasbatch.storage.stores.store import Store
 TRUTH = ("true_class", "true_redshift")
 
 
-def read_rows(store: Store, files: tuple[str, str], columns: Columns, setting: Setting) -> Partition:
+class Files(NamedTuple):
+    """Keys of the files of one partition; ``posteriors`` is None where probabilities are not corrected."""
+
+    predictions: str
+    photometry: str
+    posteriors: str | None = None
+
+
+def read_rows(store: Store, files: Files, columns: Columns, setting: Setting) -> Partition:
     """Read what products ask for of a partition.
 
     Parameters
     ----------
     store : Store
-    files : (str, str)
-        Keys of the partition's predictions and photometry. The photometry stays unread where no product needs it.
+    files : Files
+        The photometry stays unread where no product needs it.
     columns : Columns
     setting : Setting
     """
-    of_predictions = tuple(dict.fromkeys(("object_id", *columns.predictions)))
+    wanted = tuple(dict.fromkeys(("object_id", *columns.predictions)))
     of_photometry = (*columns.photometry, *(TRUTH if columns.truth else ()))
-    predictions = read_partition(files[0], of_predictions, store)
+    predictions = _read_served(store, files, wanted, setting)
     if not of_photometry:
         unknown = np.full(predictions.num_rows, UNLABELLED, dtype=np.int16)
         return Partition(predictions, predictions.select(["object_id"]), unknown)
-    wanted = tuple(dict.fromkeys(("object_id", *of_photometry)))
-    table = read_partition(files[1], wanted, store)
+    table = read_partition(files.photometry, tuple(dict.fromkeys(("object_id", *of_photometry))), store)
     return join(predictions, table, columns.truth, setting)
+
+
+def _read_served(store: Store, files: Files, wanted: Sequence[str], setting: Setting) -> pa.Table:
+    """Return columns by the names that products know: probabilities are those under the mix of the sky, if there are.
+
+    Raises
+    ------
+    ValueError
+        When predictions and posteriors hold different objects.
+    """
+    if files.posteriors is None:
+        return read_partition(files.predictions, wanted, store)
+    names = setting.class_names
+    own = {committee_column(name): probability_column(name) for name in names}
+    corrected = {probability_column(name): posterior_column(name) for name in names}
+    corrected |= {"predicted_class": POSTERIOR_CLASS, STRATUM: STRATUM}
+    sources = {name: corrected[name] for name in wanted if name in corrected}
+    posteriors = read_partition(files.posteriors, ("object_id", *sources.values()), store)
+    given = {name: own.get(name, name) for name in wanted if name not in corrected}
+    predictions = read_partition(files.predictions, tuple(given.values()), store)
+    if not posteriors["object_id"].equals(predictions["object_id"]):
+        raise ValueError("predictions and posteriors of a partition hold different objects")
+    found = {name: predictions[source] for name, source in given.items()}
+    found |= {name: posteriors[source] for name, source in sources.items()}
+    return pa.table({name: found[name] for name in wanted})
 
 
 def join(predictions: pa.Table, table: pa.Table, truth: bool, setting: Setting) -> Partition:

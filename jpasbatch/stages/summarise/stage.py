@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,16 +20,18 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.products.protocol import Findings, Writer
+from jpasbatch.priors.prior import Prior
+from jpasbatch.products.protocol import Findings, Product, Writer
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, product_tables
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
-from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, tally_names
+from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, tally_names
+from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
-from jpasbatch.stages.summarise.rows import read_rows, row_reader
+from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
 from jpasbatch.stages.summarise.summary import Outcome, origin_of_truth, report_content, summary_values
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
@@ -48,16 +50,16 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     job = workspace.job
     site = open_site(workspace)
-    predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
-    photometry = open_catalogue(site.folder)
+    sky = _open_sky(site)
+    predictions = sky.predictions
     _check_classes(predictions.schema, job)
-    products = job.products.products(workspace.survey)
-    check_products(products)
+    check_products(job.products.products(workspace.survey))
     base = _fingerprint(workspace)
     identity = fingerprint(
         base=base,
         predictions=predictions.name,
-        photometry=photometry.name,
+        photometry=sky.photometry.name,
+        posteriors=sky.posteriors.name if sky.posteriors else None,
         algorithms=algorithm_numbers("summarise"),
         **site.identity,
     )
@@ -65,11 +67,12 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
-    run, names = site.run("summarise", base), tally_names(photometry, predictions)
+    run, names = site.run("summarise", base), tally_names(sky.photometry, predictions, sky.posteriors)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
-        total = _tally(site, (photometry, predictions), names, run, executor)
-        look_up = row_reader(site.store, site.key(photometry.path.name), photometry)
+        products = job.products.products(workspace.survey, sky.prior)
+        total = _tally(site, sky, products, names, run, executor)
+        look_up = row_reader(site.store, site.key(sky.photometry.path.name), sky.photometry)
         findings = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
         outcome = Outcome(workspace, products, findings, _stage_records(workspace), created)
         files = _write_files(outcome, _Parts(run.inside, names))
@@ -87,6 +90,37 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "rows_out": predictions.rows,
     }
     return workspace.finish("summarise", identity, seconds, _headlines(outcome) | content)
+
+
+class _Sky(NamedTuple):
+    """The catalogues that are summarised, and the class shares where probabilities are corrected."""
+
+    photometry: Catalogue
+    predictions: Catalogue
+    posteriors: Catalogue | None
+    prior: Prior | None
+
+
+def _open_sky(site: Site) -> _Sky:
+    """Open what is published.
+
+    Raises
+    ------
+    InputError
+        When something is missing, or the posteriors are not of these predictions.
+    """
+    photometry = open_catalogue(site.folder)
+    predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
+    if site.workspace.job.prior.kind == "none":
+        return _Sky(photometry, predictions, None, None)
+    record = site.workspace.require("correct")
+    posteriors = open_catalogue(current_extension(site.folder, POSTERIORS))
+    if record["predictions"] != predictions.name:
+        raise InputError(
+            "the posteriors that are published are of other predictions: run `jpasbatch correct JOB.toml` (or `run`) "
+            "again"
+        )
+    return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
 
 
 def _fingerprint(workspace: Workspace) -> str:
@@ -132,25 +166,34 @@ def _products_are_whole(folder: Path, files: dict[str, str]) -> bool:
 
 
 def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    records = {stage: workspace.record(stage) for stage in ("mock", "ingest", "train", "infer")}
+    stages = (
+        "mock",
+        "ingest",
+        "train",
+        "infer",
+        *(() if workspace.job.prior.kind == "none" else ("correct",)),
+    )
+    records = {stage: workspace.record(stage) for stage in stages}
     return {stage: record for stage, record in records.items() if record is not None}
 
 
 def _tally(
     site: Site,
-    catalogues: tuple[Catalogue, Catalogue],
+    sky: _Sky,
+    products: tuple[Product, ...],
     names: dict[Pixel, str],
     run: Run,
     executor: Executor,
 ) -> Tallies:
     request = site.workspace.job.products
-    versions = [site.key(catalogue.path.name) for catalogue in catalogues]
+    given = (sky.photometry, sky.predictions, sky.posteriors)
+    versions = [None if catalogue is None else site.key(catalogue.path.name) for catalogue in given]
     tasks = {name: (pixel, name) for pixel, name in names.items()}
     site.check()
     shared = (request, run, *versions)
     title = "summarise: partitions"
     committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
-    products, place = request.products(site.workspace.survey), run.inside
+    place = run.inside
     total = Tallies.create(products)
     for key, data in place.read_each(_tally_key(name) for name in names.values()):
         if data is None:
@@ -168,25 +211,32 @@ def _part_key(part: str, name: str) -> str:
 
 
 def tally_partition(
-    request: ProductRequest, run: Run, photometry: str, predictions: str, pixel: Pixel, name: str
+    request: ProductRequest,
+    run: Run,
+    photometry: str,
+    predictions: str,
+    posteriors: str | None,
+    pixel: Pixel,
+    name: str,
 ) -> Made:
     """Tally one partition of the published predictions, and keep the parts that products ask for.
 
-    Both catalogues are named as versions, so that all partitions are tallied of the same ones.
+    Catalogues are named as versions, so that all partitions are tallied of the same ones.
 
     Parameters
     ----------
     request : ProductRequest
     run : Run
-    photometry, predictions : str
-        Keys of the versions in its store.
+    photometry, predictions, posteriors : str
+        Keys of the versions in its store; no posteriors where probabilities are not corrected.
     pixel : (int, int)
     name : str
         Of the commit; files are named after it.
     """
     products = request.products(load_survey(request.survey))
     file = partition_file(*pixel).as_posix()
-    files = (f"{predictions}/{file}", f"{photometry}/{file}")
+    corrected = None if posteriors is None else f"{posteriors}/{file}"
+    files = Files(f"{predictions}/{file}", f"{photometry}/{file}", corrected)
     rows = read_rows(run.store, files, needed_columns(products), products[0].setting)
     tallies = Tallies.create(products).add(rows)
     written = {_part_key(part, name): parquet_bytes(table) for part, table in tallies.parts().items()}

@@ -112,10 +112,11 @@ def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple
             "the quasars of that sky were adjusted by eye against some of these spectra."
         )
     learnt = records.get("infer", {}).get("learnt", {})
-    if learnt and max(learnt.values()) < BALANCED * min(learnt.values()):
+    own_mix = workspace.job.prior.kind == "none"
+    if own_mix and learnt and max(learnt.values()) < BALANCED * min(learnt.values()):
         found.append(
             "The committee learnt from about as many objects of each class. In a survey galaxies outnumber quasars, "
-            "and no prior is applied: probabilities and counts of rare classes come out too high."
+            'and [prior] kind = "none": probabilities and counts of rare classes come out too high.'
         )
     if records.get("infer", {}).get("gaps"):
         found.append(

@@ -310,10 +310,12 @@ def _scores_by_size(trained: Trained) -> list[float]:
 def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dict[str, Any]]:
     """Calibrate and score the committee on the validation sample, and save it as an immutable version.
 
-    How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has.
+    How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has. So
+    does what it says of the validation sample: the stage ``correct`` needs it to find the mix of a sky.
     """
     from jpasbatch.learning.judgement import Jury
     from jpasbatch.learning.manifest import describe_committee
+    from jpasbatch.priors.validation import ValidationSample
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.validation import describe_folds, validated_sample
 
@@ -336,4 +338,8 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),
     )
-    return save_committee(trained.workspace.committees, manifest.to_json(), graph), scores
+    usable = judgement.usable
+    validation = ValidationSample(
+        judgement.probabilities[usable], known.magnitude[usable], known.labels[usable]
+    ).to_bytes()
+    return save_committee(trained.workspace.committees, manifest.to_json(), graph, validation), scores

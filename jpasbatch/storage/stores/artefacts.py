@@ -3,8 +3,9 @@
 Layout of a folder of committees::
 
     <folder>/current                       name of the version in use, replaced atomically
-    <folder>/<name>-<sha12>/manifest.json  what it is: survey, bands, features, classes, seeds, versions,
-    scores <folder>/<name>-<sha12>/committee.onnx the members as one graph
+    <folder>/<name>-<sha12>/manifest.json  what it is: survey, bands, features, classes, seeds, versions, scores
+    <folder>/<name>-<sha12>/committee.onnx the members as one graph
+    <folder>/<name>-<sha12>/validation.npz what they say of the validation sample
 
 The version's name is the hash of its contents, so that a changed committee is another folder and an older one
 stays.
@@ -32,11 +33,14 @@ FORMAT = "jpasbatch-committee-1"
 POINTER = "current"
 MANIFEST = "manifest.json"
 GRAPH = "committee.onnx"
+VALIDATION = "validation.npz"
 _REMEDY = "Restore it from a copy, or train again."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> Path:
+def save_committee(
+    folder: Path, manifest: Mapping[str, Any], graph: bytes, validation: bytes | None = None
+) -> Path:
     """Save a committee as an immutable version and make it the current one.
 
     Saving the same contents again returns the same version. Floats of the manifest that are not finite are
@@ -50,6 +54,8 @@ def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> P
         JSON-able description; its key ``name`` (default "committee") begins the version's name.
     graph
         Serialised ONNX model.
+    validation
+        Arrays of the validation sample, for who corrects probabilities for another mix of classes.
 
     Returns
     -------
@@ -64,9 +70,11 @@ def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> P
         )
     if not graph:
         raise InputError("The graph of the committee is empty (0 bytes): nothing was saved.")
+    files = {GRAPH: graph} | ({VALIDATION: validation} if validation else {})
     contents = {
         "format": FORMAT,
-        "graph": {"file": GRAPH, "sha256": hashlib.sha256(graph).hexdigest(), "bytes": len(graph)},
+        "graph": _described(GRAPH, graph),
+        **({"validation": _described(VALIDATION, validation)} if validation else {}),
         "manifest": description,
     }
     digest = fingerprint(**contents)
@@ -75,7 +83,7 @@ def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> P
     if version.is_dir():
         load_committee(version)
     else:
-        _write_version(version, contents | {"sha256": digest}, graph)
+        _write_version(version, contents | {"sha256": digest}, files)
     if (version.parent / POINTER).is_file():
         with contextlib.suppress(InputError):
             os.utime(
@@ -85,11 +93,16 @@ def save_committee(folder: Path, manifest: Mapping[str, Any], graph: bytes) -> P
     return version
 
 
-def _write_version(version: Path, contents: Mapping[str, Any], graph: bytes) -> None:
+def _described(file: str, data: bytes) -> dict[str, Any]:
+    return {"file": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _write_version(version: Path, contents: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     aside = temporary_name(version)
     aside.mkdir()
     try:
-        (aside / GRAPH).write_bytes(graph)
+        for file, data in files.items():
+            (aside / file).write_bytes(data)
         text = json.dumps(json.loads(canonical_json(contents)), indent=2, sort_keys=True, ensure_ascii=False)
         (aside / MANIFEST).write_text(text + "\n", encoding="utf-8")
         fsync_tree(aside)
@@ -126,16 +139,38 @@ def load_committee(place: Path | Store) -> tuple[dict[str, Any], bytes]:
     """
     store = open_store(committee_version(place) if isinstance(place, Path) else place)
     contents = _check_manifest(f"{store}/{MANIFEST}", _read(store, MANIFEST))
-    graph = _read(store, GRAPH)
-    expected = contents["graph"]
-    found = hashlib.sha256(graph).hexdigest()
-    if len(graph) != expected["bytes"] or found != expected["sha256"]:
+    return contents["manifest"], _checked(store, contents["graph"], GRAPH, "graph")
+
+
+def load_validation(place: Path | Store) -> tuple[bytes, str]:
+    """Load what a committee says of its validation sample, and verify every byte; return it with its SHA-256.
+
+    Raises
+    ------
+    InputError
+        When the committee was saved without, or a file is missing, truncated or changed.
+    """
+    store = open_store(committee_version(place) if isinstance(place, Path) else place)
+    contents = _check_manifest(f"{store}/{MANIFEST}", _read(store, MANIFEST))
+    if "validation" not in contents:
         raise InputError(
-            f"{store}/{GRAPH} is not the graph that its manifest describes: found {len(graph)} bytes with SHA-256 "
+            f"{store} holds a committee without its validation sample, so that probabilities cannot be corrected for "
+            'the mix of classes of a sky: train it again, or set [prior] kind = "none"'
+        )
+    data = _checked(store, contents["validation"], VALIDATION, "validation sample")
+    return data, str(contents["validation"]["sha256"])
+
+
+def _checked(store: Store, expected: Mapping[str, Any], file: str, what: str) -> bytes:
+    data = _read(store, file)
+    found = hashlib.sha256(data).hexdigest()
+    if len(data) != expected["bytes"] or found != expected["sha256"]:
+        raise InputError(
+            f"{store}/{file} is not the {what} that its manifest describes: found {len(data)} bytes with SHA-256 "
             f"{found[:12]}, expected {expected['bytes']} bytes with {str(expected['sha256'])[:12]}. "
             f"It was truncated or changed. {_REMEDY}"
         )
-    return contents["manifest"], graph
+    return data
 
 
 def _read(store: Store, file: str) -> bytes:
@@ -150,7 +185,8 @@ def _read(store: Store, file: str) -> bytes:
 
 def copy_committee(version: Path, store: Store) -> None:
     """Copy a version of a committee into a store of its own, unless it is there, byte for byte."""
-    for file in (GRAPH, MANIFEST):
+    validation = [VALIDATION] if (version / VALIDATION).is_file() else []
+    for file in (GRAPH, *validation, MANIFEST):
         data = _read(open_store(version), file)
         if store.read(file) != data:
             store.put(file, data)

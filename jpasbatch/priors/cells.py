@@ -1,0 +1,130 @@
+"""What a committee says of a whole sky, small enough for one machine: objects counted in cells of probability.
+
+Objects of a stratum whose probabilities are nearly the same share a cell. It holds their number and the sum of their
+probabilities, exactly, so that partitions add up to the same cells in any order. How many cells there are depends on
+what committees say, and not on how many objects they say it of.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from jpasbatch.learning.exact_sums import exact, inexact
+
+STEP, SOFTENING = 0.25, 0.003
+"""Width of a cell in ln(p + SOFTENING). Smaller probabilities may share a cell: sums keep them exactly. On 90,000
+objects of a mock sky the shares found from cells and from the objects differ by 2 parts in 10,000 at most."""
+
+BITS = 5
+"""Of the level of one probability: there are 24 levels."""
+
+MOST_CLASSES, MOST_STRATA = 10, 2**13
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Objects by stratum and by probabilities.
+
+    Attributes
+    ----------
+    keys : ndarray of int64, shape (cells,)
+        Rising; the stratum above the levels of the probabilities.
+    numbers : ndarray of int64, shape (cells,)
+        Objects in each cell.
+    sums : ndarray of int64, shape (cells, classes)
+        Of their probabilities (`exact`).
+    """
+
+    keys: np.ndarray
+    numbers: np.ndarray
+    sums: np.ndarray
+
+    @classmethod
+    def empty(cls, classes: int) -> Cells:
+        """Return the cells of no objects."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls(none, none, np.zeros((0, classes), dtype=np.int64))
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, stratum: np.ndarray) -> Cells:
+        """Return the cells of objects.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n, classes)
+            Rows sum to 1.
+        stratum : ndarray of int, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            When there are more classes than a key has room for.
+        """
+        classes = probabilities.shape[1]
+        if classes > MOST_CLASSES:
+            raise ValueError(f"{classes} classes: cells have room for {MOST_CLASSES}")
+        softened = np.log(probabilities.astype(np.float64) + SOFTENING) - np.log(SOFTENING)
+        levels = np.rint(softened / STEP).astype(np.int64)
+        keys = np.asarray(stratum, dtype=np.int64)
+        for column in levels.T:
+            keys = (keys << BITS) | column
+        return cls._summed(keys, np.ones(len(keys), dtype=np.int64), exact(probabilities))
+
+    @classmethod
+    def _summed(cls, keys: np.ndarray, numbers: np.ndarray, sums: np.ndarray) -> Cells:
+        unique, place = np.unique(keys, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(unique)))
+        if not len(unique):
+            return cls.empty(sums.shape[1])
+        return cls(
+            unique,
+            np.add.reduceat(numbers[order], starts),
+            np.add.reduceat(sums[order], starts, axis=0),
+        )
+
+    @classmethod
+    def merged(cls, parts: Iterable[Cells], classes: int) -> Cells:
+        """Return the cells of all parts."""
+        total, waiting, rows = cls.empty(classes), [], 0
+        for part in parts:
+            waiting.append(part)
+            rows += len(part.keys)
+            if rows > max(len(total.keys), MERGED_ROWS):
+                total, waiting, rows = cls._joined([total, *waiting]), [], 0
+        return cls._joined([total, *waiting])
+
+    @classmethod
+    def _joined(cls, parts: list[Cells]) -> Cells:
+        return cls._summed(*(np.concatenate([getattr(one, name) for one in parts]) for name in FIELDS))
+
+    @property
+    def stratum(self) -> np.ndarray:
+        """Stratum of each cell, int64 (cells,)."""
+        return self.keys >> (BITS * self.sums.shape[1])
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Mean probabilities of the objects of each cell, float64 (cells, classes)."""
+        return inexact(self.sums) / self.numbers[:, None]
+
+    def to_bytes(self) -> bytes:
+        """Return the cells as a file."""
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **{name: getattr(self, name) for name in FIELDS})
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Cells:
+        """Return the cells that `to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(*(arrays[name] for name in FIELDS))
+
+
+FIELDS = ("keys", "numbers", "sums")
+MERGED_ROWS = 500_000
+"""Cells of parts that are read before they are added."""

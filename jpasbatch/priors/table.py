@@ -1,0 +1,115 @@
+"""Class shares that are given: a table of weights by magnitude."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.errors import InputError
+from jpasbatch.priors.cells import Cells
+from jpasbatch.priors.prior import Prior, source_shares
+from jpasbatch.priors.strata import Strata
+from jpasbatch.priors.validation import ValidationSample
+
+LIMITS = ("brightest", "faintest")
+
+
+@dataclass(frozen=True)
+class ShareTable:
+    """Weights of the classes in bins of magnitude that follow each other.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    magnitudes : tuple of float
+        Between the bins. The first and the last bin are open.
+    weights : tuple of tuple of float
+        By bin, one a class; above 0 in sum.
+    """
+
+    classes: tuple[str, ...]
+    magnitudes: tuple[float, ...]
+    weights: tuple[tuple[float, ...], ...]
+
+    @property
+    def strata(self) -> Strata:
+        """The bins."""
+        return Strata(self.magnitudes)
+
+    def prior(self, cells: Cells, sample: ValidationSample) -> Prior:
+        """Return the prior with these shares, for objects of these cells; nothing is measured, so it has no errors."""
+        strata, classes = self.strata, len(self.classes)
+        shares = np.array(self.weights, dtype=np.float64)
+        shares /= shares.sum(axis=1, keepdims=True)
+        objects = np.bincount(cells.stratum, cells.numbers, len(strata)).astype(np.int64)
+        counting = np.zeros((len(strata), classes, classes))
+        return Prior(
+            self.classes,
+            strata,
+            source_shares(sample, strata),
+            shares,
+            objects,
+            counting,
+            np.zeros((0, len(strata), classes)),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table as JSON-able values."""
+        return asdict(self)
+
+
+def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
+    """Read class shares from a CSV file with the columns ``brightest``, ``faintest`` and one a class.
+
+    Parameters
+    ----------
+    path : Path
+    classes : tuple of str
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, a column is missing or unknown, a value is no number, weights are negative or all 0, or
+        the bins do not follow each other.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            names, rows = tuple(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"[prior] table {path}: cannot be read ({error})") from None
+    if set(names) != {*LIMITS, *classes} or len(names) != len(set(names)):
+        raise InputError(
+            f"[prior] table {path}: found the columns {', '.join(names) or 'none'}; allowed are exactly "
+            f"{', '.join((*LIMITS, *classes))}"
+        )
+    values = [_numbers(path, line, row, (*LIMITS, *classes)) for line, row in enumerate(rows, start=2)]
+    if not values:
+        raise InputError(f"[prior] table {path}: has no rows")
+    for line, (one, following) in enumerate(pairwise(values), start=3):
+        if following[0] != one[1]:
+            raise InputError(
+                f"[prior] table {path}, line {line}: brightest = {following[0]:g}; bins follow each other, so that "
+                f"{one[1]:g} is allowed"
+            )
+    edges = tuple(row[0] for row in values[1:])
+    return ShareTable(classes, edges, tuple(tuple(row[2:]) for row in values))
+
+
+def _numbers(path: Path, line: int, row: dict[str, Any], names: tuple[str, ...]) -> list[float]:
+    try:
+        found = [float(row[name]) for name in names]
+    except (TypeError, ValueError):
+        raise InputError(f"[prior] table {path}, line {line}: allowed are numbers in every column") from None
+    if not np.isfinite(found[2:]).all() or min(found[2:]) < 0 or sum(found[2:]) <= 0:
+        raise InputError(f"[prior] table {path}, line {line}: weights are 0 or more, and not all 0")
+    if not found[0] < found[1]:
+        raise InputError(
+            f"[prior] table {path}, line {line}: brightest = {found[0]:g} is not below faintest = {found[1]:g}"
+        )
+    return found
