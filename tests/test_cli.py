@@ -307,9 +307,9 @@ def test_status_of_an_empty_folder(capsys, tmp_path, monkeypatch):
     assert main(["status", str(demo_job()), "--output", str(tmp_path / "none")]) == 1
     shown = capsys.readouterr()
     assert shown.err == ""
-    for stage in ("mock", "ingest", "train", "infer", "summarise"):
+    for stage in ("mock", "ingest", "train", "infer", "correct", "summarise"):
         assert stage in shown.out
-    assert shown.out.count("missing") == 5
+    assert shown.out.count("missing") == 6
     assert not list(tmp_path.iterdir())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -83,7 +84,7 @@ class ValidationSample:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in FIELDS}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(f"the validation sample of the committee cannot be read: {error}") from None
         sample = cls(**found)
         rows, dimensions = len(sample.labels), [found[name].ndim for name in FIELDS]

@@ -16,7 +16,7 @@ STAGES = [
     "jpasbatch.mocks.stages.mock:run_mock",
     *(
         f"jpasbatch.stages.{name}.stage:run_{name}"
-        for name in ("ingest", "train", "evaluate", "infer", "summarise")
+        for name in ("ingest", "train", "evaluate", "infer", "correct", "summarise")
     ),
 ]
 WITH_OWN_FINGERPRINT = (

@@ -121,6 +121,7 @@ def test_lsdb_opens_the_predictions(finished, local):
 
 def test_serial_and_parallel_runs_are_equal_byte_by_byte(finished, trained_copy, local):
     record = infer(trained_copy, local)
+    run_stage("correct", workspace_of(trained_copy), local)
     summary = run_stage("summarise", workspace_of(trained_copy), local)
     one, other = predictions_of(finished), predictions_of(trained_copy)
     assert record["recomputed"] == len(one.pixels)
@@ -301,6 +302,7 @@ def test_gaps_are_published_only_on_demand(trained_copy, request, plain_report, 
     published = predictions_of(trained_copy)
     assert published.rows == record["rows_out"]
     assert is_valid_catalog(published.path, strict=True)
+    run_stage("correct", workspace_of(trained_copy), executor)
     summary = run_stage("summarise", workspace_of(trained_copy), executor)
     assert summary["rows_out"] == published.rows
     flip(path)  # the same byte again: repaired
@@ -321,7 +323,7 @@ def test_stages_say_which_stage_is_missing(tmp_path):
         run_stage("ingest", workspace, serial())
     with pytest.raises(InputError, match="no finished 'train' yet"):
         run_stage("infer", workspace, serial())
-    assert needed_stages(workspace) == ("mock", "ingest", "train", "infer", "summarise")
+    assert needed_stages(workspace) == ("mock", "ingest", "train", "infer", "correct", "summarise")
     with pytest.raises(ValueError, match="no stage 'publish'"):
         run_stage("publish", workspace, serial())
 
@@ -337,8 +339,8 @@ def test_the_target_list_reads_back(finished):
         hdus.verify("exception")
         targets = hdus[1].data
         names = [name.strip() for name in targets["TARGID"]]
-    rows = all_rows(predictions_of(finished))
-    chosen = rows.filter(pc.greater_equal(rows["probability_qso_high"], 0.2))
+    rows = all_rows(open_catalogue(current_extension(finished / "sky", "posteriors")))
+    chosen = rows.filter(pc.greater_equal(rows["posterior_qso_high"], 0.02))
     assert len(names) == len(set(names)) == workspace_of(finished).require("summarise")["targets"][path.name]
     assert 0 < len(names) <= chosen.num_rows
     assert set(names) <= set(chosen["object_id"].to_pylist())
@@ -356,7 +358,7 @@ def test_the_report_is_one_file(finished):
     assert not re.findall(r"@import", page)
     for text in (
         "A tiny sky",
-        "as many objects of each class",
+        "the committee's own sum",
         "flags",
         "mask_flags",
         predictions_of(finished).name,

@@ -1,7 +1,7 @@
 """A tiny job and its one run through the real stages, shared by every test that needs a finished run.
 
-Two snapshots are kept: ``trained`` (after mock, ingest and train) and ``finished`` (also infer and
-summarise). Tests copy them; hats-import and TensorFlow are paid for once in a session.
+Two snapshots are kept: ``trained`` (after mock, ingest and train) and ``finished`` (also infer, correct
+and summarise). Tests copy them; hats-import and TensorFlow are paid for once in a session.
 """
 
 import shutil
@@ -53,6 +53,9 @@ batch_size = 64
 [committee]
 members = {members}
 
+[prior]
+redraws = 3
+
 [counts]
 classes       = ["qso_low", "qso_high"]
 band_role     = "g"
@@ -61,7 +64,7 @@ area_deg2     = 0.2
 
 [[targets]]
 classes         = ["qso_high"]
-min_probability = 0.2
+min_probability = 0.02
 """
 
 
@@ -96,6 +99,6 @@ def _run_and_keep(home: Path) -> None:
         for stage in ("mock", "ingest", "train"):
             run_stage(stage, workspace, serial())
         shutil.copytree(run, home / "trained")
-        for stage in ("infer", "summarise"):
+        for stage in ("infer", "correct", "summarise"):
             run_stage(stage, workspace, serial())
     run.rename(home / "finished")

@@ -145,7 +145,7 @@ def test_training_takes_the_noise_of_mocks_that_descend_from_template_packs(writ
     assert noise_model(plain) == NoiseModel()
 
 
-@pytest.mark.parametrize("wing", ["infer", "ingest", "train", "summarise", "evaluate"])
+@pytest.mark.parametrize("wing", ["infer", "ingest", "train", "correct", "summarise", "evaluate"])
 def test_a_worker_imports_no_module_of_mocks(wing):
     code = f"import sys, jpasbatch.stages.{wing}.stage; print([name for name in sys.modules if '.mocks' in name])"
     done = subprocess.run(

@@ -157,7 +157,15 @@ def test_a_broadband_mock_teaches_and_is_classified(tmp_path, blank_figures):
     job = tmp_path / "job.toml"
     job.write_text(JOB.format(test=100))
     workspace = workspace_of(tmp_path / "output", job)
-    assert needed_stages(workspace) == ("mock", "ingest", "train", "evaluate", "infer", "summarise")
+    assert needed_stages(workspace) == (
+        "mock",
+        "ingest",
+        "train",
+        "evaluate",
+        "infer",
+        "correct",
+        "summarise",
+    )
     with workspace.prepare():
         rows = {stage: run_stage(stage, workspace, serial()) for stage in needed_stages(workspace)}
     assert rows["mock"]["rows"] == {"training": 300, "validation": 60, "test": 100, "survey": 200}

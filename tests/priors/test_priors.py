@@ -1,0 +1,282 @@
+"""The class shares of a sky: found from what a committee says of it, whatever the partitions, with errors that hold."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jpasbatch.errors import InputError
+from jpasbatch.priors.cells import MOST_CLASSES, Cells
+from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
+from jpasbatch.priors.options import PriorOptions
+from jpasbatch.priors.prior import Prior, fit_prior, source_shares
+from jpasbatch.priors.strata import FEWEST, Strata
+from jpasbatch.priors.table import read_shares
+from jpasbatch.priors.validation import ValidationSample, validation_sample
+from tests.priors.conftest import CLASSES, draw
+
+METHODS = ("expectation_maximisation", "unfolding")
+
+
+def fitted(sky, validation, **options) -> tuple[Prior, np.ndarray]:
+    """Return the prior of a sky and the stratum of each of its objects."""
+    chosen = PriorOptions(**{"redraws": 0, "bin_width": 1.0, **options})
+    strata = Strata.fit(validation.magnitude, chosen)
+    stratum = strata.stratum_of(sky.magnitude, sky.class_star)
+    return fit_prior(Cells.of(sky.probabilities, stratum), validation, strata, chosen, CLASSES, 3), stratum
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_numbers_are_those_of_the_sky(sky, validation, method):
+    prior, _ = fitted(sky, validation, method=method)
+    true = np.bincount(sky.labels)
+    raw = sky.probabilities.sum(axis=0)
+    found = prior.numbers.sum(axis=0)
+    assert raw[2] > 3 * true[2]  # what is mended
+    assert np.abs(found - true)[:2] == pytest.approx([0, 0], abs=120)
+    assert found[2] == pytest.approx(true[2], rel=0.15)
+    assert prior.objects.sum() == len(sky.labels)
+
+
+@pytest.mark.parametrize("stellarity", [(), (0.5,)])
+def test_posteriors_come_true_as_often_as_they_say(sky, validation, stellarity):
+    prior, stratum = fitted(sky, validation, stellarity=stellarity)
+    posteriors = prior.correct(sky.probabilities, stratum)
+    assert posteriors.sum(axis=1) == pytest.approx(1.0)
+    assert posteriors.sum(axis=0) == pytest.approx(prior.numbers.sum(axis=0), rel=2e-3)
+    for number in range(3):
+        edges = np.array([0.0, 0.05, 0.2, 0.5, 0.8, 1.0])
+        place = np.digitize(posteriors[:, number], edges[1:-1])
+        for part in range(5):
+            here = place == part
+            expected, true = posteriors[here, number].sum(), (sky.labels[here] == number).sum()
+            assert abs(expected - true) < 5 * np.sqrt(expected + 25)
+
+
+def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
+    point_like = sky.class_star > 0.5
+    true = (sky.labels[point_like] == 2).sum()
+    counted = []
+    for stellarity in ((), (0.5,)):
+        prior, stratum = fitted(sky, validation, stellarity=stellarity)
+        counted.append(prior.correct(sky.probabilities, stratum)[point_like, 2].sum())
+    assert counted[0] < 0.8 * true
+    assert counted[1] == pytest.approx(true, rel=0.2)
+
+
+def test_an_even_sky_is_left_as_it_is(validation):
+    even = draw(np.random.default_rng(5), (4000, 4000, 4000), (0.5, 0.5, 0.5))
+    prior, stratum = fitted(even, validation, stellarity=())
+    assert prior.correct(even.probabilities, stratum) == pytest.approx(even.probabilities, abs=0.08)
+
+
+def test_both_methods_agree_with_an_independent_one(sky, validation):
+    """Compare with mlquantify's expectation maximisation, on the same probabilities and shares of the source."""
+    counting = pytest.importorskip("mlquantify.likelihood", reason="needs mlquantify, of the extra 'test'")
+    strata = Strata(())
+    stratum = np.zeros(len(sky.labels), dtype=np.int16)
+    prior = fit_prior(
+        Cells.of(sky.probabilities, stratum), validation, strata, PriorOptions(redraws=0), CLASSES, 1
+    )
+    found = counting.EMQ.EM(sky.probabilities, prior.source[0])[0]
+    assert prior.shares[0] == pytest.approx(np.asarray(found), abs=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=30, max_size=300), st.integers(1, 50), st.integers(0, 2**32))
+def test_cells_of_any_parts_in_any_order_are_those_of_the_whole(strata, parts, seed):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet([0.2, 0.5, 0.3], len(strata)).astype(np.float32)
+    stratum = np.array(strata, dtype=np.int16)
+    whole = Cells.of(probabilities, stratum)
+    owner = rng.integers(0, parts, len(strata))
+    pieces = [
+        Cells.of(probabilities[owner == part], stratum[owner == part]) for part in rng.permutation(parts)
+    ]
+    merged = Cells.merged((Cells.from_bytes(piece.to_bytes()) for piece in pieces), 3)
+    for name in ("keys", "numbers", "sums"):
+        assert np.array_equal(getattr(merged, name), getattr(whole, name))
+    assert whole.numbers.sum() == len(strata)
+    assert np.array_equal(np.bincount(whole.stratum, whole.numbers, 4), np.bincount(stratum, minlength=4))
+
+
+def test_cells_are_far_fewer_than_objects_and_say_the_same(sky, validation):
+    strata = Strata(())
+    stratum = np.zeros(len(sky.labels), dtype=np.int16)
+    cells = Cells.of(sky.probabilities, stratum)
+    assert len(cells.keys) < 0.2 * len(sky.labels)
+    source = source_shares(validation, strata)[0]
+    exact = maximum_likelihood(sky.probabilities / source, np.ones(len(sky.labels)), source)
+    found = maximum_likelihood(cells.probabilities / source, cells.numbers, source)
+    assert found == pytest.approx(exact, rel=0.01)
+
+
+def test_more_classes_than_a_key_has_room_for_are_refused():
+    with pytest.raises(ValueError, match="11 classes: cells have room for 10"):
+        Cells.of(np.full((2, MOST_CLASSES + 1), 1 / 11), np.zeros(2))
+    assert len(Cells.of(np.full((2, MOST_CLASSES), 0.1), np.array([0, 8000])).keys) == 2
+
+
+def test_the_hand_example():
+    """Two classes that never look alike: shares are those counted, and errors those of counting."""
+    likelihoods = np.array([[2.0, 0.0], [0.0, 2.0]])
+    numbers = np.array([90, 10])
+    shares = maximum_likelihood(likelihoods, numbers, np.array([0.5, 0.5]))
+    assert shares == pytest.approx([0.9, 0.1])
+    assert np.diag(covariance(likelihoods, numbers, 100 * shares)) == pytest.approx([90, 10], rel=0.1)
+    assert posterior(np.array([[0.5, 0.5]]), np.array([1.8, 0.2])) == pytest.approx(np.array([[0.9, 0.1]]))
+    assert unfolded(np.array([[0.8, 0.3], [0.2, 0.7]]), np.array([0.75, 0.25])) == pytest.approx([0.9, 0.1])
+    assert unfolded(np.array([[0.8, 0.3], [0.2, 0.7]]), np.array([0.9, 0.1])) == pytest.approx([1.0, 0.0])
+
+
+def test_errors_from_counting_hold(validation):
+    """Skies that are drawn again scatter as much as each of them says."""
+    rng = np.random.default_rng(11)
+    found, told = [], []
+    for _ in range(60):
+        numbers = tuple(int(rng.poisson(mean)) for mean in (600, 2400, 120))
+        prior, _ = fitted(draw(rng, numbers, (0.5, 0.5, 0.5)), validation, stellarity=(), bin_width=10.0)
+        found.append(prior.numbers.sum(axis=0))
+        told.append(np.sqrt(np.diag(prior.covariance.sum(axis=0))))
+    scatter = np.std(found, axis=0)
+    assert np.mean(told, axis=0) == pytest.approx(scatter, rel=0.3)  # of 60 draws, known to 9 %
+
+
+def test_errors_from_the_validation_sample_hold(sky):
+    """Validation samples that are drawn anew move the numbers as much as redraws of one of them."""
+    found, told = [], []
+    for seed in range(12):
+        sample = draw(np.random.default_rng([7, seed]), (700, 700, 700), (0.5, 0.5, 0.5)).sample()
+        recalibrated = ValidationSample(sample.probabilities, sample.magnitude, sample.labels)
+        prior, _ = fitted(sky, recalibrated, stellarity=(), redraws=12, method="unfolding", bin_width=10.0)
+        found.append(prior.numbers.sum(axis=0)[2])
+        told.append(prior.redrawn.sum(axis=1)[:, 2].std())
+    assert 0.4 < np.mean(told) / np.std(found) < 2.5
+
+
+def test_a_prior_survives_its_file(sky, validation):
+    prior, stratum = fitted(sky, validation, redraws=2)
+    again = Prior.from_dict(json.loads(json.dumps(prior.to_dict())))
+    assert np.array_equal(
+        again.correct(sky.probabilities, stratum), prior.correct(sky.probabilities, stratum)
+    )
+    assert again.redrawn.shape == prior.redrawn.shape == (2, len(prior.strata), 3)
+
+
+@given(
+    st.lists(st.floats(-50, 60, width=32) | st.just(float("nan")), min_size=1, max_size=40),
+    st.lists(st.floats(0, 1, width=32) | st.just(float("nan")), min_size=1, max_size=1),
+)
+def test_every_object_has_a_stratum(magnitude, star):
+    strata = Strata((18.0, 20.0, 22.5), (0.3, 0.5), (20.0,))
+    class_star = np.full(len(magnitude), star[0], dtype=np.float32)
+    found = strata.stratum_of(np.array(magnitude), class_star, np.zeros(len(magnitude)))
+    assert found.min() >= 0
+    assert found.max() < len(strata) == 4 * 4 * 2
+
+
+def test_strata_follow_their_limits():
+    strata = Strata((20.0,), (0.5,))
+    magnitude, star = np.array([19.9, 20.0, np.nan, 19.0]), np.array([0.5, 0.51, 0.2, np.nan])
+    assert strata.stratum_of(magnitude, star).tolist() == [0, 4, 3, 2]
+    with pytest.raises(ValueError, match="need positions"):
+        Strata((20.0,), (), (20.0,)).stratum_of(magnitude, star)
+
+
+def test_bins_hold_enough_of_the_validation_sample():
+    rng = np.random.default_rng(0)
+    magnitude = np.concatenate([rng.normal(20, 1.0, 3000), [12.0, 27.0, np.nan]])
+    strata = Strata.fit(magnitude, PriorOptions(bin_width=0.25))
+    counts = np.bincount(strata.bin_of(magnitude), minlength=strata.bins)
+    assert counts.min() >= FEWEST
+    assert strata.bins > 4
+    assert Strata.fit(magnitude[:50], PriorOptions()).bins == 1
+
+
+def test_a_table_gives_the_shares(tmp_path, sky, validation):
+    path = tmp_path / "shares.csv"
+    path.write_text("brightest,faintest,quasar,galaxy,star\n17,20.5,1,79,20\n20.5,24,3,77,20\n")
+    table = read_shares(path, CLASSES)
+    stratum = table.strata.stratum_of(sky.magnitude, sky.class_star)
+    prior = table.prior(Cells.of(sky.probabilities, stratum), validation)
+    assert prior.shares == pytest.approx(np.array([[0.2, 0.79, 0.01], [0.2, 0.77, 0.03]]))
+    assert len(prior.redrawn) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "found the columns none"),
+        ("brightest,faintest,star,galaxy\n1,2,3,4\n", "found the columns brightest, faintest, star, galaxy"),
+        ("brightest,faintest,star,galaxy,quasar\n", "has no rows"),
+        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,x\n", "line 2: allowed are numbers"),
+        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2\n", "line 2: allowed are numbers"),
+        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,-1\n", "line 2: weights are 0 or more"),
+        ("brightest,faintest,star,galaxy,quasar\n17,20,0,0,0\n", "not all 0"),
+        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,nan\n", "weights are 0 or more"),
+        ("brightest,faintest,star,galaxy,quasar\n20,17,1,2,3\n", "brightest = 20 is not below faintest = 17"),
+        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,3\n21,22,1,2,3\n", "line 3: brightest = 21"),
+    ],
+)
+def test_tables_that_are_none(tmp_path, text, told):
+    path = tmp_path / "shares.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_shares(path, CLASSES)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_shares(tmp_path / "missing.csv", CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"stellarity": (0.5, 0.3)}, "limits must rise"),
+        ({"galactic_latitude": (20.0, 20.0)}, "limits must rise"),
+        ({"stellarity": (1.5,)}, "stellarity"),
+        ({"kind": "table"}, "names a file"),
+        ({"table": "shares.csv"}, "names a file"),
+        ({"bin_width": 0.0}, "bin_width"),
+        ({"method": "magic"}, "method"),
+    ],
+)
+def test_options_that_are_refused(options, told):
+    with pytest.raises(ValueError, match=told):
+        PriorOptions(**options)
+
+
+def test_a_validation_sample_survives_its_file(validation):
+    again = validation_sample(validation.to_bytes(), CLASSES)
+    assert np.array_equal(again.probabilities, validation.probabilities)
+    assert np.array_equal(again.labels, validation.labels)
+    with pytest.raises(InputError, match="3 classes, the committee 2"):
+        validation_sample(validation.to_bytes(), CLASSES[:2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.array([0, 1, 3], dtype=np.int16)},
+        {"labels": np.array([0, -1, 2], dtype=np.int16)},
+        {"probabilities": np.full((3, 3), np.nan, dtype=np.float32)},
+        {"probabilities": np.full((3, 3), -0.1, dtype=np.float32)},
+        {"probabilities": np.full(3, 0.5, dtype=np.float32)},
+        {"magnitude": np.full(2, 20.0, dtype=np.float32)},
+        {"magnitude": np.full(3, 20.0)},
+    ],
+)
+def test_validation_samples_that_are_none(change, tmp_path):
+    arrays = {
+        "probabilities": np.full((3, 3), 1 / 3, dtype=np.float32),
+        "magnitude": np.full(3, 20.0, dtype=np.float32),
+        "labels": np.array([0, 1, 2], dtype=np.int16),
+    }
+    path = tmp_path / "validation.npz"
+    np.savez(path, **arrays)
+    assert len(ValidationSample.from_bytes(path.read_bytes())) == 3
+    np.savez(path, **(arrays | change))
+    with pytest.raises(InputError, match="validation sample of the committee"):
+        ValidationSample.from_bytes(path.read_bytes())
+    with pytest.raises(InputError, match="cannot be read"):
+        ValidationSample.from_bytes(path.read_bytes()[:-30])
