@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from jpasbatch.learning.calibration import Calibration, make_calibration
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.strata import Strata
-from jpasbatch.priors.validation import ValidationSample
+from jpasbatch.priors.validation import ValidationSample, known_magnitude
 
 HALF = 0.5
 """Of an object, which each class has more in each bin of the validation sample: none is impossible."""
@@ -35,6 +36,8 @@ class Prior:
         Of the numbers of objects, from counting.
     redrawn : ndarray, shape (redraws, s, k)
         How far the numbers of objects move when the validation sample is drawn again.
+    calibration : Calibration
+        Of the committee's probabilities; shares are found of calibrated ones.
     """
 
     classes: tuple[str, ...]
@@ -44,6 +47,7 @@ class Prior:
     objects: np.ndarray
     covariance: np.ndarray
     redrawn: np.ndarray
+    calibration: Calibration
 
     @property
     def numbers(self) -> np.ndarray:
@@ -55,22 +59,31 @@ class Prior:
         """Share on the sky over that in the source, (s, k)."""
         return self.shares / np.repeat(self.source, self.strata.parts, axis=0)
 
-    def correct(self, probabilities: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+    def correct(self, probabilities: np.ndarray, magnitude: np.ndarray, stratum: np.ndarray) -> np.ndarray:
         """Return the probabilities under the mix of the sky, float64 (n, k).
 
         Parameters
         ----------
         probabilities : ndarray, shape (n, k)
             As the committee gives them.
+        magnitude : ndarray, shape (n,)
+            Of the reference band; NaN where unknown.
         stratum : ndarray of int, shape (n,)
             See `Strata.stratum_of`.
         """
-        return posterior(probabilities, self.ratio[stratum])
+        calibrated = self.calibration(probabilities.astype(np.float64), known_magnitude(magnitude))
+        return posterior(calibrated, self.ratio[stratum])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prior as JSON-able values."""
         arrays = {name: getattr(self, name).tolist() for name in ARRAYS}
-        return {"classes": list(self.classes), "strata": self.strata.to_dict(), **arrays}
+        calibration = {"kind": self.calibration.name, "state": self.calibration.state()}
+        described = {
+            "classes": list(self.classes),
+            "strata": self.strata.to_dict(),
+            "calibration": calibration,
+        }
+        return described | arrays
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Prior:
@@ -78,7 +91,7 @@ class Prior:
         strata, classes = Strata.from_dict(values["strata"]), tuple(values["classes"])
         arrays = {name: np.array(values[name], dtype=kind) for name, kind in ARRAYS.items()}
         arrays["redrawn"] = arrays["redrawn"].reshape(-1, len(strata), len(classes))
-        return cls(classes, strata, **arrays)
+        return cls(classes, strata, calibration=make_calibration(**values["calibration"]), **arrays)
 
 
 ARRAYS: dict[str, type] = {
@@ -90,28 +103,39 @@ ARRAYS: dict[str, type] = {
 }
 
 
+class Reference(NamedTuple):
+    """What the shares of a sky are found by: how probabilities are calibrated, and a sample of known classes.
+
+    ``sample`` is calibrated. ``strata`` are those of the sky and of the sample.
+    """
+
+    calibration: Calibration
+    sample: ValidationSample
+    strata: Strata
+
+    def cells(self, probabilities: np.ndarray, magnitude: np.ndarray, stratum: np.ndarray) -> Cells:
+        """Return objects in cells of calibrated probability; arguments as those of `Prior.correct`."""
+        calibrated = self.calibration(probabilities.astype(np.float64), known_magnitude(magnitude))
+        return Cells.of(calibrated, stratum)
+
+
 def fit_prior(
-    cells: Cells,
-    sample: ValidationSample,
-    strata: Strata,
-    options: PriorOptions,
-    classes: tuple[str, ...],
-    seed: int,
+    cells: Cells, reference: Reference, options: PriorOptions, classes: tuple[str, ...], seed: int
 ) -> Prior:
     """Find the share of each class on the sky, from what a committee says of it.
 
     Parameters
     ----------
     cells : Cells
-        Of the whole sky, in these strata.
-    sample : ValidationSample
-    strata : Strata
+        Of the whole sky (`Reference.cells`).
+    reference : Reference
     options : PriorOptions
     classes : tuple of str
     seed : int
         Of the redraws.
     """
     stratum, probabilities = cells.stratum, cells.probabilities
+    calibration, sample, strata = reference
     objects = np.bincount(stratum, cells.numbers, len(strata)).astype(np.int64)
     source = source_shares(sample, strata)
     sky = _Sky(stratum, probabilities, cells.numbers, strata)
@@ -124,6 +148,7 @@ def fit_prior(
         objects,
         sky.covariance(source, shares * objects[:, None]),
         _redraw(sky, sample, options, shares, seed) * objects[:, None],
+        calibration,
     )
 
 
@@ -209,7 +234,7 @@ def _recalibrated(
     calibration = drawn.recalibration()
     probabilities = calibration(sky.probabilities, magnitude)
     again = _Sky(sky.stratum, probabilities, sky.numbers, sky.strata)
-    calibrated = calibration(drawn.probabilities.astype(np.float64), drawn.magnitude.astype(np.float64))
+    calibrated = calibration(drawn.probabilities.astype(np.float64), known_magnitude(drawn.magnitude))
     given = ValidationSample(calibrated, drawn.magnitude, drawn.labels)
     return again.shares(given, source_shares(drawn, sky.strata), method, shares)
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.priors.cells import Cells
-from jpasbatch.priors.prior import Prior, source_shares
+from jpasbatch.priors.prior import Prior, Reference, source_shares
 from jpasbatch.priors.strata import Strata
-from jpasbatch.priors.validation import ValidationSample
 
 LIMITS = ("brightest", "faintest")
 
@@ -41,9 +40,9 @@ class ShareTable:
         """The bins."""
         return Strata(self.magnitudes)
 
-    def prior(self, cells: Cells, sample: ValidationSample) -> Prior:
+    def prior(self, cells: Cells, reference: Reference) -> Prior:
         """Return the prior with these shares, for objects of these cells; nothing is measured, so it has no errors."""
-        strata, classes = self.strata, len(self.classes)
+        (calibration, sample, strata), classes = reference, len(self.classes)
         shares = np.array(self.weights, dtype=np.float64)
         shares /= shares.sum(axis=1, keepdims=True)
         objects = np.bincount(cells.stratum, cells.numbers, len(strata)).astype(np.int64)
@@ -56,6 +55,7 @@ class ShareTable:
             objects,
             counting,
             np.zeros((0, len(strata), classes)),
+            calibration,
         )
 
     def to_dict(self) -> dict[str, Any]:

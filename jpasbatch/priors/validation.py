@@ -10,11 +10,14 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import (
+    FEWEST,
     Calibration,
     MagnitudeCalibration,
-    NoCalibration,
     TemperatureCalibration,
 )
+
+FAINTEST = 99.0
+"""Magnitude of an object that has none, as calibrations take it: they end at the faintest that they were fitted to."""
 
 FIELDS = {"probabilities": np.float32, "magnitude": np.float32, "labels": np.int16}
 
@@ -55,15 +58,36 @@ class ValidationSample:
         )
         return ValidationSample(self.probabilities[rows], self.magnitude[rows], self.labels[rows])
 
+    def calibrated(self) -> tuple[Calibration, ValidationSample]:
+        """Return what calibrates these probabilities, by magnitude and class, and the sample with it.
+
+        Shares are found of calibrated probabilities alone: others give shares that are wrong, and look right. A
+        committee that was calibrated like this when it was trained is left nearly as it is.
+
+        Raises
+        ------
+        InputError
+            When a class has too few objects.
+        """
+        counts = np.bincount(self.labels, minlength=self.classes)
+        if counts.min() < FEWEST:
+            raise InputError(
+                f"the validation sample of the committee has {int(counts.min())} objects of class number "
+                f"{int(counts.argmin())}: {FEWEST} are needed to find the class mix of a sky; train with a larger "
+                'validation sample, or set [prior] kind = "none"'
+            )
+        calibration = self.recalibration()
+        probabilities = calibration(self.probabilities.astype(np.float64), known_magnitude(self.magnitude))
+        sample = ValidationSample(probabilities.astype(np.float32), self.magnitude, self.labels)
+        return calibration, sample
+
     def recalibration(self) -> Calibration:
-        """Return what calibrates the probabilities of this sample again: by magnitude where it is large enough."""
-        given = self.probabilities.astype(np.float64), self.magnitude.astype(np.float64), self.labels
-        for kind in (MagnitudeCalibration(), TemperatureCalibration()):
-            try:
-                return kind.fit(*given)
-            except InputError:  # too few objects of a class, or too little said of them
-                continue
-        return NoCalibration()
+        """Return the calibration of this sample: by magnitude, or by temperature where that fits nothing."""
+        given = self.probabilities.astype(np.float64), known_magnitude(self.magnitude), self.labels
+        try:
+            return MagnitudeCalibration().fit(*given)
+        except InputError:  # probabilities say too little to depend on magnitude
+            return TemperatureCalibration().fit(*given)
 
     def to_bytes(self) -> bytes:
         """Return the sample as a file of arrays."""
@@ -101,6 +125,11 @@ class ValidationSample:
                 "the validation sample of the committee has labels or probabilities that are none"
             )
         return sample
+
+
+def known_magnitude(magnitude: np.ndarray) -> np.ndarray:
+    """Return magnitudes as calibrations take them, float64: an object without one is taken for the faintest."""
+    return np.nan_to_num(magnitude.astype(np.float64), nan=FAINTEST)
 
 
 def validation_sample(data: bytes, classes: tuple[str, ...]) -> ValidationSample:

@@ -23,7 +23,8 @@ import pyarrow as pa
 
 from jpasbatch.learning.decision import FittedDecision
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.priors.prior import Prior
+from jpasbatch.priors.cells import Cells
+from jpasbatch.priors.prior import Prior, Reference
 from jpasbatch.priors.strata import Strata
 from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
 
@@ -81,6 +82,13 @@ def strata_columns(survey: Survey) -> tuple[str, ...]:
     return ("ra", "dec", magnitude_column(reference_role(survey)), "class_star")
 
 
+def record_cells(record: pa.Table, survey: Survey, reference: Reference, classes: tuple[str, ...]) -> Cells:
+    """Return the records of a partition in cells of calibrated probability."""
+    magnitude = record[magnitude_column(reference_role(survey))].to_numpy()
+    stratum = record_strata(record, survey, reference.strata)
+    return reference.cells(record_probabilities(record, classes), magnitude, stratum)
+
+
 def record_strata(record: pa.Table, survey: Survey, strata: Strata) -> np.ndarray:
     """Return the stratum of each record, int16 (n,)."""
     latitude = _galactic_latitude(record) if strata.galactic_latitude else None
@@ -108,7 +116,9 @@ def make_posteriors(record: pa.Table, survey: Survey, prior: Prior, decision: Fi
         Of the committee.
     """
     stratum = record_strata(record, survey, prior.strata)
-    posterior = prior.correct(record_probabilities(record, prior.classes), stratum).astype(np.float32)
+    magnitude = record[magnitude_column(reference_role(survey))].to_numpy()
+    probabilities = record_probabilities(record, prior.classes)
+    posterior = prior.correct(probabilities, magnitude, stratum).astype(np.float32)
     columns = {name: record[name] for name in KEYS} | {STRATUM: pa.array(stratum)}
     for number, name in enumerate(prior.classes):
         columns[posterior_column(name)] = pa.array(posterior[:, number])

@@ -1,6 +1,7 @@
 """The class shares of a sky: found from what a committee says of it, whatever the partitions, with errors that hold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.calibration import NoCalibration
 from jpasbatch.priors.cells import MOST_CLASSES, Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.prior import Prior, fit_prior, source_shares
+from jpasbatch.priors.prior import Prior, Reference, fit_prior, source_shares
 from jpasbatch.priors.strata import FEWEST, Strata
 from jpasbatch.priors.table import read_shares
 from jpasbatch.priors.validation import ValidationSample, validation_sample
@@ -25,7 +27,9 @@ def fitted(sky, validation, **options) -> tuple[Prior, np.ndarray]:
     chosen = PriorOptions(**{"redraws": 0, "bin_width": 1.0, **options})
     strata = Strata.fit(validation.magnitude, chosen)
     stratum = strata.stratum_of(sky.magnitude, sky.class_star)
-    return fit_prior(Cells.of(sky.probabilities, stratum), validation, strata, chosen, CLASSES, 3), stratum
+    reference = Reference(*validation.calibrated(), strata)
+    cells = reference.cells(sky.probabilities, sky.magnitude, stratum)
+    return fit_prior(cells, reference, chosen, CLASSES, 3), stratum
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -43,7 +47,7 @@ def test_numbers_are_those_of_the_sky(sky, validation, method):
 @pytest.mark.parametrize("stellarity", [(), (0.5,)])
 def test_posteriors_come_true_as_often_as_they_say(sky, validation, stellarity):
     prior, stratum = fitted(sky, validation, stellarity=stellarity)
-    posteriors = prior.correct(sky.probabilities, stratum)
+    posteriors = prior.correct(sky.probabilities, sky.magnitude, stratum)
     assert posteriors.sum(axis=1) == pytest.approx(1.0)
     assert posteriors.sum(axis=0) == pytest.approx(prior.numbers.sum(axis=0), rel=2e-3)
     for number in range(3):
@@ -55,13 +59,44 @@ def test_posteriors_come_true_as_often_as_they_say(sky, validation, stellarity):
             assert abs(expected - true) < 5 * np.sqrt(expected + 25)
 
 
+def test_a_committee_that_is_too_sure_gives_the_same_numbers(sky, validation):
+    """Shares of probabilities that are not calibrated would be wrong, and look right."""
+
+    def sure(probabilities):
+        odds = probabilities.astype(np.float64) ** 2.5 * np.array([1.0, 0.6, 1.8])
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    wrong = ValidationSample(
+        sure(validation.probabilities).astype(np.float32), validation.magnitude, validation.labels
+    )
+    too_sure = replace(sky, probabilities=sure(sky.probabilities))
+    straight, _ = fitted(sky, validation)
+    found, stratum = fitted(too_sure, wrong)
+    assert found.numbers.sum(axis=0) == pytest.approx(straight.numbers.sum(axis=0), rel=0.05)
+    one, other = (
+        prior.correct(given.probabilities, sky.magnitude, stratum)
+        for prior, given in ((found, too_sure), (straight, sky))
+    )
+    assert np.abs(one - other).mean() < 0.005
+
+
+def test_a_small_validation_sample_is_refused(validation):
+    kept = ((0, 60), (1, 49), (2, 60))
+    rows = np.concatenate([np.flatnonzero(validation.labels == label)[:number] for label, number in kept])
+    small = ValidationSample(
+        validation.probabilities[rows], validation.magnitude[rows], validation.labels[rows]
+    )
+    with pytest.raises(InputError, match="49 objects of class number 1: 50 are needed"):
+        small.calibrated()
+
+
 def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
     point_like = sky.class_star > 0.5
     true = (sky.labels[point_like] == 2).sum()
     counted = []
     for stellarity in ((), (0.5,)):
         prior, stratum = fitted(sky, validation, stellarity=stellarity)
-        counted.append(prior.correct(sky.probabilities, stratum)[point_like, 2].sum())
+        counted.append(prior.correct(sky.probabilities, sky.magnitude, stratum)[point_like, 2].sum())
     assert counted[0] < 0.8 * true
     assert counted[1] == pytest.approx(true, rel=0.2)
 
@@ -69,7 +104,9 @@ def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
 def test_an_even_sky_is_left_as_it_is(validation):
     even = draw(np.random.default_rng(5), (4000, 4000, 4000), (0.5, 0.5, 0.5))
     prior, stratum = fitted(even, validation, stellarity=())
-    assert prior.correct(even.probabilities, stratum) == pytest.approx(even.probabilities, abs=0.08)
+    assert prior.correct(even.probabilities, even.magnitude, stratum) == pytest.approx(
+        even.probabilities, abs=0.08
+    )
 
 
 def test_both_methods_agree_with_an_independent_one(sky, validation):
@@ -77,9 +114,9 @@ def test_both_methods_agree_with_an_independent_one(sky, validation):
     counting = pytest.importorskip("mlquantify.likelihood", reason="needs mlquantify, of the extra 'test'")
     strata = Strata(())
     stratum = np.zeros(len(sky.labels), dtype=np.int16)
-    prior = fit_prior(
-        Cells.of(sky.probabilities, stratum), validation, strata, PriorOptions(redraws=0), CLASSES, 1
-    )
+    reference = Reference(NoCalibration(), validation, strata)
+    cells = reference.cells(sky.probabilities, sky.magnitude, stratum)
+    prior = fit_prior(cells, reference, PriorOptions(redraws=0), CLASSES, 1)
     found = counting.EMQ.EM(sky.probabilities, prior.source[0])[0]
     assert prior.shares[0] == pytest.approx(np.asarray(found), abs=1e-3)
 
@@ -159,9 +196,8 @@ def test_errors_from_the_validation_sample_hold(sky):
 def test_a_prior_survives_its_file(sky, validation):
     prior, stratum = fitted(sky, validation, redraws=2)
     again = Prior.from_dict(json.loads(json.dumps(prior.to_dict())))
-    assert np.array_equal(
-        again.correct(sky.probabilities, stratum), prior.correct(sky.probabilities, stratum)
-    )
+    given = (sky.probabilities, sky.magnitude, stratum)
+    assert np.array_equal(again.correct(*given), prior.correct(*given))
     assert again.redrawn.shape == prior.redrawn.shape == (2, len(prior.strata), 3)
 
 
@@ -200,7 +236,8 @@ def test_a_table_gives_the_shares(tmp_path, sky, validation):
     path.write_text("brightest,faintest,quasar,galaxy,star\n17,20.5,1,79,20\n20.5,24,3,77,20\n")
     table = read_shares(path, CLASSES)
     stratum = table.strata.stratum_of(sky.magnitude, sky.class_star)
-    prior = table.prior(Cells.of(sky.probabilities, stratum), validation)
+    reference = Reference(*validation.calibrated(), table.strata)
+    prior = table.prior(Cells.of(sky.probabilities, stratum), reference)
     assert prior.shares == pytest.approx(np.array([[0.2, 0.79, 0.01], [0.2, 0.77, 0.03]]))
     assert len(prior.redrawn) == 0
 

@@ -32,7 +32,7 @@ seed                 = 3
 tiles                = 2
 area_deg2            = 0.2
 training_per_class   = 80
-validation_per_class = 40
+validation_per_class = 60
 flagged_share        = 0.02
 
 [catalogue.cuts]

@@ -10,15 +10,12 @@ from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.prior import fit_prior
-from jpasbatch.priors.strata import Strata
+from jpasbatch.priors.prior import Reference, fit_prior
 from jpasbatch.priors.table import ShareTable
-from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.products.posteriors import (
     KEYS,
     make_posteriors,
-    record_probabilities,
-    record_strata,
+    record_cells,
     strata_columns,
 )
 from jpasbatch.products.record import probability_column
@@ -58,13 +55,13 @@ class Sky:
 PRIOR_FILE = "prior.json"
 
 
-def count_partition(sky: Sky, strata: Strata, folder: str, order: int, pixel: int, name: str) -> Made:
+def count_partition(sky: Sky, reference: Reference, folder: str, order: int, pixel: int, name: str) -> Made:
     """Count a partition of the predictions in cells of probability.
 
     Parameters
     ----------
     sky : Sky
-    strata : Strata
+    reference : Reference
     folder : str
         Key of the run.
     order, pixel : int
@@ -74,7 +71,7 @@ def count_partition(sky: Sky, strata: Strata, folder: str, order: int, pixel: in
     survey, store = load_survey(sky.survey), open_store(sky.store)
     columns = tuple(dict.fromkeys((*sky.probabilities, *strata_columns(survey))))
     record = read_partition(f"{sky.predictions}/{partition_file(order, pixel).as_posix()}", columns, store)
-    cells = Cells.of(record_probabilities(record, sky.classes), record_strata(record, survey, strata))
+    cells = record_cells(record, survey, reference, sky.classes)
     key = cells_key(folder, name)
     store.put(key, cells.to_bytes())
     return Made(record.num_rows, {"cells": len(cells.keys)}, [key])
@@ -87,8 +84,8 @@ def cells_key(folder: str, name: str) -> str:
 
 def find_prior(
     sky: Sky,
-    how: tuple[Strata, PriorOptions, ShareTable | None],
-    sample: ValidationSample,
+    reference: Reference,
+    how: tuple[PriorOptions, ShareTable | None],
     seed: int,
     cells: list[str],
     target: str,
@@ -98,9 +95,9 @@ def find_prior(
     Parameters
     ----------
     sky : Sky
-    how : (Strata, PriorOptions, ShareTable or None)
+    reference : Reference
+    how : (PriorOptions, ShareTable or None)
         With a table the shares are taken from it.
-    sample : ValidationSample
     seed : int
         Of the redraws.
     cells : list of str
@@ -108,13 +105,11 @@ def find_prior(
     target : str
         Key of the file to write.
     """
-    store, (strata, options, table) = open_store(sky.store), how
+    store, (options, table) = open_store(sky.store), how
     parts = (Cells.from_bytes(read_object(store, key)) for key in cells)
     found = Cells.merged(parts, len(sky.classes))
-    if table is None:
-        prior = fit_prior(found, sample, strata, options, sky.classes, seed)
-    else:
-        prior = table.prior(found, sample)
+    given = table.prior(found, reference) if table else None
+    prior = given or fit_prior(found, reference, options, sky.classes, seed)
     store.put(target, json.dumps(prior.to_dict()).encode())
     return Made(int(prior.objects.sum()), {"cells": len(found.keys)}, [target])
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.learning.calibration import Calibration
+from jpasbatch.priors.prior import Reference
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import read_shares
 from jpasbatch.priors.validation import ValidationSample, validation_sample
@@ -59,7 +61,7 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     committee = find_committee(workspace)
     data, digest = load_validation(committee.version)
-    sample = validation_sample(data, tuple(committee.manifest.classes))
+    calibration, sample = validation_sample(data, tuple(committee.manifest.classes)).calibrated()
     parts = {
         "prior": asdict(job.prior),
         "table": sha256_file(Path(job.prior.table)) if job.prior.table else None,
@@ -79,7 +81,7 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         sky = Sky(
             str(site.store), site.key(predictions.path.name), job.survey, tuple(committee.manifest.classes)
         )
-        key = _find_prior(site, sky, names, (sample, digest), executor)
+        key = _find_prior(site, sky, names, Validated(calibration, sample, digest), executor)
         prior = read_prior(sky.store, key)
         posteriors, rows = _publish(site, (predictions, names), sky, key, committee, executor)
     content = {
@@ -92,6 +94,14 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "algorithms": parts["algorithms"],
     }
     return workspace.finish("correct", identity, elapsed[0], content)
+
+
+class Validated(NamedTuple):
+    """The validation sample of a committee, calibrated; how; and the hash of its file."""
+
+    calibration: Calibration
+    sample: ValidationSample
+    sha256: str
 
 
 def _check_survey(workspace: Workspace) -> None:
@@ -113,22 +123,24 @@ def _find_prior(
     site: Site,
     sky: Sky,
     names: Mapping[Pixel, str],
-    validation: tuple[ValidationSample, str],
+    validated: Validated,
     executor: Executor,
 ) -> str:
     """Find the class shares, once for the same partitions and options; return the key of the file that holds them."""
-    job, (sample, digest) = site.workspace.job, validation
+    job = site.workspace.job
     table = read_shares(Path(job.prior.table), sky.classes) if job.prior.kind == "table" else None
-    strata = table.strata if table else Strata.fit(sample.magnitude, job.prior)
+    strata = table.strata if table else Strata.fit(validated.sample.magnitude, job.prior)
+    reference = Reference(validated.calibration, validated.sample, strata)
     counted = fingerprint(
         strata=strata.to_dict(),
+        validation=validated.sha256,
         classes=sky.classes,
         survey=repr(site.workspace.survey),
         algorithms=algorithm_numbers("correct"),
     )
     counting = site.run("correct", counted)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
-    shared = (sky, strata, counting.folder)
+    shared = (sky, reference, counting.folder)
     committed(counting, "correct: counting", count_partition, tasks, executor, shared=shared).whole(
         "partitions"
     )
@@ -137,13 +149,12 @@ def _find_prior(
         partitions=sorted(names.values()),
         prior=asdict(job.prior),
         shares=table.to_dict() if table else None,
-        validation=digest,
         seed=job.seed,
     )
     run = site.run("correct", found)
     target = f"{run.folder}/{PRIOR_FILE}"
     cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
-    given = (sky, (strata, job.prior, table), sample, job.seed, cells, target)
+    given = (sky, reference, (job.prior, table), job.seed, cells, target)
     committed(run, "correct: class shares", find_prior, {"prior": given}, executor).whole("class shares")
     return target
 
