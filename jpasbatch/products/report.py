@@ -75,14 +75,15 @@ class ReportContent:
     stages: tuple[StageLine, ...] = ()
 
 
+def product_warnings(products: tuple[Product, ...], findings: Findings) -> list[str]:
+    """Return what readers must know before they use the products, one sentence each."""
+    return [text for product in products for text in product.warnings(findings.found[product.name], findings)]
+
+
 def render_report(content: ReportContent) -> str:
     """Return the page as HTML; the same content gives the same text."""
-    setting, findings = content.findings.setting, content.findings
-    warnings = [
-        text
-        for product in content.products
-        for text in product.warnings(findings.found[product.name], findings)
-    ]
+    setting = content.findings.setting
+    warnings = product_warnings(content.products, content.findings)
     return render_page(
         "products/report.html.j2",
         {"swatch": swatch(setting.class_names)},

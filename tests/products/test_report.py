@@ -13,6 +13,7 @@ from jpasbatch.pages.reliability import ReliabilityCurve
 from jpasbatch.pages.spectra import example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
 from jpasbatch.products.confusion import ConfusionSummary
+from jpasbatch.products.counts.errors import CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.tally import CountOptions, CountTally
 from jpasbatch.products.distributions.tally import DistributionOptions, DistributionTally
@@ -28,6 +29,7 @@ from jpasbatch.products.targets.figure import target_priorities
 from jpasbatch.products.targets.targets import TargetLists, TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
+ESTIMATE = CountEstimate(161.5, 14.25, 3.5, float("nan"), 262.75, 158.0)
 BANNER = "Mock sky: for demonstration, not for science"
 
 
@@ -51,6 +53,7 @@ def content_of(survey, sky) -> ReportContent:
         "counts": CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3)
         .add(record)
         .extract(),
+        "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
@@ -156,7 +159,11 @@ def test_page_says_what_it_should(page, content, survey):
     assert "tile.fits row 131" in page
     assert "WQ_2027A1.fits" in page
     assert "0.0123" in page
-    assert f"{content.findings.found['counts'].summed.value:,.1f} (+" in page
+    assert "161.5 (+" in page  # with all its errors
+    assert "14.2 from counting, 3.5 from the size of the validation sample" in page
+    assert "from field to field unknown" in page
+    assert "262.8" in page  # the committee's own sum
+    assert ">158<" in page
     assert "2027-01-15T12:00:00" in page
     assert "12.3" in page
     assert "ECE" in page
@@ -174,6 +181,14 @@ def test_real_sky_without_truth_has_no_such_sections(content):
     assert 'href="#confusion"' not in text
     assert "No rows were set aside." in text
     assert text == render_report(short)
+
+
+def test_uncorrected_counts_say_so(content):
+    own = dataclasses.replace(content.findings.found["count_errors"], corrected=False)
+    text = render_report(changed(content, count_errors=own))
+    assert "Probabilities are the committee's own" in text
+    assert f"{content.findings.found['counts'].summed.value:,.1f} (+" in text
+    assert "not corrected" not in text
 
 
 def test_survey_without_objects(content, sky):

@@ -11,7 +11,7 @@ A count is the sum of the probabilities of the objects of a selection. Its error
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,11 @@ class CountEstimate:
     field_to_field: float
     committee: float
     true: float
+
+    def per(self, area_deg2: float) -> CountEstimate:
+        """Return the density per deg2; NaN where the area is zero or not known."""
+        scale = 1 / area_deg2 if area_deg2 > 0 else np.nan
+        return CountEstimate(*(scale * getattr(self, item.name) for item in fields(self)))
 
     @property
     def interval(self) -> PoissonCount:

@@ -103,7 +103,8 @@ class Counts(Product[CountTally, CountSummary]):
         if np.isnan(found.area_deg2):
             return {}
         survey = self.setting.survey
-        figure = counts_by_bin(found, survey.magnitude_bins, survey.reference_band)
+        errors = findings.get(CountErrors)
+        figure = counts_by_bin(found, errors, survey.magnitude_bins, survey.reference_band)
         text = "QSOs per square degree in each magnitude bin; the table gives the numbers"
         return {"counts": PageFigure(figure, text)}
 
@@ -160,10 +161,10 @@ def _corrected_number(estimate: CountEstimate, area_deg2: float, limit: str) -> 
     one = estimate.interval.per(area_deg2)
     notes = [
         f"{limit}; 68\u00a0%: {count_text(one.lower, 1)} to {count_text(one.upper, 1)}",
-        f"the committee's own sum: {count_text(estimate.committee / area_deg2, 1)}",
+        f"the committee's own sum: {count_text(estimate.per(area_deg2).committee, 1)}",
     ]
     if not np.isnan(estimate.true):
-        notes.insert(1, f"true: {count_text(estimate.true / area_deg2, 1)}")
+        notes.insert(1, f"true: {count_text(estimate.per(area_deg2).true, 1)}")
     return Number("QSOs per deg²", count_text(one.value, 1), "; ".join(notes))
 
 

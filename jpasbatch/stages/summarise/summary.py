@@ -10,7 +10,7 @@ from typing import Any
 
 import jpasbatch
 from jpasbatch.products.protocol import Findings, Product
-from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine
+from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, product_warnings
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.storage.stores.ledger import without_undefined
 
@@ -187,6 +187,7 @@ def summary_values(outcome: Outcome) -> dict[str, Any]:
             stage: record["fingerprint"] for stage, record in records.items() if "fingerprint" in record
         },
         "versions": versions(),
+        "warnings": [*product_warnings(outcome.products, outcome.findings), *_warnings(workspace, records)],
     }
     findings = outcome.findings
     for product in outcome.products:
