@@ -11,6 +11,7 @@ from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.confusion import Confusion
 from jpasbatch.products.counts.errors import CountedWithErrors
+from jpasbatch.products.counts.number_counts import NumberCounts
 from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
@@ -26,6 +27,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     Sky,
     Counts,
     CountedWithErrors,
+    NumberCounts,
     Histograms,
     Reliability,
     Confusion,

@@ -18,7 +18,7 @@ from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.tally import CountOptions, CountTally
 from jpasbatch.products.distributions.tally import DistributionOptions, DistributionTally
 from jpasbatch.products.examples.tally import ExampleSpectra, ExampleTally
-from jpasbatch.products.protocol import Findings
+from jpasbatch.products.protocol import Findings, Partition
 from jpasbatch.products.registry import ProductRequest, product_tables
 from jpasbatch.products.reliability import ReliabilitySummary
 from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, render_report
@@ -47,6 +47,9 @@ def content_of(survey, sky) -> ReportContent:
     definitions = {name: ClassDefinition((name,)) for name in CLASSES}
     products = ProductRequest(survey.name, definitions, 1, tables).products(survey)
     targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
+    numbers = next(product for product in products if product.name == "number_counts")
+    rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
+    counted = numbers.extract(numbers.add(numbers.create(), rows), None)
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -54,6 +57,7 @@ def content_of(survey, sky) -> ReportContent:
         .add(record)
         .extract(),
         "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
+        "number_counts": counted,
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
@@ -135,7 +139,7 @@ def outline(page) -> Outline:
 def test_page_is_well_formed(outline):
     assert outline.open == []
     assert len(outline.identifiers) == len(set(outline.identifiers))
-    assert len(outline.images) == 10
+    assert len(outline.images) == 11
     for image in outline.images:
         assert image["role"] == "img"
         assert len(image["aria-label"]) > 20
