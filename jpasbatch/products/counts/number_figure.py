@@ -9,6 +9,9 @@ import numpy as np
 
 from jpasbatch.pages.style import class_colours, class_label, house_style, new_figure
 
+FEWEST = 0.5
+"""Summed probability of a bin below which it is not drawn: a logarithmic axis has no place for what is hardly there."""
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -28,7 +31,7 @@ def number_counts_figure(
         for number, name in enumerate(classes):
             density = (found.number / widths)[:, number]
             error = np.nan_to_num((found.error / widths)[:, number])
-            seen = density > 0
+            seen = found.number[:, number] >= FEWEST
             below = np.minimum(error, 0.95 * density)  # what reaches zero has no place on a logarithmic axis
             axes.errorbar(
                 middles[seen],
