@@ -136,9 +136,9 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
         found["committing"] = time.monotonic() - begin
         begin = time.monotonic()
         whole = whole_commits(run, ledger.keys())
-        commits = ledger.records(sorted(whole))
         found["planning"] = time.monotonic() - begin
         found["driver after planning"] = psutil.Process().memory_info().rss / 2**20
+        commits = ledger.records(sorted(whole))
         begin = time.monotonic()
         publish_primary(
             sky, "photometry", list(commits.values()), table.schema, {}, PrimaryOptions(map_order=order)

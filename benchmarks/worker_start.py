@@ -30,8 +30,10 @@ def become_ready(graph: str) -> float:
     import numpy as np
     import pyarrow.parquet  # noqa: F401
 
+    from jpasbatch.compute.runner import guard  # noqa: F401
     from jpasbatch.learning.inference import InferenceEngine
-    from jpasbatch.stages.infer.stage import classify_partition  # noqa: F401
+    from jpasbatch.stages.infer.partition import classify_partition  # noqa: F401
+    from jpasbatch.stages.run.installation import call_with_same_code  # noqa: F401
 
     engine = InferenceEngine(Path(graph).read_bytes())
     engine.members(np.zeros((1024, engine.n_inputs), np.float32))
