@@ -117,7 +117,7 @@ parents = 300
 
 [mock.labelled]
 training   = 300
-validation = 60
+validation = 160
 test       = {test}
 agn_share  = 0.4
 
@@ -168,7 +168,7 @@ def test_a_broadband_mock_teaches_and_is_classified(tmp_path, blank_figures):
     )
     with workspace.prepare():
         rows = {stage: run_stage(stage, workspace, serial()) for stage in needed_stages(workspace)}
-    assert rows["mock"]["rows"] == {"training": 300, "validation": 60, "test": 100, "survey": 200}
+    assert rows["mock"]["rows"] == {"training": 300, "validation": 160, "test": 100, "survey": 200}
     assert rows["ingest"]["rows_in"] == 200
     assert rows["ingest"]["rows_out"] + rows["ingest"]["quarantined"] == 200
     assert set(rows["ingest"]["reasons"]) <= {"reference band not observed"}
@@ -181,7 +181,7 @@ def test_a_broadband_mock_teaches_and_is_classified(tmp_path, blank_figures):
 
 def test_a_part_that_a_mock_does_not_make_is_refused_by_name(tmp_path):
     job = tmp_path / "job.toml"
-    job.write_text(JOB.format(test=0).replace("validation = 60", "validation = 0"))
+    job.write_text(JOB.format(test=0).replace("validation = 160", "validation = 0"))
     workspace = workspace_of(tmp_path / "output", job)
     assert "evaluate" not in needed_stages(workspace)
     with workspace.prepare():
