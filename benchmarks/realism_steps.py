@@ -17,9 +17,9 @@ from jpasbatch.job.job import load_job
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.judgement import vote
 from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures, label
-from jpasbatch.learning.vote import vote
 from jpasbatch.mocks.options.spectra import ObservedSpectra
 from jpasbatch.mocks.options.templates import CLASSES, BalancedSamples, TemplateSky
 from jpasbatch.mocks.parents.packs.ingredients import gather

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.learning.vote import entropy
+from jpasbatch.learning.judgement import entropy
 from jpasbatch.scoring.metrics import ConfusionTally, Reliability, ReliabilityTally, scores
 from jpasbatch.scoring.ranking import Ranking, rank_class
 

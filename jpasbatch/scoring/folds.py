@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.vote import vote
+from jpasbatch.learning.judgement import vote
 
 
 def stratified_folds(identifiers: Sequence[str], labels: np.ndarray, folds: int, seed: int) -> np.ndarray:

@@ -195,7 +195,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 import numpy as np
 from pathlib import Path
-from jpasbatch.learning.vote import vote
+from jpasbatch.learning.judgement import vote
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning import samples, training
 from jpasbatch.scoring import metrics

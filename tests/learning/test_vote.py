@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.vote import entropy, vote
+from jpasbatch.learning.judgement import entropy, vote
 
 
 @pytest.mark.parametrize("n_members", [1, 2, 7, 8])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.job.job import Job
-from jpasbatch.learning.vote import vote
+from jpasbatch.learning.judgement import vote
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring.folds import member_folds, validation_votes
 from jpasbatch.stages.run.samples import identify_sample

@@ -16,7 +16,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
 
@@ -196,3 +196,11 @@ class Lease:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def check_key(key: str) -> str:
+    """Return a key that stays within its store."""
+    path = PurePosixPath(key)
+    if not key or path.is_absolute() or ".." in path.parts or path.as_posix() != key:
+        raise ValueError(f"key {key!r}: allowed are relative paths without '..'")
+    return key

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from jpasbatch.storage.stores.files import (
     Lease,
+    check_key,
     create_once,
     fsync_folder,
     sha256_file,
     write_atomically,
     written_aside,
 )
-from jpasbatch.storage.stores.store import Writing, check_key, overtaken
+from jpasbatch.storage.stores.store import Writing, overtaken
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile

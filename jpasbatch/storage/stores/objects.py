@@ -23,7 +23,8 @@ from uuid import uuid4
 
 from jpasbatch.errors import InputError, TryAgainError, no_space
 from jpasbatch.hosts import is_loopback
-from jpasbatch.storage.stores.store import Writing, check_key, overtaken
+from jpasbatch.storage.stores.files import check_key
+from jpasbatch.storage.stores.store import Writing, overtaken
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from jpasbatch.errors import InputError, TryAgainError
@@ -133,14 +133,6 @@ class Store(Protocol):
             When two writers could overwrite each other there, or it is closed to us.
         """
         ...
-
-
-def check_key(key: str) -> str:
-    """Return a key that stays within its store."""
-    path = PurePosixPath(key)
-    if not key or path.is_absolute() or ".." in path.parts or path.as_posix() != key:
-        raise ValueError(f"key {key!r}: allowed are relative paths without '..'")
-    return key
 
 
 def read_object(store: Store, key: str) -> bytes:

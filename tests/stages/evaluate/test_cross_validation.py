@@ -10,7 +10,7 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning.vote import vote
+from jpasbatch.learning.judgement import vote
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import load_survey
