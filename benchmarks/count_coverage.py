@@ -30,6 +30,7 @@ from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.products.counts.errors import calibration_variance, counting_variance
 from jpasbatch.products.record import magnitude_bin
+from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
@@ -132,12 +133,7 @@ def sums_by_stratum(
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the expected calibration error, the mean over the classes, in ten bins of probability."""
-    errors = []
-    for one in range(probabilities.shape[1]):
-        place = np.minimum((probabilities[:, one] * 10).astype(int), 9)
-        difference = np.bincount(place, probabilities[:, one] - (labels == one), 10)
-        errors.append(np.abs(difference).sum() / max(len(labels), 1))
-    return float(np.mean(errors))
+    return ReliabilityTally.create(probabilities.shape[1]).add(labels, probabilities).extract().ece
 
 
 def realisations(options, job, pool: Judged, validation: Judged) -> Iterator[tuple]:

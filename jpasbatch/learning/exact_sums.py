@@ -1,6 +1,6 @@
 """Sums of probabilities that do not depend on their order, to the last bit: whole numbers of units of 2**-32.
 
-Inputs of single precision above 2**-9 fill these units without any rounding.
+Inputs of single precision above 2**-9 fill these units without any rounding; the sums of 2 x 10^9 rows fit.
 """
 
 from __future__ import annotations

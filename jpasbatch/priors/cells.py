@@ -22,7 +22,7 @@ objects of a mock sky the shares found from cells and from the objects differ by
 BITS = 5
 """Of the level of one probability: there are 30 levels."""
 
-MOST_CLASSES, MOST_STRATA = 10, 2**13
+MOST_CLASSES = 10
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,16 @@ def sum_by_pixel(pixels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     return unique, sums
 
 
+def widened(array: np.ndarray, axis: int, length: int) -> np.ndarray:
+    """Return an array with zeros at the end of an axis, so that it has this length there."""
+    missing = length - array.shape[axis]
+    return (
+        np.pad(array, [(0, missing if number == axis else 0) for number in range(array.ndim)])
+        if missing
+        else array
+    )
+
+
 def stable_hash(identifiers: Iterable[str], salt: str) -> np.ndarray:
     """Hash identifiers to uint64 (n,), the same on every machine and in every run.
 

@@ -21,12 +21,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jpasbatch.errors import InputError
 from jpasbatch.learning.decision import FittedDecision
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.prior import Prior, Reference
 from jpasbatch.priors.strata import Strata
-from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
+from jpasbatch.products.record import (
+    HEALPIX_COLUMN,
+    magnitude_column,
+    probability_column,
+    record_probabilities,
+)
 
 STRATUM = "stratum"
 POSTERIOR_CLASS = "posterior_class"
@@ -65,13 +71,13 @@ def reference_role(survey: Survey) -> str:
 
     Raises
     ------
-    ValueError
+    InputError
         When it does not report it.
     """
     for role, band in survey.reported_bands.items():
         if band == survey.reference_band:
             return role
-    raise ValueError(
+    raise InputError(
         f"survey {survey.name!r} does not report the magnitude of its reference band {survey.reference_band!r}, which "
         'class shares are found by: name it in [reported_bands], or set [prior] kind = "none"'
     )
@@ -94,11 +100,6 @@ def record_strata(record: pa.Table, survey: Survey, strata: Strata) -> np.ndarra
     latitude = _galactic_latitude(record) if strata.galactic_latitude else None
     magnitude, class_star = (record[name].to_numpy() for name in strata_columns(survey)[2:])
     return strata.stratum_of(magnitude, class_star, latitude)
-
-
-def record_probabilities(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
-    """Return the committee's probabilities, float32 (n, classes)."""
-    return np.column_stack([record[probability_column(name)].to_numpy() for name in classes])
 
 
 def make_posteriors(record: pa.Table, survey: Survey, prior: Prior, decision: FittedDecision) -> pa.Table:

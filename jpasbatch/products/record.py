@@ -20,6 +20,7 @@ column                            type            meaning
 Paper A is Martinez-Solaeche et al. 2023, A&A 673, A103.
 """
 
+from collections.abc import Iterable
 from enum import IntFlag
 from typing import Any
 
@@ -99,6 +100,11 @@ def class_indices(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
     if index.null_count:
         raise ValueError(f"records hold a predicted_class that is not among {', '.join(classes)}")
     return index.to_numpy().astype(np.int64)
+
+
+def record_probabilities(record: pa.Table, classes: Iterable[str]) -> np.ndarray:
+    """Return the probabilities of classes in records, float32 (n, classes)."""
+    return np.column_stack([record[probability_column(name)].to_numpy() for name in classes])
 
 
 def magnitude_bin(magnitude: np.ndarray, bins: tuple[tuple[float, float], ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ from jpasbatch.pages.page import package_file
 from jpasbatch.pages.reliability import ReliabilityCurve, reliability
 from jpasbatch.products.confusion import ConfusionSummary, truth_note
 from jpasbatch.products.protocol import Columns, Findings, LookUp, Partition, Product
-from jpasbatch.products.record import probability_column
+from jpasbatch.products.record import probability_column, record_probabilities
 from jpasbatch.products.sections import PageFigure, Section, render_body
 from jpasbatch.scoring.metrics import ReliabilityTally
 
@@ -54,8 +54,9 @@ class Reliability(Product[ReliabilityTally, ReliabilitySummary]):
 
     def add(self, tally: ReliabilityTally, partition: Partition) -> ReliabilityTally:
         """Return the tally with a partition added."""
-        columns = [partition.predictions[name].to_numpy() for name in self.columns().predictions]
-        return tally.add(partition.labels, np.column_stack(columns))
+        return tally.add(
+            partition.labels, record_probabilities(partition.predictions, self.setting.class_names)
+        )
 
     def from_record(self, record: dict[str, Any]) -> ReliabilityTally:
         """Return the tally that `to_record` described."""

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.learning.judgement import Judgement
-
-# Sums of probabilities are kept as integers in units of 2^-32: exact to merge, and 2 x 10^9 rows fit.
-PROBABILITY_UNIT = 2.0**-32
 
 
 @dataclass(frozen=True)
@@ -191,7 +189,7 @@ class ReliabilityTally:
         if values.shape != (len(labels), n_classes) or not ((values >= 0.0) & (values <= 1.0)).all():
             raise ValueError(f"probabilities {values.shape}: must be (n, {n_classes}) and within 0 to 1")
         bins = np.minimum((values * n_bins).astype(np.int64), n_bins - 1)
-        sums = np.rint(values / PROBABILITY_UNIT).astype(np.int64)
+        sums = exact(values)
         for j in range(n_classes):
             self.count[j] += np.bincount(bins[:, j], minlength=n_bins)
             self.n_true[j] += np.bincount(bins[labels == j, j], minlength=n_bins)
@@ -208,7 +206,7 @@ class ReliabilityTally:
 
     def extract(self) -> Reliability:
         """Return reliability curves and calibration errors."""
-        confidence = _ratio(self.probability * PROBABILITY_UNIT, self.count)
+        confidence = _ratio(inexact(self.probability), self.count)
         accuracy = _ratio(self.n_true.astype(np.float64), self.count)
         gaps = self.count * np.abs(np.nan_to_num(accuracy) - np.nan_to_num(confidence))
         by_class = _ratio(gaps.sum(axis=1), self.count.sum(axis=1))

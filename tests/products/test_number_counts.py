@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from jpasbatch.products.counts.number_counts import FILES, NumberCountOptions, NumberCounts
+from jpasbatch.products.counts.number_counts import FILES, NumberCounts
+from jpasbatch.products.counts.number_tally import NumberCountOptions
 from jpasbatch.products.protocol import Partition, Setting
 from tests.priors.conftest import CLASSES, draw
 from tests.products.test_count_errors import DEFINITIONS, counted

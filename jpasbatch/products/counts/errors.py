@@ -18,11 +18,16 @@ import numpy as np
 
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.accumulation import decode_counts, encode_counts, parent_pixels, sum_by_pixel
+from jpasbatch.products.accumulation import decode_counts, encode_counts, parent_pixels, sum_by_pixel, widened
 from jpasbatch.products.counts.tally import CountOptions, PoissonCount, poisson_count
 from jpasbatch.products.posteriors import STRATUM, committee_column
 from jpasbatch.products.protocol import Columns, LookUp, Partition, Product
-from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
+from jpasbatch.products.record import (
+    HEALPIX_COLUMN,
+    magnitude_column,
+    probability_column,
+    record_probabilities,
+)
 
 FEWEST_PIXELS = 8
 """Pixels below which their scatter says nothing of the variance between fields."""
@@ -190,16 +195,14 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
     def add(self, tally: SelectionTally, partition: Partition) -> SelectionTally:
         """Return the tally with a partition added."""
         options, record = self.options, partition.predictions
-        probabilities = np.column_stack(
-            [record[probability_column(name)].to_numpy() for name in self.setting.class_names]
-        ).astype(np.float64)
+        probabilities = record_probabilities(record, self.setting.class_names).astype(np.float64)
         own = np.sum([record[name].to_numpy() for name in self._own_columns], axis=0)
         any_counted = probabilities[:, self._counted].sum(axis=1)
         stratum = record[STRATUM].to_numpy() if self.setting.corrected else np.zeros(len(own), dtype=np.int16)
-        strata = max(tally.sums.shape[1], int(stratum.max(initial=-1)) + 1)
+        strata = int(stratum.max(initial=-1)) + 1
         of_class = np.isin(partition.labels, self._counted)
-        found = []
-        for chosen in self._selections(partition):
+        selections, found = list(self._selections(partition)), []
+        for chosen in selections:
             sums = np.zeros((strata, len(options.classes)), dtype=np.int64)
             products = np.zeros((strata, probabilities.shape[1]), dtype=np.int64)
             np.add.at(sums, stratum[chosen], exact(probabilities[chosen][:, self._counted]))
@@ -211,8 +214,9 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
             name: np.array(values, dtype=np.int64)
             for name, values in zip(ADDED, zip(*found, strict=True), strict=True)
         }
-        main = next(iter(self._selections(partition)))
-        values = np.column_stack([np.ones(len(own), dtype=np.int64), exact(np.where(main, any_counted, 0.0))])
+        values = np.column_stack(
+            [np.ones(len(own), dtype=np.int64), exact(np.where(selections[0], any_counted, 0.0))]
+        )
         pixels, pixel_sums = sum_by_pixel(
             parent_pixels(record[HEALPIX_COLUMN].to_numpy(), options.nside), values
         )
@@ -233,7 +237,11 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
     def merge(self, tally: SelectionTally, other: SelectionTally) -> SelectionTally:
         """Return the tally of both parts; one may know fewer strata."""
         strata = max(tally.sums.shape[1], other.sums.shape[1])
-        return _widened(tally, strata).merge(_widened(other, strata))
+        wide = (
+            replace(one, sums=widened(one.sums, 1, strata), products=widened(one.products, 1, strata))
+            for one in (tally, other)
+        )
+        return next(wide).merge(next(wide))
 
     def from_record(self, record: dict[str, Any]) -> SelectionTally:
         """Return the tally that `to_record` described."""
@@ -263,18 +271,6 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
             float(inexact(tally.committee[selection])),
             float(tally.true[selection]) if all_known else float("nan"),
         )
-
-
-def _widened(tally: SelectionTally, strata: int) -> SelectionTally:
-    """Return a tally with room for so many strata."""
-    if tally.sums.shape[1] == strata:
-        return tally
-    wide = {}
-    for name in ("sums", "products"):
-        array = getattr(tally, name)
-        more = np.zeros((array.shape[0], strata - array.shape[1], array.shape[2]), dtype=np.int64)
-        wide[name] = np.concatenate([array, more], axis=1)
-    return replace(tally, **wide)
 
 
 def counting_variance(sums: np.ndarray, products: np.ndarray, counted: list[int], prior: Prior) -> float:

@@ -4,142 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from annotated_types import Interval
 
 from jpasbatch.learning.exact_sums import exact, inexact
-from jpasbatch.options import Options
 from jpasbatch.pages.page import package_file
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.accumulation import decode_counts, encode_counts
 from jpasbatch.products.counts.errors import calibration_variance, counting_variance
 from jpasbatch.products.counts.number_figure import number_counts_figure
+from jpasbatch.products.counts.number_tally import NumberCountOptions, NumberCountSummary, NumberTally
 from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.posteriors import STRATUM, committee_column
 from jpasbatch.products.protocol import Columns, Findings, JobTable, LookUp, Partition, Parts, Product, Writer
-from jpasbatch.products.record import magnitude_column, probability_column
+from jpasbatch.products.record import magnitude_column, probability_column, record_probabilities
 from jpasbatch.products.sections import PageFigure, Section, render_body
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-
-@dataclass(frozen=True)
-class NumberCountOptions(Options):
-    """Bins of the number counts.
-
-    Attributes
-    ----------
-    band_role : str
-        Reported band of the magnitudes; the survey's first one if empty.
-    brightest, faintest : float
-        Limits of the table, AB mag.
-    width : float
-        Of a bin, mag.
-    """
-
-    band_role: str = ""
-    brightest: Annotated[float, Interval(ge=5, le=35)] = 16.0
-    faintest: Annotated[float, Interval(ge=5, le=35)] = 24.0
-    width: Annotated[float, Interval(ge=0.01, le=5)] = 0.25
-
-    def check_relations(self) -> None:
-        """Refuse limits without a whole number of bins between them."""
-        bins = (self.faintest - self.brightest) / self.width
-        if bins < 0.5 or abs(bins - round(bins)) > 1e-6:
-            raise ValueError(
-                f"brightest = {self.brightest:g}, faintest = {self.faintest:g}, width = {self.width:g}: allowed is a "
-                "whole number of bins, one at least"
-            )
-
-    @property
-    def edges(self) -> np.ndarray:
-        """Limits of the bins, float64 (bins + 1,)."""
-        return self.brightest + self.width * np.arange(
-            round((self.faintest - self.brightest) / self.width) + 1
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class NumberTally:
-    """Sums over b magnitude bins, s strata and k classes.
-
-    Attributes
-    ----------
-    products : ndarray of int64, shape (b, s, k, k)
-        Products of the probabilities of two classes.
-    committee, true : ndarray of int64, shape (b, k)
-        The committee's own probabilities; objects by their true class.
-    objects, known : ndarray of int64, shape (b,)
-        Objects, and those of known class.
-    """
-
-    products: np.ndarray
-    committee: np.ndarray
-    true: np.ndarray
-    objects: np.ndarray
-    known: np.ndarray
-
-    def merge(self, other: NumberTally) -> NumberTally:
-        """Return the tally of both parts; one may know fewer strata."""
-        strata = max(self.products.shape[1], other.products.shape[1])
-        one, two = (_widened(tally.products, strata) for tally in (self, other))
-        rest = {name: getattr(self, name) + getattr(other, name) for name in ADDED}
-        return NumberTally(one + two, **rest)
-
-    def extract(self) -> NumberTally:
-        """Return itself: what it says depends on the prior."""
-        return self
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the tally as JSON-able values."""
-        return {name: encode_counts(getattr(self, name)) for name in ("products", *ADDED)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> NumberTally:
-        """Return the tally that `to_dict` described."""
-        return cls(**{name: decode_counts(values[name]) for name in ("products", *ADDED)})
-
-
-ADDED = ("committee", "true", "objects", "known")
-
-
-def _widened(products: np.ndarray, strata: int) -> np.ndarray:
-    missing = strata - products.shape[1]
-    return np.pad(products, ((0, 0), (0, missing), (0, 0), (0, 0))) if missing else products
-
-
-@dataclass(frozen=True, eq=False)
-class NumberCountSummary:
-    """Numbers of objects by magnitude bin (b) and class (k).
-
-    Attributes
-    ----------
-    edges : ndarray, shape (b + 1,)
-    band_role : str
-    number, cumulative : ndarray, shape (b, k)
-        Summed probabilities of each bin, and of all brighter ones with it.
-    error, cumulative_error : ndarray, shape (b, k)
-        From counting and from the size of the validation sample; NaN where probabilities are not corrected.
-    committee : ndarray, shape (b, k)
-        The committee's own sums.
-    true : ndarray, shape (b, k)
-        NaN in bins that hold an object of unknown class.
-    """
-
-    edges: np.ndarray
-    band_role: str
-    number: np.ndarray
-    cumulative: np.ndarray
-    error: np.ndarray
-    cumulative_error: np.ndarray
-    committee: np.ndarray
-    true: np.ndarray
 
 
 class NumberCounts(Product[NumberTally, NumberCountSummary]):
@@ -186,11 +70,11 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
         )  # NaN: beyond the last
         inside = (number >= 0) & (number < bins)
         number, labels = number[inside], partition.labels[inside]
-        probabilities = _matrix(record, [probability_column(name) for name in names])[inside]
+        probabilities = record_probabilities(record, names)[inside].astype(np.float64)
         own = probabilities
         stratum = np.zeros(len(number), dtype=np.int64)
         if self.setting.corrected:
-            own = _matrix(record, [committee_column(name) for name in names])[inside]
+            own = np.column_stack([record[committee_column(name)].to_numpy() for name in names])[inside]
             stratum = record[STRATUM].to_numpy()[inside].astype(np.int64)
         strata = int(stratum.max(initial=-1)) + 1
         products = np.zeros((bins, strata, classes, classes), dtype=np.int64)
@@ -289,10 +173,6 @@ def ecsv_bytes(table: pa.Table, described: Mapping[str, str]) -> bytes:
     text = io.StringIO()
     written.write(text, format="ascii.ecsv")
     return text.getvalue().encode()
-
-
-def _matrix(record: pa.Table, names: Sequence[str]) -> np.ndarray:
-    return np.column_stack([record[name].to_numpy() for name in names]).astype(np.float64)
 
 
 def _errors(products: np.ndarray, prior: Prior | None) -> np.ndarray:

@@ -15,7 +15,7 @@ FEWEST = 0.5
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from jpasbatch.products.counts.number_counts import NumberCountSummary
+    from jpasbatch.products.counts.number_tally import NumberCountSummary
 
 
 def number_counts_figure(

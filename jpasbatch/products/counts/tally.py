@@ -25,7 +25,7 @@ from jpasbatch.products.accumulation import (
     require_equal,
     sum_by_pixel,
 )
-from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
+from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, record_probabilities
 
 MINIMUM_OCCUPANCY = 5.0
 """Objects per fine pixel below which the pixels with objects say more about the objects than about the area: at
@@ -195,9 +195,7 @@ class CountTally:
     def add(self, record: pa.Table) -> "CountTally":
         """Return this tally with the records (see `record_schema`) of a partition added."""
         options = self.options
-        probability = np.column_stack(
-            [record[probability_column(name)].to_numpy() for name in options.classes]
-        )
+        probability = record_probabilities(record, options.classes)
         units = exact(probability)
         above = probability.sum(axis=1, dtype=np.float64) > options.threshold
         point_like = np.ones(record.num_rows, dtype=bool)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from jpasbatch.learning.decision import Decision, FittedDecision
+from jpasbatch.learning.decision import FittedDecision
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
@@ -123,8 +122,8 @@ class Correction:
     sky : Sky
     prior : str
         Key of the prior.
-    decision : dict
-        The committee's, as its manifest has it.
+    decision : FittedDecision
+        The committee's.
     collection, staging : str
         Keys of the collection and of the folder of staged partitions.
     fingerprint : str
@@ -133,7 +132,7 @@ class Correction:
 
     sky: Sky
     prior: str
-    decision: dict[str, Any]
+    decision: FittedDecision
     collection: str
     staging: str
     fingerprint: str
@@ -154,12 +153,7 @@ def correct_partition(correction: Correction, order: int, pixel: int, name: str)
     prior = read_prior(sky.store, correction.prior)
     columns = tuple(dict.fromkeys((*KEYS, *sky.probabilities, "predicted_class", *strata_columns(survey))))
     record = read_partition(f"{sky.predictions}/{partition_file(order, pixel).as_posix()}", columns, store)
-    posteriors = make_posteriors(record, survey, prior, _decision(correction.decision))
+    posteriors = make_posteriors(record, survey, prior, correction.decision)
     staged = write_partition(posteriors, store, correction.staging, name)
     facts = staged.record((order, pixel), correction.collection, correction.fingerprint)
     return Made(record.num_rows, facts, own=staged.files)
-
-
-def _decision(values: dict[str, Any]) -> FittedDecision:
-    rule = Decision(rule=values["rule"], of=values["of"], at_least=values["at_least"])
-    return FittedDecision(rule, values["position"], values["threshold"])

@@ -56,12 +56,11 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     job = workspace.job
     if job.prior.kind == "none":
         raise InputError(f"job '{job.name}': [prior] kind = \"none\" asks for no correction")
-    _check_survey(workspace)
+    reference_role(workspace.survey)  # refuses a survey without one
     site = open_site(workspace)
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     committee = find_committee(workspace)
     data, digest = load_validation(committee.version)
-    calibration, sample = validation_sample(data, tuple(committee.manifest.classes)).calibrated()
     parts = {
         "prior": asdict(job.prior),
         "table": sha256_file(Path(job.prior.table)) if job.prior.table else None,
@@ -73,10 +72,11 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     }
     identity = fingerprint(**parts, predictions=predictions.name, **site.identity)
     unchanged = workspace.unchanged("correct", identity)
-    if unchanged and _is_published(site, unchanged["posteriors"]):
+    if unchanged and site.is_published(POSTERIORS, unchanged["posteriors"]):
         return unchanged
     site.check()
     with stopwatch() as elapsed:
+        calibration, sample = validation_sample(data, tuple(committee.manifest.classes)).calibrated()
         names = commit_names(predictions)
         sky = Sky(
             str(site.store), site.key(predictions.path.name), job.survey, tuple(committee.manifest.classes)
@@ -102,21 +102,6 @@ class Validated(NamedTuple):
     calibration: Calibration
     sample: ValidationSample
     sha256: str
-
-
-def _check_survey(workspace: Workspace) -> None:
-    try:
-        reference_role(workspace.survey)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-
-
-def _is_published(site: Site, posteriors: str) -> bool:
-    try:
-        version = current_extension(site.folder, POSTERIORS)
-        return site.place(version.name) == posteriors and site.is_whole(open_catalogue(version))
-    except InputError:
-        return False
 
 
 def _find_prior(
@@ -173,9 +158,8 @@ def _publish(
         prior=prior, decision=committee.manifest.decision, algorithms=algorithm_numbers("correct")
     )
     run = site.run("correct", identity)
-    correction = Correction(
-        sky, prior, committee.manifest.decision, site.sky, site.staging_key(identity), identity
-    )
+    decision = committee.manifest.make_jury().decision
+    correction = Correction(sky, prior, decision, site.sky, site.staging_key(identity), identity)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
     shared = (correction,)
     commits = committed(run, "correct: partitions", correct_partition, tasks, executor, shared=shared)

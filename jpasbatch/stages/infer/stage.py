@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
-from jpasbatch.errors import GapsError, InputError, TryAgainError
+from jpasbatch.errors import GapsError, TryAgainError
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.products.record import record_schema
@@ -34,7 +34,7 @@ from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_name
 from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
-from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import EMPTY
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import read_object
@@ -72,7 +72,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     given = {"catalogue": catalogue.name, **site.identity}
     identity = fingerprint(**parts, **given, partitions=sorted(names.values()))
     unchanged = workspace.unchanged("infer", identity)
-    if unchanged and not unchanged["gaps"] and is_published(site, unchanged["predictions"]):
+    if unchanged and not unchanged["gaps"] and site.is_published(PREDICTIONS, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0, "changed": []}
     changed = changed_parts(workspace.record("infer"), {**parts, **given})
     site.check()
@@ -112,22 +112,6 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "parts": digests({**parts, **given}),
     }
     return workspace.finish("infer", identity, elapsed[0], content)
-
-
-def is_published(site: Site, predictions: str) -> bool:
-    """Return whether the collection points at these predictions, and they have all of their files.
-
-    Parameters
-    ----------
-    site : Site
-    predictions : str
-        What the record of the stage says of them.
-    """
-    try:
-        version = current_extension(site.folder, PREDICTIONS)
-        return site.place(version.name) == predictions and site.is_whole(open_catalogue(version))
-    except InputError:
-        return False
 
 
 def _classify(

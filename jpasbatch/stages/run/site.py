@@ -19,10 +19,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from jpasbatch.errors import InputError
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import run_on_disk
 from jpasbatch.stages.run.workspace import SHORT, Workspace
-from jpasbatch.storage.catalogue.collection import STAGING, Catalogue
+from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.mirror import fetch_collection
 from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import publish_extension
@@ -94,6 +95,22 @@ class Site:
         version = self.key(catalogue.path.name)
         there = self.store.keys(version)
         return all(f"{version}/{partition_file(*pixel).as_posix()}" in there for pixel in catalogue.pixels)
+
+    def is_published(self, name: str, place: str) -> bool:
+        """Return whether the collection points at this version of an extension, and it has all of its files.
+
+        Parameters
+        ----------
+        name : str
+            Of the extension.
+        place : str
+            What the record of a stage says of the version (`place`).
+        """
+        try:
+            version = current_extension(self.folder, name)
+            return self.place(version.name) == place and self.is_whole(open_catalogue(version))
+        except InputError:
+            return False
 
     def publish(
         self,
