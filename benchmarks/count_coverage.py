@@ -1,34 +1,38 @@
 """How well numbers of quasars come out, and how often their intervals hold, on many skies of known truth.
 
-    python benchmarks/count_coverage.py RUN JOB --realisations 200 --area 1
+    python benchmarks/count_coverage.py COMMITTEE JOB --pool RUN/mock --realisations 200 --area 1
 
-RUN holds the sets ``validation`` and ``survey`` of a template mock (larger than what is drawn of them) and a trained
-committee; JOB is its job file. Each realisation draws a sky from ``survey`` (each object as often as a Poisson process
-of that density gives it) and a validation sample from ``validation``, calibrates, finds the class shares, and counts
-quasars by magnitude bin. The truth is the density of ``survey``. ``--wrong`` changes what the skies are, and not what
-the committee learnt: "stars" takes half of the stars away, "galaxies" makes red galaxies half as many.
+RUN holds the balanced sets ``validation`` and ``test`` of a template mock, from whose parents the committee did not
+learn. Each realisation divides these parents anew at random: some give a validation sample, the others a sky, in which
+each class has the density of the mock survey. Objects of the sky are drawn as a Poisson process of that density. Then
+the validation sample is calibrated, the class shares are found, and quasars are counted by magnitude bin. The truth is
+the density of what the sky is drawn from.
+
+``--wrong RUN/mock`` names sets of another mock, of which the skies are made while the committee and its validation
+sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term.
 """
 
 import argparse
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from jpasbatch.job.job import load_job
+from jpasbatch.job.job import Job, load_job
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.prior import Reference, fit_prior
+from jpasbatch.priors.prior import Prior, Reference, fit_prior
+from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
-from jpasbatch.products.counts.errors import calibration_variance, counting_variance
+from jpasbatch.products.counts.errors import counting_variance, moved_counts
 from jpasbatch.products.record import magnitude_bin
 from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee
@@ -36,88 +40,149 @@ from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.stores.artefacts import committee_version
 
-COLUMNS = ("flux", "flux_err", "class_star", "true_class", "true_redshift")
+COLUMNS = ("flux", "flux_err", "class_star", "true_class", "true_redshift", "parent_id")
+SETS = ("validation", "test")
 COUNTED = [2, 3]
+PER_DEG2 = {"star": 2190.0, "galaxy": 6410.0, "qso_low": 272.4, "qso_high": 142.6}
+"""Of the mock survey (paper A's field for stars and galaxies, Palanque-Delabrouille et al. 2016 for quasars)."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a committee says of a set: probabilities (n, classes), magnitude, class_star and label of each object."""
+    """What a committee says of n objects: probabilities (n, classes), and what is known of each object."""
 
     probabilities: np.ndarray
     magnitude: np.ndarray
     class_star: np.ndarray
     labels: np.ndarray
+    missing: np.ndarray
+    parent: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Judged":
         """Return some of the objects, possibly more than once."""
-        return Judged(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return Judged(*(getattr(self, item.name)[rows] for item in fields(self)))
 
-
-def judge(run: Path, job, name: str) -> Judged:
-    """Return what the committee of a run says of one of its sets."""
-    survey = load_survey(job.survey)
-    committee = open_committee(str(committee_version(run / "committee")), survey)
-    catalogue = open_catalogue(run / "mock" / name)
-    parts = []
-    for pixel in catalogue.pixels:
-        table = read_partition(catalogue.partition_path(*pixel), COLUMNS)
-        photometry = photometry_from_table(table, survey)
-        judgement = committee.judge(photometry)
-        table = table.filter(pa.array(judgement.usable))
-        labels = label(
-            table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
+    def sample(self) -> ValidationSample:
+        """Return these objects as a validation sample; what descends from one parent is one group."""
+        _, group = np.unique(self.parent, return_inverse=True)
+        return ValidationSample.of(
+            self.probabilities, self.magnitude, self.labels, self.missing, group.astype(np.int32)
         )
-        magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])[judgement.usable]
-        probabilities = judgement.probabilities[judgement.usable].astype(np.float32)
-        parts.append((probabilities, magnitude, table["class_star"].to_numpy(), labels))
+
+
+def judge(committee_folder: Path, job: Job, mock: Path) -> Judged:
+    """Return what a committee says of the balanced sets of a mock."""
+    survey = load_survey(job.survey)
+    committee = open_committee(str(committee_version(committee_folder)), survey)
+    parts = []
+    for catalogue in (open_catalogue(mock / name) for name in SETS if (mock / name).is_dir()):
+        for pixel in catalogue.pixels:
+            table = read_partition(catalogue.partition_path(*pixel), COLUMNS)
+            photometry = photometry_from_table(table, survey)
+            judgement = committee.judge(photometry)
+            usable = judgement.usable
+            table = table.filter(pa.array(usable))
+            labels = label(
+                table["true_class"].to_numpy(zero_copy_only=False),
+                table["true_redshift"].to_numpy(),
+                job.classes,
+            )
+            parts.append(
+                (
+                    judgement.probabilities[usable].astype(np.float32),
+                    ab_magnitude(photometry.flux[:, survey.reference_index])[usable].astype(np.float32),
+                    table["class_star"].to_numpy(),
+                    labels,
+                    photometry.missing[usable],
+                    table["parent_id"].to_numpy(zero_copy_only=False).astype(str),
+                )
+            )
     return Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def kept(pool: Judged, wrong: str, rng: np.random.Generator) -> Judged:
-    """Return the pool of skies that are not as the committee's mocks."""
-    if wrong == "none":
-        return pool
-    lost = pool.labels == {"stars": 0, "galaxies": 1}[wrong]
-    return pool.take(np.flatnonzero(~lost | (rng.random(len(lost)) < 0.5)))
+@dataclass(frozen=True)
+class Trial:
+    """What all realisations have in common.
+
+    ``validation`` and ``sky`` are pools of the same parents; ``variants`` are pools whose validation samples are tried
+    as well.
+    """
+
+    validation: Judged
+    sky: Judged
+    variants: dict[str, Judged]
+    classes: tuple[str, ...]
+    bins: tuple[tuple[float, float], ...]
+    area: float
+    rows: int
+    share: float
+    options: PriorOptions
 
 
-def realise(given: tuple[Judged, Judged, float, int, PriorOptions, tuple, int]) -> dict[str, list[float]]:
-    """Return, by magnitude bin and in all, the number that is found, its error, and the committee's own sum."""
-    pool, validation, share, rows_per_class, options, bins, seed = given
+def validation_rows(pool: Judged, parents: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Return rows of a pool that descend from some parents, as many of each class."""
+    own = np.isin(pool.parent, parents)
+    chosen = (np.flatnonzero(own & (pool.labels == one)) for one in np.unique(pool.labels))
+    return np.concatenate([rng.permutation(places)[:rows] for places in chosen])
+
+
+def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
+    """Return, in all and by magnitude bin, what is true, what is found, its errors, and the committee's own sum."""
     rng = np.random.default_rng([seed, 5])
-    sky = pool.take(np.repeat(np.arange(len(pool.labels)), rng.poisson(share, len(pool.labels))))
-    drawn = np.concatenate(
-        [
-            rng.choice(np.flatnonzero(validation.labels == one), rows_per_class, replace=False)
-            for one in np.unique(validation.labels)
-        ]
-    )
-    sample = validation.take(drawn)
-    reference_sample = ValidationSample(
-        sample.probabilities, sample.magnitude.astype(np.float32), sample.labels.astype(np.int16)
-    )
-    calibration, calibrated = reference_sample.calibrated()
-    reference = Reference(calibration, calibrated, Strata.fit(calibrated.magnitude, options))
+    parents = np.unique(trial.validation.parent)
+    known = parents[rng.random(len(parents)) < trial.share]
+    sample = trial.validation.take(validation_rows(trial.validation, known, trial.rows, rng)).sample()
+    own = trial.sky.take(np.flatnonzero(~np.isin(trial.sky.parent, known)))
+    numbers = np.bincount(own.labels, minlength=len(trial.classes))
+    expected = np.array([PER_DEG2[name] for name in trial.classes]) * trial.area / numbers
+    sky = own.take(np.repeat(np.arange(len(own.labels)), rng.poisson(expected[own.labels])))
+    calibration, calibrated = sample.calibrated(trial.options.calibration)
+    reference = Reference(calibration, calibrated, Strata.fit(calibrated.magnitude, trial.options))
     stratum = reference.strata.stratum_of(sky.magnitude, sky.class_star)
-    cells = reference.cells(sky.probabilities, sky.magnitude, stratum)
-    prior = fit_prior(cells, reference, options, ("star", "galaxy", "qso_low", "qso_high"), seed)
-    posteriors = prior.correct(sky.probabilities, sky.magnitude, stratum)
-    number = magnitude_bin(sky.magnitude, bins)
+    cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
+    prior = fit_prior(cells, reference, trial.options, trial.classes)
+    given = (cells, reference, trial.options, prior)
+    variants = [
+        pool.take(validation_rows(pool, known, trial.rows, rng)).sample() for pool in trial.variants.values()
+    ]
+    prior = replace(
+        prior,
+        redrawn=moved_by_redraws(*given, seed, range(trial.options.redraws)),
+        variants=tuple(trial.variants),
+        varied=np.array([moved_by_variant(*given, one) for one in variants]).reshape(-1, *prior.shares.shape),
+    )
+    return counted(trial, prior, sky, stratum) | true_counts(trial, own, expected)
+
+
+def true_counts(trial: Trial, own: Judged, expected: np.ndarray) -> dict[str, list[float]]:
+    """Return the expected number of quasars of what a sky is drawn from."""
+    quasars = np.where(np.isin(own.labels, COUNTED), expected[own.labels], 0.0)
+    return {"true": [float(quasars[chosen].sum()) for chosen in selections(trial, own.magnitude)]}
+
+
+def selections(trial: Trial, magnitude: np.ndarray) -> list[np.ndarray]:
+    """Return which objects are in any magnitude bin, and which in each."""
+    number = magnitude_bin(magnitude, trial.bins)
+    return [number >= 0, *(number == one for one in range(len(trial.bins)))]
+
+
+def counted(trial: Trial, prior: Prior, sky: Judged, stratum: np.ndarray) -> dict[str, list[float]]:
+    """Return the numbers of quasars that are found, their errors, and the committee's own sums."""
+    posteriors = prior.correct(sky.probabilities, sky.magnitude, sky.missing, stratum)
     found: dict[str, list[float]] = {
-        "value": [],
-        "counting": [],
-        "calibration": [],
-        "committee": [],
-        "ece": [],
+        key: [] for key in ("value", "counting", "calibration", "systematic", "committee", "ece", "own_ece")
     }
-    for chosen in [number >= 0, *(number == one for one in range(len(bins)))]:
-        sums, products = sums_by_stratum(posteriors[chosen], stratum[chosen], len(reference.strata))
+    for chosen in selections(trial, sky.magnitude):
+        sums, products = sums_by_stratum(posteriors[chosen], stratum[chosen], len(prior.strata))
         found["value"].append(float(sums.sum()))
         found["counting"].append(counting_variance(sums, products, COUNTED, prior) ** 0.5)
-        found["calibration"].append(calibration_variance(sums, COUNTED, prior) ** 0.5)
+        for key, moves in (("calibration", prior.redrawn), ("systematic", prior.varied)):
+            moved = moved_counts(sums, moves, COUNTED, prior)
+            scale = len(moved) if key == "calibration" else 1
+            found[key].append(float(np.sqrt((moved**2).sum() / max(scale, 1))))
         found["committee"].append(float(sky.probabilities[chosen][:, COUNTED].sum(dtype=np.float64)))
         found["ece"].append(calibration_error(posteriors[chosen], sky.labels[chosen]))
+        found["own_ece"].append(calibration_error(sky.probabilities[chosen], sky.labels[chosen]))
     return found
 
 
@@ -136,20 +201,36 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return ReliabilityTally.create(probabilities.shape[1]).add(labels, probabilities).extract().ece
 
 
-def realisations(options, job, pool: Judged, validation: Judged) -> Iterator[tuple]:
-    """Yield what each realisation needs."""
-    prior = PriorOptions(method=options.method, redraws=options.redraws)
-    bins = load_survey(job.survey).magnitude_bins
-    for number in range(options.realisations):
+TRIAL: list[Trial] = []
+"""Of this process: a fork shares its arrays with the workers."""
+
+
+def realise_one(seed: int) -> dict[str, list[float]]:
+    """Realise a sky of the process's trial."""
+    return realise(TRIAL[0], seed)
+
+
+def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
+    """Yield the rows of a Markdown table, in all and by magnitude bin."""
+    error = np.sqrt(columns["counting"] ** 2 + columns["calibration"] ** 2)
+    whole = np.sqrt(error**2 + columns["systematic"] ** 2)
+    pulls = [(columns["value"] - columns["true"]) / one for one in (error, whole)]
+    for place, name in enumerate(["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]):
+        one = {key: values[:, place] for key, values in columns.items()}
+        ratio = one["value"] / one["true"]
+        held = [f"{(np.abs(pull[:, place]) < limit).mean():.3f}" for pull in pulls for limit in (1.0, 1.96)]
+        means = [f"{one[key].mean():.1f}" for key in ("counting", "calibration", "systematic")]
         yield (
-            pool,
-            validation,
-            options.area / options.pool_area,
-            options.rows,
-            prior,
-            bins,
-            options.seed + number,
+            f"| {name} | {one['true'].mean():.1f} | {ratio.mean():.3f} ± {ratio.std() / len(ratio) ** 0.5:.3f} | "
+            f"{(one['committee'] / one['true']).mean():.3f} | {' | '.join(means)} | {' | '.join(held)} | "
+            f"{one['own_ece'].mean():.4f} | {one['ece'].mean():.4f} |"
         )
+
+
+HEAD = (
+    "| bin | true | found / true | committee / true | counting | calibration | systematic | in 68 % | in 95 % | "
+    "with systematic: in 68 % | in 95 % | ECE, committee | ECE |"
+)
 
 
 def main() -> None:
@@ -157,49 +238,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path)
+    parser.add_argument("committee", type=Path)
     parser.add_argument("job", type=Path)
-    parser.add_argument("--pool-area", type=float, required=True, help="of the set survey, deg2")
+    parser.add_argument("--pool", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--wrong", type=Path, help="folder of the sets of which skies are made instead")
+    parser.add_argument("--variants", type=Path, nargs="*", default=(), help="for the systematic term")
     parser.add_argument("--area", type=float, default=1.0, help="of a realisation, deg2")
     parser.add_argument("--realisations", type=int, default=200)
     parser.add_argument("--rows", type=int, default=4000, help="of each class in a validation sample")
-    parser.add_argument("--redraws", type=int, default=12)
+    parser.add_argument("--share", type=float, default=0.15, help="of the parents in a validation sample")
+    parser.add_argument("--redraws", type=int, default=20)
     parser.add_argument("--method", default="expectation_maximisation")
-    parser.add_argument("--wrong", default="none", choices=("none", "stars", "galaxies"))
+    parser.add_argument("--calibration", default="vector")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     job = load_job(options.job)
-    pool, validation = (judge(options.run, job, name) for name in ("survey", "validation"))
-    pool = kept(pool, options.wrong, np.random.default_rng(options.seed))
-    bins = load_survey(job.survey).magnitude_bins
-    number = magnitude_bin(pool.magnitude, bins)
-    is_quasar = np.isin(pool.labels, COUNTED)
-    share = options.area / options.pool_area
-    true = [
-        share * float((is_quasar & chosen).sum())
-        for chosen in [number >= 0, *(number == one for one in range(3))]
-    ]
+    pool = judge(options.committee, job, options.pool)
+    trial = Trial(
+        pool,
+        judge(options.committee, job, options.wrong) if options.wrong else pool,
+        {path.parent.name: judge(options.committee, job, path) for path in options.variants},
+        tuple(job.classes),
+        load_survey(job.survey).magnitude_bins,
+        options.area,
+        options.rows,
+        options.share,
+        PriorOptions(method=options.method, redraws=options.redraws, calibration=options.calibration),
+    )
+    TRIAL.append(trial)
     with ProcessPoolExecutor(options.workers) as executor:
-        found = list(executor.map(realise, realisations(options, job, pool, validation)))
+        found = list(executor.map(realise_one, range(options.seed, options.seed + options.realisations)))
     columns = {key: np.array([one[key] for one in found]) for key in found[0]}
-    error = np.hypot(columns["counting"], columns["calibration"])
-    pull = (columns["value"] - true) / error
-    print(
-        "| bin | true | found / true | committee / true | counting | calibration | in 68 % | in 95 % | ECE |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for place, name in enumerate(["all", *(f"{low:g} to {high:g}" for low, high in bins)]):
-        ratios = [columns[key][:, place].mean() / true[place] for key in ("value", "committee")]
-        print(
-            f"| {name} | {true[place]:.1f} | {ratios[0]:.3f} | {ratios[1]:.3f} | "
-            f"{columns['counting'][:, place].mean():.1f} | {columns['calibration'][:, place].mean():.1f} | "
-            f"{(np.abs(pull[:, place]) < 1).mean():.3f} | {(np.abs(pull[:, place]) < 1.96).mean():.3f} | "
-            f"{columns['ece'][:, place].mean():.4f} |"
-        )
-    print(
-        json.dumps(vars(options) | {"run": str(options.run.name), "job": str(options.job.name)}, default=str)
-    )
+    print(HEAD, "|---" * 13 + "|", *rows_of_table(trial, columns), sep="\n")
+    print(json.dumps({key: str(value) for key, value in vars(options).items()}))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,9 @@ from jpasbatch.products.registry import ProductRequest, check_tables, product_ta
 
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
+NAMED_SAMPLES = ("tests", "variants")
+"""Keys of the table of samples that name any number of samples."""
+
 PATHS = {
     "catalogue": ("input", "filter_table"),
     "samples": ("training", "validation", "labelled", "filter_table"),
@@ -268,8 +271,11 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
             named = {key: _absolute(section[key]) for key in keys if key in section}
             resolved[table] = {**section, **named}
     samples = resolved.get("samples")
-    if isinstance(samples, dict) and isinstance(tests := samples.get("tests"), dict):
-        resolved["samples"] = samples | {"tests": {name: _absolute(path) for name, path in tests.items()}}
+    if isinstance(samples, dict):
+        named = {key: table for key in NAMED_SAMPLES if isinstance(table := samples.get(key), dict)}
+        resolved["samples"] = resolved["samples"] | {
+            key: {name: _absolute(path) for name, path in table.items()} for key, table in named.items()
+        }
     survey = tables.get("survey")
     if isinstance(survey, str) and survey.endswith(".toml"):
         resolved["survey"] = _absolute(survey)

@@ -46,6 +46,9 @@ class CatalogueSection(Section):
         A table or a folder of tables (FITS, Parquet, CSV, VOTable). Without it the job's mock is ingested.
     sample : str, optional
         Which set of the job's mock is the catalogue, where the mock makes sets; without it the mock says.
+    variants : dict of str to str
+        Samples of mocks that are wrong in a stated way, by name: how far counts move when such a sample validates the
+        committee is their systematic error.
     filter_table : str, optional
         A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
     cuts : QualityCuts
@@ -148,6 +151,9 @@ class SamplesSection(Section):
         Share of the training sample that is learnt from, drawn by the job's seed.
     tests : dict of str to str
         Samples that ``evaluate`` scores the committee on, by name; without any, the test set of the job's mock.
+    variants : dict of str to str
+        Samples of mocks that are wrong in a stated way, by name: how far counts move when such a sample validates the
+        committee is their systematic error.
     filter_table : str, optional
         A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
     """
@@ -160,6 +166,7 @@ class SamplesSection(Section):
     nested: bool = True
     training_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     tests: dict[str, str] = {}
+    variants: dict[str, str] = {}
     filter_table: str | None = None
 
     @model_validator(mode="after")

@@ -26,6 +26,12 @@ SMALLEST = 1e-7
 CENTRE, SPAN = 21.0, 2.0
 """Magnitudes: m = (r - CENTRE) / SPAN."""
 
+BLUNTEST = 0.05
+"""Least sharpness of a calibration by magnitude: probabilities that say nothing are made flat, never turned round."""
+
+TAILS, NARROWEST = 0.001, 0.01
+"""Share of the objects at either end of the magnitudes that no parabola follows; narrowest range in mag."""
+
 FEWEST = 50
 """Objects of each class without which nothing is fitted."""
 
@@ -167,27 +173,27 @@ class MagnitudeCalibration:
     def fit(
         self, probabilities: np.ndarray, magnitude: np.ndarray, labels: np.ndarray
     ) -> MagnitudeCalibration:
-        """Return the calibration of the lowest cross entropy; sharpness stays positive over its range."""
+        """Return the calibration of the lowest cross entropy; sharpness stays above `BLUNTEST` over its range."""
         classes = probabilities.shape[1]
         check_labels(labels, classes)
-        logs, terms = log_probabilities(probabilities), magnitude_terms(magnitude)
+        limits = fitted_limits(magnitude)
+        clipped = np.clip(magnitude, *limits)
+        logs, lines = log_probabilities(probabilities), magnitude_terms(clipped)[:, :2]
+        shapes = bernstein_terms(clipped, limits)
 
         def scores(parameters: np.ndarray) -> np.ndarray:
-            sharpness, bias = parameters[:3], parameters[3:].reshape(classes, 2)
-            return logs * (terms @ sharpness)[:, None] + terms[:, :2] @ bias.T
+            heights, bias = parameters[:3], parameters[3:].reshape(classes, 2)
+            return logs * (shapes @ heights)[:, None] + lines @ bias.T
 
         def gradient(parameters: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-            return np.concatenate([(slopes * logs).sum(axis=1) @ terms, (slopes.T @ terms[:, :2]).ravel()])
+            return np.concatenate([(slopes * logs).sum(axis=1) @ shapes, (slopes.T @ lines).ravel()])
 
-        start = np.concatenate([[1.0, 0.0, 0.0], np.zeros(2 * classes)])
-        found = minimise(scores, gradient, start, labels)
-        limits = (float(magnitude.min()), float(magnitude.max()))
-        if (magnitude_terms(np.linspace(*limits, 50)) @ found[:3]).min() <= 0.0:
-            raise InputError(
-                "calibration by magnitude turned probabilities round, so little do they say of the validation set; "
-                "use [calibration] kind = 'temperature'"
-            )
-        return MagnitudeCalibration(found[:3].tolist(), found[3:].reshape(classes, 2).tolist(), limits)
+        start = np.concatenate([np.ones(3), np.zeros(2 * classes)])
+        bounds = [(BLUNTEST, None)] * 3 + [(None, None)] * (2 * classes)
+        found = minimise(scores, gradient, start, labels, bounds)
+        places = np.linspace(*limits, 3)
+        sharpness = np.linalg.solve(magnitude_terms(places), bernstein_terms(places, limits) @ found[:3])
+        return MagnitudeCalibration(sharpness.tolist(), found[3:].reshape(classes, 2).tolist(), limits)
 
     def state(self) -> dict[str, Any]:
         """Return sharpness, bias and limits."""
@@ -227,6 +233,21 @@ def magnitude_terms(magnitude: np.ndarray) -> np.ndarray:
     return np.stack([np.ones_like(m), m, m**2], axis=1)
 
 
+def fitted_limits(magnitude: np.ndarray) -> tuple[float, float]:
+    """Return the range of magnitudes that is fitted, without the few objects beyond `TAILS` at either end.
+
+    A parabola would follow these: an object whose flux is hardly above zero may be at 30 mag.
+    """
+    low, high = np.quantile(magnitude, [TAILS, 1 - TAILS])
+    return float(low), float(max(high, low + NARROWEST))
+
+
+def bernstein_terms(magnitude: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return the Bernstein polynomials (n, 3) of degree 2: a sum of them with positive weights is positive."""
+    place = (np.asarray(magnitude, dtype=np.float64) - limits[0]) / (limits[1] - limits[0])
+    return np.stack([(1 - place) ** 2, 2 * place * (1 - place), place**2], axis=1)
+
+
 def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Return natural logarithms, float64, of probabilities that are cut off at `SMALLEST`."""
     return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST))
@@ -253,6 +274,7 @@ def minimise(
     gradient: Callable[[np.ndarray, np.ndarray], np.ndarray],
     start: np.ndarray,
     labels: np.ndarray,
+    bounds: list[tuple[float | None, float | None]] | None = None,
 ) -> np.ndarray:
     """Return the parameters of the lowest mean cross entropy; convex, so that there is one minimum."""
     from scipy.optimize import minimize
@@ -265,4 +287,4 @@ def minimise(
         probabilities[rows, labels] -= 1.0
         return float(value), gradient(parameters, probabilities) / len(labels)
 
-    return minimize(loss, start, jac=True, method="L-BFGS-B").x
+    return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x

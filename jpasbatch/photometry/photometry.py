@@ -102,6 +102,11 @@ class Photometry:
         return np.isfinite(self.flux)
 
     @property
+    def missing(self) -> np.ndarray:
+        """Number of bands that were not observed: (n,) int16."""
+        return (~self.observed).sum(axis=1).astype(np.int16)
+
+    @property
     def detected(self) -> np.ndarray:
         """Where the flux is positive: (n, bands) bool."""
         return self.flux > 0

@@ -24,6 +24,9 @@ BITS = 5
 
 MOST_CLASSES = 10
 
+SCALE = 256.0
+"""Magnitudes and numbers of bands are below it: in this unit as many of them can be summed as probabilities."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -37,20 +40,26 @@ class Cells:
         Objects in each cell.
     sums : ndarray of int64, shape (cells, classes)
         Of their probabilities (`exact`).
+    magnitudes, missing : ndarray of int64, shape (cells,)
+        Of their magnitudes and of their numbers of missing bands, in units of `SCALE` (`exact`).
     """
 
     keys: np.ndarray
     numbers: np.ndarray
     sums: np.ndarray
+    magnitudes: np.ndarray
+    missing: np.ndarray
 
     @classmethod
     def empty(cls, classes: int) -> Cells:
         """Return the cells of no objects."""
         none = np.zeros(0, dtype=np.int64)
-        return cls(none, none, np.zeros((0, classes), dtype=np.int64))
+        return cls(none, none, np.zeros((0, classes), dtype=np.int64), none, none)
 
     @classmethod
-    def of(cls, probabilities: np.ndarray, stratum: np.ndarray) -> Cells:
+    def of(
+        cls, probabilities: np.ndarray, stratum: np.ndarray, magnitude: np.ndarray, missing: np.ndarray
+    ) -> Cells:
         """Return the cells of objects.
 
         Parameters
@@ -58,6 +67,10 @@ class Cells:
         probabilities : ndarray, shape (n, classes)
             Rows sum to 1.
         stratum : ndarray of int, shape (n,)
+        magnitude : ndarray, shape (n,)
+            Finite.
+        missing : ndarray of int, shape (n,)
+            Number of bands that were not observed.
 
         Raises
         ------
@@ -72,20 +85,22 @@ class Cells:
         keys = np.asarray(stratum, dtype=np.int64)
         for column in levels.T:
             keys = (keys << BITS) | column
-        return cls._summed(keys, np.ones(len(keys), dtype=np.int64), exact(probabilities))
+        return cls._summed(
+            keys,
+            np.ones(len(keys), dtype=np.int64),
+            exact(probabilities),
+            exact(np.asarray(magnitude) / SCALE),
+            exact(np.asarray(missing) / SCALE),
+        )
 
     @classmethod
-    def _summed(cls, keys: np.ndarray, numbers: np.ndarray, sums: np.ndarray) -> Cells:
-        unique, place = np.unique(keys, return_inverse=True)
-        order = np.argsort(place, kind="stable")
-        starts = np.searchsorted(place[order], np.arange(len(unique)))
-        if not len(unique):
-            return cls.empty(sums.shape[1])
-        return cls(
-            unique,
-            np.add.reduceat(numbers[order], starts),
-            np.add.reduceat(sums[order], starts, axis=0),
-        )
+    def _summed(cls, keys: np.ndarray, *columns: np.ndarray) -> Cells:
+        if not len(keys):
+            return cls.empty(columns[1].shape[1])
+        order = np.argsort(keys, kind="stable")
+        ordered = keys[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        return cls(ordered[starts], *(np.add.reduceat(column[order], starts, axis=0) for column in columns))
 
     @classmethod
     def merged(cls, parts: Iterable[Cells], classes: int) -> Cells:
@@ -112,6 +127,16 @@ class Cells:
         """Mean probabilities of the objects of each cell, float64 (cells, classes)."""
         return inexact(self.sums) / self.numbers[:, None]
 
+    @property
+    def magnitude(self) -> np.ndarray:
+        """Mean magnitude of the objects of each cell, float64 (cells,)."""
+        return inexact(self.magnitudes) * SCALE / self.numbers
+
+    @property
+    def mean_missing(self) -> np.ndarray:
+        """Mean number of missing bands of the objects of each cell, float64 (cells,)."""
+        return inexact(self.missing) * SCALE / self.numbers
+
     def to_bytes(self) -> bytes:
         """Return the cells as a file."""
         file = io.BytesIO()
@@ -125,6 +150,6 @@ class Cells:
             return cls(*(arrays[name] for name in FIELDS))
 
 
-FIELDS = ("keys", "numbers", "sums")
+FIELDS = ("keys", "numbers", "sums", "magnitudes", "missing")
 MERGED_ROWS = 500_000
 """Cells of parts that are read before they are added."""

@@ -22,6 +22,8 @@ class PriorOptions(Options):
     method : {"expectation_maximisation", "unfolding"}
         Of kind "sky": the shares of highest likelihood (Saerens et al. 2002), or those that give the observed mean
         probabilities through the response of the validation sample (Bella et al. 2010).
+    calibration : {"vector", "matrix", "isotonic", "temperature"}
+        How the committee's probabilities are calibrated first (`jpasbatch.priors.calibration`).
     bin_width : float
         Width of the magnitude bins in which shares are found, mag.
     stellarity : tuple of float
@@ -37,6 +39,7 @@ class PriorOptions(Options):
 
     kind: Literal["sky", "none", "table"] = "sky"
     method: Literal["expectation_maximisation", "unfolding"] = "expectation_maximisation"
+    calibration: Literal["vector", "matrix", "isotonic", "temperature"] = "vector"
     bin_width: Annotated[float, Interval(gt=0, le=10)] = 0.5
     stellarity: tuple[Annotated[float, Interval(gt=0, lt=1)], ...] = (0.5,)
     galactic_latitude: tuple[Annotated[float, Interval(gt=0, lt=90)], ...] = ()

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jpasbatch.learning.calibration import Calibration, make_calibration
+from jpasbatch.priors.calibration import Reach, SkyCalibration, restore_calibration
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.strata import Strata
-from jpasbatch.priors.validation import ValidationSample, known_magnitude
+from jpasbatch.priors.validation import ValidationSample
 
 HALF = 0.5
 """Of an object, which each class has more in each bin of the validation sample: none is impossible."""
@@ -36,7 +36,11 @@ class Prior:
         Of the numbers of objects, from counting.
     redrawn : ndarray, shape (redraws, s, k)
         How far the numbers of objects move when the validation sample is drawn again.
-    calibration : Calibration
+    variants : tuple of str
+        Names of validation samples of other mocks.
+    varied : ndarray, shape (variants, s, k)
+        How far the numbers move with each of them.
+    calibration : SkyCalibration
         Of the committee's probabilities; shares are found of calibrated ones.
     """
 
@@ -47,7 +51,9 @@ class Prior:
     objects: np.ndarray
     covariance: np.ndarray
     redrawn: np.ndarray
-    calibration: Calibration
+    variants: tuple[str, ...]
+    varied: np.ndarray
+    calibration: SkyCalibration
 
     @property
     def numbers(self) -> np.ndarray:
@@ -59,7 +65,9 @@ class Prior:
         """Share on the sky over that in the source, (s, k)."""
         return self.shares / np.repeat(self.source, self.strata.parts, axis=0)
 
-    def correct(self, probabilities: np.ndarray, magnitude: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+    def correct(
+        self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray, stratum: np.ndarray
+    ) -> np.ndarray:
         """Return the probabilities under the mix of the sky, float64 (n, k).
 
         Parameters
@@ -68,10 +76,12 @@ class Prior:
             As the committee gives them.
         magnitude : ndarray, shape (n,)
             Of the reference band; NaN where unknown.
+        missing : ndarray of int, shape (n,)
+            Number of bands that were not observed.
         stratum : ndarray of int, shape (n,)
             See `Strata.stratum_of`.
         """
-        calibrated = self.calibration(probabilities.astype(np.float64), known_magnitude(magnitude))
+        calibrated = self.calibration(probabilities, magnitude, missing)
         return posterior(calibrated, self.ratio[stratum])
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +92,7 @@ class Prior:
             "classes": list(self.classes),
             "strata": self.strata.to_dict(),
             "calibration": calibration,
+            "variants": list(self.variants),
         }
         return described | arrays
 
@@ -90,8 +101,10 @@ class Prior:
         """Return the prior that `to_dict` described."""
         strata, classes = Strata.from_dict(values["strata"]), tuple(values["classes"])
         arrays = {name: np.array(values[name], dtype=kind) for name, kind in ARRAYS.items()}
-        arrays["redrawn"] = arrays["redrawn"].reshape(-1, len(strata), len(classes))
-        return cls(classes, strata, calibration=make_calibration(**values["calibration"]), **arrays)
+        for name in ("redrawn", "varied"):
+            arrays[name] = arrays[name].reshape(-1, len(strata), len(classes))
+        calibration = restore_calibration(**values["calibration"])
+        return cls(classes, strata, variants=tuple(values["variants"]), calibration=calibration, **arrays)
 
 
 ARRAYS: dict[str, type] = {
@@ -100,7 +113,23 @@ ARRAYS: dict[str, type] = {
     "objects": np.int64,
     "covariance": np.float64,
     "redrawn": np.float64,
+    "varied": np.float64,
 }
+
+
+class Measure(NamedTuple):
+    """How a sky is counted: how probabilities are calibrated, into which strata it is divided, and what was fitted."""
+
+    calibration: SkyCalibration
+    strata: Strata
+    reach: Reach
+
+    def cells(
+        self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray, stratum: np.ndarray
+    ) -> Cells:
+        """Return objects in cells of calibrated probability; arguments as those of `Prior.correct`."""
+        calibrated = self.calibration(probabilities, magnitude, missing)
+        return Cells.of(calibrated, stratum, self.reach.clipped(magnitude), missing)
 
 
 class Reference(NamedTuple):
@@ -109,64 +138,57 @@ class Reference(NamedTuple):
     ``sample`` is calibrated. ``strata`` are those of the sky and of the sample.
     """
 
-    calibration: Calibration
+    calibration: SkyCalibration
     sample: ValidationSample
     strata: Strata
 
-    def cells(self, probabilities: np.ndarray, magnitude: np.ndarray, stratum: np.ndarray) -> Cells:
-        """Return objects in cells of calibrated probability; arguments as those of `Prior.correct`."""
-        calibrated = self.calibration(probabilities.astype(np.float64), known_magnitude(magnitude))
-        return Cells.of(calibrated, stratum)
+    @property
+    def measure(self) -> Measure:
+        """How skies are counted, without the sample."""
+        return Measure(self.calibration, self.strata, Reach.of(self.sample.magnitude, self.sample.missing))
 
 
-def fit_prior(
-    cells: Cells, reference: Reference, options: PriorOptions, classes: tuple[str, ...], seed: int
-) -> Prior:
-    """Find the share of each class on the sky, from what a committee says of it.
+def fit_prior(cells: Cells, reference: Reference, options: PriorOptions, classes: tuple[str, ...]) -> Prior:
+    """Find the share of each class on the sky, from what a committee says of it; see `redraws` for its errors.
 
     Parameters
     ----------
     cells : Cells
-        Of the whole sky (`Reference.cells`).
+        Of the whole sky (`Measure.cells`).
     reference : Reference
     options : PriorOptions
     classes : tuple of str
-    seed : int
-        Of the redraws.
     """
-    stratum, probabilities = cells.stratum, cells.probabilities
     calibration, sample, strata = reference
-    objects = np.bincount(stratum, cells.numbers, len(strata)).astype(np.int64)
+    sky = SkyCells.of(cells, strata)
     source = source_shares(sample, strata)
-    sky = _Sky(stratum, probabilities, cells.numbers, strata)
     shares = sky.shares(sample, source, options.method, None)
-    return Prior(
-        classes,
-        strata,
-        source,
-        shares,
-        objects,
-        sky.covariance(source, shares * objects[:, None]),
-        _redraw(sky, sample, options, shares, seed) * objects[:, None],
-        calibration,
-    )
+    objects = np.bincount(sky.stratum, cells.numbers, len(strata)).astype(np.int64)
+    counting = sky.covariance(source, shares * objects[:, None])
+    nothing = np.zeros((0, *shares.shape))
+    return Prior(classes, strata, source, shares, objects, counting, nothing, (), nothing, calibration)
 
 
 def source_shares(sample: ValidationSample, strata: Strata) -> np.ndarray:
     """Return the share of each class in each magnitude bin of a validation sample, (bins, classes); none is 0."""
     counts = np.full((strata.bins, sample.classes), HALF)
-    np.add.at(counts, (strata.bin_of(sample.magnitude), sample.labels), 1.0)
+    np.add.at(counts, (strata.bin_of(sample.magnitude), sample.labels), sample.weights)
     return counts / counts.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)
-class _Sky:
-    """Cells of the sky: stratum, probabilities and number of objects of each."""
+class SkyCells:
+    """Cells of the sky: stratum (c,), probabilities (c, k) and number of objects (c,) of each."""
 
     stratum: np.ndarray
     probabilities: np.ndarray
     numbers: np.ndarray
     strata: Strata
+
+    @classmethod
+    def of(cls, cells: Cells, strata: Strata) -> SkyCells:
+        """Return the cells of a sky that is divided into these strata."""
+        return cls(cells.stratum, cells.probabilities, cells.numbers, strata)
 
     def shares(
         self, sample: ValidationSample, source: np.ndarray, method: str, start: np.ndarray | None
@@ -202,45 +224,9 @@ def _responses(sample: ValidationSample, strata: Strata) -> np.ndarray:
     classes = sample.classes
     sums, counts = np.zeros((strata.bins, classes, classes)), np.zeros((strata.bins, classes))
     bins = strata.bin_of(sample.magnitude)
-    np.add.at(sums, (bins, sample.labels), sample.probabilities.astype(np.float64))
-    np.add.at(counts, (bins, sample.labels), 1.0)
-    everywhere = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)[:, None]
-    here = np.where(counts[..., None] > 0, sums / np.maximum(counts, 1.0)[..., None], everywhere)
+    weights = sample.weights
+    np.add.at(sums, (bins, sample.labels), weights[:, None] * sample.probabilities)
+    np.add.at(counts, (bins, sample.labels), weights)
+    everywhere = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1e-9)[:, None]
+    here = np.where(counts[..., None] > 0, sums / np.maximum(counts, 1e-9)[..., None], everywhere)
     return here.transpose(0, 2, 1)
-
-
-def _redraw(
-    sky: _Sky, sample: ValidationSample, options: PriorOptions, shares: np.ndarray, seed: int
-) -> np.ndarray:
-    """Return how far shares move when the validation sample is drawn again, and its calibration fitted again."""
-    rng = np.random.default_rng([seed, 14])
-    magnitude = _bin_magnitudes(sample, sky.strata)[sky.stratum // sky.strata.parts]
-    moved = np.zeros((options.redraws, *shares.shape))
-    whole = _recalibrated(sky, sample, sample, magnitude, options.method, shares)
-    for number in range(options.redraws):
-        drawn = sample.redrawn(rng)
-        moved[number] = _recalibrated(sky, drawn, sample, magnitude, options.method, shares) - whole
-    return moved
-
-
-def _recalibrated(
-    sky: _Sky,
-    drawn: ValidationSample,
-    sample: ValidationSample,
-    magnitude: np.ndarray,
-    method: str,
-    shares: np.ndarray,
-) -> np.ndarray:
-    calibration = drawn.recalibration()
-    probabilities = calibration(sky.probabilities, magnitude)
-    again = _Sky(sky.stratum, probabilities, sky.numbers, sky.strata)
-    calibrated = calibration(drawn.probabilities.astype(np.float64), known_magnitude(drawn.magnitude))
-    given = ValidationSample(calibrated, drawn.magnitude, drawn.labels)
-    return again.shares(given, source_shares(drawn, sky.strata), method, shares)
-
-
-def _bin_magnitudes(sample: ValidationSample, strata: Strata) -> np.ndarray:
-    """Return the mean magnitude of the validation sample in each bin."""
-    bins = strata.bin_of(sample.magnitude)
-    sums = np.bincount(bins, np.nan_to_num(sample.magnitude.astype(np.float64)), strata.bins)
-    return sums / np.maximum(np.bincount(bins, minlength=strata.bins), 1)

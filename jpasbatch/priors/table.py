@@ -55,6 +55,8 @@ class ShareTable:
             objects,
             counting,
             np.zeros((0, len(strata), classes)),
+            (),
+            np.zeros((0, len(strata), classes)),
             calibration,
         )
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from zipfile import BadZipFile
 
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.calibration import (
-    FEWEST,
-    Calibration,
-    MagnitudeCalibration,
-    TemperatureCalibration,
-)
+from jpasbatch.learning.calibration import FEWEST
+from jpasbatch.priors.calibration import FITS, SkyCalibration
 
-FAINTEST = 99.0
-"""Magnitude of an object that has none, as calibrations take it: they end at the faintest that they were fitted to."""
-
-FIELDS = {"probabilities": np.float32, "magnitude": np.float32, "labels": np.int16}
+FIELDS = {
+    "probabilities": np.float32,
+    "magnitude": np.float32,
+    "labels": np.int16,
+    "missing": np.int16,
+    "group": np.int32,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +28,44 @@ class ValidationSample:
     Attributes
     ----------
     probabilities : ndarray of float32, shape (n, classes)
-        Calibrated.
     magnitude : ndarray of float32, shape (n,)
-        Of the reference band.
+        Of the reference band; NaN where unknown.
     labels : ndarray of int16, shape (n,)
         Position of the true class.
+    missing : ndarray of int16, shape (n,)
+        Number of bands that were not observed.
+    group : ndarray of int32, shape (n,)
+        Objects with the same number are no independent ones: mocks that descend from the same spectrum.
+    weights : ndarray of float64, shape (n,)
+        How often each object counts.
     """
 
     probabilities: np.ndarray
     magnitude: np.ndarray
     labels: np.ndarray
+    missing: np.ndarray
+    group: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        probabilities: np.ndarray,
+        magnitude: np.ndarray,
+        labels: np.ndarray,
+        missing: np.ndarray | None = None,
+        group: np.ndarray | None = None,
+    ) -> ValidationSample:
+        """Return the sample of objects that count once; without ``group`` they are independent."""
+        rows = len(labels)
+        return cls(
+            probabilities,
+            magnitude,
+            labels,
+            np.zeros(rows, dtype=np.int16) if missing is None else missing,
+            np.arange(rows, dtype=np.int32) if group is None else group,
+            np.ones(rows),
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,21 +75,33 @@ class ValidationSample:
         """Number of classes."""
         return self.probabilities.shape[1]
 
+    def take(self, rows: np.ndarray) -> ValidationSample:
+        """Return some of the objects."""
+        return ValidationSample(*(getattr(self, item.name)[rows] for item in fields(self)))
+
     def redrawn(self, rng: np.random.Generator) -> ValidationSample:
-        """Return a sample that is drawn again from this one, with replacement, as many of each class."""
-        rows = np.concatenate(
-            [
-                rng.choice(np.flatnonzero(self.labels == label), (self.labels == label).sum())
-                for label in np.unique(self.labels)
-            ]
-        )
-        return ValidationSample(self.probabilities[rows], self.magnitude[rows], self.labels[rows])
+        """Return a sample that is drawn again from this one, group by group, with as many objects of each class.
 
-    def calibrated(self) -> tuple[Calibration, ValidationSample]:
-        """Return what calibrates these probabilities, by magnitude and class, and the sample with it.
+        Groups are drawn, and not objects: a thousand mocks of one galaxy say little more of galaxies than one does.
+        """
+        weights = np.zeros(len(self))
+        for label in np.unique(self.labels):
+            rows = np.flatnonzero(self.labels == label)
+            _, number = np.unique(self.group[rows], return_inverse=True)
+            groups = int(number.max()) + 1
+            times = np.bincount(rng.integers(groups, size=groups), minlength=groups)[number]
+            weights[rows] = self.weights[rows] * times
+            weights[rows] *= self.weights[rows].sum() / max(weights[rows].sum(), 1e-300)
+        chosen = weights > 0
+        return replace(self.take(np.flatnonzero(chosen)), weights=weights[chosen])
 
-        Shares are found of calibrated probabilities alone: others give shares that are wrong, and look right. A
-        committee that was calibrated like this when it was trained is left nearly as it is.
+    def calibrated(self, kind: str) -> tuple[SkyCalibration, ValidationSample]:
+        """Return what calibrates these probabilities, and the sample with it.
+
+        Parameters
+        ----------
+        kind : str
+            See `jpasbatch.priors.calibration`.
 
         Raises
         ------
@@ -76,46 +115,32 @@ class ValidationSample:
                 f"{int(counts.argmin())}: {FEWEST} are needed to find the class mix of a sky; train with a larger "
                 'validation sample, or set [prior] kind = "none"'
             )
-        calibration = self.recalibration()
-        probabilities = calibration(self.probabilities.astype(np.float64), known_magnitude(self.magnitude))
-        sample = ValidationSample(probabilities.astype(np.float32), self.magnitude, self.labels)
-        return calibration, sample
+        calibration = FITS[kind](self)
+        return calibration, self.calibrated_by(calibration)
 
-    def recalibration(self) -> Calibration:
-        """Return the calibration of this sample: by magnitude, or by temperature where that fits nothing."""
-        given = self.probabilities.astype(np.float64), known_magnitude(self.magnitude), self.labels
-        try:
-            return MagnitudeCalibration().fit(*given)
-        except InputError:  # probabilities say too little to depend on magnitude
-            return TemperatureCalibration().fit(*given)
+    def calibrated_by(self, calibration: SkyCalibration) -> ValidationSample:
+        """Return the sample with calibrated probabilities."""
+        return replace(self, probabilities=calibration(self.probabilities, self.magnitude, self.missing))
 
-    def to_bytes(self) -> bytes:
-        """Return the sample as a file of arrays."""
-        file = io.BytesIO()
-        arrays = {name: getattr(self, name).astype(kind) for name, kind in FIELDS.items()}
-        np.savez(file, allow_pickle=False, **arrays)
-        return file.getvalue()
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the sample as plain arrays, without its weights."""
+        return {name: getattr(self, name).astype(kind) for name, kind in FIELDS.items()}
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> ValidationSample:
-        """Return the sample that `to_bytes` wrote.
+    def from_arrays(cls, found: dict[str, np.ndarray]) -> ValidationSample:
+        """Return the sample that `arrays` described, checked.
 
         Raises
         ------
         InputError
             When the arrays are not those of a sample.
         """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in FIELDS}
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise InputError(f"the validation sample of the committee cannot be read: {error}") from None
-        sample = cls(**found)
+        sample = cls.of(**found)
         rows, dimensions = len(sample.labels), [found[name].ndim for name in FIELDS]
         wrong = [
             name for name, kind in FIELDS.items() if found[name].dtype != kind or len(found[name]) != rows
         ]
-        if wrong or dimensions != [2, 1, 1] or not rows:
+        if wrong or dimensions != [2, 1, 1, 1, 1] or not rows:
             raise InputError(
                 "the validation sample of the committee has arrays of other shapes or types; train again"
             )
@@ -124,26 +149,53 @@ class ValidationSample:
             raise InputError(
                 "the validation sample of the committee has labels or probabilities that are none"
             )
+        if (sample.missing < 0).any():
+            raise InputError("the validation sample of the committee has negative numbers of missing bands")
         return sample
 
 
-def known_magnitude(magnitude: np.ndarray) -> np.ndarray:
-    """Return magnitudes as calibrations take them, float64: an object without one is taken for the faintest."""
-    return np.nan_to_num(magnitude.astype(np.float64), nan=FAINTEST)
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a committee says of its validation sample, and of samples of other mocks by their names."""
+
+    sample: ValidationSample
+    variants: dict[str, ValidationSample]
+
+    def to_bytes(self) -> bytes:
+        """Return the samples as a file of arrays."""
+        file = io.BytesIO()
+        arrays = self.sample.arrays()
+        for name, variant in self.variants.items():
+            arrays |= {f"{name}/{key}": array for key, array in variant.arrays().items()}
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, classes: tuple[str, ...]) -> Validation:
+        """Return the samples that `to_bytes` wrote, of a committee with these classes.
+
+        Raises
+        ------
+        InputError
+            When they are damaged or of other classes.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                names = sorted({key.rpartition("/")[0] for key in arrays.files})
+                found = {name: {key: arrays[_key(name, key)] for key in FIELDS} for name in names}
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise InputError(f"the validation sample of the committee cannot be read: {error}") from None
+        if "" not in found:
+            raise InputError("the validation sample of the committee cannot be read: it has none of its own")
+        samples = {name: ValidationSample.from_arrays(one) for name, one in found.items()}
+        wrong = next((one.classes for one in samples.values() if one.classes != len(classes)), None)
+        if wrong is not None:
+            raise InputError(
+                f"the validation sample of the committee has {wrong} classes, the committee {len(classes)}; "
+                "train again"
+            )
+        return cls(samples.pop(""), samples)
 
 
-def validation_sample(data: bytes, classes: tuple[str, ...]) -> ValidationSample:
-    """Return the validation sample of a committee with these classes, from the bytes of its file.
-
-    Raises
-    ------
-    InputError
-        When it is damaged or of other classes.
-    """
-    sample = ValidationSample.from_bytes(data)
-    if sample.classes != len(classes):
-        raise InputError(
-            f"the validation sample of the committee has {sample.classes} classes, the committee {len(classes)}; "
-            "train again"
-        )
-    return sample
+def _key(name: str, key: str) -> str:
+    return f"{name}/{key}" if name else key

@@ -25,7 +25,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.decision import FittedDecision
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.priors.cells import Cells
-from jpasbatch.priors.prior import Prior, Reference
+from jpasbatch.priors.prior import Measure, Prior
 from jpasbatch.priors.strata import Strata
 from jpasbatch.products.record import (
     HEALPIX_COLUMN,
@@ -85,20 +85,20 @@ def reference_role(survey: Survey) -> str:
 
 def strata_columns(survey: Survey) -> tuple[str, ...]:
     """Return the columns of the predictions that `record_strata` reads."""
-    return ("ra", "dec", magnitude_column(reference_role(survey)), "class_star")
+    return ("ra", "dec", magnitude_column(reference_role(survey)), "class_star", "missing_bands")
 
 
-def record_cells(record: pa.Table, survey: Survey, reference: Reference, classes: tuple[str, ...]) -> Cells:
+def record_cells(record: pa.Table, survey: Survey, measure: Measure, classes: tuple[str, ...]) -> Cells:
     """Return the records of a partition in cells of calibrated probability."""
-    magnitude = record[magnitude_column(reference_role(survey))].to_numpy()
-    stratum = record_strata(record, survey, reference.strata)
-    return reference.cells(record_probabilities(record, classes), magnitude, stratum)
+    magnitude, missing = _circumstances(record, survey)
+    stratum = record_strata(record, survey, measure.strata)
+    return measure.cells(record_probabilities(record, classes), magnitude, missing, stratum)
 
 
 def record_strata(record: pa.Table, survey: Survey, strata: Strata) -> np.ndarray:
     """Return the stratum of each record, int16 (n,)."""
     latitude = _galactic_latitude(record) if strata.galactic_latitude else None
-    magnitude, class_star = (record[name].to_numpy() for name in strata_columns(survey)[2:])
+    magnitude, class_star = (record[name].to_numpy() for name in strata_columns(survey)[2:4])
     return strata.stratum_of(magnitude, class_star, latitude)
 
 
@@ -117,9 +117,8 @@ def make_posteriors(record: pa.Table, survey: Survey, prior: Prior, decision: Fi
         Of the committee.
     """
     stratum = record_strata(record, survey, prior.strata)
-    magnitude = record[magnitude_column(reference_role(survey))].to_numpy()
     probabilities = record_probabilities(record, prior.classes)
-    posterior = prior.correct(probabilities, magnitude, stratum).astype(np.float32)
+    posterior = prior.correct(probabilities, *_circumstances(record, survey), stratum).astype(np.float32)
     columns = {name: record[name] for name in KEYS} | {STRATUM: pa.array(stratum)}
     for number, name in enumerate(prior.classes):
         columns[posterior_column(name)] = pa.array(posterior[:, number])
@@ -132,6 +131,11 @@ def make_posteriors(record: pa.Table, survey: Survey, prior: Prior, decision: Fi
         columns[POSTERIOR_CLASS] = record["predicted_class"]
     schema = posterior_schema(survey, prior.classes)
     return pa.table({field.name: columns[field.name] for field in schema}, schema=schema)
+
+
+def _circumstances(record: pa.Table, survey: Survey) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a calibration depends on: magnitudes, and numbers of missing bands."""
+    return record[magnitude_column(reference_role(survey))].to_numpy(), record["missing_bands"].to_numpy()
 
 
 def _galactic_latitude(record: pa.Table) -> np.ndarray:

@@ -15,6 +15,7 @@ column                            type            meaning
 ``magnitude_bin``                 int8            bin of the reference band (paper A, eq. 14); -1 outside
 ``class_star``                    float32         SExtractor stellarity; NaN unknown
 ``quality``                       int32           bits of `Quality`
+``missing_bands``                 int16           number of the survey's bands that were not observed
 ================================  ==============  ======================================================
 
 Paper A is Martinez-Solaeche et al. 2023, A&A 673, A103.
@@ -81,7 +82,8 @@ def record_schema(survey: Survey, classes: tuple[str, ...]) -> pa.Schema:
     ]
     for role in survey.reported_bands:
         fields += [(magnitude_column(role), pa.float32()), (magnitude_error_column(role), pa.float32())]
-    fields += [("magnitude_bin", pa.int8()), ("class_star", pa.float32()), ("quality", pa.int32())]
+    fields += [("magnitude_bin", pa.int8()), ("class_star", pa.float32())]
+    fields += [("quality", pa.int32()), ("missing_bands", pa.int16())]
     metadata = {"jpasbatch.survey": survey.name, "jpasbatch.classes": ",".join(classes)}
     return pa.schema(fields, metadata=metadata)
 
@@ -178,6 +180,7 @@ def make_record(
         columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
     reference, _ = photometry.magnitudes(survey.index(survey.reference_band))
     columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)
+    columns["missing_bands"] = photometry.missing
     columns["quality"] = _quality(photometry, probabilities, columns, survey)
     schema = record_schema(survey, classes)
     arrays = [_as_array(columns[field.name], field.type) for field in schema]

@@ -24,7 +24,7 @@ from astropy.table import Table
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import ARRAYS
-from jpasbatch.priors.validation import ValidationSample
+from jpasbatch.priors.validation import Validation, ValidationSample
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.stores.artefacts import load_committee, save_committee
 from tests.learning.conftest import random_member
@@ -203,7 +203,8 @@ def made_up_validation(classes: int, rows: int = 2000) -> bytes:
     probabilities = rng.dirichlet(np.full(classes, 0.4), rows)
     labels = (probabilities.cumsum(axis=1) < rng.random(rows)[:, None]).sum(axis=1)
     magnitude = rng.uniform(17.5, 23.5, rows)
-    return ValidationSample(probabilities, magnitude, np.minimum(labels, classes - 1)).to_bytes()
+    sample = ValidationSample.of(probabilities, magnitude, np.minimum(labels, classes - 1))
+    return Validation(sample, {}).to_bytes()
 
 
 def golden_results(runs: Runs) -> dict[str, Any]:

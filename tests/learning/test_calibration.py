@@ -123,10 +123,19 @@ def test_too_few_objects_are_refused():
             make_calibration(kind).fit(probabilities, magnitude, labels)
 
 
-def test_probabilities_that_say_nothing_are_refused():
+def test_probabilities_that_say_the_contrary_are_made_flat_and_never_turned_round():
     probabilities, magnitude, _ = sample(4000, 1)
-    with pytest.raises(InputError, match="turned probabilities round"):
-        MagnitudeCalibration().fit(probabilities, magnitude, probabilities.argmin(axis=1))
+    fitted = MagnitudeCalibration().fit(probabilities, magnitude, probabilities.argmin(axis=1))
+    found = fitted(np.array([[0.7, 0.1, 0.1, 0.1]] * 3), np.array([17.0, 20.0, 23.6]))
+    assert (found[:, 0] >= 0.25).all()
+
+
+def test_a_few_objects_without_a_sound_magnitude_decide_nothing():
+    probabilities, magnitude, labels = sample(20_000, 1, 1.0, 0.3)
+    spoilt = magnitude.copy()
+    spoilt[:10] = 31.0
+    one, other = (MagnitudeCalibration().fit(probabilities, each, labels) for each in (magnitude, spoilt))
+    assert np.abs(one(probabilities, magnitude) - other(probabilities, magnitude)).max() < 0.02
 
 
 def test_unknown_kind_and_foreign_state():

@@ -1,10 +1,15 @@
 """A committee that is as sure as it should be, on a sample and on skies of another mix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
+from jpasbatch.priors.options import PriorOptions
+from jpasbatch.priors.prior import Prior, Reference, fit_prior
+from jpasbatch.priors.redraws import moved_by_redraws
+from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
 
 CLASSES = ("star", "galaxy", "quasar")
@@ -21,8 +26,12 @@ class Drawn:
     class_star: np.ndarray
     labels: np.ndarray
 
+    @property
+    def missing(self) -> np.ndarray:
+        return np.zeros(len(self.labels), dtype=np.int16)
+
     def sample(self) -> ValidationSample:
-        return ValidationSample(
+        return ValidationSample.of(
             self.probabilities.astype(np.float32),
             self.magnitude.astype(np.float32),
             self.labels.astype(np.int16),
@@ -39,6 +48,26 @@ def draw(rng: np.random.Generator, numbers: tuple[int, ...], point_like: tuple[f
     odds = np.exp(-0.5 * (distances - distances.min(axis=1, keepdims=True)))
     class_star = np.where(rng.random(len(labels)) < np.array(point_like)[labels], 0.9, 0.1)
     return Drawn(odds / odds.sum(axis=1, keepdims=True), magnitude, class_star, labels)
+
+
+calibrated = lru_cache(maxsize=4)(ValidationSample.calibrated)
+"""Of the same sample once."""
+
+
+def found_prior(sky: Drawn, sample: ValidationSample, options: PriorOptions) -> tuple[Prior, np.ndarray]:
+    """Return the prior of a sky with its redraws, and the stratum of each of its objects."""
+    strata = Strata.fit(sample.magnitude, options)
+    stratum = strata.stratum_of(sky.magnitude, sky.class_star)
+    reference = Reference(*calibrated(sample, options.calibration), strata)
+    cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
+    prior = fit_prior(cells, reference, options, CLASSES)
+    moved = moved_by_redraws(cells, reference, options, prior, 3, range(options.redraws))
+    return replace(prior, redrawn=moved), stratum
+
+
+def corrected(prior: Prior, sky: Drawn, stratum: np.ndarray) -> np.ndarray:
+    """Return the posteriors of a sky."""
+    return prior.correct(sky.probabilities, sky.magnitude, sky.missing, stratum)
 
 
 @pytest.fixture(scope="session")

@@ -9,27 +9,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.calibration import NoCalibration
-from jpasbatch.priors.cells import MOST_CLASSES, Cells
+from jpasbatch.priors.calibration import TERMS, LogLinearCalibration, Reach
+from jpasbatch.priors.cells import FIELDS, MOST_CLASSES, Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior, source_shares
 from jpasbatch.priors.strata import FEWEST, Strata
 from jpasbatch.priors.table import read_shares
-from jpasbatch.priors.validation import ValidationSample, validation_sample
-from tests.priors.conftest import CLASSES, draw
+from jpasbatch.priors.validation import Validation
+from tests.priors.conftest import CLASSES, corrected, draw, found_prior
+
+
+def cells_of(probabilities, stratum):
+    """Return the cells of objects whose magnitudes follow their strata, some with missing bands."""
+    number = np.asarray(stratum)
+    return Cells.of(probabilities, stratum, 18.0 + number % 7, number % 3)
+
 
 METHODS = ("expectation_maximisation", "unfolding")
 
 
 def fitted(sky, validation, **options) -> tuple[Prior, np.ndarray]:
     """Return the prior of a sky and the stratum of each of its objects."""
-    chosen = PriorOptions(**{"redraws": 0, "bin_width": 1.0, **options})
-    strata = Strata.fit(validation.magnitude, chosen)
-    stratum = strata.stratum_of(sky.magnitude, sky.class_star)
-    reference = Reference(*validation.calibrated(), strata)
-    cells = reference.cells(sky.probabilities, sky.magnitude, stratum)
-    return fit_prior(cells, reference, chosen, CLASSES, 3), stratum
+    return found_prior(sky, validation, PriorOptions(**{"redraws": 0, "bin_width": 1.0, **options}))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -47,7 +49,7 @@ def test_numbers_are_those_of_the_sky(sky, validation, method):
 @pytest.mark.parametrize("stellarity", [(), (0.5,)])
 def test_posteriors_come_true_as_often_as_they_say(sky, validation, stellarity):
     prior, stratum = fitted(sky, validation, stellarity=stellarity)
-    posteriors = prior.correct(sky.probabilities, sky.magnitude, stratum)
+    posteriors = corrected(prior, sky, stratum)
     assert posteriors.sum(axis=1) == pytest.approx(1.0)
     assert posteriors.sum(axis=0) == pytest.approx(prior.numbers.sum(axis=0), rel=2e-3)
     for number in range(3):
@@ -66,28 +68,21 @@ def test_a_committee_that_is_too_sure_gives_the_same_numbers(sky, validation):
         odds = probabilities.astype(np.float64) ** 2.5 * np.array([1.0, 0.6, 1.8])
         return odds / odds.sum(axis=1, keepdims=True)
 
-    wrong = ValidationSample(
-        sure(validation.probabilities).astype(np.float32), validation.magnitude, validation.labels
-    )
+    wrong = replace(validation, probabilities=sure(validation.probabilities).astype(np.float32))
     too_sure = replace(sky, probabilities=sure(sky.probabilities))
     straight, _ = fitted(sky, validation)
     found, stratum = fitted(too_sure, wrong)
     assert found.numbers.sum(axis=0) == pytest.approx(straight.numbers.sum(axis=0), rel=0.05)
-    one, other = (
-        prior.correct(given.probabilities, sky.magnitude, stratum)
-        for prior, given in ((found, too_sure), (straight, sky))
-    )
+    one, other = (corrected(prior, given, stratum) for prior, given in ((found, too_sure), (straight, sky)))
     assert np.abs(one - other).mean() < 0.005
 
 
 def test_a_small_validation_sample_is_refused(validation):
     kept = ((0, 60), (1, 49), (2, 60))
     rows = np.concatenate([np.flatnonzero(validation.labels == label)[:number] for label, number in kept])
-    small = ValidationSample(
-        validation.probabilities[rows], validation.magnitude[rows], validation.labels[rows]
-    )
+    small = validation.take(rows)
     with pytest.raises(InputError, match="49 objects of class number 1: 50 are needed"):
-        small.calibrated()
+        small.calibrated("vector")
 
 
 def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
@@ -96,7 +91,7 @@ def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
     counted = []
     for stellarity in ((), (0.5,)):
         prior, stratum = fitted(sky, validation, stellarity=stellarity)
-        counted.append(prior.correct(sky.probabilities, sky.magnitude, stratum)[point_like, 2].sum())
+        counted.append(corrected(prior, sky, stratum)[point_like, 2].sum())
     assert counted[0] < 0.8 * true
     assert counted[1] == pytest.approx(true, rel=0.2)
 
@@ -104,9 +99,7 @@ def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
 def test_an_even_sky_is_left_as_it_is(validation):
     even = draw(np.random.default_rng(5), (4000, 4000, 4000), (0.5, 0.5, 0.5))
     prior, stratum = fitted(even, validation, stellarity=())
-    assert prior.correct(even.probabilities, even.magnitude, stratum) == pytest.approx(
-        even.probabilities, abs=0.08
-    )
+    assert corrected(prior, even, stratum) == pytest.approx(even.probabilities, abs=0.08)
 
 
 def test_both_methods_agree_with_an_independent_one(sky, validation):
@@ -114,9 +107,12 @@ def test_both_methods_agree_with_an_independent_one(sky, validation):
     counting = pytest.importorskip("mlquantify.likelihood", reason="needs mlquantify, of the extra 'test'")
     strata = Strata(())
     stratum = np.zeros(len(sky.labels), dtype=np.int16)
-    reference = Reference(NoCalibration(), validation, strata)
-    cells = reference.cells(sky.probabilities, sky.magnitude, stratum)
-    prior = fit_prior(cells, reference, PriorOptions(redraws=0), CLASSES, 1)
+    calibration = LogLinearCalibration(
+        "temperature", Reach(18.0, 23.0, 0.0), np.ones(1), np.zeros((3, TERMS))
+    )
+    reference = Reference(calibration, validation, strata)
+    cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
+    prior = fit_prior(cells, reference, PriorOptions(), CLASSES)
     found = counting.EMQ.EM(sky.probabilities, prior.source[0])[0]
     assert prior.shares[0] == pytest.approx(np.asarray(found), abs=1e-3)
 
@@ -127,13 +123,13 @@ def test_cells_of_any_parts_in_any_order_are_those_of_the_whole(strata, parts, s
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet([0.2, 0.5, 0.3], len(strata)).astype(np.float32)
     stratum = np.array(strata, dtype=np.int16)
-    whole = Cells.of(probabilities, stratum)
+    whole = cells_of(probabilities, stratum)
     owner = rng.integers(0, parts, len(strata))
     pieces = [
-        Cells.of(probabilities[owner == part], stratum[owner == part]) for part in rng.permutation(parts)
+        cells_of(probabilities[owner == part], stratum[owner == part]) for part in rng.permutation(parts)
     ]
     merged = Cells.merged((Cells.from_bytes(piece.to_bytes()) for piece in pieces), 3)
-    for name in ("keys", "numbers", "sums"):
+    for name in FIELDS:
         assert np.array_equal(getattr(merged, name), getattr(whole, name))
     assert whole.numbers.sum() == len(strata)
     assert np.array_equal(np.bincount(whole.stratum, whole.numbers, 4), np.bincount(stratum, minlength=4))
@@ -142,7 +138,7 @@ def test_cells_of_any_parts_in_any_order_are_those_of_the_whole(strata, parts, s
 def test_cells_are_far_fewer_than_objects_and_say_the_same(sky, validation):
     strata = Strata(())
     stratum = np.zeros(len(sky.labels), dtype=np.int16)
-    cells = Cells.of(sky.probabilities, stratum)
+    cells = cells_of(sky.probabilities, stratum)
     assert len(cells.keys) < 0.2 * len(sky.labels)
     source = source_shares(validation, strata)[0]
     exact = maximum_likelihood(sky.probabilities / source, np.ones(len(sky.labels)), source)
@@ -152,8 +148,8 @@ def test_cells_are_far_fewer_than_objects_and_say_the_same(sky, validation):
 
 def test_more_classes_than_a_key_has_room_for_are_refused():
     with pytest.raises(ValueError, match="11 classes: cells have room for 10"):
-        Cells.of(np.full((2, MOST_CLASSES + 1), 1 / 11), np.zeros(2))
-    assert len(Cells.of(np.full((2, MOST_CLASSES), 0.1), np.array([0, 8000])).keys) == 2
+        cells_of(np.full((2, MOST_CLASSES + 1), 1 / 11), np.zeros(2))
+    assert len(cells_of(np.full((2, MOST_CLASSES), 0.1), np.array([0, 8000])).keys) == 2
 
 
 def test_the_hand_example():
@@ -186,18 +182,35 @@ def test_errors_from_the_validation_sample_hold(sky):
     found, told = [], []
     for seed in range(12):
         sample = draw(np.random.default_rng([7, seed]), (700, 700, 700), (0.5, 0.5, 0.5)).sample()
-        recalibrated = ValidationSample(sample.probabilities, sample.magnitude, sample.labels)
-        prior, _ = fitted(sky, recalibrated, stellarity=(), redraws=12, method="unfolding", bin_width=10.0)
+        prior, _ = fitted(sky, sample, stellarity=(), redraws=12, method="unfolding", bin_width=10.0)
         found.append(prior.numbers.sum(axis=0)[2])
         told.append(prior.redrawn.sum(axis=1)[:, 2].std())
     assert 0.4 < np.mean(told) / np.std(found) < 2.5
 
 
+def test_what_descends_from_one_parent_is_drawn_together(sky, validation):
+    """Objects in groups of thirty that share their features know less than as many independent ones."""
+    rng = np.random.default_rng(3)
+    parents = validation.take(np.sort(rng.permutation(len(validation))[:400]))
+    rows = np.repeat(np.arange(400), 30)
+    grouped = replace(parents.take(rows), group=rows.astype(np.int32))
+    alone = replace(grouped, group=np.arange(len(rows), dtype=np.int32))
+    again = grouped.redrawn(np.random.default_rng(1))
+    for label in range(3):
+        total = again.weights[again.labels == label].sum()
+        assert total == pytest.approx((grouped.labels == label).sum())
+    assert all(len(np.unique(again.weights[again.group == one])) == 1 for one in np.unique(again.group))
+    errors = [
+        fitted(sky, one, redraws=10, bin_width=10.0, stellarity=())[0].redrawn.sum(axis=1)[:, 2].std()
+        for one in (grouped, alone)
+    ]
+    assert errors[0] > 2 * errors[1]
+
+
 def test_a_prior_survives_its_file(sky, validation):
     prior, stratum = fitted(sky, validation, redraws=2)
     again = Prior.from_dict(json.loads(json.dumps(prior.to_dict())))
-    given = (sky.probabilities, sky.magnitude, stratum)
-    assert np.array_equal(again.correct(*given), prior.correct(*given))
+    assert np.array_equal(corrected(again, sky, stratum), corrected(prior, sky, stratum))
     assert again.redrawn.shape == prior.redrawn.shape == (2, len(prior.strata), 3)
 
 
@@ -236,8 +249,8 @@ def test_a_table_gives_the_shares(tmp_path, sky, validation):
     path.write_text("brightest,faintest,quasar,galaxy,star\n17,20.5,1,79,20\n20.5,24,3,77,20\n")
     table = read_shares(path, CLASSES)
     stratum = table.strata.stratum_of(sky.magnitude, sky.class_star)
-    reference = Reference(*validation.calibrated(), table.strata)
-    prior = table.prior(Cells.of(sky.probabilities, stratum), reference)
+    reference = Reference(*validation.calibrated("vector"), table.strata)
+    prior = table.prior(cells_of(sky.probabilities, stratum), reference)
     assert prior.shares == pytest.approx(np.array([[0.2, 0.79, 0.01], [0.2, 0.77, 0.03]]))
     assert len(prior.redrawn) == 0
 
@@ -276,6 +289,7 @@ def test_tables_that_are_none(tmp_path, text, told):
         ({"table": "shares.csv"}, "names a file"),
         ({"bin_width": 0.0}, "bin_width"),
         ({"method": "magic"}, "method"),
+        ({"calibration": "magic"}, "calibration"),
     ],
 )
 def test_options_that_are_refused(options, told):
@@ -283,12 +297,16 @@ def test_options_that_are_refused(options, told):
         PriorOptions(**options)
 
 
-def test_a_validation_sample_survives_its_file(validation):
-    again = validation_sample(validation.to_bytes(), CLASSES)
-    assert np.array_equal(again.probabilities, validation.probabilities)
-    assert np.array_equal(again.labels, validation.labels)
+def test_validation_samples_survive_their_file(validation):
+    variant = validation.take(np.arange(0, len(validation), 7))
+    data = Validation(validation, {"shallow": variant, "dusty": variant.take(np.arange(90))}).to_bytes()
+    again = Validation.from_bytes(data, CLASSES)
+    assert set(again.variants) == {"shallow", "dusty"}
+    for one, other in ((again.sample, validation), (again.variants["shallow"], variant)):
+        for name in ("probabilities", "magnitude", "labels", "missing", "group"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
     with pytest.raises(InputError, match="3 classes, the committee 2"):
-        validation_sample(validation.to_bytes(), CLASSES[:2])
+        Validation.from_bytes(data, CLASSES[:2])
 
 
 @pytest.mark.parametrize(
@@ -301,6 +319,8 @@ def test_a_validation_sample_survives_its_file(validation):
         {"probabilities": np.full(3, 0.5, dtype=np.float32)},
         {"magnitude": np.full(2, 20.0, dtype=np.float32)},
         {"magnitude": np.full(3, 20.0)},
+        {"missing": np.full(3, -1, dtype=np.int16)},
+        {"group": np.zeros((3, 1), dtype=np.int32)},
     ],
 )
 def test_validation_samples_that_are_none(change, tmp_path):
@@ -308,12 +328,14 @@ def test_validation_samples_that_are_none(change, tmp_path):
         "probabilities": np.full((3, 3), 1 / 3, dtype=np.float32),
         "magnitude": np.full(3, 20.0, dtype=np.float32),
         "labels": np.array([0, 1, 2], dtype=np.int16),
+        "missing": np.zeros(3, dtype=np.int16),
+        "group": np.arange(3, dtype=np.int32),
     }
     path = tmp_path / "validation.npz"
     np.savez(path, **arrays)
-    assert len(ValidationSample.from_bytes(path.read_bytes())) == 3
+    assert len(Validation.from_bytes(path.read_bytes(), CLASSES).sample) == 3
     np.savez(path, **(arrays | change))
     with pytest.raises(InputError, match="validation sample of the committee"):
-        ValidationSample.from_bytes(path.read_bytes())
+        Validation.from_bytes(path.read_bytes(), CLASSES)
     with pytest.raises(InputError, match="cannot be read"):
-        ValidationSample.from_bytes(path.read_bytes()[:-30])
+        Validation.from_bytes(path.read_bytes()[:-30], CLASSES)

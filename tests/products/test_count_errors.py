@@ -8,12 +8,10 @@ import pytest
 
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.prior import Reference, fit_prior
-from jpasbatch.priors.strata import Strata
 from jpasbatch.products.counts.errors import CountedWithErrors, CountEstimate
 from jpasbatch.products.counts.tally import CountOptions
 from jpasbatch.products.protocol import Partition, Setting
-from tests.priors.conftest import CLASSES, draw
+from tests.priors.conftest import CLASSES, corrected, draw, found_prior
 
 DEFINITIONS = {name: ClassDefinition((name,)) for name in CLASSES}
 OPTIONS = CountOptions(classes=("quasar",), band_role="r", brighter_than=22.5, nside=64, area_nside=512)
@@ -27,15 +25,11 @@ def validation():
 def counted(sky, validation, survey, redraws=0):
     """Return the product, and the objects of a sky as it reads them."""
     chosen = PriorOptions(redraws=redraws, bin_width=1.0)
-    strata = Strata.fit(validation.magnitude, chosen)
-    stratum = strata.stratum_of(sky.magnitude, sky.class_star)
-    reference = Reference(*validation.calibrated(), strata)
-    cells = reference.cells(sky.probabilities, sky.magnitude, stratum)
-    prior = fit_prior(cells, reference, chosen, CLASSES, 3)
-    corrected = prior.correct(sky.probabilities, sky.magnitude, stratum).astype(np.float32)
+    prior, stratum = found_prior(sky, validation, chosen)
+    posteriors = corrected(prior, sky, stratum).astype(np.float32)
     rng = np.random.default_rng(4)
     columns = {
-        **{f"probability_{name}": corrected[:, number] for number, name in enumerate(CLASSES)},
+        **{f"probability_{name}": posteriors[:, number] for number, name in enumerate(CLASSES)},
         "committee_probability_quasar": sky.probabilities[:, 2].astype(np.float32),
         "_healpix_29": rng.integers(0, 30 * 4**23, len(sky.labels)),
         "magnitude_r": sky.magnitude.astype(np.float32),
@@ -107,9 +101,9 @@ def test_intervals_of_pure_counting_are_those_of_poisson(value):
     from jpasbatch.products.counts.tally import poisson_count
 
     nan = float("nan")
-    found = CountEstimate(value, np.sqrt(value), nan, nan, value, nan).interval
+    found = CountEstimate(value, np.sqrt(value), nan, nan, nan, value, nan).interval
     expected = poisson_count(value)
     assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper), abs=1e-6)
-    wider = CountEstimate(value, np.sqrt(value), 10.0, nan, value, nan).interval
+    wider = CountEstimate(value, np.sqrt(value), 6.0, 8.0, nan, value, nan).interval
     assert wider.lower <= found.lower
     assert wider.upper >= found.upper

@@ -29,7 +29,7 @@ from jpasbatch.products.targets.figure import target_priorities
 from jpasbatch.products.targets.targets import TargetLists, TargetProgramme, TargetTally, select_targets
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
-ESTIMATE = CountEstimate(161.5, 14.25, 3.5, float("nan"), 262.75, 158.0)
+ESTIMATE = CountEstimate(161.5, 14.25, 3.5, 5.25, float("nan"), 262.75, 158.0)
 BANNER = "Mock sky: for demonstration, not for science"
 
 

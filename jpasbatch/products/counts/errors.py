@@ -1,10 +1,12 @@
-"""How sure the counts are: what the committee itself said, the truth where it is known, and three terms of error.
+"""How sure the counts are: what the committee itself said, the truth where it is known, and four terms of error.
 
 A count is the sum of the probabilities of the objects of a selection. Its errors, each with a column of its own:
 
 - *counting*: another sky of the same density would hold other objects, and what looks alike cannot be told apart. From
   the information that the objects of each stratum have of its class shares.
 - *calibration*: another validation sample would give other probabilities and other shares. From samples drawn again.
+- *systematic*: the mocks that the committee was validated on are wrong. From how far counts move with the validation
+  samples of mocks that are wrong in stated ways (``[samples.variants]``).
 - *field to field*: densities differ from place to place by more than counting explains. From the scatter of pixels.
 """
 
@@ -33,6 +35,10 @@ FEWEST_PIXELS = 8
 """Pixels below which their scatter says nothing of the variance between fields."""
 
 
+ERRORS = ("counting", "calibration", "systematic", "field_to_field")
+"""Terms of the error of a count."""
+
+
 @dataclass(frozen=True)
 class CountEstimate:
     """A number of objects with its errors, standard deviations.
@@ -41,7 +47,7 @@ class CountEstimate:
     ----------
     value : float
         Sum of the probabilities under the class mix of the sky.
-    counting, calibration, field_to_field : float
+    counting, calibration, systematic, field_to_field : float
         NaN where they are not known.
     committee : float
         Sum of the probabilities as the committee gives them.
@@ -52,6 +58,7 @@ class CountEstimate:
     value: float
     counting: float
     calibration: float
+    systematic: float
     field_to_field: float
     committee: float
     true: float
@@ -71,7 +78,7 @@ class CountEstimate:
             return poisson_count(max(self.value, 0.0))
         effective = (self.value / self.counting) ** 2
         count, scale = poisson_count(effective), self.value / effective
-        others = np.nansum([self.calibration**2, self.field_to_field**2])
+        others = np.nansum([self.calibration**2, self.systematic**2, self.field_to_field**2])
         below = np.hypot(self.value - count.lower * scale, np.sqrt(others))
         above = np.hypot(count.upper * scale - self.value, np.sqrt(others))
         return PoissonCount(self.value, max(self.value - float(below), 0.0), self.value + float(above))
@@ -259,14 +266,16 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
         spread = float(products[:, self._counted].sum())
         field = _field_variance(tally, spread) if selection == 0 else np.nan
         if prior is None:
-            counting, calibration = np.nan, np.nan
+            counting, calibration, systematic = np.nan, np.nan, np.nan
         else:
             counting = counting_variance(sums, products, self._counted, prior)
             calibration = calibration_variance(sums, self._counted, prior)
+            systematic = systematic_variance(sums, self._counted, prior)
         return CountEstimate(
             float(sums.sum()),
             float(np.sqrt(counting)),
             float(np.sqrt(calibration)),
+            float(np.sqrt(systematic)),
             float(np.sqrt(field)),
             float(inexact(tally.committee[selection])),
             float(tally.true[selection]) if all_known else float("nan"),
@@ -303,16 +312,38 @@ def counting_variance(sums: np.ndarray, products: np.ndarray, counted: list[int]
 
 
 def calibration_variance(sums: np.ndarray, counted: list[int], prior: Prior) -> float:
-    """Return the variance of a summed probability over validation samples that are drawn again.
-
-    The selection is taken to hold the same share of the objects of each class and stratum.
-    """
+    """Return the variance of a summed probability over validation samples that are drawn again."""
     if not len(prior.redrawn):
         return float("nan")
+    return float(np.mean(moved_counts(sums, prior.redrawn, counted, prior) ** 2))
+
+
+def systematic_variance(sums: np.ndarray, counted: list[int], prior: Prior) -> float:
+    """Return the variance that the wrongness of the mocks brings.
+
+    The mocks are wrong in several ways that do not depend on each other; each is as large as one standard deviation.
+    """
+    if not prior.variants:
+        return float("nan")
+    return float(np.sum(moved_counts(sums, prior.varied, counted, prior) ** 2))
+
+
+def moved_counts(sums: np.ndarray, moves: np.ndarray, counted: list[int], prior: Prior) -> np.ndarray:
+    """Return how far a summed probability moves with the numbers of the classes, (moves,).
+
+    The selection is taken to hold the same share of the objects of each class and stratum.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (s, c)
+        Summed probabilities of the counted classes in the selection.
+    moves : ndarray, shape (moves, s, k)
+    counted : list of int
+    prior : Prior
+    """
     strata = len(sums)
     numbers = np.maximum(prior.numbers[:strata, counted], 1e-9)
-    moved = np.einsum("rsc,sc->r", prior.redrawn[:, :strata][:, :, counted], sums / numbers)
-    return float(np.mean(moved**2))
+    return np.einsum("rsc,sc->r", moves[:, :strata][:, :, counted], sums / numbers)
 
 
 def _field_variance(tally: SelectionTally, spread: float) -> float:

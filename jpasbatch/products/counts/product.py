@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jpasbatch.pages.page import count_text, package_file
-from jpasbatch.products.counts.errors import CountErrors, CountEstimate
+from jpasbatch.products.counts.errors import ERRORS, CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.figure import counts_by_bin
 from jpasbatch.products.counts.tally import (
@@ -174,7 +174,7 @@ def _estimated(estimate: CountEstimate, area_deg2: float, corrected: bool) -> di
         known = _density(poisson_count(estimate.value), area_deg2)
     else:
         known = _density(estimate.interval, area_deg2)
-        known |= {name: getattr(estimate, name) for name in ("counting", "calibration", "field_to_field")}
+        known |= {name: getattr(estimate, name) for name in ERRORS}
         known["committee"] = estimate.committee
     return known if np.isnan(estimate.true) else known | {"true": estimate.true}
 

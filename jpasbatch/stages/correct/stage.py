@@ -15,21 +15,20 @@ from typing import Any, NamedTuple
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
-from jpasbatch.learning.calibration import Calibration
 from jpasbatch.priors.prior import Reference
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import read_shares
-from jpasbatch.priors.validation import ValidationSample, validation_sample
+from jpasbatch.priors.validation import Validation
 from jpasbatch.products.posteriors import posterior_schema, reference_role
 from jpasbatch.stages.correct.partition import (
-    PRIOR_FILE,
     Correction,
     Sky,
     cells_key,
     correct_partition,
     count_partition,
-    find_prior,
 )
+from jpasbatch.stages.correct.shares import Search, complete_prior, find_shares, move_shares
+from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.committees import StoredCommittee, find_committee
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, commit_names
@@ -76,12 +75,12 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return unchanged
     site.check()
     with stopwatch() as elapsed:
-        calibration, sample = validation_sample(data, tuple(committee.manifest.classes)).calibrated()
+        given = Validation.from_bytes(data, tuple(committee.manifest.classes))
         names = commit_names(predictions)
         sky = Sky(
             str(site.store), site.key(predictions.path.name), job.survey, tuple(committee.manifest.classes)
         )
-        key = _find_prior(site, sky, names, Validated(calibration, sample, digest), executor)
+        key = _find_prior(site, sky, names, Validated(given, digest), executor)
         prior = read_prior(sky.store, key)
         posteriors, rows = _publish(site, (predictions, names), sky, key, committee, executor)
     content = {
@@ -97,10 +96,9 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
 
 
 class Validated(NamedTuple):
-    """The validation sample of a committee, calibrated; how; and the hash of its file."""
+    """What a committee says of its validation sample, and the hash of its file."""
 
-    calibration: Calibration
-    sample: ValidationSample
+    given: Validation
     sha256: str
 
 
@@ -114,10 +112,12 @@ def _find_prior(
     """Find the class shares, once for the same partitions and options; return the key of the file that holds them."""
     job = site.workspace.job
     table = read_shares(Path(job.prior.table), sky.classes) if job.prior.kind == "table" else None
-    strata = table.strata if table else Strata.fit(validated.sample.magnitude, job.prior)
-    reference = Reference(validated.calibration, validated.sample, strata)
+    calibration, sample = validated.given.sample.calibrated(job.prior.calibration)
+    strata = table.strata if table else Strata.fit(sample.magnitude, job.prior)
+    reference = Reference(calibration, sample, strata)
     counted = fingerprint(
         strata=strata.to_dict(),
+        calibration=job.prior.calibration,
         validation=validated.sha256,
         classes=sky.classes,
         survey=repr(site.workspace.survey),
@@ -125,7 +125,7 @@ def _find_prior(
     )
     counting = site.run("correct", counted)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
-    shared = (sky, reference, counting.folder)
+    shared = (sky, reference.measure, counting.folder)
     committed(counting, "correct: counting", count_partition, tasks, executor, shared=shared).whole(
         "partitions"
     )
@@ -137,11 +137,26 @@ def _find_prior(
         seed=job.seed,
     )
     run = site.run("correct", found)
-    target = f"{run.folder}/{PRIOR_FILE}"
+    variants = validated.given.variants
+    search = Search(sky.store, run.folder, sky.classes, reference, variants, job.prior, table, job.seed)
     cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
-    given = (sky, reference, (job.prior, table), job.seed, cells, target)
-    committed(run, "correct: class shares", find_prior, {"prior": given}, executor).whole("class shares")
-    return target
+    _search(run, search, cells, executor)
+    return search.prior
+
+
+def _search(run: Run, search: Search, cells: list[str], executor: Executor) -> None:
+    """Find the class shares, how far they move, and put them together."""
+    shared = (search,)
+    committed(run, "correct: class shares", find_shares, {"shares": (cells,)}, executor, shared=shared).whole(
+        "class shares"
+    )
+    moves = {name: (*arguments, name) for name, arguments in search.moves().items()}
+    committed(run, "correct: errors of the shares", move_shares, moves, executor, shared=shared).whole(
+        "errors of the shares"
+    )
+    committed(
+        run, "correct: shares and errors", complete_prior, {"prior": ()}, executor, shared=shared
+    ).whole("class shares")
 
 
 def _publish(

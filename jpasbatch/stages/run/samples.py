@@ -30,6 +30,8 @@ HATS_FILES = ("collection.properties", "hats.properties")
 LEARNT = ("object_id", "flux", "flux_err", "true_class", "true_redshift")
 NOISELESS = "noiseless_flux"
 """True fluxes, in the training samples of mocks alone."""
+PARENT = "parent_id"
+"""What an object descends from, in samples of mocks alone: objects of one parent are no independent ones."""
 CUT = ("flags", "mask_flags")
 """Columns that the quality cuts look at; each is the reason of what it rejects, in this order."""
 
@@ -111,7 +113,7 @@ def read_sample(
             result = normalise(raw, survey, job.catalogue.cuts, positions=False)
             tables.append(result.accepted)
             rejected.update(result.reasons())
-    return pa.concat_tables(tables), rejected
+    return pa.concat_tables(tables, promote_options="default"), rejected
 
 
 def _no_true_fluxes(path: Path) -> InputError:
@@ -129,7 +131,7 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
     Returns
     -------
     pyarrow.Table, Counter of str
-        The columns `LEARNT` of the rows that the cuts allow, and the others by reason.
+        The columns `LEARNT`, and `PARENT` where it is there, of the rows that the cuts allow, and the others by reason.
 
     Raises
     ------
@@ -146,6 +148,7 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
     if noiseless and NOISELESS not in catalogue.schema.names:
         raise _no_true_fluxes(folder)
     columns = (*LEARNT, NOISELESS) if noiseless else LEARNT
+    columns += (PARENT,) if PARENT in catalogue.schema.names else ()
     tables = []
     rejected: Counter[str] = Counter()
     for pixel in catalogue.pixels:
@@ -165,3 +168,18 @@ def labels_of(table: pa.Table, job: Job) -> np.ndarray:
     return label(
         table["true_class"].to_numpy(zero_copy_only=False), table["true_redshift"].to_numpy(), job.classes
     )
+
+
+def groups_of(table: pa.Table) -> np.ndarray:
+    """Return the group of each row of a labelled sample, int32 (n,): the same number for rows of one parent.
+
+    A row whose parent is not known is a group of its own.
+    """
+    if PARENT not in table.column_names:
+        return np.arange(table.num_rows, dtype=np.int32)
+    parents = table[PARENT].to_numpy(zero_copy_only=False)
+    known = np.fromiter((isinstance(one, str) for one in parents), dtype=bool, count=len(parents))
+    group = np.empty(len(parents), dtype=np.int32)
+    names, group[known] = np.unique(parents[known].astype(str), return_inverse=True)
+    group[~known] = len(names) + np.arange((~known).sum())
+    return group

@@ -22,7 +22,7 @@ from jpasbatch.photometry.table import matrix_of, photometry_from_table
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.mock_parts import TEMPLATES
-from jpasbatch.stages.run.samples import NOISELESS, labels_of, read_sample
+from jpasbatch.stages.run.samples import NOISELESS, groups_of, labels_of, read_sample
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
 
@@ -39,12 +39,15 @@ class PreparedSample:
     ----------
     photometry : Photometry
     labels : ndarray of int16, shape (n,)
+    group : ndarray of int32, shape (n,)
+        The same number for objects that descend from one parent.
     noiseless : ndarray of float32, shape (n, bands), or None
     fold : ndarray of int16, shape (n,), or None
     """
 
     photometry: Photometry
     labels: np.ndarray
+    group: np.ndarray
     noiseless: np.ndarray | None = None
     fold: np.ndarray | None = None
 
@@ -55,7 +58,11 @@ class PreparedSample:
             return None if array is None else array[rows]
 
         return PreparedSample(
-            self.photometry.select(rows), self.labels[rows], part(self.noiseless), part(self.fold)
+            self.photometry.select(rows),
+            self.labels[rows],
+            self.group[rows],
+            part(self.noiseless),
+            part(self.fold),
         )
 
     def magnitude(self, survey: Survey) -> np.ndarray:
@@ -108,6 +115,7 @@ def prepare_sample(
     sample = PreparedSample(
         photometry.select(usable),
         labels[usable],
+        groups_of(accepted)[usable],
         matrix_of(accepted, NOISELESS, len(survey.bands))[usable] if noiseless else None,
         _folds(accepted, labels, usable, job),
     )
@@ -149,7 +157,8 @@ def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> Non
 
 
 def _save_sample(sample: PreparedSample, folder: Path, part: str) -> list[Path]:
-    arrays = {"flux": sample.photometry.flux, "flux_err": sample.photometry.flux_err, "labels": sample.labels}
+    arrays = {"flux": sample.photometry.flux, "flux_err": sample.photometry.flux_err}
+    arrays |= {"labels": sample.labels, "group": sample.group}
     optional = {"noiseless": sample.noiseless, "fold": sample.fold}
     arrays |= {name: array for name, array in optional.items() if array is not None}
     paths = []
@@ -170,7 +179,8 @@ def read_prepared(folder: Path, part: str) -> PreparedSample:
     noiseless, fold = (
         read(name) if (folder / f"{part}-{name}.npy").is_file() else None for name in ("noiseless", "fold")
     )
-    return PreparedSample(Photometry(read("flux"), read("flux_err")), read("labels"), noiseless, fold)
+    photometry = Photometry(read("flux"), read("flux_err"))
+    return PreparedSample(photometry, read("labels"), read("group"), noiseless, fold)
 
 
 def member_samples(folder: Path, job: Job, index: int) -> tuple[PreparedSample, PreparedSample]:

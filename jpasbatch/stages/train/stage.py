@@ -71,6 +71,9 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         number=(job.committee.members, job.committee.grow),
         calibration=job.calibration.kind,
         decision=asdict(job.decision),
+        variants={
+            name: identify_sample(list_sample(Path(path))) for name, path in job.samples.variants.items()
+        },
         algorithms=algorithm_numbers("committee"),
     )
     unchanged = workspace.unchanged("train", identity)
@@ -315,9 +318,9 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
     """
     from jpasbatch.learning.judgement import Jury
     from jpasbatch.learning.manifest import describe_committee
-    from jpasbatch.priors.validation import ValidationSample
+    from jpasbatch.priors.validation import Validation
     from jpasbatch.scoring.metrics import validation_scores
-    from jpasbatch.stages.train.validation import describe_folds, validated_sample
+    from jpasbatch.stages.train.validation import describe_folds, judged_variants, validated_sample
 
     job, survey = trained.workspace.job, trained.workspace.survey
     members, graph, committee = _untried_committee(trained)
@@ -338,8 +341,6 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),
     )
-    usable = judgement.usable
-    validation = ValidationSample(
-        judgement.probabilities[usable], known.magnitude[usable], known.labels[usable]
-    ).to_bytes()
+    variants = judged_variants(job, survey, committee, jury)
+    validation = Validation(known.judged(judgement), variants).to_bytes()
     return save_committee(trained.workspace.committees, manifest.to_json(), graph, validation), scores

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.job.job import Job
-from jpasbatch.learning.judgement import vote
+from jpasbatch.learning.judgement import Judgement, Jury, vote
+from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.folds import member_folds, validation_votes
-from jpasbatch.stages.run.samples import identify_sample
-from jpasbatch.stages.train.prepared import LABELLED, VALIDATION, read_prepared
+from jpasbatch.stages.run.samples import groups_of, identify_sample, labels_of, list_sample, read_sample
+from jpasbatch.stages.train.prepared import LABELLED, VALIDATION, PreparedSample, read_prepared
 
 if TYPE_CHECKING:
     from jpasbatch.learning.committee import Committee
@@ -21,12 +24,33 @@ if TYPE_CHECKING:
 class Validated(NamedTuple):
     """Labelled objects, with the votes of members that were not trained on them.
 
-    ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated.
+    ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated;
+    ``missing`` (n,) int16, number of bands that were not observed; ``group`` (n,) int32, the same number for objects
+    that descend from one parent.
     """
 
     labels: np.ndarray
     magnitude: np.ndarray
     probabilities: np.ndarray
+    missing: np.ndarray
+    group: np.ndarray
+
+    @classmethod
+    def of(cls, sample: PreparedSample, probabilities: np.ndarray, survey: Survey) -> Validated:
+        """Return objects with the votes on them."""
+        return cls(
+            sample.labels,
+            sample.magnitude(survey),
+            probabilities,
+            sample.photometry.missing,
+            sample.group,
+        )
+
+    def judged(self, judgement: Judgement) -> ValidationSample:
+        """Return the objects that could be judged, with what the whole committee says of them."""
+        usable = judgement.usable
+        known = (getattr(self, name)[usable] for name in ("magnitude", "labels", "missing", "group"))
+        return ValidationSample.of(judgement.probabilities[usable], *known)
 
 
 def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:
@@ -37,13 +61,36 @@ def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committe
     if job.samples.folds is None:
         sample = read_prepared(folder, VALIDATION)
         votes = vote(committee.member_probabilities(sample.photometry)[1])
-        return Validated(sample.labels, sample.magnitude(survey), votes)
+        return Validated.of(sample, votes, survey)
     sample = read_prepared(folder, LABELLED)
     assert sample.fold is not None
     pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
     _, members = committee.member_probabilities(sample.photometry)
     rows, votes = validation_votes(members, sample.fold, pairs)
-    return Validated(sample.labels[rows], sample.magnitude(survey)[rows], votes)
+    return Validated.of(sample.take(rows), votes, survey)
+
+
+def judged_variants(
+    job: Job, survey: Survey, committee: Committee, jury: Jury
+) -> dict[str, ValidationSample]:
+    """Return what a committee says of validation samples of other mocks, by the names that the job gives them.
+
+    Raises
+    ------
+    InputError
+        When a sample is missing or damaged.
+    """
+    found = {}
+    for name, path in job.samples.variants.items():
+        rows, _ = read_sample(list_sample(Path(path)), survey, job)
+        photometry, labels = photometry_from_table(rows, survey), labels_of(rows, job)
+        usable = labels != UNLABELLED
+        usable[usable], members = committee.member_probabilities(photometry.select(usable))
+        sample = PreparedSample(photometry.select(usable), labels[usable], groups_of(rows)[usable])
+        votes = vote(members)
+        judgement = jury.judge_votes(votes, sample.magnitude(survey))
+        found[name] = Validated.of(sample, votes, survey).judged(judgement)
+    return found
 
 
 def describe_folds(job: Job, samples: dict[str, list[Path]]) -> dict[str, Any]:

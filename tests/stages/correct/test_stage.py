@@ -69,7 +69,7 @@ def test_predictions_stay_as_the_committee_gave_them(finished, trained_copy):
 
 def test_a_second_run_does_nothing(finished_copy, monkeypatch):
     before = workspace_of(finished_copy).require("correct")
-    for name in ("count_partition", "find_prior", "correct_partition"):
+    for name in ("count_partition", "find_shares", "move_shares", "complete_prior", "correct_partition"):
         monkeypatch.setattr(stage, name, lambda *_: pytest.fail("nothing is to be computed"))
     assert run_stage("correct", workspace_of(finished_copy), serial()) == before
 

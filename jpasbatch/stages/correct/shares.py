@@ -1,0 +1,160 @@
+"""What workers do for the class shares of a sky: find them, find how far they move, and put both together.
+
+The moves are many and independent of each other: tasks of their own, so that workers share them and progress shows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jpasbatch.errors import InputError
+from jpasbatch.priors.cells import Cells
+from jpasbatch.priors.options import PriorOptions
+from jpasbatch.priors.prior import Prior, Reference, fit_prior
+from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
+from jpasbatch.priors.table import ShareTable
+from jpasbatch.priors.validation import ValidationSample
+from jpasbatch.stages.run.commits import Made
+from jpasbatch.stages.run.priors import read_prior
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import Store, read_object
+
+PRIOR_FILE = "prior.json"
+SHARES_FILE = "shares.json"
+"""The same without how far it moves."""
+CELLS_FILE = "cells.npz"
+REDRAWS_OF_TASK = 5
+VARIANT = "variant-"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a worker needs to find class shares.
+
+    Attributes
+    ----------
+    store : str
+        Location of all keys.
+    folder : str
+        Key of the run; all of its files lie there.
+    classes : tuple of str
+    reference : Reference
+    variants : mapping of str to ValidationSample
+        Of other mocks, not calibrated.
+    options : PriorOptions
+    table : ShareTable, optional
+        Shares that are given.
+    seed : int
+        Of the redraws.
+    """
+
+    store: str
+    folder: str
+    classes: tuple[str, ...]
+    reference: Reference
+    variants: Mapping[str, ValidationSample]
+    options: PriorOptions
+    table: ShareTable | None
+    seed: int
+
+    @property
+    def prior(self) -> str:
+        """Key of the prior with all that is known of it."""
+        return f"{self.folder}/{PRIOR_FILE}"
+
+    def moves(self) -> dict[str, tuple[range, str]]:
+        """Return the redraws and the variant of each task that moves shares, by its name; none for given shares."""
+        if self.table is not None:
+            return {}
+        starts = range(0, self.options.redraws, REDRAWS_OF_TASK)
+        parts = (range(start, min(start + REDRAWS_OF_TASK, self.options.redraws)) for start in starts)
+        redraws = {f"redraws-{part.start}": (part, "") for part in parts}
+        return redraws | {f"{VARIANT}{name}": (range(0), name) for name in sorted(self.variants)}
+
+
+def find_shares(search: Search, cells: list[str]) -> Made:
+    """Find the class shares of the sky from the cells of all partitions, and write both.
+
+    Parameters
+    ----------
+    search : Search
+    cells : list of str
+        Keys of the cells of all partitions.
+    """
+    store = open_store(search.store)
+    parts = (Cells.from_bytes(read_object(store, key)) for key in cells)
+    found = Cells.merged(parts, len(search.classes))
+    given = search.table.prior(found, search.reference) if search.table else None
+    prior = given or fit_prior(found, search.reference, search.options, search.classes)
+    files = {
+        CELLS_FILE: found.to_bytes(),
+        SHARES_FILE: json.dumps(prior.to_dict()).encode(),
+    }
+    for file, data in files.items():
+        store.put(f"{search.folder}/{file}", data)
+    facts = {"cells": len(found.keys)}
+    return Made(int(prior.objects.sum()), facts, [f"{search.folder}/{file}" for file in files])
+
+
+def move_shares(search: Search, numbers: range, variant: str, name: str) -> Made:
+    """Find how far the numbers of the classes move, with samples that are drawn again or with that of a variant.
+
+    Parameters
+    ----------
+    search : Search
+    numbers : range
+        Which redraws; none for a variant.
+    variant : str
+    name : str
+        Of the file.
+    """
+    store = open_store(search.store)
+    cells = Cells.from_bytes(read_object(store, f"{search.folder}/{CELLS_FILE}"))
+    prior = read_prior(search.store, f"{search.folder}/{SHARES_FILE}")
+    given = (cells, search.reference, search.options, prior)
+    if variant:
+        moved = moved_by_variant(*given, search.variants[variant])[None]
+    else:
+        moved = moved_by_redraws(*given, search.seed, numbers)
+    key = _moves_key(search, name)
+    file = io.BytesIO()
+    np.save(file, moved, allow_pickle=False)
+    store.put(key, file.getvalue())
+    return Made(len(moved), {}, [key])
+
+
+def complete_prior(search: Search) -> Made:
+    """Write the class shares with how far they move."""
+    store = open_store(search.store)
+    prior = read_prior(search.store, f"{search.folder}/{SHARES_FILE}")
+    variants = [name for name in search.moves() if name.startswith(VARIANT)]
+    redraws = [name for name in search.moves() if not name.startswith(VARIANT)]
+    prior = replace(
+        prior,
+        redrawn=_read_moves(store, search, redraws, prior),
+        variants=tuple(name.removeprefix(VARIANT) for name in variants),
+        varied=_read_moves(store, search, variants, prior),
+    )
+    store.put(search.prior, json.dumps(prior.to_dict()).encode())
+    return Made(int(prior.objects.sum()), {}, [search.prior])
+
+
+def _moves_key(search: Search, name: str) -> str:
+    return f"{search.folder}/{name}.npy"
+
+
+def _read_moves(store: Store, search: Search, names: list[str], prior: Prior) -> np.ndarray:
+    """Return the moves of some tasks, (moves, s, k)."""
+    parts = [np.zeros((0, *prior.shares.shape))]
+    for name in names:
+        key = _moves_key(search, name)
+        try:
+            parts.append(np.load(io.BytesIO(read_object(store, key)), allow_pickle=False))
+        except ValueError as error:
+            raise InputError(f"{store}/{key} is damaged ({error}); remove this file") from None
+    return np.concatenate(parts)
