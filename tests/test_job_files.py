@@ -57,7 +57,8 @@ def test_a_job_file_has_a_home_for_every_row(path, tmp_path):
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)
 def test_a_job_file_names_its_own_command(path):
     text = path.read_text(encoding="utf-8")
-    assert f"jpasbatch run {path.relative_to(REPOSITORY)}" in text
+    verb = "mock" if path.parent.name == "wrong_mocks" else "run"
+    assert f"jpasbatch {verb} {path.relative_to(REPOSITORY)}" in text
     # a folder that the user is to fill is described above the tables
     for folder in set(re.findall(r"\{data\}/([a-z_]+)", text)):
         assert f"FOLDER/{folder}" in text
@@ -113,6 +114,7 @@ def test_a_comparison_loads_with_all_its_jobs(path, tmp_path):
         "jobs/nepw/ranges",
         "jobs/paper_a",
         "jobs/paper_a/shallow",
+        "jobs/wrong_mocks",
         "deploy",
     ],
 )

@@ -46,7 +46,10 @@ sample says nothing of a parameter, it stays."""
 class SkyCalibration(Protocol):
     """A map of probabilities by magnitude and by number of missing bands."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its kind."""
+        ...
 
     def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities, float64 (n, classes); rows sum to 1.
@@ -159,7 +162,9 @@ def _bounds(kind: str, classes: int) -> list[tuple[float | None, float | None]]:
     if kind == "temperature":
         return [positive]
     own = np.ones((classes, 1), bool) if kind == "vector" else np.eye(classes, dtype=bool)
-    sharpness = [positive if one else free for one in np.repeat(own.ravel(), TERMS)]
+    sharpness: list[tuple[float | None, float | None]] = [
+        positive if one else free for one in np.repeat(own.ravel(), TERMS)
+    ]
     return sharpness + [free] * (classes * TERMS)
 
 
@@ -250,8 +255,6 @@ LEAST = 1e-6
 
 def fit_isotonic(sample: ValidationSample, fewest: int = 2000) -> IsotonicCalibration:
     """Return the rising step functions of a validation sample, in bins of magnitude of at least ``fewest`` objects."""
-    from sklearn.isotonic import IsotonicRegression
-
     magnitude = np.nan_to_num(sample.magnitude.astype(np.float64), nan=np.inf)
     bins = max(1, min(8, len(sample) // fewest))
     edges = np.unique(np.quantile(magnitude[np.isfinite(magnitude)], np.arange(1, bins) / bins))
@@ -259,15 +262,26 @@ def fit_isotonic(sample: ValidationSample, fewest: int = 2000) -> IsotonicCalibr
     for one in range(len(edges) + 1):
         rows = number == one
         for label in range(sample.classes):
-            steps = IsotonicRegression(y_min=LEAST, y_max=1.0, out_of_bounds="clip")
-            steps.fit(
-                sample.probabilities[rows, label].astype(np.float64),
-                (sample.labels[rows] == label).astype(np.float64),
-                sample.weights[rows],
-            )
-            places.append(np.asarray(steps.X_thresholds_, dtype=np.float64))
-            heights.append(np.asarray(steps.y_thresholds_, dtype=np.float64))
+            true = sample.labels[rows] == label
+            steps = _rising_steps(sample.probabilities[rows, label], true, sample.weights[rows])
+            places.append(steps[0])
+            heights.append(steps[1])
     return IsotonicCalibration(edges, places, heights)
+
+
+def _rising_steps(
+    probability: np.ndarray, true: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return places and heights of the rising step function that is nearest to the truth; straight between steps."""
+    from scipy.optimize import isotonic_regression
+
+    places, number = np.unique(probability.astype(np.float64), return_inverse=True)
+    total = np.bincount(number, weights)
+    share = np.bincount(number, weights * true) / total
+    heights = np.clip(isotonic_regression(share, weights=total).x, LEAST, 1.0)
+    ends = np.append(True, heights[1:] != heights[:-1])  # of each step its first and its last place
+    kept = ends | np.append(ends[1:], True)
+    return places[kept], heights[kept]
 
 
 LOG_LINEAR = ("temperature", "vector", "matrix")
@@ -289,8 +303,10 @@ def restore_calibration(kind: str, state: dict[str, Any]) -> SkyCalibration:
     """
     try:
         if kind == "isotonic":
-            steps = ([np.array(one, dtype=np.float64) for one in state[key]] for key in ("places", "heights"))
-            return IsotonicCalibration(np.array(state["edges"], dtype=np.float64), *steps)
+            places, heights = (
+                [np.array(one, dtype=np.float64) for one in state[key]] for key in ("places", "heights")
+            )
+            return IsotonicCalibration(np.array(state["edges"], dtype=np.float64), places, heights)
         if kind in LOG_LINEAR:
             arrays = (np.array(state[key], dtype=np.float64) for key in ("sharpness", "bias"))
             return LogLinearCalibration(kind, Reach(**state["reach"]), *arrays)

@@ -45,6 +45,9 @@ class QuasarVariety:
     ----------
     line_scatter : float
         Standard deviation of log10 of each line's strength relative to the parent's, dex.
+    line_strength : float
+        Strength of all lines relative to the parent's: 1 for what is known of quasars, another for mocks that are wrong
+        on purpose.
     reddening_scale : float
         Scale of the exponential distribution of E(B-V) of SMC dust, magnitudes. Its median is taken off: the
         parents hold the dust of optically selected quasars, and the objects get its scatter and its tail.
@@ -61,6 +64,7 @@ class QuasarVariety:
     """
 
     line_scatter: float = 0.10
+    line_strength: float = 1.0
     reddening_scale: float = 0.03
     reddened_share: float = 0.06
     reddened_scale: float = 0.12
@@ -72,6 +76,7 @@ class QuasarVariety:
     def __post_init__(self) -> None:
         limits = {
             "line_scatter": (0, 0.5),
+            "line_strength": (0, 5.0),
             "reddening_scale": (0, 0.5),
             "reddened_share": (0, 1.0),
             "reddened_scale": (0, 0.5),
@@ -200,7 +205,7 @@ def _vary_lines(
     """
     slopes = np.array([BALDWIN_SLOPES.get(line[0], 0.0) for line in VARIED_LINES])
     scatter = variety.line_scatter * streams.named("quasar lines").normal(size=(len(flux), len(slopes)))
-    strength = 10 ** (slopes * fainter[:, None] + scatter)
+    strength = variety.line_strength * 10 ** (slopes * fainter[:, None] + scatter)
     profiles = _line_profiles()
     start = BLUE_PIXELS - np.log1p(redshift) / LOG_STEP
     for number, (line, profile) in enumerate(zip(VARIED_LINES, profiles, strict=True)):

@@ -1,6 +1,6 @@
 """What objects inherit from their parents, and what becomes of it: lines, dust, hosts, and what lies in front."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -208,7 +208,9 @@ def test_no_wiggles_where_none_are_wanted():
 
 # Quasars
 
-CALM = QuasarVariety(*[0.0] * 8)
+CALM = QuasarVariety(
+    **dict.fromkeys((field.name for field in fields(QuasarVariety)), 0.0) | {"line_strength": 1.0}
+)
 
 
 def quasar_family(variety: QuasarVariety, hosts: bool = False) -> QuasarFamily:
@@ -257,6 +259,14 @@ def test_lines_vary_and_stay_positive():
     carbon = ratio[:, pixel_at(3 * CARBON)]
     assert 0.1 < np.log10(carbon).std() < 0.3
     assert (carbon < 1).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_lines_of_half_the_strength():
+    """The flux above the continuum halves, and the continuum stays."""
+    ratio = quasars(replace(CALM, line_strength=0.5), 2.0) / quasars(CALM, 2.0)
+    assert (ratio[:, pixel_at(3 * CARBON)] < 0.95).all()
+    between = (WAVELENGTH > 3 * 2100) & (WAVELENGTH < 3 * 2600)
+    assert (ratio[:, between] == 1).all()
 
 
 def test_lines_vary_apart():
