@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jpasbatch.priors.calibration import Reach, SkyCalibration, restore_calibration
+from jpasbatch.priors.calibrations.protocol import Reach, SkyCalibration
+from jpasbatch.priors.calibrations.registry import restore_calibration
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions

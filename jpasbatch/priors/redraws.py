@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jpasbatch.priors.calibration import fit_log_linear
+from jpasbatch.priors.calibrations.log_linear import fit_log_linear
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, SkyCells, source_shares

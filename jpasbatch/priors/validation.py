@@ -10,7 +10,8 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import FEWEST
-from jpasbatch.priors.calibration import FITS, SkyCalibration
+from jpasbatch.priors.calibrations.protocol import SkyCalibration
+from jpasbatch.priors.calibrations.registry import FITS
 
 FIELDS = {
     "probabilities": np.float32,
@@ -101,7 +102,7 @@ class ValidationSample:
         Parameters
         ----------
         kind : str
-            See `jpasbatch.priors.calibration`.
+            See `jpasbatch.priors.calibrations.registry`.
 
         Raises
         ------

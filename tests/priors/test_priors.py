@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
-from jpasbatch.priors.calibration import TERMS, LogLinearCalibration, Reach
+from jpasbatch.priors.calibrations.log_linear import LogLinearCalibration
+from jpasbatch.priors.calibrations.protocol import TERMS, Reach
 from jpasbatch.priors.cells import FIELDS, MOST_CLASSES, Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import softmax
-from jpasbatch.priors.calibration import FITS, Reach, restore_calibration
+from jpasbatch.priors.calibrations.protocol import Reach
+from jpasbatch.priors.calibrations.registry import FITS, restore_calibration
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.metrics import ReliabilityTally
 

@@ -1,0 +1,194 @@
+"""Calibrations whose log-probabilities are linear in those of the committee: "temperature", "vector" and "matrix"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpasbatch.learning.calibration import BLUNTEST, log_probabilities, softmax
+from jpasbatch.priors.calibrations.protocol import TERMS, Reach
+
+if TYPE_CHECKING:
+    from jpasbatch.priors.validation import ValidationSample
+
+LOG_LINEAR = ("temperature", "vector", "matrix")
+
+STIFFNESS = 1.0
+"""How firmly parameters stay near those that change nothing, in objects: a prior of standard deviation 1. Where a
+sample says nothing of a parameter, it stays."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogLinearCalibration:
+    """The kinds "temperature", "vector" and "matrix"; k classes.
+
+    Attributes
+    ----------
+    name : str
+    reach : Reach
+    sharpness : ndarray
+        (1,) for a temperature, (k, TERMS) for a vector, (k, k, TERMS) for a matrix.
+    bias : ndarray, shape (k, TERMS)
+    """
+
+    name: str
+    reach: Reach
+    sharpness: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities; see `SkyCalibration`."""
+        terms = self.reach.terms(magnitude, missing)
+        return softmax(_scores(self.sharpness, self.bias, log_probabilities(probabilities), terms))
+
+    def state(self) -> dict[str, Any]:
+        """Return reach, sharpness and bias."""
+        reach = {item.name: getattr(self.reach, item.name) for item in fields(self.reach)}
+        return {"reach": reach, "sharpness": self.sharpness.tolist(), "bias": self.bias.tolist()}
+
+
+def _scores(sharpness: np.ndarray, bias: np.ndarray, logs: np.ndarray, terms: np.ndarray) -> np.ndarray:
+    if sharpness.ndim == 1:
+        return logs * sharpness[0]
+    if sharpness.ndim == 2:
+        return logs * (terms @ sharpness.T) + terms @ bias.T
+    mixed = sum(logs[:, [j]] * (terms @ sharpness[:, j].T) for j in range(logs.shape[1]))
+    return mixed + terms @ bias.T
+
+
+def _unchanging(kind: str, classes: int) -> np.ndarray:
+    """Return the sharpness that leaves probabilities as they are."""
+    if kind == "temperature":
+        return np.ones(1)
+    if kind == "vector":
+        return np.ones((classes, TERMS))
+    return np.repeat(np.eye(classes)[:, :, None], TERMS, axis=2)
+
+
+def _own_sharpness(kind: str, classes: int) -> np.ndarray:
+    """Return which values of the sharpness are of a class's own probability, bool; these stay above `BLUNTEST`."""
+    if kind == "matrix":
+        return np.repeat(np.eye(classes, dtype=bool)[:, :, None], TERMS, axis=2)
+    return np.ones(_unchanging(kind, classes).shape, dtype=bool)
+
+
+class _CrossEntropy:
+    """The loss of a log-linear calibration on a validation sample, as a function of its parameters: convex.
+
+    The score of a class is linear in the parameters: ``inputs`` is what these weigh, an array (n, f) for each class,
+    which has f parameters of its own. A temperature is one parameter of all classes.
+    """
+
+    def __init__(self, kind: str, sample: ValidationSample) -> None:
+        classes = sample.classes
+        self.reach = Reach.of(sample.magnitude, sample.missing)
+        logs = log_probabilities(sample.probabilities)
+        terms = self.reach.terms(sample.magnitude, sample.missing)
+        self.shared = kind == "temperature"
+        self.unchanging = _unchanging(kind, classes)
+        self.own = _own_sharpness(kind, classes)
+        self.weights = sample.weights / sample.weights.sum()
+        self.stiffness = STIFFNESS / sample.weights.sum()
+        self.rows, self.labels = np.arange(len(sample)), sample.labels
+        if self.shared:
+            self.inputs = [logs[:, [label]] for label in range(classes)]
+            self.origin, self.bounded = self.unchanging, self.own
+            return
+        mixed = (logs[:, :, None] * terms[:, None, :]) if kind == "matrix" else None
+        self.inputs = [
+            np.hstack([logs[:, [label]] * terms if mixed is None else mixed.reshape(len(terms), -1), terms])
+            for label in range(classes)
+        ]
+        nothing = np.zeros((classes, TERMS))
+        self.origin = np.hstack([self.unchanging.reshape(classes, -1), nothing]).ravel()
+        self.bounded = np.hstack([self.own.reshape(classes, -1), nothing.astype(bool)]).ravel()
+
+    def split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return sharpness and bias."""
+        if self.shared:
+            return parameters, np.zeros((len(self.inputs), TERMS))
+        rows = parameters.reshape(len(self.inputs), -1)
+        return rows[:, :-TERMS].reshape(self.unchanging.shape), rows[:, -TERMS:]
+
+    def probabilities(self, parameters: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities, (n, k)."""
+        rows = np.broadcast_to(parameters, (len(self.inputs), 1)) if self.shared else parameters
+        rows = rows.reshape(len(self.inputs), -1)
+        return softmax(np.column_stack([part @ row for part, row in zip(self.inputs, rows, strict=True)]))
+
+    def value_and_slope(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss and its slope along each parameter."""
+        found = self.probabilities(parameters)
+        moved = parameters - self.origin
+        value = -self.weights @ np.log(np.maximum(found[self.rows, self.labels], 1e-300))
+        found[self.rows, self.labels] -= 1.0
+        found *= self.weights[:, None]
+        along = [found[:, label] @ part for label, part in enumerate(self.inputs)]
+        slope = np.sum(along, axis=0) if self.shared else np.concatenate(along)
+        return float(value + 0.5 * self.stiffness * moved @ moved), slope + self.stiffness * moved
+
+    def curvature(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the second derivatives of the loss."""
+        found = self.probabilities(parameters)
+        classes = range(len(self.inputs))
+        blocks = [[np.empty(0)] * len(classes) for _ in classes]
+        for one in classes:
+            for other in range(one + 1):
+                weight = self.weights * found[:, one] * ((one == other) - found[:, other])
+                blocks[one][other] = (self.inputs[one] * weight[:, None]).T @ self.inputs[other]
+                blocks[other][one] = blocks[one][other].T
+        whole = np.sum(blocks, axis=(0, 1)) if self.shared else np.block(blocks)
+        return whole + self.stiffness * np.eye(len(self.origin))
+
+    def minimum(self) -> np.ndarray:
+        """Return the parameters of the lowest loss, by Newton's steps; by a slower way where limits bind."""
+        parameters = self.origin
+        value, slope = self.value_and_slope(parameters)
+        for _ in range(NEWTON_STEPS):
+            step = np.linalg.solve(self.curvature(parameters), slope)
+            if step @ slope < CONVERGED:
+                return parameters
+            length = 1.0
+            while length > SHORTEST:
+                tried = parameters - length * step
+                found, along = self.value_and_slope(tried)
+                if found < value:
+                    break
+                length /= 4
+            if length <= SHORTEST or (tried[self.bounded] < BLUNTEST).any():
+                break
+            parameters, value, slope = tried, found, along
+        return self.bounded_minimum()
+
+    def bounded_minimum(self) -> np.ndarray:
+        """Return the parameters of the lowest loss within their limits."""
+        from scipy.optimize import minimize
+
+        limits = [(BLUNTEST if bounded else None, None) for bounded in self.bounded]
+        options = {"maxiter": 500, "ftol": 1e-10, "gtol": 1e-7}
+        found = minimize(
+            self.value_and_slope, self.origin, jac=True, method="L-BFGS-B", bounds=limits, options=options
+        )
+        return found.x
+
+
+NEWTON_STEPS = 30
+CONVERGED = 1e-11
+"""Twice the loss that a further step could take away."""
+SHORTEST = 1e-4
+"""Of a step, in parts of Newton's."""
+
+
+def fit_log_linear(kind: str, sample: ValidationSample) -> LogLinearCalibration:
+    """Return the calibration of the lowest cross entropy on a validation sample; convex, so that there is one.
+
+    Parameters
+    ----------
+    kind : {"temperature", "vector", "matrix"}
+    sample : ValidationSample
+        Its weights count.
+    """
+    loss = _CrossEntropy(kind, sample)
+    return LogLinearCalibration(kind, loss.reach, *loss.split(loss.minimum()))
