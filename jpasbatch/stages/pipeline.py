@@ -17,7 +17,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options.table import load_checked_job, makes_test
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.products.registry import PRODUCTS, check_products
+from jpasbatch.products.registry import PRODUCTS, check_products, product_tables
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.opening import is_location
@@ -57,6 +57,7 @@ def open_workspace(
     if job.classes:
         check_products(job.products.products(survey))
     _check_filter_tables(job)
+    _check_product_files(job)
     if output is not None and is_location(str(output)):
         raise InputError(
             f"--output {output}: the driver needs a folder on a POSIX file system. Put the catalogue in an object "
@@ -68,6 +69,14 @@ def open_workspace(
         )
     folder = (output or Path("runs") / job.name).resolve()
     return Workspace(job, survey, folder, allow_gaps, location=sky)
+
+
+def _check_product_files(job: Job) -> None:
+    for table in product_tables():
+        for key in table.paths:
+            named = getattr(job.product_options[table.name], key)
+            if named and not Path(named).is_file():
+                raise InputError(f"[{table.name}] {key} {named}: there is no such file")
 
 
 def _check_filter_tables(job: Job) -> None:

@@ -1,0 +1,45 @@
+"""From the table ``[area]`` of a job file to the observed part of the sky."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jpasbatch.errors import InputError
+from jpasbatch.footprint.coverage import Coverage
+from jpasbatch.footprint.maps import read_map, read_moc
+from jpasbatch.footprint.options import AreaOptions
+from jpasbatch.footprint.randoms import coverage_of
+from jpasbatch.footprint.regions import circles_of, drawn, polygons_of
+from jpasbatch.footprint.tables import read_given
+
+
+def read_coverage(options: AreaOptions) -> Coverage | None:
+    """Return the observed part of the sky; None where no file says it.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, cannot be read, or says something impossible; or when nothing is left of the sky.
+    """
+    if not options.masked:
+        return None
+    coverage = _base(options)
+    for key, read in (("exclude_circles", circles_of), ("exclude_polygons", polygons_of)):
+        if name := getattr(options, key):
+            shapes = read(read_given(f"[area] {key}", Path(name)), options.ra, options.dec)
+            coverage = coverage.without(drawn(shapes, options.nside_of_shapes))
+    if not len(coverage.starts):
+        raise InputError(f"[area] file {options.file}: nothing is left of it after what is excluded")
+    return coverage
+
+
+def _base(options: AreaOptions) -> Coverage:
+    key, path = "[area] file", Path(options.file)
+    if options.kind == "moc":
+        return read_moc(key, path)
+    if options.kind == "map":
+        return read_map(key, path)
+    given = read_given(key, path)
+    if options.kind == "randoms":
+        return coverage_of(given, options)
+    return drawn(polygons_of(given, options.ra, options.dec), options.nside_of_shapes)
