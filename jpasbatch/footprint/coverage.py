@@ -87,9 +87,11 @@ class Coverage:
 
     def without(self, other: Coverage) -> Coverage:
         """Return the coverage without what another one covers; it is an effective area from then on."""
-        edges = np.unique(np.concatenate([self.starts, self.stops, other.starts, other.stops]))
+        edges = np.concatenate([self.starts, self.stops, other.starts, other.stops])
+        edges.sort()  # np.unique hashes, and takes ten times as long
         starts, stops = edges[:-1], edges[1:]
         fractions = np.where(other.contains(starts), 0.0, self.fractions_at(starts))
+        fractions[starts == stops] = 0.0
         kept = fractions > 0
         return _runs(starts[kept], stops[kept], fractions[kept], "effective area")
 

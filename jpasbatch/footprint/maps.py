@@ -57,10 +57,13 @@ def read_map(key: str, path: Path) -> Coverage:
     _require(key, path)
     try:
         with fits.open(path, memmap=True) as file:
-            names = [extension.name for extension in file]
+            extensions: list[Any] = list(file)
+            names = [extension.name for extension in extensions]
             if "COV" in names and "SPARSE" in names:
                 return _read_healsparse(key, path)
-            table = next((one for one in file if one.header.get("PIXTYPE", "").upper() == "HEALPIX"), None)
+            table = next(
+                (one for one in extensions if one.header.get("PIXTYPE", "").upper() == "HEALPIX"), None
+            )
             if table is None:
                 raise InputError(
                     f"{key} {path}: no extension says PIXTYPE = HEALPIX; found {', '.join(names)}"

@@ -11,8 +11,9 @@ from jpasbatch.options import Options
 
 FINEST, COARSEST = 2**20, 2**6
 
-SHAPES = 2**16
-"""Grid of the edges of polygons and circles: 3.2 arcsec, a third of the radius of the smallest masks."""
+CIRCLES, POLYGONS = 2**16, 2**18
+"""Grids of edges. Of circles 3.2 arcsec, a third of the radius of the smallest masks: they are many. Of polygons 0.8
+arcsec: an edge along a parallel is off by up to half of that, since the centres of a row of pixels lie on one."""
 
 NEEDED = {
     "occupied": (),
@@ -64,8 +65,8 @@ class AreaOptions(Options):
         Of kind "randoms", one of the two: positions per deg2 where all is observed, or the observed area that the
         positions of the file were drawn in.
     nside : int, optional
-        Grid on which polygons and circles are drawn, 65536 (3.2 arcsec) if left out; of kind "randoms" that in which
-        positions are counted, as fine as 20 expected positions a pixel allow if left out.
+        Grid on which polygons and circles are drawn; 262144 (0.8 arcsec) and 65536 (3.2 arcsec) if left out. Of kind
+        "randoms" that in which positions are counted, as fine as 20 expected positions a pixel allow if left out.
     ra, dec : str
         Names of the columns of right ascension and declination in all of these tables.
     """
@@ -109,9 +110,14 @@ class AreaOptions(Options):
         return bool(self.file)
 
     @property
-    def nside_of_shapes(self) -> int:
-        """Grid on which polygons and circles are drawn."""
-        return self.nside if self.nside is not None and self.kind != "randoms" else SHAPES
+    def nside_of_circles(self) -> int:
+        """Grid on which circles are drawn."""
+        return self.nside if self.nside is not None and self.kind != "randoms" else CIRCLES
+
+    @property
+    def nside_of_polygons(self) -> int:
+        """Grid on which polygons are drawn."""
+        return self.nside if self.nside is not None and self.kind != "randoms" else POLYGONS
 
 
 @dataclass(frozen=True)

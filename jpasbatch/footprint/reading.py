@@ -24,10 +24,14 @@ def read_coverage(options: AreaOptions) -> Coverage | None:
     if not options.masked:
         return None
     coverage = _base(options)
-    for key, read in (("exclude_circles", circles_of), ("exclude_polygons", polygons_of)):
+    kinds = (
+        ("exclude_circles", circles_of, options.nside_of_circles),
+        ("exclude_polygons", polygons_of, options.nside_of_polygons),
+    )
+    for key, read, nside in kinds:
         if name := getattr(options, key):
             shapes = read(read_given(f"[area] {key}", Path(name)), options.ra, options.dec)
-            coverage = coverage.without(drawn(shapes, options.nside_of_shapes))
+            coverage = coverage.without(drawn(shapes, nside))
     if not len(coverage.starts):
         raise InputError(f"[area] file {options.file}: nothing is left of it after what is excluded")
     return coverage
@@ -42,4 +46,4 @@ def _base(options: AreaOptions) -> Coverage:
     given = read_given(key, path)
     if options.kind == "randoms":
         return coverage_of(given, options)
-    return drawn(polygons_of(given, options.ra, options.dec), options.nside_of_shapes)
+    return drawn(polygons_of(given, options.ra, options.dec), options.nside_of_polygons)

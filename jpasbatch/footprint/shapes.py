@@ -17,6 +17,9 @@ from jpasbatch.footprint.coverage import ORDER, order_of, united
 FARTHEST = 85.0
 """Distance of the corners of a polygon from its middle, degrees, up to which it can be drawn in the plane."""
 
+SMALL = 0.1
+"""Radius of circles, degrees, up to which their pixels are listed one by one."""
+
 Cells = tuple[np.ndarray, np.ndarray, np.ndarray]
 Ranges = tuple[np.ndarray, np.ndarray]
 
@@ -43,6 +46,12 @@ class Circle:
 
     def cells(self, order: int) -> Cells:
         """Return cells that cover the circle: pixel, order, and whether they lie wholly within."""
+        import healpy
+
+        if self.radius <= SMALL:  # eight times as fast, and of a large one too many pixels
+            vector = healpy.ang2vec(self.ra, self.dec, lonlat=True)
+            pixel = healpy.query_disc(2**order, vector, np.radians(self.radius), nest=True)
+            return pixel, np.full(len(pixel), order), np.ones(len(pixel), dtype=bool)
         from astropy import units
         from astropy.coordinates import Latitude, Longitude
         from cdshealpix.nested import cone_search
@@ -144,7 +153,7 @@ def _ranges(
     kept = whole.copy()
     kept[edge] = contains(*centres(pixel[edge], depth[edge]))
     width = 4 ** (ORDER - depth[kept])
-    return pixel[kept] * width, (pixel[kept] + 1) * width
+    return united(pixel[kept] * width, (pixel[kept] + 1) * width)
 
 
 def centres(pixel: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

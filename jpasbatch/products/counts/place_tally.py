@@ -65,11 +65,11 @@ class PlaceTally:
     def merge(self, other: PlaceTally) -> PlaceTally:
         """Return the tally of both parts."""
         pixels, pixel_sums = sum_by_pixel(
-            *_stacked(self.pixels, other.pixels, self.pixel_sums, other.pixel_sums)
+            np.concatenate([self.pixels, other.pixels]), np.concatenate([self.pixel_sums, other.pixel_sums])
         )
         tiles = tuple(sorted({*self.tiles, *other.tiles}))
         moved = [np.array([tiles.index(name) for name in one.tiles], dtype=np.int64) for one in (self, other)]
-        _, tile_sums = sum_by_pixel(*_stacked(*moved, self.tile_sums, other.tile_sums))
+        _, tile_sums = sum_by_pixel(np.concatenate(moved), np.concatenate([self.tile_sums, other.tile_sums]))
         cells = [
             np.column_stack([one.cells[:, 0], place[one.cells[:, 1]]])
             for one, place in zip((self, other), moved, strict=True)
@@ -105,12 +105,6 @@ class PlaceTally:
             np.asarray(values["cells"], dtype=np.int64).reshape(-1, 2),
             np.asarray(values["cell_objects"], dtype=np.int64),
         )
-
-
-def _stacked(
-    one: np.ndarray, other: np.ndarray, sums: np.ndarray, others: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    return np.concatenate([one, other]), np.concatenate([sums, others])
 
 
 def tile_areas(tally: PlaceTally, cells: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, float]:

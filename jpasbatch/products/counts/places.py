@@ -79,9 +79,9 @@ class CountsByPlace(Product[PlaceTally, PlaceTally]):
         objects = np.ones((record.num_rows, 1), dtype=np.int64)
         values = np.hstack([objects, exact(probabilities), exact(probabilities**2)])
         healpix = record[HEALPIX_COLUMN].to_numpy()
-        grids = (parent_pixels(healpix, nside) for nside in (options.nside, CELLS * options.nside))
+        pixel, cell = parent_pixels(healpix, options.nside), parent_pixels(healpix, CELLS * options.nside)
         tile = rows.photometry["tile"].to_numpy(zero_copy_only=False).astype(str)
-        return tally.merge(PlaceTally.of(*grids, tile, values))
+        return tally.merge(PlaceTally.of(pixel, cell, tile, values))
 
     def from_record(self, record: dict[str, Any]) -> PlaceTally:
         """Return the tally that `to_record` described."""
