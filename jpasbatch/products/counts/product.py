@@ -96,7 +96,8 @@ class Counts(Product[CountTally, CountSummary]):
 
     def numbers(self, found: CountSummary, findings: Findings) -> Iterator[Number]:
         """Yield the number of objects, the area, and the numbers or densities of quasars."""
-        yield Number("objects classified", f"{found.objects:,}")
+        inside = f"{found.objects:,} of them in the observed part of the sky" if found.outside else ""
+        yield Number("objects classified", f"{found.objects + found.outside:,}", inside)
         limit = f"{found.options.band_role}\u00a0<\u00a0{found.options.brighter_than:g}"  # unbroken
         threshold = f"probability > {found.options.threshold:g}, {limit}"
         if np.isnan(found.area_deg2):

@@ -100,7 +100,11 @@ class Targets(Product[TargetListsTally, TargetLists]):
     def add(self, tally: TargetListsTally, partition: Partition) -> TargetListsTally:
         """Return the tally with the targets of a partition added."""
         programmes, seed = self.options.programmes, self.setting.seed
-        return tally.add([select_targets(partition.predictions, one, seed) for one in programmes])
+        targets = [select_targets(partition.predictions, one, seed) for one in programmes]
+        if partition.observed is None:
+            return tally.add(targets, targets)
+        inside = partition.observed_part().predictions
+        return tally.add(targets, [select_targets(inside, one, seed) for one in programmes])
 
     def from_record(self, record: dict[str, Any]) -> TargetListsTally:
         """Return the tally that `to_record` described."""

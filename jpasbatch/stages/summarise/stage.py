@@ -142,6 +142,8 @@ def _fingerprint(workspace: Workspace) -> str:
     """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
     job = workspace.job
     tables = job.product_options
+    # what workers find inside depends on how the driver drew the mask
+    drawn = ("summarise",) if tables["area"].masked else ()
     named = {
         f"{table.name}.{key}": getattr(tables[table.name], key)
         for table in product_tables()
@@ -153,7 +155,7 @@ def _fingerprint(workspace: Workspace) -> str:
         tables={name: repr(value) for name, value in tables.items()},
         files={key: sha256_file(Path(path)) for key, path in named.items() if path},
         survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("tally"),
+        algorithms=algorithm_numbers("tally", *drawn),
     )
 
 
