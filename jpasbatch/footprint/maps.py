@@ -70,8 +70,12 @@ def read_map(key: str, path: Path) -> Coverage:
                 )
             nside = _check_header(key, path, table.header)
             found = list(_read_pixels(key, path, table, nside))
-    except OSError as error:
-        raise InputError(f"{key} {path}: cannot be read as FITS ({error})") from None
+    except InputError:
+        raise
+    except Exception as error:  # of a file that is cut off, astropy raises whatever comes first
+        raise InputError(
+            f"{key} {path}: cannot be read as FITS ({' '.join(str(error).split())[:200]})"
+        ) from None
     pixels, values = (np.concatenate(one) for one in zip(*found, strict=True))
     return _coverage(key, path, pixels, values, nside)
 

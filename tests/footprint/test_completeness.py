@@ -1,5 +1,7 @@
 """Detected shares: of a tile, of many tiles by their area, and tables that are wrong."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,23 @@ def test_tables_as_cefca_has_them(write):
     found = read_completeness(path, "r")
     assert found == Completeness(("2241", "2243"), (23.1, 23.4), (6.4, 5.9), "r")
     assert read_completeness(write("one.csv", m50=[23.0], k=[5.0]), "").tiles == ("",)
+
+
+def test_minijpas_is_complete_as_published(data_folder, write):
+    """To r = 23.6 for point-like sources, 22.7 for extended ones (Bonoli et al. 2021): that is 99 % of the tables."""
+    path = data_folder / "minijpas_tables" / "minijpas.TileImage.csv"
+    if not path.is_file():
+        pytest.skip(f"needs the table of images of miniJPAS: {path}")
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    images = [row for row in csv.DictReader(lines) if "rSDSS" in row["name"]]
+    tiles = {row["REF_TILE_ID"]: 0.25 for row in images}
+    for kind, magnitude in (("S", 23.6), ("G", 22.7)):
+        columns = {name: [float(row[f"{name}{kind}"]) for row in images] for name in ("M50", "K")}
+        known = read_completeness(write(f"{kind}.csv", TILE_ID=list(tiles), **columns), "r")
+        bins = known.of_bins(magnitude + np.array([-1.01, -1.0, 0.0, 0.01, 1.0, 1.01]), tiles)
+        assert bins[2] == pytest.approx(0.99, abs=0.005)
+        assert bins[0] > 0.999
+        assert bins[4] < 0.8
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,15 @@ def test_a_moc_is_a_footprint(tmp_path, form):
     assert found.areas(32)[0].tolist() == [10, 11, 12, 40, 187]
 
 
+@pytest.mark.parametrize("kept", [3000, 6000, 20_000])
+@pytest.mark.filterwarnings("ignore:.*truncated")
+def test_a_map_that_is_cut_off(written, shares, kept):
+    path = written(shares, nest=True)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"\[area\] file .*map\.fits: "):
+        read_map("[area] file", path)
+
+
 def test_files_that_are_no_maps(tmp_path):
     from mocpy import MOC
 

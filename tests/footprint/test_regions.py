@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.coverage import Coverage
@@ -85,9 +87,9 @@ def test_a_polygon_around_the_pole():
     ],
 )
 def test_circles_that_are_wrong_are_named(write, columns, message):
-    given = read_given("[area] exclude_circles", write("stars.ecsv", **columns))
+    table = read_given("[area] exclude_circles", write("stars.ecsv", **columns))
     with pytest.raises(InputError, match=message) as raised:
-        circles_of(given, "ra", "dec")
+        circles_of(table, "ra", "dec")
     assert "[area] exclude_circles" in str(raised.value)
     assert "stars.ecsv" in str(raised.value)
 
@@ -145,6 +147,16 @@ def test_polygons_that_are_none_are_named(write, ra, dec, names, message):
     path = write("field.csv", polygon=names, ra=np.array(ra, float), dec=np.array(dec, float))
     with pytest.raises(InputError, match=message):
         polygons_of(read_given("[area] file", path), "ra", "dec")
+
+
+@given(st.binary(max_size=200), st.sampled_from(["csv", "ecsv", "fits", "vot", "parquet", "txt"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.filterwarnings("ignore")
+def test_whatever_is_in_a_file_the_error_is_named(tmp_path, content, end):
+    path = tmp_path / f"any.{end}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"\[area\] exclude_circles .*any"):
+        circles_of(read_given("[area] exclude_circles", path), "ra", "dec")
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def detected_shares(found: NumberCountSummary, findings: Findings) -> np.ndarray
     if known is None or counts is None or places is None:
         return np.full(len(found.edges) - 1, np.nan)
     areas = areas_of_tiles(places, counts, findings)[0].tolist()
-    return known.of_bins(found.edges, dict(zip(places.tiles, areas, strict=True)))
+    return known.of_bins(found.edges, dict(zip(places.tile_names, areas, strict=True)))
 
 
 def count_table(

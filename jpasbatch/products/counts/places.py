@@ -112,7 +112,9 @@ class CountsByPlace(Product[PlaceTally, PlaceTally]):
         counts = findings.get(CountSummary)
         if counts is None:
             return {}
-        described = description(findings, created) | {"selection": selection_text(self.options)}
+        rows = "observed" if self.setting.coverage else "of the pixels that hold objects"
+        described = description(findings, created) | {"area_of_rows": rows}
+        described["selection"] = selection_text(self.options)
         units = self._units()
         density_map = self._density_map(found, counts)
         maps = table_writers("counts/density_map", density_map, units, described)
@@ -149,7 +151,7 @@ class CountsByPlace(Product[PlaceTally, PlaceTally]):
         area = areas_of_tiles(found, counts, findings)[0]
         return pa.table(
             {
-                "tile_id": pa.array(found.tiles, pa.string()),
+                "tile_id": pa.array(found.tile_names, pa.string()),
                 "area": area,
                 **self._numbers(found.tile_sums, area),
             }
@@ -190,8 +192,9 @@ def areas_of_tiles(found: PlaceTally, counts: CountSummary, findings: Findings) 
     if coverage is not None:
         return tile_areas(found, *coverage.areas(CELLS * nside))
     # occupied pixels: cells share the area of their parent as its objects
-    cells, place = np.unique(found.cells[:, 0], return_inverse=True)
-    objects = np.bincount(place, found.cell_objects, len(cells))
+    held, _, number = found.cells
+    cells, place = np.unique(held, return_inverse=True)
+    objects = np.bincount(place, number, len(cells))
     parent = np.searchsorted(counts.pixels, cells // CELLS**2)
     within = np.bincount(parent, objects, len(counts.pixels))
     return tile_areas(found, cells, objects / within[parent] * counts.pixel_area_deg2[parent])

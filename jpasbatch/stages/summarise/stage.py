@@ -297,12 +297,11 @@ def _sky_order(partition: tuple[int, int]) -> tuple[int, int]:
 
 def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
     """Write the files that products publish, and return where they are."""
-    written = []
+    writers = {}  # of all of them first: what is found wrong now has published nothing
     for product in outcome.products:
         found = outcome.findings.found[product.name]
-        for name, write in product.files(found, parts, outcome.created, outcome.findings).items():
-            written.append(_publish(outcome.workspace.folder / name, write))
-    return written
+        writers |= product.files(found, parts, outcome.created, outcome.findings)
+    return [_publish(outcome.workspace.folder / name, write) for name, write in writers.items()]
 
 
 def _publish(target: Path, write: Writer) -> Path:
