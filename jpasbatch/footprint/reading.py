@@ -19,7 +19,8 @@ def read_coverage(options: AreaOptions) -> Coverage | None:
     Raises
     ------
     InputError
-        When a file is missing, cannot be read, or says something impossible; or when nothing is left of the sky.
+        When a file is missing, cannot be read, or says something impossible; when what is excluded lies elsewhere; or
+        when nothing is left of the sky.
     """
     if not options.masked:
         return None
@@ -30,8 +31,15 @@ def read_coverage(options: AreaOptions) -> Coverage | None:
     )
     for key, read, nside in kinds:
         if name := getattr(options, key):
-            shapes = read(read_given(f"[area] {key}", Path(name)), options.ra, options.dec)
-            coverage = coverage.without(drawn(shapes, nside))
+            given = read_given(f"[area] {key}", Path(name))
+            masks = drawn(read(given, options.ra, options.dec), nside)
+            left = coverage.without(masks)
+            if left.area_deg2 == coverage.area_deg2:
+                hours = "" if given.numbers(given.column(options.ra)).max() > 24 else "; are they in hours?"
+                raise given.wrong(
+                    f"nothing of it lies in the observed part of the sky, so that it masks nothing{hours}"
+                )
+            coverage = left
     if not len(coverage.starts):
         raise InputError(f"[area] file {options.file}: nothing is left of it after what is excluded")
     return coverage

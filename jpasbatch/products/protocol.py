@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -165,8 +166,9 @@ class Partition:
         """Objects that lie outside of the observed part of the sky."""
         return 0 if self.observed is None else int((~self.observed).sum())
 
+    @cached_property
     def observed_part(self) -> Partition:
-        """Return the objects in the observed part of the sky, which densities count; all where no file says it."""
+        """The objects in the observed part of the sky, which densities count; all where no file says it."""
         if self.observed is None:
             return self
         kept = pa.array(self.observed)

@@ -47,6 +47,12 @@ def test_a_moc_without_stars_is_no_mere_footprint(write, tmp_path):
     assert bare.area_deg2 - masked.area_deg2 == pytest.approx(np.pi, rel=1e-3)
 
 
+def test_masks_of_another_sky_are_refused(write, field):
+    stars = str(write("stars.csv", ra=[14.07], dec=[50.5], radius=[0.1]))
+    with pytest.raises(InputError, match=r"exclude_circles .* masks nothing; are they in hours"):
+        read_coverage(AreaOptions(kind="regions", file=field, exclude_circles=stars))
+
+
 def test_nothing_that_is_left_is_no_area(write, field):
     stars = str(write("stars.csv", ra=[211.0], dec=[50.5], radius=[2.0]))
     with pytest.raises(InputError, match="nothing is left"):

@@ -281,6 +281,7 @@ def test_the_page_says_what_the_area_is(survey, rows, coverage, products, findin
     assert "targets of <code>" in page
     assert all(name in page for name in FILES)
     summary = products["counts"].summary(findings.found["counts"], findings)["counts"]
+    assert not any("reaches beyond" in text for text in product_warnings(kept, findings))
     assert summary["area_kind"] == "effective area"
     assert summary["outside_area"] == findings.found["counts"].outside
     footprint = findings_of(products_of(survey, replace(coverage, name="footprint")), rows)
@@ -297,10 +298,13 @@ def test_a_pixel_that_was_observed_and_holds_nothing_has_a_row(survey, rows, cov
         rows.labels[east],
         rows.observed[east],
     )
-    found = findings_of(products_of(survey, coverage), part).found["counts"]
+    findings = findings_of(products_of(survey, coverage), part)
+    found = findings.found["counts"]
     assert found.pixels.tolist() == coverage.areas(64)[0].tolist()
     assert (found.pixel_objects == 0).any()
     assert found.pixel_area_deg2.sum() == pytest.approx(coverage.area_deg2)
+    product = products_of(survey, coverage)["counts"]
+    assert any("reaches beyond the catalogue" in text for text in product.warnings(found, findings))
 
 
 def test_an_area_is_given_once():

@@ -78,7 +78,7 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
         """Return the tally with the observed part of a partition added."""
         if not self._role:
             return tally
-        partition = partition.observed_part()
+        partition = partition.observed_part
         record, edges = partition.predictions, self.options.edges
         names, bins, classes = self.setting.class_names, len(edges) - 1, len(self.setting.classes)
         number = (

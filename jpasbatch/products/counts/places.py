@@ -72,7 +72,7 @@ class CountsByPlace(Product[PlaceTally, PlaceTally]):
 
     def add(self, tally: PlaceTally, partition: Partition) -> PlaceTally:
         """Return the tally with the observed part of a partition added."""
-        rows, options = partition.observed_part(), self.options
+        rows, options = partition.observed_part, self.options
         record = rows.predictions
         probabilities = record_probabilities(record, self.setting.class_names).astype(np.float64)
         probabilities[~is_selected(record, options)] = 0.0

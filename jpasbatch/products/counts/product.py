@@ -36,6 +36,12 @@ AREAS = {
 }
 """What each kind of area is called at the top of the page, and how it is known."""
 
+EXPECTED = 20.0
+"""Objects that a pixel expects which is empty by no chance."""
+
+MOST_EMPTY = 0.01
+"""Share of the observed area in such pixels above which the area is that of another catalogue."""
+
 MOST_OUTSIDE = 0.2
 """Share of the objects outside of the observed part above which masks and catalogue hardly belong together."""
 
@@ -84,7 +90,7 @@ class Counts(Product[CountTally, CountSummary]):
 
     def add(self, tally: CountTally, partition: Partition) -> CountTally:
         """Return the tally with the observed part of a partition added, and what lies outside counted."""
-        return tally.add(partition.observed_part().predictions, partition.outside)
+        return tally.add(partition.observed_part.predictions, partition.outside)
 
     def from_record(self, record: dict[str, Any]) -> CountTally:
         """Return the tally that `to_record` described."""
@@ -191,6 +197,12 @@ class Counts(Product[CountTally, CountSummary]):
 
 def area_warnings(found: CountSummary) -> Iterator[str]:
     """Yield what readers must know of the area."""
+    empty = empty_deg2(found)
+    if empty > MOST_EMPTY * found.area_deg2:
+        yield (
+            f"{empty:.3g} of {found.area_deg2:.4g} deg² that were observed hold no object: [area] reaches beyond the "
+            "catalogue, or a part of it is missing, so that densities are too low."
+        )
     if found.area_kind == "footprint":
         yield (
             "Densities are those on the footprint of a MOC: what is masked within it is not known, so that they are "
@@ -202,6 +214,15 @@ def area_warnings(found: CountSummary) -> Iterator[str]:
             f"{found.outside:,} of {everything:,} objects lie outside of the observed part of the sky: [area] may be "
             "of another catalogue, in another order of pixels, or in hours."
         )
+
+
+def empty_deg2(found: CountSummary) -> float:
+    """Return the observed area of pixels that hold no object although they should, deg2."""
+    held = found.pixel_objects > 0
+    if found.area_kind in ("occupied", "given") or not held.any():
+        return 0.0
+    density = found.pixel_objects.sum() / found.pixel_area_deg2[held].sum()
+    return float(found.pixel_area_deg2[~held & (density * found.pixel_area_deg2 > EXPECTED)].sum())
 
 
 def _corrected_number(estimate: CountEstimate, area_deg2: float, limit: str) -> Number:

@@ -103,7 +103,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
         targets = [select_targets(partition.predictions, one, seed) for one in programmes]
         if partition.observed is None:
             return tally.add(targets, targets)
-        inside = partition.observed_part().predictions
+        inside = partition.observed_part.predictions
         return tally.add(targets, [select_targets(inside, one, seed) for one in programmes])
 
     def from_record(self, record: dict[str, Any]) -> TargetListsTally:
