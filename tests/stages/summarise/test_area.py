@@ -10,8 +10,11 @@ import pytest
 from astropy.table import Table
 
 from jpasbatch.errors import InputError
+from jpasbatch.footprint.coverage import Coverage
 from jpasbatch.products.counts.places import FILES
 from jpasbatch.stages.pipeline import run_stage, run_verb
+from jpasbatch.stages.summarise.observed import share_coverage
+from jpasbatch.storage.stores.folder import FolderStore
 from tests.footprint.conftest import box_deg2
 from tests.stages.tiny_run import serial, workspace_of
 
@@ -123,3 +126,15 @@ def test_a_mask_that_is_wrong_stops_a_run_before_it_begins(trained_copy):
     (trained_copy / "field.csv").unlink()
     with pytest.raises(InputError, match=r"\[area\] file .*there is no such file"):
         run_verb("run", job, trained_copy, serial=True)
+
+
+def test_what_partitions_have_of_the_mask_is_written_once(tmp_path, monkeypatch):
+    coverage = Coverage.of_pixels(np.array([3, 40]), np.array([1.0, 0.5]), 4)
+    store, names = FolderStore(tmp_path), {(0, 0): "0_0-ab", (1, 10): "1_10-cd", (1, 30): "1_30-ef"}
+    share_coverage(coverage, store, names)
+    found = {name: Coverage.from_bytes(store.read(f"coverage/{name}.npz")) for name in names.values()}
+    assert found["0_0-ab"].areas(4)[0].tolist() == [3]
+    assert found["1_10-cd"].areas(4)[0].tolist() == [40]
+    assert not len(found["1_30-ef"].starts)
+    monkeypatch.setattr(FolderStore, "put", lambda *_: pytest.fail("it is there"))
+    share_coverage(coverage, store, names)
