@@ -28,7 +28,7 @@ DISTRIBUTIONS = {
     "markupsafe": "jinja2",  # which returns its strings, and always brings it
 }
 UNSEEN = {"scipy"}  # astropy.stats imports it and does not require it
-TRAINING = ("keras", "tensorflow", "sklearn", "onnx", "speclite", "hats_import", "lsdb")
+TRAINING = ("keras", "tensorflow", "sklearn", "onnx", "speclite", "hats_import", "healsparse", "lsdb")
 BASE_MODULES = (
     "jpasbatch.cli",
     "jpasbatch.job.job",
@@ -193,7 +193,7 @@ def test_data_files_lie_in_the_package(name):
 
 
 def test_every_import_is_declared():
-    declared = BASE | extras("ingest", "mock", "train", "s3", "deploy")
+    declared = BASE | extras("ingest", "maps", "mock", "train", "s3", "deploy")
     for path in MODULES:
         assert imported(path) <= declared, path
 
@@ -203,9 +203,9 @@ def test_every_base_dependency_is_imported():
 
 
 def test_only_training_and_mocks_and_ingest_need_an_extra():
-    extra = extras("ingest", "mock", "train", "s3", "deploy") - BASE - {"jpasbatch"}
+    extra = extras("ingest", "maps", "mock", "train", "s3", "deploy") - BASE - {"jpasbatch"}
     needing = {str(path.relative_to(PACKAGE)).partition("/")[0] for path in MODULES if imported(path) & extra}
-    assert needing <= {"learning", "mocks", "storage"}
+    assert needing <= {"footprint", "learning", "mocks", "storage"}
 
 
 def test_workers_need_no_training_framework():

@@ -55,6 +55,29 @@ def sum_by_pixel(pixels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     return unique, sums
 
 
+def with_rows(wanted: np.ndarray, pixels: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return the rows of wanted pixels, int64 (w, columns); zeros where there were none.
+
+    Parameters
+    ----------
+    wanted : int64 (w,), ascending
+        All of ``pixels`` and more.
+    pixels : int64 (p,), ascending
+    sums : int64 (p, columns)
+
+    Raises
+    ------
+    ValueError
+        When a pixel is not among the wanted ones: its objects would be lost.
+    """
+    lost = np.setdiff1d(pixels, wanted)
+    if len(lost):
+        raise ValueError(f"{len(lost)} pixels hold objects and were not observed, {lost[0]} first")
+    rows = np.zeros((len(wanted), sums.shape[1]), dtype=np.int64)
+    rows[np.searchsorted(wanted, pixels)] = sums
+    return rows
+
+
 def widened(array: np.ndarray, axis: int, length: int) -> np.ndarray:
     """Return an array with zeros at the end of an axis, so that it has this length there."""
     missing = length - array.shape[axis]

@@ -8,7 +8,8 @@ says (its *findings*) is shown in a section of the page, written into ``summary.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -22,6 +23,8 @@ from jpasbatch.products.sections import Number, PageFigure, Section
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from jpasbatch.footprint.completeness import Completeness
+    from jpasbatch.footprint.coverage import Coverage
     from jpasbatch.priors.prior import Prior
 
 LookUp = Callable[[Mapping[str, int], Sequence[str]], pa.Table]
@@ -92,6 +95,12 @@ class Setting:
         Whether the probabilities that products read are those under the class mix of the sky.
     prior : Prior, optional
         Where they are: the class shares that were found. Known where findings are made of tallies, not on workers.
+    coverage : Coverage, optional
+        The observed part of the sky, where files say it; known as the prior is.
+    completeness : Completeness, optional
+        The detected share of each magnitude, where a file says it; known as the prior is.
+    provenance : mapping of str to str
+        Job, fingerprints and versions, for the metadata of tables; known as the prior is.
     """
 
     survey: Survey
@@ -99,6 +108,9 @@ class Setting:
     seed: int = 0
     corrected: bool = False
     prior: Prior | None = None
+    coverage: Coverage | None = None
+    completeness: Completeness | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -140,11 +152,29 @@ class Partition:
         The same objects in the same order, with the columns that products asked for.
     labels : ndarray of int16, shape (n,)
         Position of the true class; -1 where it is not known.
+    observed : ndarray of bool, shape (n,), optional
+        Which objects lie in the observed part of the sky; None where no file says it.
     """
 
     predictions: pa.Table
     photometry: pa.Table
     labels: np.ndarray
+    observed: np.ndarray | None = None
+
+    @property
+    def outside(self) -> int:
+        """Objects that lie outside of the observed part of the sky."""
+        return 0 if self.observed is None else int((~self.observed).sum())
+
+    @cached_property
+    def observed_part(self) -> Partition:
+        """The objects in the observed part of the sky, which densities count; all where no file says it."""
+        if self.observed is None:
+            return self
+        kept = pa.array(self.observed)
+        return Partition(
+            self.predictions.filter(kept), self.photometry.filter(kept), self.labels[self.observed]
+        )
 
 
 class Findings:
@@ -277,7 +307,7 @@ class Product(Protocol[TallyT, FoundT]):
         """Return what the stage records and the command line prints, under the name of the product."""
         return None
 
-    def files(self, found: FoundT, parts: Parts, created: str) -> Mapping[str, Writer]:
+    def files(self, found: FoundT, parts: Parts, created: str, findings: Findings) -> Mapping[str, Writer]:
         """Return the files to publish, by path in the output folder.
 
         Parameters
@@ -286,5 +316,7 @@ class Product(Protocol[TallyT, FoundT]):
             Reads what `parts` kept of each partition.
         created : str
             ISO date and time: an argument, so that files can be made again byte by byte.
+        findings : Findings
+            Of all products.
         """
         return {}

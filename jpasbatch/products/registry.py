@@ -12,6 +12,7 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.confusion import Confusion
 from jpasbatch.products.counts.errors import CountedWithErrors
 from jpasbatch.products.counts.number_counts import NumberCounts
+from jpasbatch.products.counts.places import CountsByPlace
 from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
@@ -21,6 +22,8 @@ from jpasbatch.products.sky.product import Sky
 from jpasbatch.products.targets.product import Targets
 
 if TYPE_CHECKING:
+    from jpasbatch.footprint.completeness import Completeness
+    from jpasbatch.footprint.coverage import Coverage
     from jpasbatch.priors.prior import Prior
 
 PRODUCTS: tuple[type[Product], ...] = (
@@ -28,6 +31,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     Counts,
     CountedWithErrors,
     NumberCounts,
+    CountsByPlace,
     Histograms,
     Reliability,
     Confusion,
@@ -64,9 +68,17 @@ class ProductRequest:
     tables: Mapping[str, Any]
     corrected: bool = False
 
-    def products(self, survey: Survey, prior: Prior | None = None) -> tuple[Product, ...]:
-        """Return the products of the job, for the survey that it names, and the class shares of its sky."""
-        setting = Setting(survey, self.classes, self.seed, self.corrected, prior)
+    def products(
+        self,
+        survey: Survey,
+        prior: Prior | None = None,
+        coverage: Coverage | None = None,
+        completeness: Completeness | None = None,
+        provenance: Mapping[str, str] | None = None,
+    ) -> tuple[Product, ...]:
+        """Return the products of the job, for the survey that it names and what is known of its sky (`Setting`)."""
+        known = (prior, coverage, completeness, provenance or {})
+        setting = Setting(survey, self.classes, self.seed, self.corrected, *known)
         return tuple(product(setting, product.options_of(self.tables)) for product in PRODUCTS)
 
 

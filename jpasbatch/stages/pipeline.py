@@ -14,12 +14,14 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
+from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options.table import load_checked_job, makes_test
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.products.registry import PRODUCTS, check_products
+from jpasbatch.products.registry import PRODUCTS, check_products, product_tables
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.summarise.observed import completeness_of
 from jpasbatch.storage.stores.opening import is_location
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ def open_workspace(
     if job.classes:
         check_products(job.products.products(survey))
     _check_filter_tables(job)
+    _check_product_files(job)
     if output is not None and is_location(str(output)):
         raise InputError(
             f"--output {output}: the driver needs a folder on a POSIX file system. Put the catalogue in an object "
@@ -68,6 +71,14 @@ def open_workspace(
         )
     folder = (output or Path("runs") / job.name).resolve()
     return Workspace(job, survey, folder, allow_gaps, location=sky)
+
+
+def _check_product_files(job: Job) -> None:
+    for table in product_tables():
+        for key in table.paths:
+            named = getattr(job.product_options[table.name], key)
+            if named and not Path(named).is_file():
+                raise InputError(f"[{table.name}] {key} {named}: there is no such file")
 
 
 def _check_filter_tables(job: Job) -> None:
@@ -103,6 +114,11 @@ def run_verb(
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
     workspace = replace(workspace, incremental=verb == "update")
     stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
+    if (
+        "summarise" in stages[1:]
+    ):  # masks that are wrong are found now, and not after everything is classified
+        read_coverage(workspace.job.product_options["area"])
+        completeness_of(workspace.job)
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,

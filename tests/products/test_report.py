@@ -15,6 +15,7 @@ from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
 from jpasbatch.products.confusion import ConfusionSummary
 from jpasbatch.products.counts.errors import CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
+from jpasbatch.products.counts.place_tally import PlaceTally
 from jpasbatch.products.counts.tally import CountOptions, CountTally
 from jpasbatch.products.distributions.tally import DistributionOptions, DistributionTally
 from jpasbatch.products.examples.tally import ExampleSpectra, ExampleTally
@@ -50,6 +51,8 @@ def content_of(survey, sky) -> ReportContent:
     numbers = next(product for product in products if product.name == "number_counts")
     rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
     counted = numbers.extract(numbers.add(numbers.create(), rows), None)
+    places = next(product for product in products if product.name == "counts_by_place")
+    by_place = places.add(places.create(), rows)
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -58,6 +61,7 @@ def content_of(survey, sky) -> ReportContent:
         .extract(),
         "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
         "number_counts": counted,
+        "counts_by_place": by_place,
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
@@ -201,6 +205,7 @@ def test_survey_without_objects(content, sky):
         content,
         counts=CountTally.create(CountOptions(minimum_class_star=0.5, area_nside=512), 3).add(none).extract(),
         sky=SkyTally.create(CLASSES).extract(),
+        counts_by_place=PlaceTally.create(4),
         distributions=DistributionTally.create(CLASSES, 3).add(none).extract(),
         examples=ExampleSpectra(()),
         confusion=ConfusionSummary(np.zeros((3, 4, 4), np.int64), np.zeros((4, 4), np.int64)),

@@ -200,7 +200,8 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
         return SelectionTally(**{name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()})
 
     def add(self, tally: SelectionTally, partition: Partition) -> SelectionTally:
-        """Return the tally with a partition added."""
+        """Return the tally with the observed part of a partition added."""
+        partition = partition.observed_part
         options, record = self.options, partition.predictions
         probabilities = record_probabilities(record, self.setting.class_names).astype(np.float64)
         own = np.sum([record[name].to_numpy() for name in self._own_columns], axis=0)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from jpasbatch.errors import InputError
+from jpasbatch.footprint.options import CompletenessOptions
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.pages.page import package_file
 from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.errors import calibration_variance, counting_variance
 from jpasbatch.products.counts.number_figure import number_counts_figure
 from jpasbatch.products.counts.number_tally import NumberCountOptions, NumberCountSummary, NumberTally
+from jpasbatch.products.counts.place_tally import PlaceTally
+from jpasbatch.products.counts.places import areas_of_tiles
+from jpasbatch.products.counts.tables import DENSITY, description, table_writers
 from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.posteriors import STRATUM, committee_column
 from jpasbatch.products.protocol import Columns, Findings, JobTable, LookUp, Partition, Parts, Product, Writer
@@ -30,7 +33,10 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
     """Number counts, differential and cumulative, of every class; and the density of quasars by pixel."""
 
     name = "number_counts"
-    tables = (JobTable("number_counts", NumberCountOptions, NumberCountOptions()),)
+    tables = (
+        JobTable("number_counts", NumberCountOptions, NumberCountOptions()),
+        JobTable("completeness", CompletenessOptions, CompletenessOptions(), ("file",)),
+    )
 
     @property
     def _role(self) -> str:
@@ -43,6 +49,15 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
         """Yield the band of the magnitudes, if it is named."""
         if options.band_role:
             yield "number_counts.band_role", options.band_role
+
+    def check(self) -> None:
+        """Refuse a completeness in another band than that of the number counts."""
+        known = self.setting.completeness
+        if known is not None and known.band_role and known.band_role != self._role:
+            raise InputError(
+                f"[completeness] band_role = {known.band_role!r}: number counts are in {self._role!r}; allowed is "
+                "the same band in both ([number_counts] band_role)"
+            )
 
     def columns(self) -> Columns:
         """Return the columns that `add` reads."""
@@ -60,9 +75,10 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
         return NumberTally(np.zeros((bins, 0, classes, classes), dtype=np.int64), **rest)
 
     def add(self, tally: NumberTally, partition: Partition) -> NumberTally:
-        """Return the tally with a partition added."""
+        """Return the tally with the observed part of a partition added."""
         if not self._role:
             return tally
+        partition = partition.observed_part
         record, edges = partition.predictions, self.options.edges
         names, bins, classes = self.setting.class_names, len(edges) - 1, len(self.setting.classes)
         number = (
@@ -130,49 +146,68 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
             figures=figures,
             files=FILES,
             corrected=self.setting.corrected,
+            completeness=self.setting.completeness is not None,
             true=bool(np.isfinite(found.true).all()),
         )
         return Section("number-counts", "Number counts", "Number counts", body)
 
-    def files(self, found: NumberCountSummary, parts: Parts, created: str) -> Mapping[str, Writer]:
+    def files(
+        self, found: NumberCountSummary, parts: Parts, created: str, findings: Findings
+    ) -> Mapping[str, Writer]:
         """Return the table of the number counts as ECSV and Parquet."""
-        names, described = self.setting.class_names, {"created": created, "survey": self.setting.survey.name}
-
-        def write_ecsv(file: BinaryIO) -> None:
-            file.write(ecsv_bytes(count_table(found, names), described | {"band": found.band_role}))
-
-        def write_parquet(file: BinaryIO) -> None:
-            pq.write_table(count_table(found, names), file)
-
-        return dict(zip(FILES, (write_ecsv, write_parquet), strict=True))
+        shares = detected_shares(found, findings)
+        table = count_table(found, self.setting.class_names, _area(findings), shares)
+        described = description(findings, created) | {"band": found.band_role}
+        return table_writers("counts/number_counts", table, UNITS, described)
 
 
 FILES = ("counts/number_counts.ecsv", "counts/number_counts.parquet")
 
-UNITS = {"brightest": "mag", "faintest": "mag"}
+DENSITIES = ("density", "density_error", "density_if_complete", "density_if_complete_error")
+
+UNITS = {"brightest": "mag", "faintest": "mag", **dict.fromkeys(DENSITIES, DENSITY)}
+
+LEAST_COMPLETE = 0.1
+"""Detected share below which a density is not divided by it: what is missing is nearly all, and its error unknown."""
 
 
-def count_table(found: NumberCountSummary, classes: Sequence[str]) -> pa.Table:
-    """Return number counts as a table: one row a class and magnitude bin, classes in their order."""
+def detected_shares(found: NumberCountSummary, findings: Findings) -> np.ndarray:
+    """Return the detected share of each magnitude bin over the observed area, (b,); NaN where it is not known."""
+    known, counts = findings.setting.completeness, findings.get(CountSummary)
+    places = findings.get(PlaceTally)
+    if known is None or counts is None or places is None:
+        return np.full(len(found.edges) - 1, np.nan)
+    areas = areas_of_tiles(places, counts, findings)[0].tolist()
+    return known.of_bins(found.edges, dict(zip(places.tile_names, areas, strict=True)))
+
+
+def count_table(
+    found: NumberCountSummary, classes: Sequence[str], area_deg2: float, shares: np.ndarray
+) -> pa.Table:
+    """Return number counts as a table: one row a class and magnitude bin, classes in their order.
+
+    Parameters
+    ----------
+    found : NumberCountSummary
+    classes : sequence of str
+    area_deg2 : float
+        Of the objects; NaN where it is not known, and with it all densities.
+    shares : ndarray, shape (b,)
+        Detected share of each bin; NaN where it is not known. Densities divided by it have columns of their own.
+    """
     bins, columns = len(found.edges) - 1, {}
     columns["class"] = [name for name in classes for _ in range(bins)]
     for name, values in (("brightest", found.edges[:-1]), ("faintest", found.edges[1:])):
         columns[name] = np.tile(values, len(classes))
     for name in ("number", "error", "cumulative", "cumulative_error", "committee", "true"):
         columns[name] = getattr(found, name).T.ravel()
+    share = np.tile(shares, len(classes))
+    enough = np.where(share >= LEAST_COMPLETE, share, np.nan)
+    columns["density"], columns["density_error"] = columns["number"] / area_deg2, columns["error"] / area_deg2
+    columns["completeness"] = share
+    columns["density_if_complete"] = columns["density"] / enough
+    columns["density_if_complete_error"] = columns["density_error"] / enough
     return pa.table(columns)
-
-
-def ecsv_bytes(table: pa.Table, described: Mapping[str, str]) -> bytes:
-    """Return a table as ECSV, with units and what describes it."""
-    from astropy.table import Table
-
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-    columns["class"] = columns["class"].astype(str)
-    written = Table(columns, units=UNITS, meta=dict(described))
-    text = io.StringIO()
-    written.write(text, format="ascii.ecsv")
-    return text.getvalue().encode()
 
 
 def _errors(products: np.ndarray, prior: Prior | None) -> np.ndarray:

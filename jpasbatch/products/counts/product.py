@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.footprint.options import AreaOptions
 from jpasbatch.pages.page import count_text, package_file
 from jpasbatch.products.counts.errors import ERRORS, CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
@@ -18,13 +20,30 @@ from jpasbatch.products.counts.tally import (
     PoissonCount,
     poisson_count,
 )
-from jpasbatch.products.protocol import Columns, Findings, JobTable, Partition, Product
+from jpasbatch.products.protocol import Columns, Findings, JobTable, LookUp, Partition, Product
 from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, probability_column
 from jpasbatch.products.sections import Number, PageFigure, Section, render_body
 from jpasbatch.products.targets.targets import TargetLists
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+AREAS = {
+    "occupied": ("area", "measured from the pixels that hold objects"),
+    "given": ("area", "given"),
+    "effective area": ("effective area", "the part that was observed and is not masked"),
+    "footprint": ("footprint", "where the survey looked; what is masked there is not known"),
+}
+"""What each kind of area is called at the top of the page, and how it is known."""
+
+EXPECTED = 20.0
+"""Objects that a pixel expects which is empty by no chance."""
+
+MOST_EMPTY = 0.01
+"""Share of the observed area in such pixels above which the area is that of another catalogue."""
+
+MOST_OUTSIDE = 0.2
+"""Share of the objects outside of the observed part above which masks and catalogue hardly belong together."""
 
 FIELD_ROWS = 24
 """Fields that the page shows."""
@@ -34,7 +53,20 @@ class Counts(Product[CountTally, CountSummary]):
     """Counts and densities of quasars by summed probability and by threshold."""
 
     name = "counts"
-    tables = (JobTable("counts", CountOptions, CountOptions()),)
+    tables = (
+        JobTable("counts", CountOptions, CountOptions()),
+        JobTable("area", AreaOptions, AreaOptions(), ("file", "exclude_circles", "exclude_polygons")),
+    )
+
+    @classmethod
+    def options_of(cls, tables: Mapping[str, Any]) -> CountOptions:
+        """Return the options of the counts, with the area if the table ``area`` gives it as a number."""
+        counts, area = tables["counts"], tables["area"]
+        if counts.area_deg2 is not None and area.kind != "occupied":
+            raise ValueError(
+                f"counts.area_deg2 = {counts.area_deg2:g} and [area] kind = '{area.kind}': allowed is one of the two"
+            )
+        return counts if area.area_deg2 is None else replace(counts, area_deg2=area.area_deg2)
 
     @classmethod
     def named_classes(cls, options: CountOptions) -> Iterable[tuple[str, Sequence[str]]]:
@@ -57,25 +89,29 @@ class Counts(Product[CountTally, CountSummary]):
         return CountTally.create(self.options, len(self.setting.bins))
 
     def add(self, tally: CountTally, partition: Partition) -> CountTally:
-        """Return the tally with a partition added."""
-        return tally.add(partition.predictions)
+        """Return the tally with the observed part of a partition added, and what lies outside counted."""
+        return tally.add(partition.observed_part.predictions, partition.outside)
 
     def from_record(self, record: dict[str, Any]) -> CountTally:
         """Return the tally that `to_record` described."""
         return CountTally.from_dict(record, self.options)
 
+    def extract(self, tally: CountTally, look_up: LookUp) -> CountSummary:
+        """Return totals, and densities on the observed area."""
+        return tally.extract(self.setting.coverage)
+
     def numbers(self, found: CountSummary, findings: Findings) -> Iterator[Number]:
         """Yield the number of objects, the area, and the numbers or densities of quasars."""
-        yield Number("objects classified", f"{found.objects:,}")
+        inside = f"{found.objects:,} of them in the observed part of the sky" if found.outside else ""
+        yield Number("objects classified", f"{found.objects + found.outside:,}", inside)
         limit = f"{found.options.band_role}\u00a0<\u00a0{found.options.brighter_than:g}"  # unbroken
         threshold = f"probability > {found.options.threshold:g}, {limit}"
         if np.isnan(found.area_deg2):
             yield Number("QSOs", count_text(found.summed.value, 1), f"sum of probabilities, {limit}")
             yield Number("QSOs", count_text(found.above_threshold.value), threshold)
             return
-        given = found.options.area_deg2 is not None
-        note = "given" if given else "measured from the pixels that hold objects"
-        yield Number("area", f"{found.area_deg2:,.2f} deg²", note)
+        label, note = AREAS[found.area_kind]
+        yield Number(label, f"{found.area_deg2:,.2f} deg²", note)
         errors = findings.get(CountErrors)
         if errors is None or not errors.corrected:
             density = found.summed.per(found.area_deg2)
@@ -92,6 +128,7 @@ class Counts(Product[CountTally, CountSummary]):
                 "The objects are too sparse to measure an area from the pixels that they cover, so that no densities "
                 "are given: such a sample was selected, or needs its area_deg2 in [counts]."
             )
+        yield from area_warnings(found)
         if found.without_class_star:
             yield (
                 f"{found.without_class_star:,} of {found.objects:,} objects have no stellarity (class_star) and "
@@ -138,6 +175,8 @@ class Counts(Product[CountTally, CountSummary]):
         """Return numbers and densities with their intervals."""
         values = {
             "area_deg2": found.area_deg2,
+            "area_kind": found.area_kind,
+            "outside_area": found.outside,
             "objects": found.objects,
             "without_class_star": found.without_class_star,
             "summed_probability": _density(found.summed, found.area_deg2),
@@ -154,6 +193,36 @@ class Counts(Product[CountTally, CountSummary]):
                 name: _estimated(one, found.area_deg2, errors.corrected) for name, one in bins.items()
             },
         }
+
+
+def area_warnings(found: CountSummary) -> Iterator[str]:
+    """Yield what readers must know of the area."""
+    empty = empty_deg2(found)
+    if empty > MOST_EMPTY * found.area_deg2:
+        yield (
+            f"{empty:.3g} of {found.area_deg2:.4g} deg² that were observed hold no object: [area] reaches beyond the "
+            "catalogue, or a part of it is missing, so that densities are too low."
+        )
+    if found.area_kind == "footprint":
+        yield (
+            "Densities are those on the footprint of a MOC: what is masked within it is not known, so that they are "
+            "too low. [area] exclude_circles, or another kind of [area], gives the effective area."
+        )
+    everything = found.objects + found.outside
+    if found.outside > MOST_OUTSIDE * everything:
+        yield (
+            f"{found.outside:,} of {everything:,} objects lie outside of the observed part of the sky: [area] may be "
+            "of another catalogue, in another order of pixels, or in hours."
+        )
+
+
+def empty_deg2(found: CountSummary) -> float:
+    """Return the observed area of pixels that hold no object although they should, deg2."""
+    held = found.pixel_objects > 0
+    if found.area_kind in ("occupied", "given") or not held.any():
+        return 0.0
+    density = found.pixel_objects.sum() / found.pixel_area_deg2[held].sum()
+    return float(found.pixel_area_deg2[~held & (density * found.pixel_area_deg2 > EXPECTED)].sum())
 
 
 def _corrected_number(estimate: CountEstimate, area_deg2: float, limit: str) -> Number:

@@ -4,17 +4,18 @@ Section 5 of Martinez-Solaeche et al. (2023) counts the QSOs of miniJPAS in two 
 sources (``class_star`` > 0.5) brighter than g = 23: objects whose QSO probability exceeds 0.5 (163 per deg2
 for their ANN1), and the sum of the QSO probabilities of all objects (182.1). `CountTally` does both.
 
-The area is measured: the fine pixels (``area_nside``) that hold at least one catalogue object, whatever its
-class or magnitude. Pixels at the edge of the footprint count whole, so that the area of a small field comes
-out a few per cent too large; give ``area_deg2`` where the true area is known from randoms or masks.
+The area is that of `jpasbatch.footprint` where files say what was observed; objects outside are counted apart. Else it
+is measured: the fine pixels (``area_nside``) that hold at least one catalogue object, whatever its class or magnitude.
+Pixels at the edge of the footprint count whole, so that the area of a small field comes out a few per cent too large.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
+from jpasbatch.footprint.coverage import Coverage
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.products.accumulation import (
     SKY_DEG2,
@@ -24,6 +25,7 @@ from jpasbatch.products.accumulation import (
     parent_pixels,
     require_equal,
     sum_by_pixel,
+    with_rows,
 )
 from jpasbatch.products.record import HEALPIX_COLUMN, magnitude_column, record_probabilities
 
@@ -114,7 +116,7 @@ class CountSummary:
     ----------
     options : CountOptions
     objects : int
-        Objects of any class and magnitude.
+        Objects of any class and magnitude in the observed part of the sky.
     without_class_star : int
         Objects that the stellarity cut excluded because their ``class_star`` is unknown.
     area_deg2, measured_area_deg2 : float
@@ -131,6 +133,10 @@ class CountSummary:
         Nested pixels at ``options.nside``.
     pixel_area_deg2, pixel_objects, pixel_summed, pixel_above_threshold : (p,)
         Covered area, objects and QSO counts of each pixel.
+    area_kind : {"occupied", "given", "effective area", "footprint"}
+        How the area is known: from the pixels that hold objects, as a number, or from masks.
+    outside : int
+        Objects outside of the observed part of the sky, which nothing else here counts.
     """
 
     options: CountOptions
@@ -148,6 +154,21 @@ class CountSummary:
     pixel_objects: np.ndarray
     pixel_summed: np.ndarray
     pixel_above_threshold: np.ndarray
+    area_kind: Literal["occupied", "given", "effective area", "footprint"] = "occupied"
+    outside: int = 0
+
+
+def is_point_like(record: pa.Table, options: CountOptions) -> np.ndarray:
+    """Return which objects pass the stellarity cut, bool (n,); unknown stellarity does not."""
+    if options.minimum_class_star is None:
+        return np.ones(record.num_rows, dtype=bool)
+    return record["class_star"].to_numpy() > options.minimum_class_star
+
+
+def is_selected(record: pa.Table, options: CountOptions) -> np.ndarray:
+    """Return which objects the job counts, by stellarity and magnitude limit, bool (n,)."""
+    magnitude = record[magnitude_column(options.band_role)].to_numpy()
+    return is_point_like(record, options) & (magnitude < options.brighter_than)
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,8 @@ class CountTally:
         One bit for each fine pixel that holds an object.
     bins : int64 (magnitude bins, 1 + classes)
         Point-like objects above the threshold; summed probability of each class (`exact`).
+    outside : int
+        Objects outside of the observed part of the sky; the rest counts none of them.
     """
 
     options: CountOptions
@@ -174,6 +197,7 @@ class CountTally:
     counts: np.ndarray
     covered: np.ndarray
     bins: np.ndarray
+    outside: int = 0
 
     @classmethod
     def create(cls, options: CountOptions, magnitude_bins: int) -> "CountTally":
@@ -192,20 +216,16 @@ class CountTally:
     def _covered_bytes(options: CountOptions) -> int:
         return (options.area_nside // options.nside) ** 2 // 8
 
-    def add(self, record: pa.Table) -> "CountTally":
-        """Return this tally with the records (see `record_schema`) of a partition added."""
+    def add(self, record: pa.Table, outside: int = 0) -> "CountTally":
+        """Return this tally with the records (see `record_schema`) of a partition added, and of others their number."""
         options = self.options
         probability = record_probabilities(record, options.classes)
         units = exact(probability)
         above = probability.sum(axis=1, dtype=np.float64) > options.threshold
-        point_like = np.ones(record.num_rows, dtype=bool)
+        point_like, selected = is_point_like(record, options), is_selected(record, options)
         unknown = 0
         if options.minimum_class_star is not None:
-            class_star = record["class_star"].to_numpy()
-            point_like = class_star > options.minimum_class_star
-            unknown = int(np.isnan(class_star).sum())
-        magnitude = record[magnitude_column(options.band_role)].to_numpy()
-        selected = point_like & (magnitude < options.brighter_than)
+            unknown = int(np.isnan(record["class_star"].to_numpy()).sum())
         columns = [np.ones(record.num_rows, dtype=np.int64)[:, None], (above & selected)[:, None]]
         values = np.hstack([*columns, units * selected[:, None]]).astype(np.int64)
 
@@ -216,7 +236,7 @@ class CountTally:
         binned = point_like & (number >= 0)
         np.add.at(bins, number[binned], np.hstack([above[:, None], units])[binned])
         covered = self._covered(healpix, pixels)
-        return self.merge(CountTally(options, unknown, pixels, counts, covered, bins))
+        return self.merge(CountTally(options, unknown, pixels, counts, covered, bins, outside))
 
     def _covered(self, healpix: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         children = (self.options.area_nside // self.options.nside) ** 2
@@ -241,31 +261,49 @@ class CountTally:
             covered, np.searchsorted(pixels, stacked), np.concatenate([self.covered, other.covered])
         )
         unknown = self.without_class_star + other.without_class_star
-        return CountTally(self.options, unknown, pixels, counts, covered, self.bins + other.bins)
+        bins, outside = self.bins + other.bins, self.outside + other.outside
+        return CountTally(self.options, unknown, pixels, counts, covered, bins, outside)
 
-    def extract(self) -> CountSummary:
-        """Return totals, densities and counts per pixel."""
+    def extract(self, coverage: Coverage | None = None) -> CountSummary:
+        """Return totals, densities and counts per pixel.
+
+        Parameters
+        ----------
+        coverage : Coverage, optional
+            The observed part of the sky; its area then is that of all densities, and pixels that were observed have a
+            row whether or not they hold an object.
+        """
         options = self.options
         fine_deg2 = SKY_DEG2 / (12 * options.area_nside**2)
+        pixels, counts = self.pixels, self.counts
         pixel_area = np.bitwise_count(self.covered).sum(axis=1, dtype=np.int64) * fine_deg2
         measured = float(pixel_area.sum())
-        totals = self.counts.sum(axis=0)
+        totals = counts.sum(axis=0)
+        area, kind = self._area(measured, fine_deg2, int(totals[0])), "occupied"
+        if coverage is not None:
+            pixels, pixel_area = coverage.areas(options.nside)
+            counts = with_rows(pixels, self.pixels, counts)
+            area, kind = coverage.area_deg2, coverage.name
+        elif options.area_deg2 is not None:
+            kind = "given"
         return CountSummary(
             options=options,
             objects=int(totals[0]),
             without_class_star=self.without_class_star,
-            area_deg2=self._area(measured, fine_deg2, int(totals[0])),
+            area_deg2=area,
             measured_area_deg2=measured,
             summed=poisson_count(float(inexact(totals[2:]).sum())),
             above_threshold=poisson_count(float(totals[1])),
             by_class=dict(zip(options.classes, inexact(totals[2:]).tolist(), strict=True)),
             bins_summed=tuple(poisson_count(value) for value in inexact(self.bins[:, 1:]).sum(axis=1)),
             bins_above_threshold=tuple(poisson_count(value) for value in self.bins[:, 0]),
-            pixels=self.pixels,
+            pixels=pixels,
             pixel_area_deg2=pixel_area,
-            pixel_objects=self.counts[:, 0],
-            pixel_summed=inexact(self.counts[:, 2:]).sum(axis=1),
-            pixel_above_threshold=self.counts[:, 1],
+            pixel_objects=counts[:, 0],
+            pixel_summed=inexact(counts[:, 2:]).sum(axis=1),
+            pixel_above_threshold=counts[:, 1],
+            area_kind=kind,
+            outside=self.outside,
         )
 
     def _area(self, measured: float, fine_deg2: float, objects: int) -> float:
@@ -281,6 +319,7 @@ class CountTally:
             "counts": encode_counts(self.counts),
             "covered": [row.tobytes().hex() for row in self.covered],
             "bins": encode_counts(self.bins),
+            "outside": self.outside,
         }
 
     @classmethod
@@ -296,6 +335,7 @@ class CountTally:
             counts=decode_counts(values["counts"]),
             covered=covered,
             bins=decode_counts(values["bins"]),
+            outside=int(values["outside"]),
         )
         require_equal(empty.counts.shape[1], tally.counts.shape[1], "numbers of classes")
         return tally

@@ -44,9 +44,10 @@ class TargetListsTally:
         """Return empty tallies."""
         return cls(tuple(TargetTally.create(programme) for programme in programmes))
 
-    def add(self, targets: Sequence[pa.Table]) -> TargetListsTally:
-        """Return these tallies with the targets of a partition added, one table for each list."""
-        tallies = (tally.add(found) for tally, found in zip(self.tallies, targets, strict=True))
+    def add(self, targets: Sequence[pa.Table], observed: Sequence[pa.Table]) -> TargetListsTally:
+        """Return these tallies with the targets of a partition, and those in its observed part, one table a list."""
+        parts = zip(self.tallies, targets, observed, strict=True)
+        tallies = (tally.add(found, inside) for tally, found, inside in parts)
         return TargetListsTally(tuple(tallies), tuple(targets))
 
     def merge(self, other: TargetListsTally) -> TargetListsTally:

@@ -100,7 +100,11 @@ class Targets(Product[TargetListsTally, TargetLists]):
     def add(self, tally: TargetListsTally, partition: Partition) -> TargetListsTally:
         """Return the tally with the targets of a partition added."""
         programmes, seed = self.options.programmes, self.setting.seed
-        return tally.add([select_targets(partition.predictions, one, seed) for one in programmes])
+        targets = [select_targets(partition.predictions, one, seed) for one in programmes]
+        if partition.observed is None:
+            return tally.add(targets, targets)
+        inside = partition.observed_part.predictions
+        return tally.add(targets, [select_targets(inside, one, seed) for one in programmes])
 
     def from_record(self, record: dict[str, Any]) -> TargetListsTally:
         """Return the tally that `to_record` described."""
@@ -167,7 +171,9 @@ class Targets(Product[TargetListsTally, TargetLists]):
         """Return the number of targets of each list, by its file."""
         return {weave_file_name(one.programme): one.number for one in found.lists}
 
-    def files(self, found: TargetLists, parts: Parts, created: str) -> Mapping[str, Writer]:
+    def files(
+        self, found: TargetLists, parts: Parts, created: str, findings: Findings
+    ) -> Mapping[str, Writer]:
         """Return a target catalogue for each list."""
         return {
             f"targets/{weave_file_name(programme)}": partial(self._write, number, parts, created)

@@ -201,7 +201,7 @@ class TargetSummary:
     priorities : int64 (10,)
         Targets of priority 1 to 10.
     pixels, pixel_targets : int64 (p,)
-        Nested pixels of nside 32, about one WEAVE field each, and their targets.
+        Nested pixels of nside 32, about one WEAVE field each, and their targets in the observed part of the sky.
     """
 
     programme: TargetProgramme
@@ -210,6 +210,11 @@ class TargetSummary:
     priorities: np.ndarray
     pixels: np.ndarray
     pixel_targets: np.ndarray
+
+    @property
+    def observed(self) -> int:
+        """Targets in the observed part of the sky: those of a density."""
+        return int(self.pixel_targets.sum())
 
 
 @dataclass(frozen=True)
@@ -235,11 +240,19 @@ class TargetTally:
         empty = np.zeros(0, dtype=np.int64)
         return cls(programme, np.zeros(PRIORITIES, dtype=np.int64), 0, empty, empty)
 
-    def add(self, targets: pa.Table) -> "TargetTally":
-        """Return this tally with the targets that `select_targets` found in a partition added."""
+    def add(self, targets: pa.Table, observed: pa.Table | None = None) -> "TargetTally":
+        """Return this tally with the targets that `select_targets` found in a partition added.
+
+        Parameters
+        ----------
+        targets : pyarrow.Table
+        observed : pyarrow.Table, optional
+            Those of them in the observed part of the sky, which the pixels count; all if it is not given.
+        """
         priorities = np.bincount(targets["priority"].to_numpy() - 1, minlength=PRIORITIES)
         probability = int(exact(targets["probability"].to_numpy()).sum())
-        pixels = parent_pixels(targets[HEALPIX_COLUMN].to_numpy(), FIELD_NSIDE)
+        inside = targets if observed is None else observed
+        pixels = parent_pixels(inside[HEALPIX_COLUMN].to_numpy(), FIELD_NSIDE)
         pixels, counts = np.unique(pixels, return_counts=True)
         return self.merge(TargetTally(self.programme, priorities, probability, pixels, counts))
 

@@ -18,9 +18,12 @@ import pyarrow.parquet as pq
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.footprint.coverage import Coverage
+from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import Prior
+from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.protocol import Findings, Product, Writer
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, product_tables
 from jpasbatch.products.report import render_report
@@ -31,8 +34,15 @@ from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel,
 from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.stages.summarise.observed import completeness_of, share_coverage, with_observed
 from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
-from jpasbatch.stages.summarise.summary import Outcome, origin_of_truth, report_content, summary_values
+from jpasbatch.stages.summarise.summary import (
+    Outcome,
+    origin_of_truth,
+    report_content,
+    summary_values,
+    table_provenance,
+)
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -70,11 +80,16 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     run, names = site.run("summarise", base), tally_names(sky.photometry, predictions, sky.posteriors)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
-        products = job.products.products(workspace.survey, sky.prior)
+        coverage, completeness = read_coverage(job.product_options["area"]), completeness_of(job)
+        records = _stage_records(workspace)
+        told = table_provenance(workspace, records, identity)
+        products = job.products.products(workspace.survey, sky.prior, coverage, completeness, told)
+        check_products(products)
         total = _tally(site, sky, products, names, run, executor)
         look_up = row_reader(site.store, site.key(sky.photometry.path.name), sky.photometry)
         findings = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
-        outcome = Outcome(workspace, products, findings, _stage_records(workspace), created)
+        _check_overlap(findings, coverage)
+        outcome = Outcome(workspace, products, findings, records, created)
         files = _write_files(outcome, _Parts(run.inside, names))
         page = render_report(report_content(outcome, identity))
         write_atomically(workspace.folder / "report.html", page.encode())
@@ -127,6 +142,8 @@ def _fingerprint(workspace: Workspace) -> str:
     """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
     job = workspace.job
     tables = job.product_options
+    # what workers find inside depends on how the driver drew the mask
+    drawn = ("summarise",) if tables["area"].masked else ()
     named = {
         f"{table.name}.{key}": getattr(tables[table.name], key)
         for table in product_tables()
@@ -138,8 +155,19 @@ def _fingerprint(workspace: Workspace) -> str:
         tables={name: repr(value) for name, value in tables.items()},
         files={key: sha256_file(Path(path)) for key, path in named.items() if path},
         survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("tally"),
+        algorithms=algorithm_numbers("tally", *drawn),
     )
+
+
+def _check_overlap(findings: Findings, coverage: Coverage | None) -> None:
+    """Refuse a coverage without any object: its densities would all be 0."""
+    counts = findings.get(CountSummary)
+    if coverage is not None and counts is not None and counts.outside and not counts.objects:
+        raise InputError(
+            f"[area]: none of the {counts.outside:,} objects lies in the observed part of the sky, of "
+            f"{coverage.area_deg2:.4g} deg2; allowed is a file of the same catalogue, with right ascension in degrees "
+            "and pixels in the order that it says"
+        )
 
 
 def _headlines(outcome: Outcome) -> dict[str, Any]:
@@ -191,6 +219,8 @@ def _tally(
     tasks = {name: (pixel, name) for pixel, name in names.items()}
     site.check()
     shared = (request, run, *versions)
+    if (coverage := products[0].setting.coverage) is not None:
+        share_coverage(coverage, run.inside, names)
     title = "summarise: partitions"
     committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
     place = run.inside
@@ -238,6 +268,8 @@ def tally_partition(
     corrected = None if posteriors is None else f"{posteriors}/{file}"
     files = Files(f"{predictions}/{file}", f"{photometry}/{file}", corrected)
     rows = read_rows(run.store, files, needed_columns(products), products[0].setting)
+    if request.tables["area"].masked:
+        rows = with_observed(rows, run.inside, name)
     tallies = Tallies.create(products).add(rows)
     written = {_part_key(part, name): parquet_bytes(table) for part, table in tallies.parts().items()}
     written[_tally_key(name)] = json.dumps(tallies.to_dict()).encode()
@@ -265,12 +297,11 @@ def _sky_order(partition: tuple[int, int]) -> tuple[int, int]:
 
 def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
     """Write the files that products publish, and return where they are."""
-    written = []
+    writers = {}  # of all of them first: what is found wrong now has published nothing
     for product in outcome.products:
         found = outcome.findings.found[product.name]
-        for name, write in product.files(found, parts, outcome.created).items():
-            written.append(_publish(outcome.workspace.folder / name, write))
-    return written
+        writers |= product.files(found, parts, outcome.created, outcome.findings)
+    return [_publish(outcome.workspace.folder / name, write) for name, write in writers.items()]
 
 
 def _publish(target: Path, write: Writer) -> Path:

@@ -163,6 +163,14 @@ def _provenance(records: dict[str, dict[str, Any]], identity: str) -> dict[str, 
     return {**versions(), **fingerprints, "summarise fingerprint": identity[:SHORT], **places}
 
 
+def table_provenance(
+    workspace: Workspace, records: dict[str, dict[str, Any]], identity: str
+) -> dict[str, str]:
+    """Return what the metadata of tables say of the run: the job, what it was made of, and versions."""
+    told = {"job": workspace.job.name, **_provenance(records, identity)}
+    return {key.replace(" ", "_"): value for key, value in told.items()}
+
+
 def summary_values(outcome: Outcome) -> dict[str, Any]:
     """Return the content of ``summary.json``: rows, seconds, versions, and what each product adds."""
     workspace, records = outcome.workspace, outcome.records

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from astropy.io import fits
@@ -27,6 +28,7 @@ from jpasbatch.storage.stores.artefacts import load_committee, save_committee
 from jpasbatch.storage.stores.objects import ObjectStore
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
+from tests.stages.summarise.test_area import positions_of, with_tables, write_box
 from tests.stages.tiny_run import serial
 
 PARTITIONS = 8
@@ -399,3 +401,16 @@ def test_lsdb_opens_the_collection_there(finished, trained_copy, location, local
     columns = ["object_id", "probability_qso_high", "predicted_class"]
     assert there[columns].equals(here[columns])
     assert len(there) == json.loads((finished / "summary.json").read_text())["rows"]["out"]
+
+
+def test_the_observed_area_reaches_workers_that_have_the_store_alone(finished, trained_copy, location, local):
+    ra, dec = positions_of(finished)
+    box = (float(np.median(ra)), float(ra.max()) + 0.01, float(dec.min()) - 0.01, float(dec.max()) + 0.01)
+    field = write_box(trained_copy / "field.csv", box)
+    with_tables(trained_copy, f'[area]\nkind = "regions"\nfile = "{field}"')
+    for stage in ("infer", "correct", "summarise"):
+        run(stage, trained_copy, location, local)
+    counts = told(trained_copy)["counts"]
+    assert counts["objects"] == (ra > box[0]).sum()
+    assert counts["objects"] + counts["outside_area"] == len(ra)
+    assert [key for key in open_store(location).keys(".runs") if "/coverage/" in key]

@@ -1,0 +1,1 @@
+"""Which part of the sky was observed, and how deep."""
