@@ -277,7 +277,7 @@ class Product(Protocol[TallyT, FoundT]):
         """Return what the stage records and the command line prints, under the name of the product."""
         return None
 
-    def files(self, found: FoundT, parts: Parts, created: str) -> Mapping[str, Writer]:
+    def files(self, found: FoundT, parts: Parts, created: str, findings: Findings) -> Mapping[str, Writer]:
         """Return the files to publish, by path in the output folder.
 
         Parameters
@@ -286,5 +286,7 @@ class Product(Protocol[TallyT, FoundT]):
             Reads what `parts` kept of each partition.
         created : str
             ISO date and time: an argument, so that files can be made again byte by byte.
+        findings : Findings
+            Of all products.
         """
         return {}

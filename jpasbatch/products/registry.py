@@ -15,6 +15,7 @@ from jpasbatch.products.counts.number_counts import NumberCounts
 from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
+from jpasbatch.products.expected.product import Expected
 from jpasbatch.products.protocol import JobTable, Product, Setting
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
@@ -28,6 +29,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     Counts,
     CountedWithErrors,
     NumberCounts,
+    Expected,
     Histograms,
     Reliability,
     Confusion,

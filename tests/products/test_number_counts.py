@@ -8,7 +8,7 @@ import pytest
 
 from jpasbatch.products.counts.number_counts import FILES, NumberCounts
 from jpasbatch.products.counts.number_tally import NumberCountOptions
-from jpasbatch.products.protocol import Partition, Setting
+from jpasbatch.products.protocol import Findings, Partition, Setting
 from tests.priors.conftest import CLASSES, draw
 from tests.products.test_count_errors import DEFINITIONS, counted
 
@@ -82,8 +82,8 @@ def test_files_are_read_by_others(product_and_rows, found, tmp_path):
     from astropy.table import Table
 
     product, _ = product_and_rows
-    files = {}
-    for name, write in product.files(found, lambda _: iter(()), "2027-01-15T12:00:00").items():
+    findings, files = Findings(product.setting, {}, ""), {}
+    for name, write in product.files(found, lambda _: iter(()), "2027-01-15T12:00:00", findings).items():
         buffer = io.BytesIO()
         write(buffer)
         files[name] = buffer.getvalue()

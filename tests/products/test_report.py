@@ -50,6 +50,8 @@ def content_of(survey, sky) -> ReportContent:
     numbers = next(product for product in products if product.name == "number_counts")
     rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
     counted = numbers.extract(numbers.add(numbers.create(), rows), None)
+    thresholds = next(product for product in products if product.name == "expected")
+    above = thresholds.add(thresholds.create(), rows).extract()
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -58,6 +60,7 @@ def content_of(survey, sky) -> ReportContent:
         .extract(),
         "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
         "number_counts": counted,
+        "expected": above,
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
@@ -139,7 +142,7 @@ def outline(page) -> Outline:
 def test_page_is_well_formed(outline):
     assert outline.open == []
     assert len(outline.identifiers) == len(set(outline.identifiers))
-    assert len(outline.images) == 11
+    assert len(outline.images) == 12
     for image in outline.images:
         assert image["role"] == "img"
         assert len(image["aria-label"]) > 20
@@ -171,6 +174,8 @@ def test_page_says_what_it_should(page, content, survey):
     assert "2027-01-15T12:00:00" in page
     assert "12.3" in page
     assert "ECE" in page
+    assert "Purity and completeness at any threshold" in page
+    assert not re.search("(lines|marks): the truth", page)  # which is not known here
     words = re.findall(r"\w+", re.sub(r"<svg.*?</svg>", "", page, flags=re.S))
     assert not {"None", "nan", "inf"} & set(words)
 

@@ -130,11 +130,13 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
             figures=figures,
             files=FILES,
             corrected=self.setting.corrected,
-            true=bool(np.isfinite(found.true).all()),
+            known=bool(np.isfinite(found.true).all()),  # `true` is a word of jinja's own
         )
         return Section("number-counts", "Number counts", "Number counts", body)
 
-    def files(self, found: NumberCountSummary, parts: Parts, created: str) -> Mapping[str, Writer]:
+    def files(
+        self, found: NumberCountSummary, parts: Parts, created: str, findings: Findings
+    ) -> Mapping[str, Writer]:
         """Return the table of the number counts as ECSV and Parquet."""
         names, described = self.setting.class_names, {"created": created, "survey": self.setting.survey.name}
 

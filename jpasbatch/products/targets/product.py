@@ -167,7 +167,9 @@ class Targets(Product[TargetListsTally, TargetLists]):
         """Return the number of targets of each list, by its file."""
         return {weave_file_name(one.programme): one.number for one in found.lists}
 
-    def files(self, found: TargetLists, parts: Parts, created: str) -> Mapping[str, Writer]:
+    def files(
+        self, found: TargetLists, parts: Parts, created: str, findings: Findings
+    ) -> Mapping[str, Writer]:
         """Return a target catalogue for each list."""
         return {
             f"targets/{weave_file_name(programme)}": partial(self._write, number, parts, created)

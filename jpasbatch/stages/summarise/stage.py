@@ -268,7 +268,7 @@ def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
     written = []
     for product in outcome.products:
         found = outcome.findings.found[product.name]
-        for name, write in product.files(found, parts, outcome.created).items():
+        for name, write in product.files(found, parts, outcome.created, outcome.findings).items():
             written.append(_publish(outcome.workspace.folder / name, write))
     return written
 
