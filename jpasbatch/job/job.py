@@ -264,9 +264,11 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
     resolved = dict(tables)
     for table, keys in PATHS.items():
-        if isinstance(section := tables.get(table), dict):
-            named = {key: _absolute(section[key]) for key in keys if key in section}
-            resolved[table] = {**section, **named}
+        section = tables.get(table)
+        if isinstance(section, dict):
+            resolved[table] = _with_absolute(section, keys)
+        elif isinstance(section, list):
+            resolved[table] = [_with_absolute(one, keys) if isinstance(one, dict) else one for one in section]
     samples = resolved.get("samples")
     if isinstance(samples, dict) and isinstance(tests := samples.get("tests"), dict):
         resolved["samples"] = samples | {"tests": {name: _absolute(path) for name, path in tests.items()}}
@@ -274,6 +276,10 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     if isinstance(survey, str) and survey.endswith(".toml"):
         resolved["survey"] = _absolute(survey)
     return resolved
+
+
+def _with_absolute(section: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return section | {key: _absolute(section[key]) for key in keys if key in section}
 
 
 def _absolute(value: Any) -> Any:

@@ -16,6 +16,7 @@ from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
 from jpasbatch.products.expected.product import Expected
+from jpasbatch.products.literature.product import Literature
 from jpasbatch.products.protocol import JobTable, Product, Setting
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
@@ -29,6 +30,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     Counts,
     CountedWithErrors,
     NumberCounts,
+    Literature,
     Expected,
     Histograms,
     Reliability,

@@ -44,7 +44,10 @@ def content_of(survey, sky) -> ReportContent:
     confusion = np.arange(48).reshape(3, 4, 4)
     confusion[0, 3] = 0  # a class without true objects
     tables = {table.name: table.default for table in product_tables()} | {"targets": (programme,)}
-    definitions = {name: ClassDefinition((name,)) for name in CLASSES}
+    definitions = {
+        name: ClassDefinition((name,)) if limits is None else ClassDefinition(("qso",), limits)
+        for name, limits in zip(CLASSES, (None, None, (0.0, 2.1), (2.1, 10.0)), strict=True)
+    }
     products = ProductRequest(survey.name, definitions, 1, tables).products(survey)
     targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
     numbers = next(product for product in products if product.name == "number_counts")
@@ -52,6 +55,8 @@ def content_of(survey, sky) -> ReportContent:
     counted = numbers.extract(numbers.add(numbers.create(), rows), None)
     thresholds = next(product for product in products if product.name == "expected")
     above = thresholds.add(thresholds.create(), rows).extract()
+    published = next(product for product in products if product.name == "literature")
+    others = published.extract(published.add(published.create(), rows), None)
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -61,6 +66,7 @@ def content_of(survey, sky) -> ReportContent:
         "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
         "number_counts": counted,
         "expected": above,
+        "literature": others,
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
@@ -142,7 +148,7 @@ def outline(page) -> Outline:
 def test_page_is_well_formed(outline):
     assert outline.open == []
     assert len(outline.identifiers) == len(set(outline.identifiers))
-    assert len(outline.images) == 12
+    assert len(outline.images) == 13
     for image in outline.images:
         assert image["role"] == "img"
         assert len(image["aria-label"]) > 20

@@ -128,18 +128,26 @@ def _fingerprint(workspace: Workspace) -> str:
     job = workspace.job
     tables = job.product_options
     named = {
-        f"{table.name}.{key}": getattr(tables[table.name], key)
+        f"{table.name}[{number}].{key}": getattr(one, key)
         for table in product_tables()
+        for number, one in enumerate(_each(tables[table.name]))
         for key in table.paths
     }
     return fingerprint(
         job=job.model_dump(include={"name", "title", "classes", "seed"}),
         products=[product.name for product in PRODUCTS],
         tables={name: repr(value) for name, value in tables.items()},
+        # what the package itself holds for a table that a job names
+        options=[repr(product.options_of(tables)) for product in PRODUCTS],
         files={key: sha256_file(Path(path)) for key, path in named.items() if path},
         survey=repr(workspace.survey),
         algorithms=algorithm_numbers("tally"),
     )
+
+
+def _each(table: Any) -> tuple[Any, ...]:
+    """Return the tables of an array of tables, or the one table that there is."""
+    return table if isinstance(table, tuple) else (table,)
 
 
 def _headlines(outcome: Outcome) -> dict[str, Any]:
