@@ -35,7 +35,8 @@ def render_evaluation(
     examples : mapping
         By sample: objects of the commonest confusions.
     facts : mapping
-        ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``.
+        ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``,
+        and ``warnings`` that stand at the top of the page.
     survey : Survey
     """
     from markupsafe import Markup

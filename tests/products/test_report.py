@@ -198,6 +198,33 @@ def test_real_sky_without_truth_has_no_such_sections(content):
     assert text == render_report(short)
 
 
+def test_the_headline_has_an_interval_and_the_truth(content):
+    counts, errors = (content.findings.found[name] for name in ("counts", "count_errors"))
+    counted = next(product for product in content.products if product.name == "counts")
+
+    def headline(**found) -> Number:
+        numbers = counted.numbers(found["counts"], Findings(content.findings.setting, found, ""))
+        return next(one for one in numbers if one.label.startswith("QSOs"))
+
+    interval, area = errors.selected.interval, counts.area_deg2
+    corrected = headline(counts=counts, count_errors=errors)
+    assert corrected.value == f"{161.5 / area:,.1f}"
+    assert f"{interval.lower / area:,.1f} to {interval.upper / area:,.1f}" in corrected.note
+    assert f"true: {158 / area:,.1f}; the committee's own sum: {262.75 / area:,.1f}" in corrected.note
+    own = dataclasses.replace(errors, corrected=False)
+    raw = headline(counts=counts, count_errors=own)
+    assert raw.value == f"{counts.summed.value / area:,.1f}"
+    assert f"{counts.summed.lower / area:,.1f} to {counts.summed.upper / area:,.1f}" in raw.note
+    assert "sum of the committee's own probabilities" in raw.note
+    without = dataclasses.replace(counts, area_deg2=float("nan"))
+    number = headline(counts=without, count_errors=errors)
+    assert (number.label, number.value) == ("QSOs", "161.5")
+    assert "true: 158.0" in number.note
+    told = counted.headline(counts, Findings(content.findings.setting, {"count_errors": errors}, ""))
+    assert told["summed_probability"]["true_per_deg2"] == pytest.approx(158 / area)
+    assert told["summed_probability"]["committee_per_deg2"] == pytest.approx(262.75 / area)
+
+
 def test_uncorrected_counts_say_so(content):
     own = dataclasses.replace(content.findings.found["count_errors"], corrected=False)
     text = render_report(changed(content, count_errors=own))

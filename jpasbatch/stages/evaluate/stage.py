@@ -38,7 +38,7 @@ from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED,
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.committees import find_committee, open_committee
+from jpasbatch.stages.run.committees import find_committee, open_committee, origin_warning
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -96,6 +96,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "rows": {name: part["rows"] for name, part in content.items()},
         "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
         "roc_auc": {name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
+        "warnings": list(origin_warning(manifest.origin)),
         "files": files,
         "samples": {name: identify_sample(paths) for name, paths in samples.items()},
     }
@@ -298,6 +299,7 @@ def _write(
         "features": manifest.features["kind"],
         "members": len(manifest.members),
         "calibration": manifest.calibration["kind"],
+        "warnings": list(origin_warning(manifest.origin)),
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }

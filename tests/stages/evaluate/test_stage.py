@@ -73,6 +73,7 @@ def test_the_page_is_one_file_and_shows_all(evaluated):
     page = (workspace.folder / "evaluation" / "evaluation.html").read_text()
     for part in ("labelled-confusion", "labelled-reliability", "labelled-scores", "labelled-examples"):
         assert part in page
+    assert "analytic toys" in page
     assert "<script" not in page
     assert 'src="http' not in page
     assert 'href="http' not in page
