@@ -9,7 +9,6 @@ import pytest
 
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.pages.confusion import Scores
-from jpasbatch.pages.reliability import ReliabilityCurve
 from jpasbatch.pages.spectra import example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
 from jpasbatch.products.confusion import ConfusionSummary
@@ -36,11 +35,6 @@ BANNER = "Mock sky: for demonstration, not for science"
 def content_of(survey, sky) -> ReportContent:
     table, photometry, record = sky
     programme = TargetProgramme(min_probability=0.3)
-    edges = np.linspace(0.05, 0.95, 10)
-    counts = np.array([0, 5, 9, 2, 4, 7, 8, 10, 30, 80])
-    curve = ReliabilityCurve(
-        "qso_high", np.where(counts > 0, edges, np.nan), np.where(counts > 0, edges, np.nan), counts, 0.0123
-    )
     confusion = np.arange(48).reshape(3, 4, 4)
     confusion[0, 3] = 0  # a class without true objects
     tables = {table.name: table.default for table in product_tables()} | {"targets": (programme,)}
@@ -54,6 +48,9 @@ def content_of(survey, sky) -> ReportContent:
     rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
     counted = numbers.extract(numbers.add(numbers.create(), rows), None)
     thresholds = next(product for product in products if product.name == "expected")
+    calibration = next(product for product in products if product.name == "reliability")
+    known = dataclasses.replace(rows, labels=np.arange(record.num_rows, dtype=np.int16) % 4)
+    calibrated = calibration.extract(calibration.add(calibration.create(), known), None)
     above = thresholds.add(thresholds.create(), rows).extract()
     published = next(product for product in products if product.name == "literature")
     others = published.extract(published.add(published.create(), rows), None)
@@ -72,7 +69,7 @@ def content_of(survey, sky) -> ReportContent:
         .add(record)
         .extract(),
         "examples": ExampleSpectra.of(chosen, table.take(rows), photometry.select(rows)),
-        "reliability": ReliabilitySummary((curve,)),
+        "reliability": calibrated,
         "confusion": ConfusionSummary(confusion.transpose(0, 2, 1), np.full((4, 4), 125)),
         "targets": TargetLists((targets,)),
     }
@@ -171,7 +168,8 @@ def test_page_says_what_it_should(page, content, survey):
     assert survey.fingerprint in page
     assert "tile.fits row 131" in page
     assert "WQ_2027A1.fits" in page
-    assert "0.0123" in page
+    one = content.findings.found["reliability"].scores["committee"][-23]  # of all objects
+    assert f"{one.value:.4f} ± {one.error:.4f} <small>({one.if_perfect:.4f})</small>" in page
     assert "161.5 (+" in page  # with all its errors
     assert "14.2 from counting, 3.5 from the size of the validation sample" in page
     assert "from field to field unknown" in page

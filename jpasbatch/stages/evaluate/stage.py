@@ -30,6 +30,7 @@ from jpasbatch.pages.style import bin_label, class_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
 from jpasbatch.scoring.evaluation_report import render_evaluation
 from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
@@ -245,8 +246,16 @@ def _score(name: str, record: dict[str, Any], workspace: Workspace, folder: Path
         "rows": record["rows"],
         "rejected": record["rejected"],
         "examples": record["examples"],
+        "calibration": _calibration(predictions, workspace),
         **evaluation_content(found, survey, classes),
     }
+
+
+def _calibration(predictions: Predictions, workspace: Workspace) -> list[dict[str, Any]]:
+    """Return all numbers of calibration as rows."""
+    survey, job = workspace.survey, workspace.job
+    bins = {bin_label(survey.reference_band, limits): limits for limits in survey.magnitude_bins}
+    return [asdict(one) for one in sample_scores(predictions, bins, tuple(job.classes), job.seed)]
 
 
 def evaluation_content(found: Evaluation, survey: Survey, classes: tuple[str, ...]) -> dict[str, Any]:
