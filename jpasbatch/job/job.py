@@ -267,9 +267,11 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
     resolved = dict(tables)
     for table, keys in PATHS.items():
-        if isinstance(section := tables.get(table), dict):
-            named = {key: _absolute(section[key]) for key in keys if key in section}
-            resolved[table] = {**section, **named}
+        section = tables.get(table)
+        if isinstance(section, dict):
+            resolved[table] = _with_absolute(section, keys)
+        elif isinstance(section, list):
+            resolved[table] = [_with_absolute(one, keys) if isinstance(one, dict) else one for one in section]
     samples = resolved.get("samples")
     if isinstance(samples, dict):
         named = {key: table for key in NAMED_SAMPLES if isinstance(table := samples.get(key), dict)}
@@ -280,6 +282,10 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     if isinstance(survey, str) and survey.endswith(".toml"):
         resolved["survey"] = _absolute(survey)
     return resolved
+
+
+def _with_absolute(section: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return section | {key: _absolute(section[key]) for key in keys if key in section}
 
 
 def _absolute(value: Any) -> Any:

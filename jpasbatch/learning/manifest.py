@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _PACKAGES = ("numpy", "keras", "tensorflow", "scikit-learn", "onnx")
 
 
+OPTIONAL = {"folds", "origin"}
+"""Keys that a manifest may lack."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a committee is: enough to check it before it is used, and to repeat its training.
@@ -61,6 +65,10 @@ class Manifest:
         The table ``[decision]`` with the ``position`` of the class that is sought and the ``threshold``.
     folds : dict or None
         Which member saw which object, for a committee of folds.
+    origin : str or None
+        Which kind of mock the training sample is from (``"builtin"``, ``"templates"``, ...), or ``"given"`` for tables
+        that a job names and no run of this software made. None in manifests of committees that were trained before
+        this was kept.
     """
 
     survey: dict[str, Any]
@@ -76,6 +84,7 @@ class Manifest:
     calibration: dict[str, Any]
     decision: dict[str, Any]
     folds: dict[str, Any] | None = None
+    origin: str | None = None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Manifest:
@@ -87,7 +96,7 @@ class Manifest:
             When a key is missing or unknown.
         """
         known = {item.name for item in fields(cls)}
-        missing, unknown = sorted(known - {"folds"} - content.keys()), sorted(content.keys() - known)
+        missing, unknown = sorted(known - OPTIONAL - content.keys()), sorted(content.keys() - known)
         if missing or unknown:
             found = ", ".join(
                 [*(f"'{key}' is missing" for key in missing), *(f"'{key}' is unknown" for key in unknown)]
@@ -98,7 +107,7 @@ class Manifest:
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON-able values."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {key: value for key, value in content.items() if key != "folds" or value is not None}
+        return {key: value for key, value in content.items() if key not in OPTIONAL or value is not None}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -158,6 +167,7 @@ def describe_committee(
     validation: Mapping[str, Any],
     learnt: Mapping[str, int],
     folds: Mapping[str, Any] | None = None,
+    origin: str | None = None,
 ) -> Manifest:
     """Return the manifest of a committee.
 
@@ -179,6 +189,8 @@ def describe_committee(
         Objects of each class in the training sample.
     folds : mapping, optional
         Which member saw which object.
+    origin : str, optional
+        See `Manifest`.
     """
     decision = jury.decision
     content = {
@@ -203,6 +215,7 @@ def describe_committee(
             "threshold": decision.threshold,
         },
         "folds": folds,
+        "origin": origin,
     }
     # what JSON makes of it, so that a manifest that is read back equals the one that was written
     return Manifest.from_json(json.loads(json.dumps(content)))

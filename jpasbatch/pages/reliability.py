@@ -25,6 +25,8 @@ class ReliabilityCurve:
     count : int (bins,)
     ece : float
         Expected calibration error.
+    lower, upper : float (bins,), optional
+        Central 68 % interval of the fraction; without them the binomial standard deviation is drawn.
     """
 
     class_name: str
@@ -32,10 +34,21 @@ class ReliabilityCurve:
     fraction: np.ndarray
     count: np.ndarray
     ece: float
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
+
+    def spread(self, filled: np.ndarray) -> np.ndarray:
+        """Return how far the bars of some bins reach below and above, (2, bins)."""
+        fraction, count = self.fraction[filled], self.count[filled]
+        if self.lower is None or self.upper is None:
+            return np.tile(np.sqrt(fraction * (1 - fraction) / count), (2, 1))
+        return np.array([fraction - self.lower[filled], self.upper[filled] - fraction])
 
 
 def reliability(curves: tuple[ReliabilityCurve, ...], classes: tuple[str, ...]) -> Figure:
     """Draw the true fraction against the mean probability, and how many objects each point stands for."""
+    from matplotlib.ticker import NullFormatter
+
     colours = class_colours(classes)
     with house_style():
         figure = new_figure(5.2, 5.0)
@@ -48,7 +61,7 @@ def reliability(curves: tuple[ReliabilityCurve, ...], classes: tuple[str, ...]) 
             mean, fraction, count = (
                 one[filled] for one in (curve.mean_probability, curve.fraction, curve.count)
             )
-            error = np.sqrt(fraction * (1 - fraction) / count)
+            error = curve.spread(filled)
             label = f"{class_label(curve.class_name)}, ECE {curve.ece:.3f}"
             marker = MARKERS[style % len(MARKERS)]
             options: dict[str, Any] = {"color": colour, "linestyle": line, "marker": marker, "ms": 4.5}
@@ -57,4 +70,5 @@ def reliability(curves: tuple[ReliabilityCurve, ...], classes: tuple[str, ...]) 
         upper.set(xlim=(-0.02, 1.02), ylim=(-0.04, 1.04), ylabel="fraction truly of the class")
         upper.legend(loc="best")
         lower.set(yscale="log", xlabel="mean predicted probability", ylabel="objects")
+        lower.yaxis.set_minor_formatter(NullFormatter())  # else a short axis is crowded
     return figure

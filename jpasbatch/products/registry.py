@@ -16,6 +16,8 @@ from jpasbatch.products.counts.places import CountsByPlace
 from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
+from jpasbatch.products.expected.product import Expected
+from jpasbatch.products.literature.product import Literature
 from jpasbatch.products.protocol import JobTable, Product, Setting
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
@@ -32,6 +34,8 @@ PRODUCTS: tuple[type[Product], ...] = (
     CountedWithErrors,
     NumberCounts,
     CountsByPlace,
+    Literature,
+    Expected,
     Histograms,
     Reliability,
     Confusion,
@@ -80,6 +84,24 @@ class ProductRequest:
         known = (prior, coverage, completeness, provenance or {})
         setting = Setting(survey, self.classes, self.seed, self.corrected, *known)
         return tuple(product(setting, product.options_of(self.tables)) for product in PRODUCTS)
+
+
+def named_files(tables: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that tables of products name, by table and key: "[area] file", "[[literature]] 2 file".
+
+    Parameters
+    ----------
+    tables : mapping
+        Each of `product_tables`, by its name.
+    """
+    found = {}
+    for table in product_tables():
+        value = tables[table.name]
+        parts = enumerate(value, start=1) if isinstance(value, tuple) else ((0, value),)
+        for number, one in parts:
+            place = f"[[{table.name}]] {number}" if number else f"[{table.name}]"
+            found |= {f"{place} {key}": named for key in table.paths if (named := getattr(one, key))}
+    return found
 
 
 def check_tables(tables: Mapping[str, Any], classes: tuple[str, ...]) -> None:

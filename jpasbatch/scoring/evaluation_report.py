@@ -31,11 +31,12 @@ def render_evaluation(
     Parameters
     ----------
     content : mapping
-        By sample: ``classes``, ``rows``, ``rejected``, ``groups``, ``reliability`` and ``by_signal``.
+        By sample: ``classes``, ``rows``, ``rejected``, ``groups``, ``reliability``, ``by_signal`` and ``calibration``.
     examples : mapping
         By sample: objects of the commonest confusions.
     facts : mapping
-        ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``.
+        ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``,
+        and ``warnings`` that stand at the top of the page.
     survey : Survey
     """
     from markupsafe import Markup
@@ -54,7 +55,18 @@ def render_evaluation(
         figures=figures,
         classes=classes,
         swatches=class_colours(classes),
+        calibration={name: calibration_cells(part) for name, part in content.items()},
     )
+
+
+SHOWN = ("ece_equal_width", "ece_equal_mass", "mce", "brier", "log_loss")
+
+
+def calibration_cells(part: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the numbers of calibration of all objects: a row a class, with one of each of `SHOWN` or None."""
+    found = {(one["class_name"], one["score"]): one for one in part["calibration"] if one["group"] == "all"}
+    names = dict.fromkeys(name for name, _ in found)
+    return [{"name": name, "cells": [found.get((name, score)) for score in SHOWN]} for name in names]
 
 
 def _figures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -30,8 +30,9 @@ def score_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     Parameters
     ----------
     content : mapping
-        ``name``, ``classes`` and ``groups``; each group has ``group`` (its name), ``confusion`` (predicted by true
-        class), and value and error of each score.
+        ``name``, ``classes``, ``groups`` and, if there are any, numbers of ``calibration``
+        (`jpasbatch.scoring.calibration_scores.CalibrationScore`). Each group has ``group`` (its name), ``confusion``
+        (predicted by true class), and value and error of each score.
     """
     rows = []
     for group in content["groups"]:
@@ -62,7 +63,14 @@ def score_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "error": error,
                 }
             )
+    rows += _calibration_rows(content)
     return rows
+
+
+def _calibration_rows(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for one in content.get("calibration", ()):
+        kept = {key: one[key] for key in ("group", "objects", "score", "value", "error")}
+        yield {"sample": content["name"], "class": one["class_name"], **kept}
 
 
 def to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -83,7 +91,7 @@ def to_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     lines = ["# Scores", "", "Value ± bootstrap error; the number of objects in brackets.", ""]
     for sample in dict.fromkeys(row["sample"] for row in rows):
         own = [row for row in rows if row["sample"] == sample]
-        classes = [name for name in dict.fromkeys(row["class"] for row in own) if name != EVERY_CLASS]
+        classes = list(dict.fromkeys(row["class"] for row in own if row["score"] == "f1"))
         lines += [f"## {sample}", "", "| | " + " | ".join(f"f1 {name}" for name in classes)]
         lines[-1] += " | weighted f1 | ECE |"
         lines.append("|---|" + "---|" * (len(classes) + 2))

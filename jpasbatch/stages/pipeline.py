@@ -18,7 +18,7 @@ from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options.table import load_checked_job, makes_test
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.products.registry import PRODUCTS, check_products, product_tables
+from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.observed import completeness_of
@@ -74,11 +74,9 @@ def open_workspace(
 
 
 def _check_product_files(job: Job) -> None:
-    for table in product_tables():
-        for key in table.paths:
-            named = getattr(job.product_options[table.name], key)
-            if named and not Path(named).is_file():
-                raise InputError(f"[{table.name}] {key} {named}: there is no such file")
+    for key, named in named_files(job.product_options).items():
+        if not Path(named).is_file():
+            raise InputError(f"{key} {named}: there is no such file")
 
 
 def _check_filter_tables(job: Job) -> None:

@@ -14,6 +14,14 @@ from jpasbatch.learning.samples import ClassDefinition
 from tests.learning.conftest import DEFINITIONS as CLASSES
 
 
+def test_origin_is_kept_and_may_be_missing(manifest):
+    assert manifest.origin is None
+    assert "origin" not in manifest.to_json()
+    known = Manifest.from_json(manifest.to_json() | {"origin": "builtin"})
+    assert known.origin == "builtin"
+    assert Manifest.from_json(known.to_json()) == known
+
+
 def test_the_manifest_is_json_and_says_what_counts(manifest, survey):
     again = json.loads(json.dumps(manifest.to_json(), allow_nan=False))
     assert Manifest.from_json(again) == manifest

@@ -82,9 +82,8 @@ def test_files_are_read_by_others(product_and_rows, found, tmp_path):
     from astropy.table import Table
 
     product, _ = product_and_rows
-    findings, no_parts = Findings(product.setting, {}, ""), iter(())
-    files = {}
-    for name, write in product.files(found, no_parts, "2027-01-15T12:00:00", findings).items():
+    findings, files = Findings(product.setting, {}, ""), {}
+    for name, write in product.files(found, lambda _: iter(()), "2027-01-15T12:00:00", findings).items():
         buffer = io.BytesIO()
         write(buffer)
         files[name] = buffer.getvalue()

@@ -9,7 +9,6 @@ import pytest
 
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.pages.confusion import Scores
-from jpasbatch.pages.reliability import ReliabilityCurve
 from jpasbatch.pages.spectra import example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
 from jpasbatch.products.confusion import ConfusionSummary
@@ -37,15 +36,13 @@ BANNER = "Mock sky: for demonstration, not for science"
 def content_of(survey, sky) -> ReportContent:
     table, photometry, record = sky
     programme = TargetProgramme(min_probability=0.3)
-    edges = np.linspace(0.05, 0.95, 10)
-    counts = np.array([0, 5, 9, 2, 4, 7, 8, 10, 30, 80])
-    curve = ReliabilityCurve(
-        "qso_high", np.where(counts > 0, edges, np.nan), np.where(counts > 0, edges, np.nan), counts, 0.0123
-    )
     confusion = np.arange(48).reshape(3, 4, 4)
     confusion[0, 3] = 0  # a class without true objects
     tables = {table.name: table.default for table in product_tables()} | {"targets": (programme,)}
-    definitions = {name: ClassDefinition((name,)) for name in CLASSES}
+    definitions = {
+        name: ClassDefinition((name,)) if limits is None else ClassDefinition(("qso",), limits)
+        for name, limits in zip(CLASSES, (None, None, (0.0, 2.1), (2.1, 10.0)), strict=True)
+    }
     products = ProductRequest(survey.name, definitions, 1, tables).products(survey)
     targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
     numbers = next(product for product in products if product.name == "number_counts")
@@ -53,6 +50,13 @@ def content_of(survey, sky) -> ReportContent:
     counted = numbers.extract(numbers.add(numbers.create(), rows), None)
     places = next(product for product in products if product.name == "counts_by_place")
     by_place = places.add(places.create(), rows)
+    thresholds = next(product for product in products if product.name == "expected")
+    calibration = next(product for product in products if product.name == "reliability")
+    known = dataclasses.replace(rows, labels=np.arange(record.num_rows, dtype=np.int16) % 4)
+    calibrated = calibration.extract(calibration.add(calibration.create(), known), None)
+    above = thresholds.add(thresholds.create(), rows).extract()
+    published = next(product for product in products if product.name == "literature")
+    others = published.extract(published.add(published.create(), rows), None)
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -62,12 +66,14 @@ def content_of(survey, sky) -> ReportContent:
         "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
         "number_counts": counted,
         "counts_by_place": by_place,
+        "expected": above,
+        "literature": others,
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
         .extract(),
         "examples": ExampleSpectra.of(chosen, table.take(rows), photometry.select(rows)),
-        "reliability": ReliabilitySummary((curve,)),
+        "reliability": calibrated,
         "confusion": ConfusionSummary(confusion.transpose(0, 2, 1), np.full((4, 4), 125)),
         "targets": TargetLists((targets,)),
     }
@@ -143,7 +149,7 @@ def outline(page) -> Outline:
 def test_page_is_well_formed(outline):
     assert outline.open == []
     assert len(outline.identifiers) == len(set(outline.identifiers))
-    assert len(outline.images) == 11
+    assert len(outline.images) == 13
     for image in outline.images:
         assert image["role"] == "img"
         assert len(image["aria-label"]) > 20
@@ -166,7 +172,8 @@ def test_page_says_what_it_should(page, content, survey):
     assert survey.fingerprint in page
     assert "tile.fits row 131" in page
     assert "WQ_2027A1.fits" in page
-    assert "0.0123" in page
+    one = content.findings.found["reliability"].scores["committee"][-23]  # of all objects
+    assert f"{one.value:.4f} ± {one.error:.4f} <small>({one.if_perfect:.4f})</small>" in page
     assert "161.5 (+" in page  # with all its errors
     assert "14.2 from counting, 3.5 from the size of the validation sample" in page
     assert "from field to field unknown" in page
@@ -175,6 +182,8 @@ def test_page_says_what_it_should(page, content, survey):
     assert "2027-01-15T12:00:00" in page
     assert "12.3" in page
     assert "ECE" in page
+    assert "Purity and completeness at any threshold" in page
+    assert not re.search("(lines|marks): the truth", page)  # which is not known here
     words = re.findall(r"\w+", re.sub(r"<svg.*?</svg>", "", page, flags=re.S))
     assert not {"None", "nan", "inf"} & set(words)
 
@@ -189,6 +198,33 @@ def test_real_sky_without_truth_has_no_such_sections(content):
     assert 'href="#confusion"' not in text
     assert "No rows were set aside." in text
     assert text == render_report(short)
+
+
+def test_the_headline_has_an_interval_and_the_truth(content):
+    counts, errors = (content.findings.found[name] for name in ("counts", "count_errors"))
+    counted = next(product for product in content.products if product.name == "counts")
+
+    def headline(**found) -> Number:
+        numbers = counted.numbers(found["counts"], Findings(content.findings.setting, found, ""))
+        return next(one for one in numbers if one.label.startswith("QSOs"))
+
+    interval, area = errors.selected.interval, counts.area_deg2
+    corrected = headline(counts=counts, count_errors=errors)
+    assert corrected.value == f"{161.5 / area:,.1f}"
+    assert f"{interval.lower / area:,.1f} to {interval.upper / area:,.1f}" in corrected.note
+    assert f"true: {158 / area:,.1f}; the committee's own sum: {262.75 / area:,.1f}" in corrected.note
+    own = dataclasses.replace(errors, corrected=False)
+    raw = headline(counts=counts, count_errors=own)
+    assert raw.value == f"{counts.summed.value / area:,.1f}"
+    assert f"{counts.summed.lower / area:,.1f} to {counts.summed.upper / area:,.1f}" in raw.note
+    assert "sum of the committee's own probabilities" in raw.note
+    without = dataclasses.replace(counts, area_deg2=float("nan"))
+    number = headline(counts=without, count_errors=errors)
+    assert (number.label, number.value) == ("QSOs", "161.5")
+    assert "true: 158.0" in number.note
+    told = counted.headline(counts, Findings(content.findings.setting, {"count_errors": errors}, ""))
+    assert told["summed_probability"]["true_per_deg2"] == pytest.approx(158 / area)
+    assert told["summed_probability"]["committee_per_deg2"] == pytest.approx(262.75 / area)
 
 
 def test_uncorrected_counts_say_so(content):

@@ -18,10 +18,11 @@ from jpasbatch.products.counts.number_figure import number_counts_figure
 from jpasbatch.products.counts.number_tally import NumberCountOptions, NumberCountSummary, NumberTally
 from jpasbatch.products.counts.place_tally import PlaceTally
 from jpasbatch.products.counts.places import areas_of_tiles
-from jpasbatch.products.counts.tables import DENSITY, description, table_writers
+from jpasbatch.products.counts.tables import DENSITY, description
 from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.posteriors import STRATUM, committee_column
 from jpasbatch.products.protocol import Columns, Findings, JobTable, LookUp, Partition, Parts, Product, Writer
+from jpasbatch.products.published import table_writers
 from jpasbatch.products.record import magnitude_column, probability_column, record_probabilities
 from jpasbatch.products.sections import PageFigure, Section, render_body
 
@@ -147,7 +148,7 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
             files=FILES,
             corrected=self.setting.corrected,
             completeness=self.setting.completeness is not None,
-            true=bool(np.isfinite(found.true).all()),
+            known=bool(np.isfinite(found.true).all()),  # `true` is a word of jinja's own
         )
         return Section("number-counts", "Number counts", "Number counts", body)
 

@@ -13,9 +13,10 @@ from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.products.accumulation import SKY_DEG2, parent_pixels, with_rows
 from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.place_tally import CELLS, PlaceTally, tile_areas
-from jpasbatch.products.counts.tables import DENSITY, description, table_writers, write_healpix
+from jpasbatch.products.counts.tables import DENSITY, description, write_healpix
 from jpasbatch.products.counts.tally import CountOptions, CountSummary, is_selected
 from jpasbatch.products.protocol import Columns, Findings, LookUp, Partition, Parts, Product, Writer
+from jpasbatch.products.published import table_writers
 from jpasbatch.products.record import (
     HEALPIX_COLUMN,
     magnitude_column,

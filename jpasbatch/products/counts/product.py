@@ -106,18 +106,14 @@ class Counts(Product[CountTally, CountSummary]):
         yield Number("objects classified", f"{found.objects + found.outside:,}", inside)
         limit = f"{found.options.band_role}\u00a0<\u00a0{found.options.brighter_than:g}"  # unbroken
         threshold = f"probability > {found.options.threshold:g}, {limit}"
+        errors = findings.get(CountErrors)
         if np.isnan(found.area_deg2):
-            yield Number("QSOs", count_text(found.summed.value, 1), f"sum of probabilities, {limit}")
+            yield _summed_number(found, errors, limit)
             yield Number("QSOs", count_text(found.above_threshold.value), threshold)
             return
         label, note = AREAS[found.area_kind]
         yield Number(label, f"{found.area_deg2:,.2f} deg²", note)
-        errors = findings.get(CountErrors)
-        if errors is None or not errors.corrected:
-            density = found.summed.per(found.area_deg2)
-            yield Number("QSOs per deg²", count_text(density.value, 1), f"sum of probabilities, {limit}")
-        else:
-            yield _corrected_number(errors.selected, found.area_deg2, limit)
+        yield _summed_number(found, errors, limit)
         density = found.above_threshold.per(found.area_deg2)
         yield Number("QSOs per deg²", count_text(density.value, 1), threshold)
 
@@ -225,16 +221,23 @@ def empty_deg2(found: CountSummary) -> float:
     return float(found.pixel_area_deg2[~held & (density * found.pixel_area_deg2 > EXPECTED)].sum())
 
 
-def _corrected_number(estimate: CountEstimate, area_deg2: float, limit: str) -> Number:
-    """Return the headline: the density with its interval, the truth where it is known, and the committee's own sum."""
-    one = estimate.interval.per(area_deg2)
-    notes = [
-        f"{limit}; 68\u00a0%: {count_text(one.lower, 1)} to {count_text(one.upper, 1)}",
-        f"the committee's own sum: {count_text(estimate.per(area_deg2).committee, 1)}",
-    ]
-    if not np.isnan(estimate.true):
-        notes.insert(1, f"true: {count_text(estimate.per(area_deg2).true, 1)}")
-    return Number("QSOs per deg²", count_text(one.value, 1), "; ".join(notes))
+def _summed_number(found: CountSummary, errors: CountErrors | None, limit: str) -> Number:
+    """Return the headline: the sum of probabilities with its interval, and smaller the truth where it is known.
+
+    Where probabilities are corrected, the committee's own sum stands last and smaller.
+    """
+    measured = not np.isnan(found.area_deg2)
+    unit, label = (found.area_deg2, "QSOs per deg²") if measured else (1.0, "QSOs")
+    corrected = errors is not None and errors.corrected
+    one = (errors.selected.interval if errors and corrected else found.summed).per(unit)
+    notes = [f"{limit}; 68\u00a0%: {count_text(one.lower, 1)} to {count_text(one.upper, 1)}"]
+    if errors is not None and not np.isnan(errors.selected.true):
+        notes.append(f"true: {count_text(errors.selected.per(unit).true, 1)}")
+    if errors is not None and corrected:
+        notes.append(f"the committee's own sum: {count_text(errors.selected.per(unit).committee, 1)}")
+    else:
+        notes.append("sum of the committee's own probabilities")
+    return Number(label, count_text(one.value, 1), "; ".join(notes))
 
 
 def _estimated(estimate: CountEstimate, area_deg2: float, corrected: bool) -> dict[str, float]:
@@ -244,8 +247,10 @@ def _estimated(estimate: CountEstimate, area_deg2: float, corrected: bool) -> di
     else:
         known = _density(estimate.interval, area_deg2)
         known |= {name: getattr(estimate, name) for name in ERRORS}
-        known["committee"] = estimate.committee
-    return known if np.isnan(estimate.true) else known | {"true": estimate.true}
+        known |= {"committee": estimate.committee, "committee_per_deg2": estimate.per(area_deg2).committee}
+    if np.isnan(estimate.true):
+        return known
+    return known | {"true": estimate.true, "true_per_deg2": estimate.per(area_deg2).true}
 
 
 def _density(count: PoissonCount, area_deg2: float) -> dict[str, float]:

@@ -30,6 +30,7 @@ from jpasbatch.pages.style import bin_label, class_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
 from jpasbatch.scoring.evaluation_report import render_evaluation
 from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
@@ -38,7 +39,7 @@ from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED,
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.committees import find_committee, open_committee
+from jpasbatch.stages.run.committees import find_committee, open_committee, origin_warning
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -96,6 +97,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "rows": {name: part["rows"] for name, part in content.items()},
         "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
         "roc_auc": {name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
+        "warnings": list(origin_warning(manifest.origin)),
         "files": files,
         "samples": {name: identify_sample(paths) for name, paths in samples.items()},
     }
@@ -244,8 +246,16 @@ def _score(name: str, record: dict[str, Any], workspace: Workspace, folder: Path
         "rows": record["rows"],
         "rejected": record["rejected"],
         "examples": record["examples"],
+        "calibration": _calibration(predictions, workspace),
         **evaluation_content(found, survey, classes),
     }
+
+
+def _calibration(predictions: Predictions, workspace: Workspace) -> list[dict[str, Any]]:
+    """Return all numbers of calibration as rows."""
+    survey, job = workspace.survey, workspace.job
+    bins = {bin_label(survey.reference_band, limits): limits for limits in survey.magnitude_bins}
+    return [asdict(one) for one in sample_scores(predictions, bins, tuple(job.classes), job.seed)]
 
 
 def evaluation_content(found: Evaluation, survey: Survey, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -298,6 +308,7 @@ def _write(
         "features": manifest.features["kind"],
         "members": len(manifest.members),
         "calibration": manifest.calibration["kind"],
+        "warnings": list(origin_warning(manifest.origin)),
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -98,6 +98,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "committee": str(committee_folder),
         "classes": manifest.classes,
         "learnt": manifest.learnt,
+        "origin": manifest.origin,
         "engine": parts["engine"],
         "algorithms": parts["algorithms"],
         "precision": precision,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,26 @@ if TYPE_CHECKING:
 
 GPU = "GPU"
 """The resource that workers with a GPU declare."""
+
+
+def origin_warning(origin: str | None) -> Iterator[str]:
+    """Yield what every page made with a committee must say of the sample that it learnt from.
+
+    Parameters
+    ----------
+    origin : str or None
+        Of the manifest: see `jpasbatch.learning.manifest.Manifest`.
+    """
+    if origin == "builtin":
+        yield (
+            "The committee learnt from the built-in mock sky, whose objects are analytic toys: what it says is for "
+            "demonstration, not for science, whatever objects it classifies."
+        )
+    if origin is None:
+        yield (
+            "It is not recorded what the committee learnt from: it was trained before that was kept. If that was the "
+            "built-in mock sky, what it says is not for science."
+        )
 
 
 class StoredCommittee(NamedTuple):

@@ -6,6 +6,7 @@ canonical already: they are read partition by partition, and only the quality cu
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,26 @@ def sample_path(workspace: Workspace, part: str) -> Path:
     if named is not None:
         return Path(named)
     return mock_part(workspace, workspace.require("mock"), part, "train (without [samples])")
+
+
+GIVEN = "given"
+"""Origin of tables that a job names and that no run of this software made, as far as it can be seen."""
+
+
+def sample_origin(workspace: Workspace, part: str) -> str:
+    """Return which kind of mock a sample is from, or `GIVEN`.
+
+    A sample that a job names may lie in the folder of another run that made it; a copy of it elsewhere does not tell.
+    """
+    job = workspace.job
+    named = getattr(job.samples, part)
+    if named is None:
+        return GIVEN if job.mock is None else job.mock.kind
+    for folder in Path(named).resolve().parents:
+        record = folder / "work" / "mock.json"
+        if record.is_file():
+            return json.loads(record.read_bytes())["kind"]
+    return GIVEN
 
 
 def list_sample(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.protocol import Findings, Product, Writer
-from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, product_tables
+from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
 from jpasbatch.stages.run.commits import Made, Run
@@ -144,16 +144,13 @@ def _fingerprint(workspace: Workspace) -> str:
     tables = job.product_options
     # what workers find inside depends on how the driver drew the mask
     drawn = ("summarise",) if tables["area"].masked else ()
-    named = {
-        f"{table.name}.{key}": getattr(tables[table.name], key)
-        for table in product_tables()
-        for key in table.paths
-    }
     return fingerprint(
         job=job.model_dump(include={"name", "title", "classes", "seed"}),
         products=[product.name for product in PRODUCTS],
         tables={name: repr(value) for name, value in tables.items()},
-        files={key: sha256_file(Path(path)) for key, path in named.items() if path},
+        # what the package itself holds for a table that a job names
+        options=[repr(product.options_of(tables)) for product in PRODUCTS],
+        files={key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
         survey=repr(workspace.survey),
         algorithms=algorithm_numbers("tally", *drawn),
     )

@@ -12,10 +12,8 @@ import jpasbatch
 from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, product_warnings
 from jpasbatch.stages.run.workspace import SHORT, Workspace
+from jpasbatch.stages.summarise.warnings import class_mixes, run_warnings
 from jpasbatch.storage.stores.ledger import without_undefined
-
-BALANCED = 1.5
-"""Ratio of the largest to the smallest class up to which a training set counts as balanced."""
 
 PACKAGES = (
     "numpy",
@@ -74,7 +72,7 @@ def report_content(outcome: Outcome, identity: str) -> ReportContent:
         mock_title=mock_title(workspace),
         products=outcome.products,
         findings=outcome.findings,
-        warnings=_warnings(workspace, records),
+        warnings=tuple(run_warnings(sky_kind(workspace), records, outcome.findings)),
         quarantine=_quarantine(records),
         provenance=_provenance(records, identity),
         stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
@@ -101,29 +99,6 @@ def mock_title(workspace: Workspace) -> str:
     if sky_kind(workspace) != "mock" or workspace.job.mock is None:
         return ""
     return MOCK_TITLES[workspace.job.mock.kind]
-
-
-def _warnings(workspace: Workspace, records: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    found = []
-    if sky_kind(workspace) == "spectra":
-        found.append(
-            "Real spectra, seen through the survey's filters; each was tilted to match its published magnitudes where "
-            "it has some. Where the committee was trained on the built-in mock sky, this is no independent test: "
-            "the quasars of that sky were adjusted by eye against some of these spectra."
-        )
-    learnt = records.get("infer", {}).get("learnt", {})
-    own_mix = workspace.job.prior.kind == "none"
-    if own_mix and learnt and max(learnt.values()) < BALANCED * min(learnt.values()):
-        found.append(
-            "The committee learnt from about as many objects of each class. In a survey galaxies outnumber quasars, "
-            'and [prior] kind = "none": probabilities and counts of rare classes come out too high.'
-        )
-    if records.get("infer", {}).get("gaps"):
-        found.append(
-            f"{records['infer']['gaps']} of {records['infer']['partitions']} partitions could not be classified and "
-            "are missing, as was allowed; all of their rows are in quarantine."
-        )
-    return tuple(found)
 
 
 TRUTH = {
@@ -173,7 +148,8 @@ def table_provenance(
 
 def summary_values(outcome: Outcome) -> dict[str, Any]:
     """Return the content of ``summary.json``: rows, seconds, versions, and what each product adds."""
-    workspace, records = outcome.workspace, outcome.records
+    workspace, records, findings = outcome.workspace, outcome.records, outcome.findings
+    mixes = class_mixes(records, findings)
     ingest, infer = records.get("ingest", {}), records.get("infer", {})
     held = ingest.get("quarantined", 0) + infer.get("quarantined", 0)
     values = {
@@ -195,9 +171,14 @@ def summary_values(outcome: Outcome) -> dict[str, Any]:
             stage: record["fingerprint"] for stage, record in records.items() if "fingerprint" in record
         },
         "versions": versions(),
-        "warnings": [*product_warnings(outcome.products, outcome.findings), *_warnings(workspace, records)],
+        "class_mix": None
+        if mixes is None
+        else {"learnt": mixes.learnt, "sky": mixes.sky, "error": mixes.error},
+        "warnings": [
+            *product_warnings(outcome.products, findings),
+            *run_warnings(sky_kind(workspace), records, findings),
+        ],
     }
-    findings = outcome.findings
     for product in outcome.products:
         for key, value in product.summary(findings.found[product.name], findings).items():
             values[key] = _joined(key, values[key], value) if key in values else value

@@ -23,7 +23,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
-from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
+from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_origin, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.train.prepared import (
     VALIDATION,
@@ -340,6 +340,7 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         validation=scores,
         learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),
+        origin=sample_origin(trained.workspace, sample_parts(job)[0]),
     )
     variants = judged_variants(job, survey, committee, jury)
     validation = Validation(known.judged(judgement), variants).to_bytes()

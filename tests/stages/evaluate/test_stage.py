@@ -49,7 +49,15 @@ def test_tables_hold_every_score(evaluated):
     workspace, record = evaluated
     rows = pq.read_table(workspace.folder / "evaluation" / "scores.parquet").to_pylist()
     assert {row["sample"] for row in rows} == {"labelled"}
-    assert len(rows) == 4 * (3 * len(CLASSES) + 2)
+    calibration = 5 * len(CLASSES) + 3 + 3 + 2  # by class; their mean; of the confidence; of all together
+    assert len(rows) == 4 * (3 * len(CLASSES) + 2 + calibration)
+    (ece,) = (row for row in rows if (row["group"], row["class"], row["score"]) == ("all", "all", "ece"))
+    (same,) = (
+        row
+        for row in rows
+        if (row["group"], row["class"], row["score"]) == ("all", "classwise", "ece_equal_width")
+    )
+    assert same["value"] == pytest.approx(ece["value"], abs=1e-6)
     [weighted] = [row for row in rows if row["group"] == "all" and row["score"] == "weighted_f1"]
     assert weighted["value"] == pytest.approx(record["weighted_f1"]["labelled"])
     assert weighted["objects"] == record["rows"]["labelled"]
@@ -73,6 +81,8 @@ def test_the_page_is_one_file_and_shows_all(evaluated):
     page = (workspace.folder / "evaluation" / "evaluation.html").read_text()
     for part in ("labelled-confusion", "labelled-reliability", "labelled-scores", "labelled-examples"):
         assert part in page
+    assert "analytic toys" in page
+    assert "Calibration of all objects" in page
     assert "<script" not in page
     assert 'src="http' not in page
     assert 'href="http' not in page

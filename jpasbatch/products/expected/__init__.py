@@ -1,0 +1,1 @@
+"""Purity and completeness that the probabilities themselves promise, at any threshold."""

@@ -1,0 +1,1 @@
+"""Published numbers of quasars, beside those of this sky."""

@@ -1,0 +1,125 @@
+"""What a reader of a finished job must be warned of, beyond what single products warn of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.products.expected.tally import ThresholdCurves
+from jpasbatch.products.protocol import Findings
+from jpasbatch.stages.run.committees import origin_warning
+
+SURE = 3.0
+"""Standard errors by which a share must differ to be called different."""
+
+LEAST = 0.03
+"""Share of itself by which a class share must differ to matter: odds change in proportion, and those of a committee
+that is well calibrated are hardly known better. Without it 40 million objects would make any rounding a warning."""
+
+
+@dataclass(frozen=True)
+class ClassMixes:
+    """The class mix that a committee learnt from, and that of a sky; shares by class.
+
+    Attributes
+    ----------
+    learnt, sky : dict of str to float
+        The second by summed probability.
+    error : dict of str to float
+        Of their difference, from counting in both samples.
+    """
+
+    learnt: dict[str, float]
+    sky: dict[str, float]
+    error: dict[str, float]
+
+    @classmethod
+    def of(cls, learnt: Mapping[str, int], summed: Mapping[str, float], objects: int) -> ClassMixes:
+        """Return the mixes.
+
+        Parameters
+        ----------
+        learnt : mapping of str to int
+            Objects of each class in the training sample.
+        summed : mapping of str to float
+            Summed probability of each class on the sky.
+        objects : int
+            On the sky.
+        """
+        total = sum(learnt.values())
+        ours = {name: number / total for name, number in learnt.items()}
+        sky = {name: summed[name] / objects for name in learnt}
+        error = {
+            name: float(
+                np.sqrt(
+                    ours[name] * (1 - ours[name]) / total + max(sky[name] * (1 - sky[name]), 0.0) / objects
+                )
+            )
+            for name in learnt
+        }
+        return cls(ours, sky, error)
+
+    @property
+    def different(self) -> tuple[str, ...]:
+        """Classes whose share is measurably another one."""
+        return tuple(
+            name
+            for name, share in self.learnt.items()
+            if abs(self.sky[name] - share) > max(SURE * self.error[name], LEAST * share)
+        )
+
+    def in_words(self) -> str:
+        """Return both mixes: "star 25.0 % learnt, 31.2 ± 0.1 % here; ..."."""
+        return "; ".join(
+            f"{name} {100 * share:.1f} % learnt, {100 * self.sky[name]:.1f} ± {100 * self.error[name]:.1f} % here"
+            for name, share in self.learnt.items()
+        )
+
+
+def class_mixes(records: Mapping[str, Mapping[str, Any]], findings: Findings) -> ClassMixes | None:
+    """Return the mix that the committee learnt from and that of the sky; None where either is not known."""
+    learnt, curves = records.get("infer", {}).get("learnt", {}), findings.get(ThresholdCurves)
+    names = findings.setting.class_names
+    if not learnt or set(learnt) != set(names) or not sum(learnt.values()) or curves is None:
+        return None
+    # the group of all objects stands before that of the counted ones, and threshold 0 is the first
+    summed, objects = curves.expected[-2, : len(names), 0], int(curves.selected[-2, 0, 0])
+    return ClassMixes.of(learnt, dict(zip(names, summed.tolist(), strict=True)), objects) if objects else None
+
+
+def run_warnings(sky: str, records: Mapping[str, Mapping[str, Any]], findings: Findings) -> Iterator[str]:
+    """Yield one or two sentences for each.
+
+    Parameters
+    ----------
+    sky : str
+        What the catalogue holds: ``"mock"``, ``"spectra"`` or ``"survey"``.
+    records : mapping
+        Of the stages that finished, by name.
+    findings : Findings
+    """
+    infer = records.get("infer", {})
+    if sky == "spectra":
+        yield (
+            "Real spectra, seen through the survey's filters; each was tilted to match its published magnitudes where "
+            "it has some. Where the committee was trained on the built-in mock sky, this is no independent test: "
+            "the quasars of that sky were adjusted by eye against some of these spectra."
+        )
+    if infer:
+        yield from origin_warning(infer.get("origin"))
+    mixes = class_mixes(records, findings)
+    if mixes is not None and mixes.different and not findings.setting.corrected:
+        yield (
+            'Probabilities are those for the class mix that the committee learnt from ([prior] kind = "none"), and '
+            f"this sky has another one: {mixes.in_words()}. Shares here are from summed probabilities, which lean "
+            "towards the mix that was learnt: the true difference is larger. Counts of classes that are rarer here "
+            "than in what was learnt come out too high."
+        )
+    if infer.get("gaps"):
+        yield (
+            f"{infer['gaps']} of {infer['partitions']} partitions could not be classified and "
+            "are missing, as was allowed; all of their rows are in quarantine."
+        )

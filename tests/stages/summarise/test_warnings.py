@@ -1,0 +1,98 @@
+"""Warnings of a finished job: a mix that is not the sky's, and a committee that learnt from toys."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jpasbatch.products.expected.tally import ThresholdTally
+from jpasbatch.products.protocol import Findings, Setting
+from jpasbatch.stages.run.committees import origin_warning
+from jpasbatch.stages.run.samples import GIVEN, sample_origin
+from jpasbatch.stages.summarise.warnings import ClassMixes, class_mixes, run_warnings
+from tests.products.test_tallies import DEFINITIONS
+from tests.stages.tiny_run import workspace_of, write_job
+
+EVEN = dict.fromkeys(DEFINITIONS, 1000)
+TOYS = "analytic toys"
+
+
+def findings_of(survey, sums, objects, corrected=False) -> Findings:
+    """Return findings of a sky of so many objects with these mean probabilities."""
+    tally = ThresholdTally.create(2, len(sums), 10)
+    none, unknown = np.zeros(objects, dtype=int), np.zeros(objects, dtype=bool)
+    probabilities = np.tile(np.array(sums) / sum(sums), (objects, 1))
+    tally.add(none, probabilities, np.zeros((objects, len(sums)), dtype=bool), unknown)
+    return Findings(Setting(survey, DEFINITIONS, 0, corrected), {"expected": tally.extract()}, "")
+
+
+def test_the_mix_that_the_old_rule_missed():
+    """Twice as many quasars as stars and galaxies: it called that a mix that no reader need know of."""
+    learnt = {"galaxy": 5870, "star": 5868, "qso": 11715}
+    mixes = ClassMixes.of(learnt, {"galaxy": 700.0, "star": 240.0, "qso": 60.0}, 1000)
+    assert set(mixes.different) == {"galaxy", "qso"}  # stars are as common, by chance
+    assert "qso 50.0 % learnt, 6.0 ± 0.8 % here" in mixes.in_words()
+
+
+def test_an_equal_mix_is_seldom_called_different():
+    rng = np.random.default_rng(5)
+    shares, called = np.array([0.6, 0.3, 0.08, 0.02]), 0
+    for _ in range(300):
+        learnt, sky = rng.multinomial(4000, shares), rng.multinomial(9000, shares)
+        mixes = ClassMixes.of(
+            dict(zip("abcd", learnt.tolist(), strict=True)), dict(zip("abcd", sky, strict=True)), 9000
+        )
+        called += bool(mixes.different)
+    assert called <= 12  # 1.1 % of 300 are expected
+
+
+@pytest.mark.parametrize(("share", "called"), [(0.2501, False), (0.256, False), (0.26, True)])
+def test_a_difference_that_is_sure_and_small_is_none(share, called):
+    learnt = dict.fromkeys("abcd", 10_000_000)
+    rest = (1 - share) / 3
+    sky = {"a": share, "b": rest, "c": rest, "d": rest}
+    mixes = ClassMixes.of(learnt, {name: one * 40_000_000 for name, one in sky.items()}, 40_000_000)
+    assert ("a" in mixes.different) == called
+
+
+def test_a_borrowed_mix_is_told_with_both_mixes(survey):
+    records = {"infer": {"learnt": EVEN, "origin": "templates"}}
+    (text,) = run_warnings("survey", records, findings_of(survey, [240, 700, 40, 20], 500))
+    assert "qso_high 25.0 % learnt, 2.0 ±" in text
+    assert "too high" in text
+    assert list(run_warnings("survey", records, findings_of(survey, [240, 700, 40, 20], 500, True))) == []
+    assert list(run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 500))) == []
+
+
+def test_a_sky_without_objects_has_no_mix(survey):
+    findings = findings_of(survey, [1, 1, 1, 1], 0)
+    assert class_mixes({"infer": {"learnt": EVEN}}, findings) is None
+    assert class_mixes({}, findings) is None
+
+
+def test_pages_say_that_a_committee_learnt_from_toys(survey):
+    findings = findings_of(survey, [1, 1, 1, 1], 100)
+    for sky in ("mock", "survey", "spectra"):
+        told = list(run_warnings(sky, {"infer": {"origin": "builtin", "learnt": EVEN}}, findings))
+        assert any(TOYS in text for text in told)
+    assert list(origin_warning("templates")) == list(origin_warning(GIVEN)) == []
+    assert "not recorded" in next(origin_warning(None))
+
+
+def test_gaps_are_told(survey):
+    records = {"infer": {"origin": GIVEN, "gaps": 2, "partitions": 30}}
+    (text,) = run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 100))
+    assert text.startswith("2 of 30 partitions")
+
+
+def test_where_a_sample_is_from(tmp_path):
+    workspace = workspace_of(tmp_path, write_job(tmp_path / "tiny.toml"))
+    assert sample_origin(workspace, "training") == "builtin"
+    made = tmp_path / "other" / "work" / "mock" / "abc" / "training"
+    made.mkdir(parents=True)
+    (tmp_path / "other" / "work" / "mock.json").write_text(json.dumps({"kind": "templates"}))
+    elsewhere = tmp_path / "tables"
+    for path, origin in ((made, "templates"), (elsewhere, GIVEN)):
+        samples = workspace.job.samples.model_copy(update={"training": str(path)})
+        job = workspace.job.model_copy(update={"samples": samples})
+        assert sample_origin(workspace.__class__(**{**vars(workspace), "job": job}), "training") == origin
