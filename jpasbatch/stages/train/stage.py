@@ -310,13 +310,14 @@ def _scores_by_size(trained: Trained) -> list[float]:
 def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dict[str, Any]]:
     """Calibrate and score the committee on the validation sample, and save it as an immutable version.
 
-    How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has. So
-    does what it says of the validation sample: the stage ``correct`` needs it to find the mix of a sky.
+    With it goes how many objects of each class it learnt from (who borrows it is warned of a mix that no sky has), what
+    it says of the validation sample (``correct`` finds the mix of a sky by it), and what is ordinary.
     """
     from jpasbatch.learning.judgement import Jury
     from jpasbatch.learning.manifest import describe_committee
     from jpasbatch.priors.validation import ValidationSample
     from jpasbatch.scoring.metrics import validation_scores
+    from jpasbatch.stages.train.ordinary import ordinary_objects
     from jpasbatch.stages.train.validation import describe_folds, validated_sample
 
     job, survey = trained.workspace.job, trained.workspace.survey
@@ -326,6 +327,7 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         known.probabilities, known.magnitude, known.labels, job.calibration.kind, job.decision, classes
     )
     judgement = jury.judge_votes(known.probabilities, known.magnitude)
+    ordinary = ordinary_objects(trained.run.path, job, known)
     scores = validation_scores(known.labels, judgement, classes)
     manifest = describe_committee(
         survey,
@@ -337,9 +339,11 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         validation=scores,
         learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),
+        ordinary=ordinary,
     )
     usable = judgement.usable
     validation = ValidationSample(
         judgement.probabilities[usable], known.magnitude[usable], known.labels[usable]
     ).to_bytes()
-    return save_committee(trained.workspace.committees, manifest.to_json(), graph, validation), scores
+    beside = validation, None if ordinary is None else ordinary.to_bytes()
+    return save_committee(trained.workspace.committees, manifest.to_json(), graph, *beside), scores

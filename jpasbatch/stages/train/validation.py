@@ -9,6 +9,8 @@ import numpy as np
 
 from jpasbatch.job.job import Job
 from jpasbatch.learning.judgement import vote
+from jpasbatch.learning.novelty.novelty import disagreement
+from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring.folds import member_folds, validation_votes
 from jpasbatch.stages.run.samples import identify_sample
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 class Validated(NamedTuple):
     """Labelled objects, with the votes of members that were not trained on them.
 
-    ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated.
+    ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated;
+    ``photometry`` of the same objects, and ``disagreement`` (n,) of the members: NaN with folds, where each object has
+    other members that may be asked.
     """
 
     labels: np.ndarray
     magnitude: np.ndarray
     probabilities: np.ndarray
+    photometry: Photometry
+    disagreement: np.ndarray
 
 
 def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:
@@ -36,14 +42,18 @@ def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committe
     """
     if job.samples.folds is None:
         sample = read_prepared(folder, VALIDATION)
-        votes = vote(committee.member_probabilities(sample.photometry)[1])
-        return Validated(sample.labels, sample.magnitude(survey), votes)
+        members = committee.member_probabilities(sample.photometry)[1]
+        return Validated(
+            sample.labels, sample.magnitude(survey), vote(members), sample.photometry, disagreement(members)
+        )
     sample = read_prepared(folder, LABELLED)
     assert sample.fold is not None
     pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
     _, members = committee.member_probabilities(sample.photometry)
     rows, votes = validation_votes(members, sample.fold, pairs)
-    return Validated(sample.labels[rows], sample.magnitude(survey)[rows], votes)
+    unasked = np.full(len(rows), np.nan)
+    known = sample.take(rows)
+    return Validated(known.labels, known.magnitude(survey), votes, known.photometry, unasked)
 
 
 def describe_folds(job: Job, samples: dict[str, list[Path]]) -> dict[str, Any]:
