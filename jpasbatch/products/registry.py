@@ -18,6 +18,7 @@ from jpasbatch.products.examples.product import Examples
 from jpasbatch.products.protocol import JobTable, Product, Setting
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
+from jpasbatch.products.subsets import Subsets
 from jpasbatch.products.targets.product import Targets
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     Counts,
     CountedWithErrors,
     NumberCounts,
+    Subsets,
     Histograms,
     Reliability,
     Confusion,

@@ -48,8 +48,9 @@ def content_of(survey, sky) -> ReportContent:
     products = ProductRequest(survey.name, definitions, 1, tables).products(survey)
     targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
     numbers = next(product for product in products if product.name == "number_counts")
-    rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
-    counted = numbers.extract(numbers.add(numbers.create(), rows), None)
+    whole = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
+    counted = numbers.extract(numbers.add(numbers.create(), whole), None)
+    subsets = next(product for product in products if product.name == "subsets")
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -58,6 +59,7 @@ def content_of(survey, sky) -> ReportContent:
         .extract(),
         "count_errors": CountErrors(ESTIMATE, (ESTIMATE, ESTIMATE, ESTIMATE), True),
         "number_counts": counted,
+        "subsets": subsets.add(subsets.create(), whole),
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)
