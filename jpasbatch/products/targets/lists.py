@@ -44,9 +44,11 @@ class TargetListsTally:
         """Return empty tallies."""
         return cls(tuple(TargetTally.create(programme) for programme in programmes))
 
-    def add(self, targets: Sequence[pa.Table]) -> TargetListsTally:
-        """Return these tallies with the targets of a partition added, one table for each list."""
-        tallies = (tally.add(found) for tally, found in zip(self.tallies, targets, strict=True))
+    def add(self, targets: Sequence[pa.Table], vetoed: Sequence[int]) -> TargetListsTally:
+        """Return these tallies with the targets of a partition added, one table and one number of vetoes a list."""
+        tallies = (
+            tally.add(found, out) for tally, found, out in zip(self.tallies, targets, vetoed, strict=True)
+        )
         return TargetListsTally(tuple(tallies), tuple(targets))
 
     def merge(self, other: TargetListsTally) -> TargetListsTally:
