@@ -74,7 +74,8 @@ class Committee:
                 f"its graph has {found}: they do not belong together"
             )
         classes = tuple(manifest.classes)
-        known = manifest.make_ordinary(ordinary)
+        bands = len(survey.bands)
+        known = None if ordinary is None else Ordinary.from_bytes(ordinary, len(classes), bands)
         return cls(survey, manifest.make_features(survey), engine, manifest.make_jury(), classes, known)
 
     def judge(self, photometry: Photometry) -> Judgement:
@@ -100,16 +101,18 @@ class Committee:
         finite, members = self.member_probabilities(photometry)
         judged = photometry if finite.all() else photometry.select(finite)
         magnitude = ab_magnitude(judged.flux[:, self._reference])
-        judgement = self.jury.judge(members, magnitude)
-        novelty = self._novelty(judged, members, magnitude)
+        votes = vote(members)
+        judgement = self.jury.judge_votes(votes, magnitude)
+        novelty = self._novelty(judged, votes, magnitude, disagreement(members))
         return replace(judgement, novelty=novelty).spread(finite, NO_FEATURES)
 
-    def _novelty(self, photometry: Photometry, members: np.ndarray, magnitude: np.ndarray) -> Novelty:
-        """Return how unusual objects are of which every member has spoken."""
-        apart = disagreement(members)
+    def _novelty(
+        self, photometry: Photometry, votes: np.ndarray, magnitude: np.ndarray, apart: np.ndarray
+    ) -> Novelty:
+        """Return how unusual objects are on which the members have voted, and how far they are apart."""
         if self.ordinary is None:
             return replace(Novelty.unknown(len(photometry)), disagreement=apart)
-        return self.ordinary.judge(photometry, vote(members).argmax(axis=1), magnitude, apart)
+        return self.ordinary.judge(photometry, votes.argmax(axis=1), magnitude, apart)
 
     def member_probabilities(self, photometry: Photometry) -> tuple[np.ndarray, np.ndarray]:
         """Return which objects have finite features, and what each member says of these.

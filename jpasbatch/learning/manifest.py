@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import make_features
@@ -25,9 +23,6 @@ from jpasbatch.photometry.survey import Survey
 
 if TYPE_CHECKING:
     from jpasbatch.learning.members import TrainedMember
-
-OPTIONAL = {"folds", "novelty"}
-"""Keys that a manifest may lack."""
 
 _PACKAGES = ("numpy", "keras", "tensorflow", "scikit-learn", "onnx")
 
@@ -66,8 +61,6 @@ class Manifest:
         The table ``[decision]`` with the ``position`` of the class that is sought and the ``threshold``.
     folds : dict or None
         Which member saw which object, for a committee of folds.
-    novelty : dict or None
-        What the committee knows of ordinary objects, in words and by the hash of its file.
     """
 
     survey: dict[str, Any]
@@ -83,7 +76,6 @@ class Manifest:
     calibration: dict[str, Any]
     decision: dict[str, Any]
     folds: dict[str, Any] | None = None
-    novelty: dict[str, Any] | None = None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Manifest:
@@ -95,7 +87,7 @@ class Manifest:
             When a key is missing or unknown.
         """
         known = {item.name for item in fields(cls)}
-        missing, unknown = sorted(known - OPTIONAL - content.keys()), sorted(content.keys() - known)
+        missing, unknown = sorted(known - {"folds"} - content.keys()), sorted(content.keys() - known)
         if missing or unknown:
             found = ", ".join(
                 [*(f"'{key}' is missing" for key in missing), *(f"'{key}' is unknown" for key in unknown)]
@@ -106,7 +98,7 @@ class Manifest:
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON-able values."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {key: value for key, value in content.items() if key not in OPTIONAL or value is not None}
+        return {key: value for key, value in content.items() if key != "folds" or value is not None}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -154,30 +146,6 @@ class Manifest:
             raise incomplete(error) from None
         return Jury(make_calibration(kind, state), decision)
 
-    def make_ordinary(self, data: bytes | None) -> Ordinary | None:
-        """Return what the committee knows of ordinary objects, or None where it knows nothing.
-
-        Parameters
-        ----------
-        data : bytes or None
-            Of the file beside the manifest.
-
-        Raises
-        ------
-        InputError
-            When the file is missing, or not that of the manifest, or damaged.
-        """
-        if self.novelty is None:
-            return None
-        found = None if data is None else hashlib.sha256(data).hexdigest()
-        if data is None or found != self.novelty.get("sha256"):
-            raise InputError(
-                "what the committee knows of ordinary objects is not what its manifest describes: found "
-                f"{'no file' if found is None else found[:12]}, expected {str(self.novelty.get('sha256'))[:12]}; "
-                "restore the committee from a copy, or train again"
-            )
-        return Ordinary.from_bytes(data, len(self.classes), len(self.survey["bands"]))
-
 
 def describe_committee(
     survey: Survey,
@@ -190,7 +158,6 @@ def describe_committee(
     validation: Mapping[str, Any],
     learnt: Mapping[str, int],
     folds: Mapping[str, Any] | None = None,
-    ordinary: Ordinary | None = None,
 ) -> Manifest:
     """Return the manifest of a committee.
 
@@ -212,8 +179,6 @@ def describe_committee(
         Objects of each class in the training sample.
     folds : mapping, optional
         Which member saw which object.
-    ordinary : Ordinary, optional
-        What is known of ordinary objects; it is kept in a file of its own.
     """
     decision = jury.decision
     content = {
@@ -238,7 +203,6 @@ def describe_committee(
             "threshold": decision.threshold,
         },
         "folds": folds,
-        "novelty": None if ordinary is None else ordinary.describe(),
     }
     # what JSON makes of it, so that a manifest that is read back equals the one that was written
     return Manifest.from_json(json.loads(json.dumps(content)))

@@ -111,8 +111,7 @@ def ordinary(committee, photometry, survey):
 def test_a_committee_that_knows_what_is_ordinary_says_how_unusual_objects_are(
     manifest, graph, survey, photometry, ordinary
 ):
-    knowing = replace(manifest, novelty=ordinary.describe())
-    committee = Committee.of(knowing, graph, survey, ordinary=ordinary.to_bytes())
+    committee = Committee.of(manifest, graph, survey, ordinary=ordinary.to_bytes())
     flux = photometry.flux.copy()
     flux[5, survey.reference_index] = np.nan
     novelty = committee.judge(Photometry(flux, photometry.flux_err)).novelty
@@ -132,8 +131,9 @@ def test_an_older_committee_calls_nothing_safe(committee, photometry):
     assert (novelty.disagreement > 0).any()
 
 
-def test_what_is_ordinary_must_be_that_of_the_manifest(manifest, graph, survey, ordinary):
-    knowing = replace(manifest, novelty=ordinary.describe())
-    for data in (None, ordinary.to_bytes()[:-1]):
-        with pytest.raises(InputError, match="not what its manifest describes"):
-            Committee.of(knowing, graph, survey, ordinary=data)
+def test_what_is_ordinary_must_be_of_this_survey_and_whole(manifest, graph, survey, ordinary):
+    with pytest.raises(InputError, match="ordinary objects"):
+        Committee.of(manifest, graph, survey, ordinary=ordinary.to_bytes()[:-40])
+    narrow = replace(ordinary, basis=ordinary.basis[:, :-1], seen=ordinary.seen[:, :-1])
+    with pytest.raises(InputError, match="not those of 3 classes and 60 bands"):
+        Committee.of(manifest, graph, survey, ordinary=narrow.to_bytes())

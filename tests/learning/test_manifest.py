@@ -18,7 +18,6 @@ def test_the_manifest_is_json_and_says_what_counts(manifest, survey):
     again = json.loads(json.dumps(manifest.to_json(), allow_nan=False))
     assert Manifest.from_json(again) == manifest
     assert "folds" not in again
-    assert "novelty" not in again
     assert manifest.classes == list(CLASSES)
     assert manifest.survey["bands"] == list(survey.band_names)
     assert [member["seed"] for member in manifest.members] == [0, 1, 2, 3]

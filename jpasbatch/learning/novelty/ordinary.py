@@ -7,7 +7,6 @@ level (`jpasbatch.learning.novelty.levels`), the highest counts, and its own lev
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +32,6 @@ FAINTEST = 99.0
 
 MOST_BYTES = 16 * 2**20
 MOST_ELEMENTS = 2**21
-ARRAYS = ("basis", "seen", "limits")
 SIGNS = ("misfit", "band", "disagreement")
 HIGHEST = "highest"
 
@@ -119,9 +117,8 @@ class Ordinary:
         return np.maximum.reduce(levels)
 
     def describe(self) -> dict[str, Any]:
-        """Return what a manifest says of it: JSON-able; ``sha256`` is that of `to_bytes`."""
+        """Return what a record says of it: JSON-able."""
         return {
-            "sha256": hashlib.sha256(self.to_bytes()).hexdigest(),
             "spectra": self.basis.shape[2],
             "magnitude_bins": self.levels[HIGHEST].centre.shape[1],
             "signs": [name for name in self.levels if name != HIGHEST],
@@ -162,7 +159,9 @@ class Ordinary:
             raise InputError(f"{_REFUSED} it cannot be read ({error}); train again") from None
         try:
             made = cls(
-                *(found[name] for name in ARRAYS),
+                found["basis"],
+                found["seen"],
+                found["limits"],
                 int(found["fewest_bands"]),
                 {
                     name: Levels(found[f"{name}_centre"], found[f"{name}_value"])

@@ -48,11 +48,12 @@ class Misfits(NamedTuple):
 def weighted(flux: np.ndarray, flux_err: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return fluxes and their inverse variances, float64 (n, bands), both 0 where there is no measurement."""
     known = np.isfinite(flux) & np.isfinite(flux_err) & (flux_err > 0)
-    values = np.where(known, flux, 0.0).astype(np.float64)
+    values = np.where(known, flux, np.float32(0.0))
     size = np.abs(values)
-    least = np.maximum(LEAST_RELATIVE_ERROR * size, LEAST_ERROR * size.max(axis=1, initial=0.0)[:, None])
-    error = np.maximum(np.where(known, flux_err, 1.0).astype(np.float64), least)
-    return values, np.where(known, error**-2, 0.0)
+    largest = size.max(axis=1, initial=0.0)[:, None]
+    least = np.maximum(np.float32(LEAST_RELATIVE_ERROR) * size, np.float32(LEAST_ERROR) * largest)
+    error = np.where(known, np.maximum(flux_err, least), np.float32(np.inf)).astype(np.float64)
+    return values.astype(np.float64), 1.0 / (error * error)
 
 
 def compare(photometry: Photometry, rows: np.ndarray, basis: np.ndarray, seen: np.ndarray) -> Misfits:

@@ -82,7 +82,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         prepared = _prepare(samples, workspace, run, executor)
         learnt = prepared[parts[0]]
         members, growth = _train_members(workspace, run, learnt["features"], executor)
-        committee, scores = _publish(Trained(workspace, run, learnt, members), samples)
+        committee, found = _publish(Trained(workspace, run, learnt, members), samples)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": len(members),
@@ -91,7 +91,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "quarantined": {part: prepared[part]["rejected"] for part in parts},
         "epochs": [member["epochs"] for member in members],
         "seconds_per_member": [member["seconds"] for member in members],
-        "validation": scores,
+        **found,
         "algorithms": algorithm_numbers("members", "committee"),
         **growth,
     }
@@ -339,11 +339,11 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         validation=scores,
         learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),
-        ordinary=ordinary,
     )
     usable = judgement.usable
     validation = ValidationSample(
         judgement.probabilities[usable], known.magnitude[usable], known.labels[usable]
     ).to_bytes()
     beside = validation, None if ordinary is None else ordinary.to_bytes()
-    return save_committee(trained.workspace.committees, manifest.to_json(), graph, *beside), scores
+    saved = save_committee(trained.workspace.committees, manifest.to_json(), graph, *beside)
+    return saved, {"validation": scores, "ordinary": None if ordinary is None else ordinary.describe()}
