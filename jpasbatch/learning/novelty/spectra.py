@@ -45,9 +45,14 @@ class Misfits(NamedTuple):
     bands: np.ndarray
 
 
-def weighted(flux: np.ndarray, flux_err: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return fluxes and their inverse variances, float64 (n, bands), both 0 where there is no measurement."""
-    known = np.isfinite(flux) & np.isfinite(flux_err) & (flux_err > 0)
+def weighted(
+    flux: np.ndarray, flux_err: np.ndarray, seen: np.ndarray | bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fluxes and their inverse variances, float64 (n, bands), both 0 where there is no measurement.
+
+    Bands that are not ``seen`` are taken as not measured.
+    """
+    known = np.isfinite(flux) & np.isfinite(flux_err) & (flux_err > 0) & seen
     values = np.where(known, flux, np.float32(0.0))
     size = np.abs(values)
     largest = size.max(axis=1, initial=0.0)[:, None]
@@ -74,8 +79,7 @@ def compare(photometry: Photometry, rows: np.ndarray, basis: np.ndarray, seen: n
     for start in range(0, len(rows), CHUNK_ROWS):
         part = slice(start, start + CHUNK_ROWS)
         chosen = rows[part]
-        values, weights = weighted(photometry.flux[chosen], photometry.flux_err[chosen])
-        weights *= seen
+        values, weights = weighted(photometry.flux[chosen], photometry.flux_err[chosen], seen)
         values, weights = (_padded(one, CHUNK_ROWS) for one in (values, weights))
         residual = values - _coefficients(values, weights, basis) @ basis.T
         residual *= residual
