@@ -21,6 +21,7 @@ from jpasbatch.products.literature.product import Literature
 from jpasbatch.products.protocol import JobTable, Product, Setting
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
+from jpasbatch.products.subsets import Subsets
 from jpasbatch.products.targets.product import Targets
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     CountsByPlace,
     Literature,
     Expected,
+    Subsets,
     Histograms,
     Reliability,
     Confusion,

@@ -36,6 +36,7 @@ from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import EMPTY
+from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import read_object
 
@@ -62,8 +63,12 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     catalogue = open_catalogue(site.folder)
     names = commit_names(catalogue)
+    ordinary = load_ordinary(committee_folder)
     parts = {
-        "committee": [manifest.to_json(), hashlib.sha256(graph).hexdigest()],
+        "committee": [
+            manifest.to_json(),
+            *(hashlib.sha256(one).hexdigest() for one in (graph, ordinary) if one is not None),
+        ],
         "survey": repr(workspace.survey),
         "algorithms": algorithm_numbers("infer"),
         "engine": describe_engine(graph, job.inference),
