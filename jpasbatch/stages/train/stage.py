@@ -48,6 +48,10 @@ log = logging.getLogger(__name__)
 RECORDED = ("model", "training", "loss", "stop", "augmentation")
 """Tables of the job that the manifest of a committee holds."""
 
+PREPARED = "with-groups"
+"""In the names of commits of samples: what is kept of a sample. One that an older version kept is prepared again, and
+members stay."""
+
 MEMBERS = {*RECORDED, "classes", "features", "seed"}
 """Tables of the job that decide a member."""
 
@@ -129,10 +133,11 @@ def _prepare(
     """Write all samples as arrays and return their commits; the first one fits the features of all."""
     job, records, fitted = workspace.job, {}, None
     for part in sample_parts(job):
-        tasks = {part: (part, [str(path) for path in samples[part]], fitted)}
+        key = f"{part}-{PREPARED}"
+        tasks = {key: (part, [str(path) for path in samples[part]], fitted)}
         shared = (job, str(run.path))
         commits = committed(run, f"train: {part} sample", prepare_sample, tasks, executor, shared=shared)
-        records |= commits.whole("samples")
+        records[part] = commits.whole("samples")[key]
         fitted = records[part]["features"]
     return records
 
