@@ -9,7 +9,8 @@ the validation sample is calibrated, the class shares are found, and objects are
 The truth is the density of what the sky is drawn from.
 
 ``--wrong RUN/mock`` names sets of another mock, of which the skies are made while the committee and its validation
-sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term.
+sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term. These hold the
+same objects, as mocks of one seed do: what differs is what is wrong, and not which objects were drawn.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.stores.artefacts import committee_version
 
-COLUMNS = ("flux", "flux_err", "class_star", "true_class", "true_redshift", "parent_id")
+COLUMNS = ("flux", "flux_err", "class_star", "true_class", "true_redshift", "parent_id", "object_id")
 SETS = ("validation", "test")
 GROUPS = {"quasars": [2, 3], "star": [0], "galaxy": [1], "qso_low": [2], "qso_high": [3]}
 """Positions of the classes that are counted together."""
@@ -59,6 +60,7 @@ class Judged:
     labels: np.ndarray
     missing: np.ndarray
     parent: np.ndarray
+    name: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Judged":
         """Return some of the objects, possibly more than once."""
@@ -96,7 +98,10 @@ def judge(committee_folder: Path, job: Job, mock: Path) -> Judged:
                     table["class_star"].to_numpy(),
                     labels,
                     photometry.missing[usable],
-                    table["parent_id"].to_numpy(zero_copy_only=False).astype(str),
+                    *(
+                        table[column].to_numpy(zero_copy_only=False).astype(str)
+                        for column in ("parent_id", "object_id")
+                    ),
                 )
             )
     return Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -107,12 +112,12 @@ class Trial:
     """What all realisations have in common.
 
     ``validation`` and ``sky`` are pools of the same parents; ``variants`` are pools whose validation samples are tried
-    as well.
+    as well, with the row of each object of ``validation`` in them: -1 where it is in none.
     """
 
     validation: Judged
     sky: Judged
-    variants: dict[str, Judged]
+    variants: dict[str, tuple[Judged, np.ndarray]]
     classes: tuple[str, ...]
     bins: tuple[tuple[float, float], ...]
     area: float
@@ -121,9 +126,19 @@ class Trial:
     options: PriorOptions
 
 
-def validation_rows(pool: Judged, parents: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Return rows of a pool that descend from some parents, as many of each class."""
+def places_in(variant: Judged, pool: Judged) -> np.ndarray:
+    """Return the row of each object of a pool in a variant, int64 (n,); -1 where it is not."""
+    order = np.argsort(variant.name)
+    nearest = order[np.searchsorted(variant.name, pool.name, sorter=order).clip(max=len(order) - 1)]
+    return np.where(variant.name[nearest] == pool.name, nearest, -1)
+
+
+def validation_rows(trial: Trial, parents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return rows of the pool that descend from some parents and are in all variants, as many of each class."""
+    pool, rows = trial.validation, trial.rows
     own = np.isin(pool.parent, parents)
+    for _, places in trial.variants.values():
+        own &= places >= 0
     chosen = (np.flatnonzero(own & (pool.labels == one)) for one in np.unique(pool.labels))
     return np.concatenate([rng.permutation(places)[:rows] for places in chosen])
 
@@ -133,7 +148,8 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
     rng = np.random.default_rng([seed, 5])
     parents = np.unique(trial.validation.parent)
     known = parents[rng.random(len(parents)) < trial.share]
-    sample = trial.validation.take(validation_rows(trial.validation, known, trial.rows, rng)).sample()
+    chosen = validation_rows(trial, known, rng)
+    sample = trial.validation.take(chosen).sample()
     own = trial.sky.take(np.flatnonzero(~np.isin(trial.sky.parent, known)))
     numbers = np.bincount(own.labels, minlength=len(trial.classes))
     expected = np.array([PER_DEG2[name] for name in trial.classes]) * trial.area / numbers
@@ -144,9 +160,7 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
     cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
     prior = fit_prior(cells, reference, trial.options, trial.classes)
     given = (cells, reference, trial.options, prior)
-    variants = [
-        pool.take(validation_rows(pool, known, trial.rows, rng)).sample() for pool in trial.variants.values()
-    ]
+    variants = [pool.take(places[chosen]).sample() for pool, places in trial.variants.values()]
     prior = replace(
         prior,
         redrawn=moved_by_redraws(*given, seed, range(trial.options.redraws)),
@@ -277,10 +291,11 @@ def main() -> None:
     options = parser.parse_args()
     job = load_job(options.job)
     pool = judge(options.committee, job, options.pool)
+    variants = {path: judge(options.committee, job, path) for path in options.variants}
     trial = Trial(
         pool,
         judge(options.committee, job, options.wrong) if options.wrong else pool,
-        {path.parent.name: judge(options.committee, job, path) for path in options.variants},
+        {path.parent.name: (one, places_in(one, pool)) for path, one in variants.items()},
         tuple(job.classes),
         load_survey(job.survey).magnitude_bins,
         options.area,
