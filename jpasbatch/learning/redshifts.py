@@ -1,0 +1,194 @@
+"""Redshifts from a committee whose classes are ranges of redshift: probability density, point value, interval.
+
+The density of an object is constant in ln(1 + z) within each range, and integrates there to the probability of the
+class. It is for the numbers of objects that each range had in the training sample: this is its prior. For another one
+multiply each probability by the ratio of the shares, and divide by the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Interval, MinLen
+
+from jpasbatch.errors import InputError
+from jpasbatch.learning.manifest import Manifest
+from jpasbatch.options import Options
+
+CENTRAL = 0.68
+"""Probability within the published interval."""
+
+
+@dataclass(frozen=True)
+class RedshiftOptions(Options):
+    """Which committee finds redshifts, and of which objects.
+
+    Attributes
+    ----------
+    artefact : str
+        Folder of a trained committee whose classes are ranges of redshift (`jobs/redshifts.toml`).
+    minimum_probability : float
+        Least summed probability of the classes of the same true class, as the job's own committee gives it, of an
+        object whose redshift is looked for.
+    """
+
+    artefact: Annotated[str, MinLen(1)]
+    minimum_probability: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+
+
+@dataclass(frozen=True)
+class RedshiftRanges:
+    """Ranges of redshift without gaps, k of them.
+
+    Attributes
+    ----------
+    limits : tuple of float
+        The k + 1 limits, rising, 0 or more, finite.
+    truth : tuple of str
+        Values of ``true_class`` of the objects that they are of.
+    """
+
+    limits: tuple[float, ...]
+    truth: tuple[str, ...] = ("qso",)
+
+    def __post_init__(self) -> None:
+        limits = np.asarray(self.limits, dtype=np.float64)
+        if limits.size < 3 or not np.isfinite(limits).all() or limits[0] < 0 or (np.diff(limits) <= 0).any():
+            raise InputError(
+                f"ranges of redshift need two ranges at least, with finite limits of 0 or more that rise; found the "
+                f"limits {list(self.limits)}"
+            )
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> RedshiftRanges:
+        """Return the ranges that are the classes of a committee.
+
+        Raises
+        ------
+        InputError
+            When they are no ranges of redshift of the same objects, side by side: then it names the class.
+        """
+        definitions = [manifest.definitions[name] for name in manifest.classes]
+        limits: list[tuple[float, float]] = []
+        for name, definition in zip(manifest.classes, definitions, strict=True):
+            if definition["redshift"] is None or definition["truth"] != definitions[0]["truth"]:
+                raise _no_ranges(
+                    name, definition, "every class must be a range of redshift of the same objects"
+                )
+            limits.append((float(definition["redshift"][0]), float(definition["redshift"][1])))
+        for name, one, other in zip(manifest.classes[1:], limits[:-1], limits[1:], strict=True):
+            if one[1] != other[0]:
+                raise _no_ranges(
+                    name, manifest.definitions[name], f"it must begin at {one[1]:g}, without a gap"
+                )
+        return cls((limits[0][0], *(high for _, high in limits)), tuple(definitions[0]["truth"]))
+
+    def __len__(self) -> int:
+        return len(self.limits) - 1
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Limits in ln(1 + z), float64 (k + 1,)."""
+        return np.log1p(np.asarray(self.limits, dtype=np.float64))
+
+    def point(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the point value: the mean of ln(1 + z) around the highest density, as a redshift.
+
+        The mean is over the range of the highest density and its two neighbours. Of an object with two peaks it is the
+        higher one, where a median may lie between them.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n, k)
+            Rows sum to 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+        """
+        values = np.asarray(probabilities, dtype=np.float64)
+        middles = 0.5 * (self._places[1:] + self._places[:-1])
+        highest = (values / np.diff(self._places)).argmax(axis=1)
+        near = highest[:, None] + np.array([-1, 0, 1])
+        there = (near >= 0) & (near < len(self))
+        near = np.clip(near, 0, len(self) - 1)
+        weight = np.where(there, np.take_along_axis(values, near, axis=1), 0.0)
+        return np.expm1((weight * middles[near]).sum(axis=1) / weight.sum(axis=1))
+
+    def quantile(self, probabilities: np.ndarray, share: float) -> np.ndarray:
+        """Return the redshift below which the density has this share, float64 (n,)."""
+        values = np.asarray(probabilities, dtype=np.float64)
+        below = np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
+        wanted = share * below[:, -1]
+        # the last range whose lower limit has at most this share, and that holds something
+        at = np.minimum((below[:, 1:] < wanted[:, None]).sum(axis=1), len(self) - 1)
+        rows = np.arange(len(values))
+        held = values[rows, at]
+        part = np.divide(wanted - below[rows, at], held, out=np.zeros_like(wanted), where=held > 0)
+        width = np.diff(self._places)[at]
+        return np.expm1(self._places[at] + np.clip(part, 0.0, 1.0) * width)
+
+    def interval(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the limits of the central interval of probability `CENTRAL`, each float64 (n,)."""
+        tail = 0.5 * (1.0 - CENTRAL)
+        return self.quantile(probabilities, tail), self.quantile(probabilities, 1.0 - tail)
+
+    def within(self, probabilities: np.ndarray, low: float, high: float) -> np.ndarray:
+        """Return how much of the probability of each range lies at ``low`` <= z < ``high``, float64 (n, k).
+
+        ``high`` may be infinite. The sum over ranges is the probability of these redshifts.
+        """
+        bottom, top = np.log1p([max(low, 0.0), high])
+        overlap = np.minimum(self._places[1:], top) - np.maximum(self._places[:-1], bottom)
+        share = np.clip(overlap / np.diff(self._places), 0.0, 1.0)
+        return np.asarray(probabilities, dtype=np.float64) * share
+
+
+@dataclass(frozen=True, eq=False)
+class Redshifts:
+    """Redshifts of n objects; NaN where none was looked for or none could be found.
+
+    Attributes
+    ----------
+    point, low, high : ndarray of float64, shape (n,)
+        Point value, and the central interval of 68 %; the point value may lie outside of it where there are two peaks.
+    probabilities : ndarray of float64, shape (n, k)
+        Of each range.
+    """
+
+    point: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    probabilities: np.ndarray
+
+    @classmethod
+    def of(cls, ranges: RedshiftRanges, probabilities: np.ndarray, rows: np.ndarray) -> Redshifts:
+        """Return the redshifts of all objects, of which some have probabilities.
+
+        Parameters
+        ----------
+        ranges : RedshiftRanges
+        probabilities : ndarray, shape (objects with a redshift, k)
+        rows : ndarray of bool, shape (n,)
+            Which objects these are.
+        """
+        low, high = ranges.interval(probabilities)
+        values = (ranges.point(probabilities), low, high, probabilities)
+        return cls(*(_spread(np.asarray(one), rows) for one in values))
+
+
+def _spread(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    spread = np.full((len(rows), *values.shape[1:]), np.nan)
+    spread[rows] = values
+    return spread
+
+
+def _no_ranges(name: str, definition: Mapping[str, Any], reason: str) -> InputError:
+    return InputError(
+        f"[redshifts] artefact: class {name!r} of this committee is {dict(definition)}; {reason}. Name a committee "
+        "that a job such as jobs/redshifts.toml trained"
+    )

@@ -1,0 +1,139 @@
+"""Redshifts from probabilities of ranges: what holds of any probabilities."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from jpasbatch.errors import InputError
+from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.redshifts import CENTRAL, RedshiftOptions, RedshiftRanges, Redshifts
+
+RANGES = RedshiftRanges((0.0, 0.5, 1.2, 2.1, 3.0, 5.0))
+K = len(RANGES)
+
+
+def normalised(values: np.ndarray) -> np.ndarray:
+    return values / values.sum(axis=1, keepdims=True)
+
+
+WEIGHTS = arrays(np.float64, (3, K), elements=st.sampled_from([0.0, 1e-7, 0.3, 1.0, 5.0]))
+PROBABILITIES = WEIGHTS.filter(lambda one: (one.sum(axis=1) > 0.1).all()).map(normalised)
+
+
+@given(PROBABILITIES, st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_quantiles_rise_and_lie_within_the_limits(probabilities, one, other):
+    low, high = (
+        RANGES.quantile(probabilities, min(one, other)),
+        RANGES.quantile(probabilities, max(one, other)),
+    )
+    assert (low <= high).all()
+    assert (low >= 0.0).all()
+    assert (high <= 5.0).all()
+
+
+@given(PROBABILITIES, st.floats(0.001, 0.999))
+def test_below_a_quantile_lies_its_share(probabilities, share):
+    for row, redshift in enumerate(RANGES.quantile(probabilities, share)):
+        below = RANGES.within(probabilities[row : row + 1], 0.0, float(redshift)).sum()
+        assert below == pytest.approx(share, abs=1e-6)
+
+
+@given(PROBABILITIES)
+def test_the_interval_holds_its_probability(probabilities):
+    low, high = RANGES.interval(probabilities)
+    for row in range(len(probabilities)):
+        held = RANGES.within(probabilities[row : row + 1], float(low[row]), float(high[row])).sum()
+        assert held == pytest.approx(CENTRAL, abs=1e-6)
+
+
+@given(PROBABILITIES)
+def test_the_point_value_is_beside_the_highest_density(probabilities):
+    places = np.log1p(RANGES.limits)
+    highest = (probabilities / np.diff(places)).argmax(axis=1)
+    middles = 0.5 * (places[1:] + places[:-1])
+    point = np.log1p(RANGES.point(probabilities))
+    assert (point >= middles[np.maximum(highest - 1, 0)] - 1e-9).all()
+    assert (point <= middles[np.minimum(highest + 1, K - 1)] + 1e-9).all()
+
+
+def test_numbers_by_hand():
+    sure = np.eye(K)[[2]]
+    middle = np.sqrt(2.2 * 3.1) - 1
+    assert RANGES.point(sure)[0] == pytest.approx(middle)
+    assert RANGES.quantile(sure, 0.5)[0] == pytest.approx(middle)
+    low, high = RANGES.interval(sure)
+    assert (low[0], high[0]) == pytest.approx((2.2 * (3.1 / 2.2) ** 0.16 - 1, 2.2 * (3.1 / 2.2) ** 0.84 - 1))
+    two_peaks = np.array([[0.45, 0.0, 0.0, 0.55, 0.0]])
+    assert RANGES.point(two_peaks)[0] == pytest.approx(np.sqrt(3.1 * 4.0) - 1)
+    assert RANGES.within(two_peaks, 2.1, np.inf).sum() == pytest.approx(0.55)
+    assert RANGES.within(two_peaks, 0.0, 2.1).tolist() == [[0.45, 0.0, 0.0, 0.0, 0.0]]
+
+
+@given(PROBABILITIES, st.floats(0.0, 6.0), st.floats(0.0, 6.0))
+def test_probability_is_additive(probabilities, one, other):
+    low, high = min(one, other), max(one, other)
+    parts = (RANGES.within(probabilities, *limits) for limits in ((0.0, low), (low, high), (high, np.inf)))
+    assert sum(parts) == pytest.approx(probabilities)
+
+
+def test_no_objects():
+    none = np.zeros((0, K))
+    assert [len(one) for one in (RANGES.point(none), *RANGES.interval(none))] == [0, 0, 0]
+    found = Redshifts.of(RANGES, none, np.zeros(4, dtype=bool))
+    assert np.isnan(found.probabilities).all()
+    assert found.probabilities.shape == (4, K)
+
+
+def test_others_have_no_redshift():
+    found = Redshifts.of(RANGES, np.eye(K)[[0, 3]], np.array([True, False, True]))
+    assert np.isnan(found.point).tolist() == np.isnan(found.low).tolist() == [False, True, False]
+    assert found.low[2] <= found.point[2] <= found.high[2]
+
+
+@pytest.mark.parametrize(
+    "limits", [(0.0, 1.0), (0.0, 1.0, 1.0), (0.0, 1.0, np.inf), (-1.0, 0.0, 1.0), (0, np.nan, 1)]
+)
+def test_limits_are_checked(limits):
+    with pytest.raises(InputError, match="finite limits of 0 or more that rise"):
+        RedshiftRanges(limits)
+
+
+def manifest(*classes) -> Manifest:
+    names = [f"z_{number}" for number in range(len(classes))]
+    definitions = {
+        name: {"truth": list(truth), "redshift": limits}
+        for name, (truth, limits) in zip(names, classes, strict=True)
+    }
+    empty: dict = {key: {} for key in ("survey", "features", "options", "validation", "versions", "learnt")}
+    rest = {"combine": "median", "members": [], "calibration": {}, "decision": {}}
+    return Manifest(classes=names, definitions=definitions, **empty, **rest)
+
+
+def test_ranges_of_a_committee():
+    found = RedshiftRanges.of(manifest((["qso"], [0.0, 1.0]), (["qso"], [1.0, 2.0]), (["qso"], [2.0, 5.0])))
+    assert found == RedshiftRanges((0.0, 1.0, 2.0, 5.0), ("qso",))
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ((["qso"], None), "'z_2'.*every class must be a range"),
+        ((["agn"], [2.0, 5.0]), "'z_2'.*the same objects"),
+        ((["qso"], [2.1, 5.0]), "'z_2'.*it must begin at 2"),
+        ((["qso"], [2.0, "inf"]), "finite limits"),
+    ],
+)
+def test_a_committee_of_other_classes_is_refused(last, message):
+    with pytest.raises(InputError, match=message):
+        RedshiftRanges.of(manifest((["qso"], [0.0, 1.0]), (["qso"], [1.0, 2.0]), last))
+
+
+def test_options_are_checked():
+    options = RedshiftOptions("somewhere")
+    for wrong in ({"artefact": ""}, {"minimum_probability": 1.0}, {"minimum_probability": float("nan")}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            replace(options, **wrong)
