@@ -137,6 +137,11 @@ class RedshiftRanges:
         tail = 0.5 * (1.0 - CENTRAL)
         return self.quantile(probabilities, tail), self.quantile(probabilities, 1.0 - tail)
 
+    def position(self, redshift: np.ndarray) -> np.ndarray:
+        """Return the range of each redshift, int64 (n,), lower limit inclusive; -1 beyond all of them and for NaN."""
+        at = np.searchsorted(self.limits, redshift, side="right") - 1
+        return np.where((at >= 0) & (at < len(self)), at, -1).astype(np.int64)
+
     def within(self, probabilities: np.ndarray, low: float, high: float) -> np.ndarray:
         """Return how much of the probability of each range lies at ``low`` <= z < ``high``, float64 (n, k).
 
