@@ -1,8 +1,11 @@
 """Redshifts from a committee whose classes are ranges of redshift: probability density, point value, interval.
 
-The density of an object is constant in ln(1 + z) within each range, and integrates there to the probability of the
-class. It is for the numbers of objects that each range had in the training sample: this is its prior. For another one
-multiply each probability by the ratio of the shares, and divide by the sum.
+The density of an object in ln(1 + z) integrates over each range to the probability of that class. Within a range it
+follows the neighbours: its cumulative is a monotone cubic (Fritsch & Carlson 1980) through the values at the limits.
+A density that is constant within each range would spread objects at a limit over two whole ranges.
+
+The prior of the density is how many objects each range had in the training sample. For another one multiply each
+probability by the ratio of the shares, and divide by the sum.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from jpasbatch.options import Options
 
 CENTRAL = 0.68
 """Probability within the published interval."""
+
+BISECTIONS = 40
+"""To solve a cubic: beyond the digits of double precision that a redshift needs."""
 
 
 @dataclass(frozen=True)
@@ -119,23 +125,32 @@ class RedshiftRanges:
         weight = np.where(there, np.take_along_axis(values, near, axis=1), 0.0)
         return np.expm1((weight * middles[near]).sum(axis=1) / weight.sum(axis=1))
 
-    def quantile(self, probabilities: np.ndarray, share: float) -> np.ndarray:
-        """Return the redshift below which the density has this share, float64 (n,)."""
+    def quantile(self, probabilities: np.ndarray, *shares: float) -> np.ndarray:
+        """Return the redshifts below which the density has these shares, float64 (shares, n)."""
         values = np.asarray(probabilities, dtype=np.float64)
-        below = np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
-        wanted = share * below[:, -1]
-        # the last range whose lower limit has at most this share, and that holds something
-        at = np.minimum((below[:, 1:] < wanted[:, None]).sum(axis=1), len(self) - 1)
-        rows = np.arange(len(values))
-        held = values[rows, at]
-        part = np.divide(wanted - below[rows, at], held, out=np.zeros_like(wanted), where=held > 0)
-        width = np.diff(self._places)[at]
-        return np.expm1(self._places[at] + np.clip(part, 0.0, 1.0) * width)
+        coefficients, rows = self._cumulative(values).c, np.arange(len(values))
+        upper = values.cumsum(axis=1)
+        found = np.empty((len(shares), len(values)))
+        for number, share in enumerate(shares):
+            wanted = share * upper[:, -1]
+            at = np.minimum((upper < wanted[:, None]).sum(axis=1), len(self) - 1)
+            width = np.diff(self._places)[at]
+            part = _solve(coefficients[:, at, rows] * width ** np.arange(3, -1, -1)[:, None], wanted)
+            found[number] = np.expm1(self._places[at] + part * width)
+        return found
+
+    def _cumulative(self, values: np.ndarray) -> Any:
+        """Return the cumulative in ln(1 + z) of n densities, a piecewise polynomial of scipy."""
+        from scipy.interpolate import PchipInterpolator
+
+        below = np.concatenate([np.zeros((1, len(values))), values.cumsum(axis=1).T])
+        return PchipInterpolator(self._places, below, axis=0)
 
     def interval(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the limits of the central interval of probability `CENTRAL`, each float64 (n,)."""
         tail = 0.5 * (1.0 - CENTRAL)
-        return self.quantile(probabilities, tail), self.quantile(probabilities, 1.0 - tail)
+        low, high = self.quantile(probabilities, tail, 1.0 - tail)
+        return low, high
 
     def position(self, redshift: np.ndarray) -> np.ndarray:
         """Return the range of each redshift, int64 (n,), lower limit inclusive; -1 beyond all of them and for NaN."""
@@ -147,10 +162,11 @@ class RedshiftRanges:
 
         ``high`` may be infinite. The sum over ranges is the probability of these redshifts.
         """
-        bottom, top = np.log1p([max(low, 0.0), high])
-        overlap = np.minimum(self._places[1:], top) - np.maximum(self._places[:-1], bottom)
-        share = np.clip(overlap / np.diff(self._places), 0.0, 1.0)
-        return np.asarray(probabilities, dtype=np.float64) * share
+        values = np.asarray(probabilities, dtype=np.float64)
+        bounds = np.clip(self._places, *np.log1p([max(low, 0.0), high]))
+        if np.isin(bounds, self._places).all():  # whole ranges, as they are
+            return np.where(np.diff(bounds) > 0, values, 0.0)
+        return np.maximum(np.diff(self._cumulative(values)(bounds), axis=0).T, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +200,19 @@ class Redshifts:
         low, high = ranges.interval(probabilities)
         values = (ranges.point(probabilities), low, high, probabilities)
         return cls(*(_spread(np.asarray(one), rows) for one in values))
+
+
+def _solve(coefficients: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return where cubics that rise between 0 and 1 have given values; coefficients (4, n), that of the cube first."""
+    low, high = np.zeros_like(wanted), np.ones_like(wanted)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        value = (
+            (coefficients[0] * middle + coefficients[1]) * middle + coefficients[2]
+        ) * middle + coefficients[3]
+        below = value < wanted
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return 0.5 * (low + high)
 
 
 def _spread(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
