@@ -25,6 +25,9 @@ from jpasbatch.options import Options
 CENTRAL = 0.68
 """Probability within the published interval."""
 
+NEIGHBOURHOOD = 0.05
+"""In ln(1 + z), to either side: redshifts that are the same peak."""
+
 BISECTIONS = 40
 """To solve a cubic: beyond the digits of double precision that a redshift needs."""
 
@@ -102,10 +105,11 @@ class RedshiftRanges:
         return np.log1p(np.asarray(self.limits, dtype=np.float64))
 
     def point(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the point value: the mean of ln(1 + z) around the highest density, as a redshift.
+        """Return the point value, as a redshift: where the highest density lies, in the place of most probability.
 
-        The mean is over the range of the highest density and its two neighbours. Of an object with two peaks it is the
-        higher one, where a median may lie between them.
+        The place is that range within `NEIGHBOURHOOD` of whose middle most probability lies, so that of an object with
+        two peaks it is the larger one, where a median may lie between them. The value is the mean of ln(1 + z) over the
+        range of the highest density in that neighbourhood and the two ranges beside it.
 
         Parameters
         ----------
@@ -118,12 +122,20 @@ class RedshiftRanges:
         """
         values = np.asarray(probabilities, dtype=np.float64)
         middles = 0.5 * (self._places[1:] + self._places[:-1])
-        highest = (values / np.diff(self._places)).argmax(axis=1)
-        near = highest[:, None] + np.array([-1, 0, 1])
-        there = (near >= 0) & (near < len(self))
-        near = np.clip(near, 0, len(self) - 1)
-        weight = np.where(there, np.take_along_axis(values, near, axis=1), 0.0)
-        return np.expm1((weight * middles[near]).sum(axis=1) / weight.sum(axis=1))
+        density = values / np.diff(self._places)
+        near = np.clip(
+            np.minimum(self._places[1:], middles[:, None] + NEIGHBOURHOOD)
+            - np.maximum(self._places[:-1], middles[:, None] - NEIGHBOURHOOD),
+            0.0,
+            None,
+        )
+        place = (density @ near.T).argmax(axis=1)
+        highest = np.where(near[place] > 0, density, -1.0).argmax(axis=1)
+        beside = highest[:, None] + np.array([-1, 0, 1])
+        there = (beside >= 0) & (beside < len(self))
+        beside = np.clip(beside, 0, len(self) - 1)
+        weight = np.where(there, np.take_along_axis(values, beside, axis=1), 0.0)
+        return np.expm1((weight * middles[beside]).sum(axis=1) / weight.sum(axis=1))
 
     def quantile(self, probabilities: np.ndarray, *shares: float) -> np.ndarray:
         """Return the redshifts below which the density has these shares, float64 (shares, n)."""
