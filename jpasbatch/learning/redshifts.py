@@ -28,6 +28,9 @@ CENTRAL = 0.68
 NEIGHBOURHOOD = 0.05
 """In ln(1 + z), to either side: redshifts that are the same peak."""
 
+BLOCK = 8192
+"""Objects whose cumulatives are held at once: each has four coefficients a range."""
+
 BISECTIONS = 40
 """To solve a cubic: beyond the digits of double precision that a redshift needs."""
 
@@ -139,6 +142,13 @@ class RedshiftRanges:
 
     def quantile(self, probabilities: np.ndarray, *shares: float) -> np.ndarray:
         """Return the redshifts below which the density has these shares, float64 (shares, n)."""
+        values = np.asarray(probabilities)
+        parts = [
+            self._quantile(values[start : start + BLOCK], shares) for start in range(0, len(values), BLOCK)
+        ]
+        return np.concatenate([np.empty((len(shares), 0)), *parts], axis=1)
+
+    def _quantile(self, probabilities: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
         values = np.asarray(probabilities, dtype=np.float64)
         coefficients, rows = self._cumulative(values).c, np.arange(len(values))
         upper = values.cumsum(axis=1)

@@ -33,7 +33,7 @@ def spread_over_ranges(
     probabilities : ndarray of float64, shape (n, c)
         Of the c classes of quasars.
     density : ndarray, shape (n, k)
-        Probability of each range; NaN for objects without a redshift.
+        Probability of each range.
     ranges : RedshiftRanges
     limits : sequence of (float, float)
         Redshifts of each of the c classes.
@@ -42,16 +42,15 @@ def spread_over_ranges(
     -------
     weights : ndarray of float64, shape (n, k)
     left_out : ndarray of float64, shape (n,)
-        What could not be spread: that of objects without a redshift, or without any density within the class.
+        What could not be spread, where there is no density at all within the class.
     """
     weights = np.zeros(density.shape, dtype=np.float64)
     left_out = np.zeros(len(density), dtype=np.float64)
-    given = np.nan_to_num(np.asarray(density, dtype=np.float64))
     for number, (low, high) in enumerate(limits):
-        within = ranges.within(given, low, high)
+        within = ranges.within(density, low, high)
         total = within.sum(axis=1)
-        share = np.divide(probabilities[:, number], total, out=np.zeros(len(total)), where=total > 0)
-        weights += within * share[:, None]
+        share = np.divide(within, total[:, None], out=np.zeros_like(within), where=total[:, None] > 0)
+        weights += share * probabilities[:, number, None]
         left_out += np.where(total > 0, 0.0, probabilities[:, number])
     # probabilities of single precision may sum to more than 1 in the last digit
     return np.minimum(weights, 1.0), left_out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jpasbatch.pages.style import BLUE, INK, house_style, new_figure
+from jpasbatch.pages.style import BLUE, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from jpasbatch.learning.redshifts import RedshiftRanges
     from jpasbatch.products.redshifts.distribution import RedshiftSummary
 
+ORANGE = "#D55E00"
 COLUMNS = 3
+"""Of panels."""
 
 
 def distribution_figure(
@@ -46,7 +48,7 @@ def distribution_figure(
             axes.stairs(high, limits, baseline=low, fill=True, color=BLUE, alpha=0.25, lw=0)
             axes.stairs(number * scale, limits, color=BLUE, lw=1.3, label="summed probabilities")
             if np.isfinite(true).all():
-                axes.stairs(true * scale, limits, color=INK, lw=0.9, ls="--", label="true")
+                axes.stairs(true * scale, limits, color=ORANGE, lw=0.9, ls="--", label="true")
             axes.set_title(title)
             axes.set_ylim(bottom=0)
         for axes in panels[len(titles) :]:

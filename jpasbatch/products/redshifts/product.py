@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,9 @@ MEANING = (
     "[counts] counts"
 )
 
+Groups = Iterable[tuple[np.ndarray, np.ndarray]]
+"""Rows of a partition, and the group of each of them, int64 (rows,) both."""
+
 
 class RedshiftDistribution(Product[RedshiftTally, RedshiftSummary]):
     """The distribution of quasars in redshift by magnitude, and the errors of redshifts where the truth is known."""
@@ -74,8 +77,10 @@ class RedshiftDistribution(Product[RedshiftTally, RedshiftSummary]):
 
     def check(self) -> None:
         """Refuse classes whose redshifts are in none of the ranges."""
-        for name, (low, high) in self._quasars.items() if self._ranges is not None else ():
-            bottom, top = self._ranges.limits[0], self._ranges.limits[-1]
+        if self._ranges is None:
+            return
+        bottom, top = self._ranges.limits[0], self._ranges.limits[-1]
+        for name, (low, high) in self._quasars.items():
             if high <= bottom or low >= top:
                 raise InputError(
                     f"class {name!r} is at redshifts {low:g} to {high:g}, and the ranges of the committee that finds "
@@ -105,39 +110,63 @@ class RedshiftDistribution(Product[RedshiftTally, RedshiftSummary]):
         chosen = record[magnitude_column(counts.band_role)].to_numpy() < counts.brighter_than
         if counts.minimum_class_star is not None:
             chosen &= record["class_star"].to_numpy() > counts.minimum_class_star
-        everything, outside = np.ones(len(number), dtype=bool), len(self.setting.bins)
-        self._count(new, partition, np.where(number >= 0, number, outside), everything, self._ranges)
-        self._count(new, partition, np.full(len(number), outside + 1), chosen, self._ranges)
+        outside = len(self.setting.bins)
+        group = np.where(number >= 0, number, outside)
+        # the counted objects are counted once more, in a group of their own
+        groups = (
+            (np.arange(len(group)), group),
+            (np.flatnonzero(chosen), np.full(int(chosen.sum()), outside + 1)),
+        )
+        found = np.isfinite(record[REDSHIFT].to_numpy())
+        self._add_numbers(new, partition, self._ranges, found, groups)
+        self._add_truth(new, partition, self._ranges, found, groups)
         return tally.merge(new)
 
-    def _count(
+    def _add_numbers(
         self,
         tally: RedshiftTally,
         partition: Partition,
-        group: np.ndarray,
-        rows: np.ndarray,
         ranges: RedshiftRanges,
+        found: np.ndarray,
+        groups: Groups,
     ) -> None:
-        """Count some of the objects of a partition, each in its group."""
-        record, kept = partition.predictions.filter(pa.array(rows)), group[rows]
-        found = np.isfinite(record[REDSHIFT].to_numpy())
+        """Count the probabilities of a partition."""
+        record = partition.predictions
         probabilities = record_probabilities(record, self._quasars).astype(np.float64)
-        weights, left_out = spread_over_ranges(
-            probabilities, range_probabilities(record), ranges, list(self._quasars.values())
-        )
-        tally.add_candidates(kept, weights, left_out, found)
-        labels = partition.labels[rows]
-        redshift = partition.photometry["true_redshift"].to_numpy()[rows].astype(np.float64)
-        classes = [self.setting.class_names.index(name) for name in self._quasars]
-        quasars = np.isin(labels, classes) & np.isfinite(redshift)
-        at = ranges.position(redshift)
-        tally.add_truth(kept, (labels < 0) | (np.isin(labels, classes) & ~quasars), at, quasars)
-        seen = quasars & found
-        point, low, high = (record[name].to_numpy()[seen] for name in (REDSHIFT, REDSHIFT_LOW, REDSHIFT_HIGH))
-        true = redshift[seen]
-        off = (point - true) / (1.0 + true)
-        pairs = at[seen], ranges.position(point.astype(np.float64))
-        tally.add_residuals(kept[seen], off, (low <= true) & (true <= high), pairs)
+        density = range_probabilities(record.filter(pa.array(found)))
+        limits = list(self._quasars.values())
+        weights, lost = spread_over_ranges(probabilities[found], density, ranges, limits)
+        left_out = probabilities.sum(axis=1)
+        left_out[found] = lost
+        place = np.cumsum(found) - 1  # of each object among those with a redshift
+        for rows, group in groups:
+            has = found[rows]
+            tally.add_candidates(group[has], weights[place[rows[has]]])
+            tally.add_left_out(group, left_out[rows])
+
+    def _add_truth(
+        self,
+        tally: RedshiftTally,
+        partition: Partition,
+        ranges: RedshiftRanges,
+        found: np.ndarray,
+        groups: Groups,
+    ) -> None:
+        """Count what is true of a partition, and how far redshifts are off."""
+        record, labels = partition.predictions, partition.labels
+        true = partition.photometry["true_redshift"].to_numpy().astype(np.float64)
+        kind = np.isin(labels, [self.setting.class_names.index(name) for name in self._quasars])
+        quasars = kind & np.isfinite(true)
+        unknown, at = (labels < 0) | (kind & ~quasars), ranges.position(true)
+        point, low, high = (record[name].to_numpy() for name in (REDSHIFT, REDSHIFT_LOW, REDSHIFT_HIGH))
+        for rows, group in groups:
+            tally.add_truth(group, unknown[rows], at[rows], quasars[rows])
+            both = quasars[rows] & found[rows]
+            seen, of = rows[both], group[both]
+            off = (point[seen] - true[seen]) / (1.0 + true[seen])
+            inside = (low[seen] <= true[seen]) & (true[seen] <= high[seen])
+            pairs = at[seen], ranges.position(point[seen].astype(np.float64))
+            tally.add_residuals(of, off, inside, pairs)
 
     def from_record(self, record: dict[str, Any]) -> RedshiftTally:
         """Return the tally that `to_record` described."""

@@ -63,25 +63,22 @@ class RedshiftTally:
         shapes |= dict.fromkeys(("number", "squares", "true"), (groups, ranges))
         return cls(**{name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()})
 
-    def add_candidates(
-        self, group: np.ndarray, weights: np.ndarray, left_out: np.ndarray, found: np.ndarray
-    ) -> None:
-        """Count objects into this tally.
+    def add_candidates(self, group: np.ndarray, weights: np.ndarray) -> None:
+        """Count objects with a redshift into this tally.
 
         Parameters
         ----------
         group : ndarray of int, shape (n,)
         weights : ndarray of float64, shape (n, k)
-            Probability to be a quasar within each range; 0 for objects without a redshift.
-        left_out : ndarray of float64, shape (n,)
-            Probability to be a quasar that is not among the weights.
-        found : ndarray of bool, shape (n,)
-            Which objects have a redshift.
+            Probability to be a quasar within each range.
         """
         np.add.at(self.number, group, exact(weights))
         np.add.at(self.squares, group, exact(weights**2))
-        np.add.at(self.left_out, group, exact(left_out))
-        np.add.at(self.objects, group, found)
+        np.add.at(self.objects, group, 1)
+
+    def add_left_out(self, group: np.ndarray, probability: np.ndarray) -> None:
+        """Count the probability to be a quasar, (n,), that is not among the weights of `add_candidates`."""
+        np.add.at(self.left_out, group, exact(probability))
 
     def add_truth(self, group: np.ndarray, unknown: np.ndarray, at: np.ndarray, quasars: np.ndarray) -> None:
         """Count what is true of objects into this tally.

@@ -145,7 +145,7 @@ class SureEngine:
     """As much of an engine as a committee uses: the third of four ranges."""
 
     def members(self, features: np.ndarray) -> np.ndarray:
-        return np.tile(np.float32([0.0, 0.0, 1.0, 0.0]), (len(features), 1, 1))
+        return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(features), 1, 1))
 
 
 def test_what_the_second_committee_cannot_judge_has_no_redshift(finished, survey):
