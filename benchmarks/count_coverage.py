@@ -5,8 +5,8 @@
 RUN holds the balanced sets ``validation`` and ``test`` of a template mock, from whose parents the committee did not
 learn. Each realisation divides these parents anew at random: some give a validation sample, the others a sky, in which
 each class has the density of the mock survey. Objects of the sky are drawn as a Poisson process of that density. Then
-the validation sample is calibrated, the class shares are found, and quasars are counted by magnitude bin. The truth is
-the density of what the sky is drawn from.
+the validation sample is calibrated, the class shares are found, and objects are counted by class and magnitude bin.
+The truth is the density of what the sky is drawn from.
 
 ``--wrong RUN/mock`` names sets of another mock, of which the skies are made while the committee and its validation
 sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term.
@@ -32,7 +32,7 @@ from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
-from jpasbatch.products.counts.errors import counting_variance, moved_counts
+from jpasbatch.products.counts.errors import CountEstimate, count_variances
 from jpasbatch.products.record import magnitude_bin
 from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee
@@ -42,7 +42,8 @@ from jpasbatch.storage.stores.artefacts import committee_version
 
 COLUMNS = ("flux", "flux_err", "class_star", "true_class", "true_redshift", "parent_id")
 SETS = ("validation", "test")
-COUNTED = [2, 3]
+GROUPS = {"quasars": [2, 3], "star": [0], "galaxy": [1], "qso_low": [2], "qso_high": [3]}
+"""Positions of the classes that are counted together."""
 PER_DEG2 = {"star": 2190.0, "galaxy": 6410.0, "qso_low": 272.4, "qso_high": 142.6}
 """Of the mock survey (paper A's field for stars and galaxies, Palanque-Delabrouille et al. 2016 for quasars)."""
 
@@ -155,9 +156,12 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
 
 
 def true_counts(trial: Trial, own: Judged, expected: np.ndarray) -> dict[str, list[float]]:
-    """Return the expected number of quasars of what a sky is drawn from."""
-    quasars = np.where(np.isin(own.labels, COUNTED), expected[own.labels], 0.0)
-    return {"true": [float(quasars[chosen].sum()) for chosen in selections(trial, own.magnitude)]}
+    """Return the expected numbers of what a sky is drawn from."""
+    true = []
+    for group in GROUPS.values():
+        numbers = np.where(np.isin(own.labels, group), expected[own.labels], 0.0)
+        true += [float(numbers[chosen].sum()) for chosen in selections(trial, own.magnitude)]
+    return {"true": true}
 
 
 def selections(trial: Trial, magnitude: np.ndarray) -> list[np.ndarray]:
@@ -167,33 +171,38 @@ def selections(trial: Trial, magnitude: np.ndarray) -> list[np.ndarray]:
 
 
 def counted(trial: Trial, prior: Prior, sky: Judged, stratum: np.ndarray) -> dict[str, list[float]]:
-    """Return the numbers of quasars that are found, their errors, and the committee's own sums."""
+    """Return the numbers that are found, their errors, and the committee's own sums."""
     posteriors = prior.correct(sky.probabilities, sky.magnitude, sky.missing, stratum)
-    found: dict[str, list[float]] = {
-        key: [] for key in ("value", "counting", "calibration", "systematic", "committee", "ece", "own_ece")
-    }
-    for chosen in selections(trial, sky.magnitude):
-        sums, products = sums_by_stratum(posteriors[chosen], stratum[chosen], len(prior.strata))
-        found["value"].append(float(sums.sum()))
-        found["counting"].append(counting_variance(sums, products, COUNTED, prior) ** 0.5)
-        for key, moves in (("calibration", prior.redrawn), ("systematic", prior.varied)):
-            moved = moved_counts(sums, moves, COUNTED, prior)
-            scale = len(moved) if key == "calibration" else 1
-            found[key].append(float(np.sqrt((moved**2).sum() / max(scale, 1))))
-        found["committee"].append(float(sky.probabilities[chosen][:, COUNTED].sum(dtype=np.float64)))
-        found["ece"].append(calibration_error(posteriors[chosen], sky.labels[chosen]))
-        found["own_ece"].append(calibration_error(sky.probabilities[chosen], sky.labels[chosen]))
+    keys = ("value", "counting", "calibration", "systematic", "committee", "ece", "own_ece")
+    found: dict[str, list[float]] = {key: [] for key in keys}
+    parts = selections(trial, sky.magnitude)
+    errors = [
+        [calibration_error(each[chosen], sky.labels[chosen]) for each in (posteriors, sky.probabilities)]
+        for chosen in parts
+    ]
+    for group in GROUPS.values():
+        for chosen, (ece, own_ece) in zip(parts, errors, strict=True):
+            sums, products = sums_by_stratum(posteriors[chosen], stratum[chosen], len(prior.strata), group)
+            variances = count_variances(sums, products, group, prior)
+            found["value"].append(float(sums.sum()))
+            for key, variance in variances._asdict().items():
+                found[key].append(float(np.sqrt(np.nan_to_num(variance))))
+            found["committee"].append(float(sky.probabilities[chosen][:, group].sum(dtype=np.float64)))
+            found["ece"].append(ece)
+            found["own_ece"].append(own_ece)
     return found
 
 
 def sums_by_stratum(
-    posteriors: np.ndarray, stratum: np.ndarray, strata: int
+    posteriors: np.ndarray, stratum: np.ndarray, strata: int, group: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sums that `counting_variance` takes."""
-    sums, products = np.zeros((strata, len(COUNTED))), np.zeros((strata, posteriors.shape[1]))
-    np.add.at(sums, stratum, posteriors[:, COUNTED])
-    np.add.at(products, stratum, posteriors * posteriors[:, COUNTED].sum(axis=1, keepdims=True))
-    return sums, products
+    """Return the sums that `count_variances` takes."""
+    products = posteriors * posteriors[:, group].sum(axis=1, keepdims=True)
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.bincount(stratum, column, strata) for column in values.T])
+
+    return summed(posteriors[:, group]), summed(products)
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -210,15 +219,27 @@ def realise_one(seed: int) -> dict[str, list[float]]:
     return realise(TRIAL[0], seed)
 
 
+def pulls_of(columns: dict[str, np.ndarray], systematic: float) -> np.ndarray:
+    """Return how far off the truth each number is, in units of that side of its published 68 % interval."""
+    pulls = np.empty(columns["value"].shape)
+    for place in np.ndindex(pulls.shape):
+        one = {key: float(values[place]) for key, values in columns.items()}
+        terms = (one["counting"], one["calibration"], systematic * one["systematic"], np.nan)
+        interval = CountEstimate(one["value"], *terms, one["committee"], one["true"]).interval
+        above = one["true"] > one["value"]
+        side = interval.upper - one["value"] if above else one["value"] - interval.lower
+        pulls[place] = abs(one["true"] - one["value"]) / max(side, 1e-9)
+    return pulls
+
+
 def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
     """Yield the rows of a Markdown table, in all and by magnitude bin."""
-    error = np.sqrt(columns["counting"] ** 2 + columns["calibration"] ** 2)
-    whole = np.sqrt(error**2 + columns["systematic"] ** 2)
-    pulls = [(columns["value"] - columns["true"]) / one for one in (error, whole)]
-    for place, name in enumerate(["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]):
+    pulls = [pulls_of(columns, systematic) for systematic in (0.0, 1.0)]
+    bins = ["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]
+    for place, name in enumerate(f"{group} | {one}" for group in GROUPS for one in bins):
         one = {key: values[:, place] for key, values in columns.items()}
         ratio = one["value"] / one["true"]
-        held = [f"{(np.abs(pull[:, place]) < limit).mean():.3f}" for pull in pulls for limit in (1.0, 1.96)]
+        held = [f"{(pull[:, place] < limit).mean():.3f}" for pull in pulls for limit in (1.0, 1.96)]
         means = [f"{one[key].mean():.1f}" for key in ("counting", "calibration", "systematic")]
         yield (
             f"| {name} | {one['true'].mean():.1f} | {ratio.mean():.3f} ± {ratio.std() / len(ratio) ** 0.5:.3f} | "
@@ -228,8 +249,8 @@ def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]
 
 
 HEAD = (
-    "| bin | true | found / true | committee / true | counting | calibration | systematic | in 68 % | in 95 % | "
-    "with systematic: in 68 % | in 95 % | ECE, committee | ECE |"
+    "| counted | bin | true | found / true | committee / true | counting | calibration | systematic | in 68 % | "
+    "in 95 % | with systematic: in 68 % | in 95 % | ECE, committee | ECE |"
 )
 
 
@@ -270,7 +291,7 @@ def main() -> None:
     with ProcessPoolExecutor(options.workers) as executor:
         found = list(executor.map(realise_one, range(options.seed, options.seed + options.realisations)))
     columns = {key: np.array([one[key] for one in found]) for key in found[0]}
-    print(HEAD, "|---" * 13 + "|", *rows_of_table(trial, columns), sep="\n")
+    print(HEAD, "|---" * 14 + "|", *rows_of_table(trial, columns), sep="\n")
     print(json.dumps({key: str(value) for key, value in vars(options).items()}))
 
 

@@ -4,8 +4,8 @@
     [--precision float32]
 
 The survey is the mock of `jobs/mock_survey.toml` at that many rows; COMMITTEE is the folder of a trained one. All of it
-lies in FOLDER afterwards, and a second run does only what is missing. The last line runs the whole job again, with
-nothing to do.
+lies in FOLDER afterwards, and a second run does only what is missing. One line runs the whole job again, with nothing
+to do; the last ones find class shares by another method, and by another calibration, and make all posteriors anew.
 """
 
 import argparse
@@ -43,7 +43,22 @@ programme       = "WQ"
 trimester       = "2027A1"
 classes         = ["qso_high"]
 min_probability = 0.5
+
+[prior]
+{prior}
 """
+
+STEPS = {
+    "mock": ("mock", ""),
+    "ingest": ("ingest", ""),
+    "infer": ("infer", ""),
+    "correct": ("correct", ""),
+    "summarise": ("summarise", ""),
+    "run, nothing to do": ("run", ""),
+    "correct, by unfolding": ("correct", 'method = "unfolding"'),
+    "correct, another calibration": ("correct", 'calibration = "temperature"'),
+}
+"""Verb and options of [prior] of each line of the table."""
 
 
 def made(output: Path) -> int:
@@ -74,14 +89,14 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     output, job = options.folder / "output", options.folder / "job.toml"
     text = JOB.format(data=options.data.resolve(), area=options.rows / ROWS_PER_DEG2)
-    job.write_text(text + MORE.format(committee=options.committee.resolve(), precision=options.precision))
+    known = {"committee": options.committee.resolve(), "precision": options.precision}
     print("| stage | rows | seconds | rows/s | driver, MiB | largest worker, MiB | disk of the output, GB |")
     print("|---|---|---|---|---|---|---|")
-    for stage in ("mock", "ingest", "infer", "summarise", "run"):
+    for name, (stage, prior) in STEPS.items():
+        job.write_text(text + MORE.format(**known, prior=prior))
         command = [sys.executable, "-m", "jpasbatch", stage, str(job), "--output", str(output)]
         seconds, driver, worker = watched(command)
         rows = made(output)
-        name = "run, nothing to do" if stage == "run" else stage
         print(
             f"| {name} | {rows:,} | {seconds:,.0f} | {rows / seconds:,.0f} | {driver:,.0f} | {worker:,.0f} | "
             f"{bytes_below(output) / 1e9:.2f} |",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury
+from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury, vote
 from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.novelty.novelty import Novelty, disagreement
+from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -29,6 +33,8 @@ class Committee:
         What makes judgements of the members' probabilities.
     classes : tuple of str
         In the order of the outputs.
+    ordinary : Ordinary, optional
+        What is known of ordinary objects; without it nothing is known of how unusual others are.
     """
 
     def __init__(
@@ -38,20 +44,27 @@ class Committee:
         engine: InferenceEngine,
         jury: Jury,
         classes: tuple[str, ...],
+        ordinary: Ordinary | None = None,
     ) -> None:
         self.classes, self.features, self.jury = classes, features, jury
+        self.ordinary = ordinary
         self._engine, self._reference = engine, survey.reference_index
 
     @classmethod
     def of(
-        cls, manifest: Manifest, graph: bytes, survey: Survey, options: InferenceOptions = DEFAULT
+        cls,
+        manifest: Manifest,
+        graph: bytes,
+        survey: Survey,
+        options: InferenceOptions = DEFAULT,
+        ordinary: bytes | None = None,
     ) -> Committee:
-        """Return the committee of a manifest and the bytes of its graph.
+        """Return the committee of a manifest, the bytes of its graph, and those of what it knows of ordinary objects.
 
         Raises
         ------
         InputError
-            When manifest and graph do not belong together, or the manifest is not complete.
+            When the parts do not belong together, or the manifest is not complete.
         """
         engine = InferenceEngine(graph, options)
         found = (engine.n_inputs, engine.n_members, engine.n_classes)
@@ -61,7 +74,9 @@ class Committee:
                 f"its graph has {found}: they do not belong together"
             )
         classes = tuple(manifest.classes)
-        return cls(survey, manifest.make_features(survey), engine, manifest.make_jury(), classes)
+        bands = len(survey.bands)
+        known = None if ordinary is None else Ordinary.from_bytes(ordinary, len(classes), bands)
+        return cls(survey, manifest.make_features(survey), engine, manifest.make_jury(), classes, known)
 
     def judge(self, photometry: Photometry) -> Judgement:
         """Return what the committee says of each object.
@@ -84,8 +99,20 @@ class Committee:
             When a member gives a probability that is not finite, or the photometry is of another survey.
         """
         finite, members = self.member_probabilities(photometry)
-        magnitude = ab_magnitude(photometry.flux[:, self._reference])
-        return self.jury.judge(members, magnitude[finite]).spread(finite, NO_FEATURES)
+        judged = photometry if finite.all() else photometry.select(finite)
+        magnitude = ab_magnitude(judged.flux[:, self._reference])
+        votes = vote(members)
+        judgement = self.jury.judge_votes(votes, magnitude)
+        novelty = self._novelty(judged, votes, magnitude, disagreement(members))
+        return replace(judgement, novelty=novelty).spread(finite, NO_FEATURES)
+
+    def _novelty(
+        self, photometry: Photometry, votes: np.ndarray, magnitude: np.ndarray, apart: np.ndarray
+    ) -> Novelty:
+        """Return how unusual objects are on which the members have voted, and how far they are apart."""
+        if self.ordinary is None:
+            return replace(Novelty.unknown(len(photometry)), disagreement=apart)
+        return self.ordinary.judge(photometry, votes.argmax(axis=1), magnitude, apart)
 
     def member_probabilities(self, photometry: Photometry) -> tuple[np.ndarray, np.ndarray]:
         """Return which objects have finite features, and what each member says of these.

@@ -6,7 +6,7 @@ A `Judgement` is the only form in which classifications leave `jpasbatch.learnin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import Calibration, NoCalibration, make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
+from jpasbatch.learning.novelty.novelty import Novelty
 
 UNDECIDED = -1
 """Class of an object that could not be classified."""
@@ -36,12 +37,15 @@ class Judgement:
         Class that the committee's rule decides for; `UNDECIDED` where the object could not be classified.
     refused : mapping of str to ndarray of bool, shape (n,)
         Which objects could not be classified, by reason. An object has one reason at most.
+    novelty : Novelty, optional
+        How unusual the objects are; None where only votes were judged, without the photometry.
     """
 
     probabilities: np.ndarray
     entropy: np.ndarray
     decided: np.ndarray
     refused: Mapping[str, np.ndarray]
+    novelty: Novelty | None = None
 
     def __len__(self) -> int:
         return len(self.decided)
@@ -58,6 +62,7 @@ class Judgement:
             self.entropy[rows],
             self.decided[rows],
             {reason: mask[rows] for reason, mask in self.refused.items()},
+            None if self.novelty is None else self.novelty.take(rows),
         )
 
     def spread(self, rows: np.ndarray, reason: str) -> Judgement:
@@ -71,7 +76,7 @@ class Judgement:
             Why the others were not judged.
         """
         if rows.all():
-            return Judgement(self.probabilities, self.entropy, self.decided, {reason: ~rows, **self.refused})
+            return replace(self, refused={reason: ~rows, **self.refused})
         probabilities = np.full((len(rows), self.probabilities.shape[1]), np.nan)
         spread_entropy = np.full(len(rows), np.nan)
         decided = np.full(len(rows), UNDECIDED, dtype=np.int64)
@@ -84,7 +89,8 @@ class Judgement:
         for name, mask in self.refused.items():
             refused[name] = np.zeros(len(rows), dtype=bool)
             refused[name][rows] = mask
-        return Judgement(probabilities, spread_entropy, decided, refused)
+        novelty = None if self.novelty is None else self.novelty.spread(rows)
+        return Judgement(probabilities, spread_entropy, decided, refused, novelty)
 
 
 @dataclass(frozen=True)

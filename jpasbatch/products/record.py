@@ -9,6 +9,9 @@ column                            type            meaning
 ``probability_<class>``           float32         committee probability, sums to 1 over the classes
 ``predicted_class``               string          class that the committee decides for
 ``entropy``                       float32         entropy of the probabilities, bits (paper A, eq. 13)
+``disagreement``                  float32         of the members, bits: Jensen-Shannon divergence; NaN of one
+``novelty``                       float32         -log10 of the share of ordinary objects as strange; NaN unknown
+``subset``                        string          safe, extrapolation, unsafe or unknown, from the novelty
 ``median_snr``                    float32         median signal-to-noise ratio over the observed bands
 ``magnitude_<role>``              float32         AB magnitude of a reported band; NaN if not detected
 ``magnitude_err_<role>``          float32         its error, mag
@@ -41,6 +44,7 @@ import pyarrow.compute as pc
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.judgement import Judgement
+from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
 from jpasbatch.learning.redshifts import RedshiftRanges, Redshifts
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
@@ -94,6 +98,9 @@ def record_schema(
         *((probability_column(name), pa.float32()) for name in classes),
         ("predicted_class", pa.string()),
         ("entropy", pa.float32()),
+        ("disagreement", pa.float32()),
+        ("novelty", pa.float32()),
+        ("subset", pa.string()),
         ("median_snr", pa.float32()),
     ]
     for role in survey.reported_bands:
@@ -198,12 +205,16 @@ def make_record(
     """
     probabilities = judgement.probabilities
     _check_probabilities(probabilities, table.num_rows, len(photometry.flux), classes)
+    novelty = judgement.novelty or Novelty.unknown(table.num_rows)
     columns: dict[str, Any] = {
         "object_id": table["object_id"],
         "ra": table["ra"],
         "dec": table["dec"],
         "class_star": table["class_star"],
         "entropy": judgement.entropy.astype(np.float32),
+        "disagreement": novelty.disagreement.astype(np.float32),
+        "novelty": novelty.score.astype(np.float32),
+        "subset": _named(novelty.subset, SUBSETS),
         "median_snr": photometry.median_signal_to_noise().astype(np.float32),
         "predicted_class": _named(judgement.decided, classes),
     }
@@ -241,8 +252,8 @@ def _as_array(values: Any, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
     return pa.array(values, type=kind)
 
 
-def _named(decided: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(decided.astype(np.int32), pa.array(list(classes))).cast(pa.string())
+def _named(position: np.ndarray, names: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(position.astype(np.int32), pa.array(list(names))).cast(pa.string())
 
 
 def _quality(

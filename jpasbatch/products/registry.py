@@ -22,6 +22,7 @@ from jpasbatch.products.protocol import JobTable, Product, Setting
 from jpasbatch.products.redshifts.product import RedshiftDistribution
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
+from jpasbatch.products.subsets import Subsets
 from jpasbatch.products.targets.product import Targets
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     Literature,
     RedshiftDistribution,
     Expected,
+    Subsets,
     Histograms,
     Reliability,
     Confusion,

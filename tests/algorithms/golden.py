@@ -235,7 +235,13 @@ def _mock_sets(runs: Runs) -> Any:
 
 def _mock_realism(runs: Runs) -> Any:
     measured = json.loads((runs.templates / "mock" / "realism.json").read_bytes())
-    return {key: _leaves(value) for key, value in measured.items() if key not in VOLATILE}
+    measured["facts"] = _lasting(measured["facts"])
+    return {key: _leaves(value) for key, value in _lasting(measured).items()}
+
+
+def _lasting(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what is the same on another day."""
+    return {key: value for key, value in values.items() if key not in VOLATILE}
 
 
 def _ingest(runs: Runs) -> Any:
@@ -283,7 +289,7 @@ def _summarise(runs: Runs) -> Any:
         Table.read(path, hdu=1, unit_parse_strict="silent") for path in _files(runs.used, "targets/*.fits")
     ]
     return {
-        "summary": {key: value for key, value in summary.items() if key not in VOLATILE},
+        "summary": _lasting(summary),
         "targets": [
             _columns({name: np.asarray(table[name]) for name in table.colnames}) for table in targets
         ],

@@ -10,8 +10,10 @@ from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning.judgement import NO_FEATURES, UNDECIDED, Jury
-from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.learning.judgement import NO_FEATURES, UNDECIDED, Jury, vote
+from jpasbatch.learning.novelty.fitting import learn_ordinary
+from jpasbatch.learning.novelty.novelty import UNKNOWN, disagreement
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from tests.learning.conftest import DEFINITIONS
 
 
@@ -94,3 +96,44 @@ def test_the_rule_of_the_committee_decides(manifest, graph, survey, photometry):
     expected = FittedDecision(Decision("balanced", "qso_high"), 2, 0.05)(judgement.probabilities)
     assert (judgement.decided == expected).all()
     assert (judgement.decided != judgement.probabilities.argmax(axis=1)).any()
+
+
+@pytest.fixture
+def ordinary(committee, photometry, survey):
+    """Return what is ordinary among the objects of these tests, as this committee sees them."""
+    members = committee.member_probabilities(photometry)[1]
+    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
+    voted = vote(members).argmax(axis=1)
+    labels = np.arange(300) % 3
+    return learn_ordinary((photometry, labels), photometry, voted, magnitude, disagreement(members), 3, 1)
+
+
+def test_a_committee_that_knows_what_is_ordinary_says_how_unusual_objects_are(
+    manifest, graph, survey, photometry, ordinary
+):
+    committee = Committee.of(manifest, graph, survey, ordinary=ordinary.to_bytes())
+    flux = photometry.flux.copy()
+    flux[5, survey.reference_index] = np.nan
+    novelty = committee.judge(Photometry(flux, photometry.flux_err)).novelty
+    others = np.arange(300) != 5
+    assert (novelty.subset == UNKNOWN).tolist() == (~others).tolist()
+    assert np.isfinite(novelty.score).tolist() == others.tolist()
+    assert np.isfinite(novelty.disagreement).tolist() == others.tolist()
+    # the probabilities are those of a committee that knows nothing
+    plain = Committee.of(manifest, graph, survey).judge(photometry)
+    assert committee.judge(photometry).probabilities.tobytes() == plain.probabilities.tobytes()
+
+
+def test_an_older_committee_calls_nothing_safe(committee, photometry):
+    novelty = committee.judge(photometry).novelty
+    assert (novelty.subset == UNKNOWN).all()
+    assert np.isnan(novelty.score).all()
+    assert (novelty.disagreement > 0).any()
+
+
+def test_what_is_ordinary_must_be_of_this_survey_and_whole(manifest, graph, survey, ordinary):
+    with pytest.raises(InputError, match="ordinary objects"):
+        Committee.of(manifest, graph, survey, ordinary=ordinary.to_bytes()[:-40])
+    narrow = replace(ordinary, basis=ordinary.basis[:, :-1], seen=ordinary.seen[:, :-1])
+    with pytest.raises(InputError, match="not those of 3 classes and 60 bands"):
+        Committee.of(manifest, graph, survey, ordinary=narrow.to_bytes())

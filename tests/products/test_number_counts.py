@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from jpasbatch.products.counts.number_counts import FILES, NumberCounts
+from jpasbatch.products.counts.number_counts import FILES, NumberCounts, count_table
 from jpasbatch.products.counts.number_tally import NumberCountOptions
 from jpasbatch.products.protocol import Findings, Partition, Setting
 from tests.priors.conftest import CLASSES, draw
@@ -76,6 +76,15 @@ def test_a_bin_with_an_unknown_class_has_no_truth(product_and_rows, sky):
     found = product.extract(product.add(product.create(), partition), None)
     assert np.isnan(found.true[4]).all()
     assert np.isfinite(np.delete(found.true, 4, axis=0)).all()
+
+
+def test_the_terms_of_an_error_have_columns_of_their_own(found):
+    table = count_table(found, CLASSES, 2.0, np.full(len(found.edges) - 1, np.nan))
+    terms = [table[f"error_{name}"].to_numpy() for name in ("counting", "calibration", "systematic")]
+    assert np.isfinite(terms[0]).any()
+    assert np.sqrt(np.nansum(np.square(terms), axis=0)) == pytest.approx(
+        table["error"].to_numpy(), nan_ok=True
+    )
 
 
 def test_files_are_read_by_others(product_and_rows, found, tmp_path):

@@ -67,6 +67,7 @@ def rows(coverage):
             "magnitude_err_r": np.zeros(number, np.float32),
             "magnitude_bin": np.zeros(number, np.int8),
             "class_star": np.ones(number, np.float32),
+            "subset": ["safe"] * number,
         }
     )
     photometry = pa.table({"tile": np.where(ra < 211.2, "west", "east")})

@@ -6,6 +6,7 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.judgement import Judgement
+from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.products.record import Quality, healpix_29, magnitude_bin, make_record, record_schema
 
@@ -15,6 +16,21 @@ CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 def judgement_of(probabilities: np.ndarray) -> Judgement:
     """Return a judgement with these probabilities, whatever they are."""
     return Judgement(probabilities, np.ones(len(probabilities)), probabilities.argmax(axis=1), {})
+
+
+def test_how_unusual_objects_are_is_recorded(sky, survey):
+    table, photometry, record = sky
+    # votes that were judged without photometry: nothing is known, and nothing is called safe
+    assert set(record["subset"].to_pylist()) == {"unknown"}
+    assert np.isnan(record["novelty"].to_numpy()).all()
+    assert np.isnan(record["disagreement"].to_numpy()).all()
+    table, photometry = table.slice(0, 4), photometry.select(slice(0, 4))
+    novelty = Novelty(np.array([0.5, 1.5, 3.25, np.nan]), np.arange(4, dtype=np.int8), np.arange(4) / 8)
+    judgement = replace(judgement_of(np.full((4, 4), 0.25)), novelty=novelty)
+    record = make_record(table, photometry, judgement, survey, CLASSES)
+    assert record["subset"].to_pylist() == list(SUBSETS)
+    assert record["novelty"].to_pylist()[:3] == [0.5, 1.5, 3.25]
+    assert record["disagreement"].to_pylist() == [0.0, 0.125, 0.25, 0.375]
 
 
 def test_schema_and_rows(sky, survey):

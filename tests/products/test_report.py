@@ -47,6 +47,7 @@ def content_of(survey, sky) -> ReportContent:
     targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
     numbers = next(product for product in products if product.name == "number_counts")
     rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
+    whole = rows
     counted = numbers.extract(numbers.add(numbers.create(), rows), None)
     places = next(product for product in products if product.name == "counts_by_place")
     by_place = places.add(places.create(), rows)
@@ -58,6 +59,7 @@ def content_of(survey, sky) -> ReportContent:
     published = next(product for product in products if product.name == "literature")
     others = published.extract(published.add(published.create(), rows), None)
     without = next(product for product in products if product.name == "redshifts")
+    subsets = next(product for product in products if product.name == "subsets")
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
     found = {
@@ -70,6 +72,7 @@ def content_of(survey, sky) -> ReportContent:
         "expected": above,
         "literature": others,
         "redshifts": without.extract(without.create(), None),
+        "subsets": subsets.add(subsets.create(), whole),
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))
         .add(record)

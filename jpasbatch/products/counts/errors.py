@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -266,21 +266,37 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
         all_known = tally.known[selection] == tally.objects[selection]
         spread = float(products[:, self._counted].sum())
         field = _field_variance(tally, spread) if selection == 0 else np.nan
-        if prior is None:
-            counting, calibration, systematic = np.nan, np.nan, np.nan
-        else:
-            counting = counting_variance(sums, products, self._counted, prior)
-            calibration = calibration_variance(sums, self._counted, prior)
-            systematic = systematic_variance(sums, self._counted, prior)
+        unknown = Variances(np.nan, np.nan, np.nan)
+        found = unknown if prior is None else count_variances(sums, products, self._counted, prior)
         return CountEstimate(
             float(sums.sum()),
-            float(np.sqrt(counting)),
-            float(np.sqrt(calibration)),
-            float(np.sqrt(systematic)),
+            *np.sqrt(found).tolist(),
             float(np.sqrt(field)),
             float(inexact(tally.committee[selection])),
             float(tally.true[selection]) if all_known else float("nan"),
         )
+
+
+class Variances(NamedTuple):
+    """Variances of a summed probability, without those between fields; NaN where one is not known."""
+
+    counting: float
+    calibration: float
+    systematic: float
+
+    @property
+    def total(self) -> float:
+        """Sum of those that are known."""
+        return float(np.nansum(self))
+
+
+def count_variances(sums: np.ndarray, products: np.ndarray, counted: list[int], prior: Prior) -> Variances:
+    """Return the variances of a summed probability; arguments as those of `counting_variance`."""
+    return Variances(
+        counting_variance(sums, products, counted, prior),
+        calibration_variance(sums, counted, prior),
+        systematic_variance(sums, counted, prior),
+    )
 
 
 def counting_variance(sums: np.ndarray, products: np.ndarray, counted: list[int], prior: Prior) -> float:

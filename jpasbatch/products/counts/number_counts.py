@@ -13,7 +13,7 @@ from jpasbatch.footprint.options import CompletenessOptions
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.pages.page import package_file
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.counts.errors import calibration_variance, counting_variance
+from jpasbatch.products.counts.errors import Variances, count_variances
 from jpasbatch.products.counts.number_figure import number_counts_figure
 from jpasbatch.products.counts.number_tally import NumberCountOptions, NumberCountSummary, NumberTally
 from jpasbatch.products.counts.place_tally import PlaceTally
@@ -202,6 +202,8 @@ def count_table(
         columns[name] = np.tile(values, len(classes))
     for name in ("number", "error", "cumulative", "cumulative_error", "committee", "true"):
         columns[name] = getattr(found, name).T.ravel()
+    for number, name in enumerate(Variances._fields):
+        columns[f"error_{name}"] = found.errors[:, :, number].T.ravel()
     share = np.tile(shares, len(classes))
     enough = np.where(share >= LEAST_COMPLETE, share, np.nan)
     columns["density"], columns["density_error"] = columns["number"] / area_deg2, columns["error"] / area_deg2
@@ -212,15 +214,14 @@ def count_table(
 
 
 def _errors(products: np.ndarray, prior: Prior | None) -> np.ndarray:
-    """Return the standard error of each number, (b, k), from sums of products (b, s, k, k)."""
+    """Return the terms of the error of each number, (b, k, terms), from sums of products (b, s, k, k)."""
     bins, strata, classes, _ = products.shape
-    errors = np.full((bins, classes), np.nan)
+    errors = np.full((bins, classes, len(Variances._fields)), np.nan)
     for row in range(bins if prior is not None and strata else 0):
         assert prior is not None
         for one in range(classes):
             sums = products[row, :, one].sum(axis=1, keepdims=True)
-            variance = counting_variance(sums, products[row, :, one], [one], prior)
-            errors[row, one] = np.sqrt(variance + np.nan_to_num(calibration_variance(sums, [one], prior)))
+            errors[row, one] = np.sqrt(count_variances(sums, products[row, :, one], [one], prior))
     return errors
 
 

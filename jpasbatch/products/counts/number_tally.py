@@ -102,8 +102,8 @@ class NumberCountSummary:
     band_role : str
     number, cumulative : ndarray, shape (b, k)
         Summed probabilities of each bin, and of all brighter ones with it.
-    error, cumulative_error : ndarray, shape (b, k)
-        From counting and from the size of the validation sample; NaN where probabilities are not corrected.
+    errors, cumulative_errors : ndarray, shape (b, k, 3)
+        From counting, from the validation sample, and from what is wrong with the mocks; NaN where one is not known.
     committee : ndarray, shape (b, k)
         The committee's own sums.
     true : ndarray, shape (b, k)
@@ -114,7 +114,23 @@ class NumberCountSummary:
     band_role: str
     number: np.ndarray
     cumulative: np.ndarray
-    error: np.ndarray
-    cumulative_error: np.ndarray
+    errors: np.ndarray
+    cumulative_errors: np.ndarray
     committee: np.ndarray
     true: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """Standard error of each number, (b, k); NaN where no term is known."""
+        return _joined(self.errors)
+
+    @property
+    def cumulative_error(self) -> np.ndarray:
+        """Standard error of each cumulative number, (b, k); NaN where no term is known."""
+        return _joined(self.cumulative_errors)
+
+
+def _joined(errors: np.ndarray) -> np.ndarray:
+    """Return the root of the sum of the squares of the terms that are known."""
+    known = ~np.isnan(errors).all(axis=2)
+    return np.where(known, np.sqrt(np.nansum(errors**2, axis=2)), np.nan)

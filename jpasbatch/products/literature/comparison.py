@@ -13,7 +13,7 @@ from jpasbatch.learning.exact_sums import inexact
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.counts.errors import calibration_variance, counting_variance
+from jpasbatch.products.counts.errors import count_variances
 from jpasbatch.products.counts.number_tally import NumberTally
 from jpasbatch.products.literature.matching import (
     INTERPOLATED,
@@ -172,8 +172,7 @@ def _ours(
     true = float(tally.true[row, counted].sum())
     error = float("nan")
     if prior is not None and len(sums):
-        variance = counting_variance(sums, products.sum(axis=1), counted, prior)
-        error = float(np.sqrt(variance + np.nan_to_num(calibration_variance(sums, counted, prior))))
+        error = float(np.sqrt(count_variances(sums, products.sum(axis=1), counted, prior).total))
     known = tally.known[row] == tally.objects[row]
     return float(sums.sum()), error, true if known else float("nan")
 

@@ -44,10 +44,20 @@ class TargetListsTally:
         """Return empty tallies."""
         return cls(tuple(TargetTally.create(programme) for programme in programmes))
 
-    def add(self, targets: Sequence[pa.Table], observed: Sequence[pa.Table]) -> TargetListsTally:
-        """Return these tallies with the targets of a partition, and those in its observed part, one table a list."""
-        parts = zip(self.tallies, targets, observed, strict=True)
-        tallies = (tally.add(found, inside) for tally, found, inside in parts)
+    def add(
+        self, targets: Sequence[pa.Table], observed: Sequence[pa.Table], vetoed: Sequence[int]
+    ) -> TargetListsTally:
+        """Return these tallies with a partition added.
+
+        Parameters
+        ----------
+        targets, observed : sequence of pyarrow.Table
+            Targets of each list, and those of them in the observed part of the sky.
+        vetoed : sequence of int
+            Objects that are left out of each list.
+        """
+        parts = zip(self.tallies, targets, observed, vetoed, strict=True)
+        tallies = (tally.add(found, inside, out) for tally, found, inside, out in parts)
         return TargetListsTally(tuple(tallies), tuple(targets))
 
     def merge(self, other: TargetListsTally) -> TargetListsTally:

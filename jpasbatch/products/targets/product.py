@@ -31,7 +31,13 @@ from jpasbatch.products.record import (
 from jpasbatch.products.sections import Number, PageFigure, Section, render_body
 from jpasbatch.products.targets.figure import target_priorities
 from jpasbatch.products.targets.lists import TargetListsTally, TargetOptions
-from jpasbatch.products.targets.targets import TargetLists, TargetProgramme, select_targets, target_schema
+from jpasbatch.products.targets.targets import (
+    TargetLists,
+    TargetProgramme,
+    chosen_but_vetoed,
+    select_targets,
+    target_schema,
+)
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
 
@@ -91,7 +97,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
             needed += [magnitude_column(programme.magnitude_role)]
             needed += [probability_column(name) for name in programme.classes]
         fixed = (HEALPIX_COLUMN, "object_id", "ra", "dec", "predicted_class", "magnitude_bin", "class_star")
-        return Columns(predictions=tuple(dict.fromkeys((*fixed, *needed))))
+        return Columns(predictions=tuple(dict.fromkeys((*fixed, "subset", *needed))))
 
     def create(self) -> TargetListsTally:
         """Return the tally of no objects."""
@@ -101,10 +107,11 @@ class Targets(Product[TargetListsTally, TargetLists]):
         """Return the tally with the targets of a partition added."""
         programmes, seed = self.options.programmes, self.setting.seed
         targets = [select_targets(partition.predictions, one, seed) for one in programmes]
+        vetoed = [chosen_but_vetoed(partition.predictions, one) for one in programmes]
         if partition.observed is None:
-            return tally.add(targets, targets)
+            return tally.add(targets, targets, vetoed)
         inside = partition.observed_part.predictions
-        return tally.add(targets, [select_targets(inside, one, seed) for one in programmes])
+        return tally.add(targets, [select_targets(inside, one, seed) for one in programmes], vetoed)
 
     def from_record(self, record: dict[str, Any]) -> TargetListsTally:
         """Return the tally that `to_record` described."""
@@ -160,6 +167,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
         lists = {
             weave_file_name(one.programme): {
                 "number": one.number,
+                "vetoed": one.vetoed,
                 "expected_right": one.expected,
                 "priorities": one.priorities.tolist(),
             }

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.exact_sums import exact, inexact
+from jpasbatch.learning.novelty.novelty import SUBSETS
 from jpasbatch.products.accumulation import (
     decode_counts,
     encode_counts,
@@ -63,6 +65,9 @@ class TargetProgramme:
         Magnitude limits, AB mag, exclusive: ``fainter_than < m < brighter_than``.
     minimum_class_star : float or None
         Lower limit of the stellarity, exclusive.
+    subsets : tuple of str
+        Subsets whose objects may be targets (`jpasbatch.learning.novelty.novelty.SUBSETS`). By default all but
+        "unsafe": what is unlike all that was learnt gets no fibre, whatever its probability.
     description : str
         Free text (TARGPROG), at most 40 ASCII characters.
     """
@@ -76,6 +81,7 @@ class TargetProgramme:
     brighter_than: float | None = 23.6
     fainter_than: float | None = 17.0
     minimum_class_star: float | None = None
+    subsets: tuple[str, ...] = ("safe", "extrapolation", "unknown")
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -93,6 +99,11 @@ class TargetProgramme:
             )
         if not self.classes:
             raise ValueError("classes is empty: name at least one class")
+        unknown = [name for name in self.subsets if name not in SUBSETS]
+        if unknown or not self.subsets or len(set(self.subsets)) != len(self.subsets):
+            raise ValueError(
+                f"subsets = {list(self.subsets)!r}: must name one or more of {', '.join(SUBSETS)}, each once"
+            )
         for limit in (self.min_probability, *self.min_probability_by_bin):
             if not 0 < limit < 1:
                 raise ValueError(f"min_probability: {limit} is not between 0 and 1")
@@ -121,6 +132,11 @@ def target_schema() -> pa.Schema:
     return pa.schema([*fields, ("priority", pa.int8()), ("subpriority", pa.float64())])
 
 
+def chosen_but_vetoed(record: pa.Table, programme: TargetProgramme) -> int:
+    """Return how many records a programme would choose, were they not of a subset that it leaves out."""
+    return int((_chosen(record, programme) & ~_allowed(record, programme)).sum())
+
+
 def select_targets(record: pa.Table, programme: TargetProgramme, seed: int) -> pa.Table:
     """Return the targets among the records of a partition, in their order.
 
@@ -144,23 +160,8 @@ def select_targets(record: pa.Table, programme: TargetProgramme, seed: int) -> p
     InputError
         When the records lack a class or magnitude that the programme names.
     """
-    needed = [probability_column(name) for name in programme.classes]
-    needed.append(magnitude_column(programme.magnitude_role))
-    for name in needed:
-        if name not in record.column_names:
-            raise InputError(f"targets of {programme.programme}: the records have no column {name!r}")
-    columns = [record[probability_column(name)].to_numpy() for name in programme.classes]
-    probability = np.asarray(np.sum(columns, axis=0, dtype=np.float64))
-    limit = _limits(record, programme)
-    magnitude = record[needed[-1]].to_numpy()
-    chosen = probability >= limit
-    if programme.brighter_than is not None:
-        chosen &= magnitude < programme.brighter_than
-    if programme.fainter_than is not None:
-        chosen &= magnitude > programme.fainter_than
-    if programme.minimum_class_star is not None:
-        chosen &= record["class_star"].to_numpy() > programme.minimum_class_star
-    rows = np.flatnonzero(chosen)
+    probability, limit = _probability(record, programme), _limits(record, programme)
+    rows = np.flatnonzero(_chosen(record, programme) & _allowed(record, programme))
     found = record.take(pa.array(rows))
     ladder = (probability[rows] - limit[rows]) / (1 - limit[rows])
     values: dict[str, Any] = {name: found[name] for name in found.column_names}
@@ -174,6 +175,36 @@ def select_targets(record: pa.Table, programme: TargetProgramme, seed: int) -> p
     return pa.Table.from_arrays(
         [one if isinstance(one, pa.ChunkedArray) else pa.array(one) for one in arrays], schema=schema
     )
+
+
+def _chosen(record: pa.Table, programme: TargetProgramme) -> np.ndarray:
+    """Return which records a programme chooses by probability, magnitude and stellarity, bool (n,)."""
+    chosen = _probability(record, programme) >= _limits(record, programme)
+    magnitude = record[_present(record, magnitude_column(programme.magnitude_role), programme)].to_numpy()
+    if programme.brighter_than is not None:
+        chosen &= magnitude < programme.brighter_than
+    if programme.fainter_than is not None:
+        chosen &= magnitude > programme.fainter_than
+    if programme.minimum_class_star is not None:
+        chosen &= record["class_star"].to_numpy() > programme.minimum_class_star
+    return chosen
+
+
+def _allowed(record: pa.Table, programme: TargetProgramme) -> np.ndarray:
+    """Return which records are of a subset that a programme takes, bool (n,)."""
+    options = pc.SetLookupOptions(value_set=pa.array(list(programme.subsets)))
+    return pc.call_function("is_in", [record[_present(record, "subset", programme)]], options).to_numpy()
+
+
+def _probability(record: pa.Table, programme: TargetProgramme) -> np.ndarray:
+    names = [_present(record, probability_column(name), programme) for name in programme.classes]
+    return np.asarray(np.sum([record[name].to_numpy() for name in names], axis=0, dtype=np.float64))
+
+
+def _present(record: pa.Table, name: str, programme: TargetProgramme) -> str:
+    if name not in record.column_names:
+        raise InputError(f"targets of {programme.programme}: the records have no column {name!r}")
+    return name
 
 
 def _limits(record: pa.Table, programme: TargetProgramme) -> np.ndarray:
@@ -202,6 +233,8 @@ class TargetSummary:
         Targets of priority 1 to 10.
     pixels, pixel_targets : int64 (p,)
         Nested pixels of nside 32, about one WEAVE field each, and their targets in the observed part of the sky.
+    vetoed : int
+        Objects that would be targets, were they not of a subset that is left out.
     """
 
     programme: TargetProgramme
@@ -210,6 +243,7 @@ class TargetSummary:
     priorities: np.ndarray
     pixels: np.ndarray
     pixel_targets: np.ndarray
+    vetoed: int = 0
 
     @property
     def observed(self) -> int:
@@ -233,6 +267,7 @@ class TargetTally:
     probability: int
     pixels: np.ndarray
     counts: np.ndarray
+    vetoed: int = 0
 
     @classmethod
     def create(cls, programme: TargetProgramme) -> "TargetTally":
@@ -240,7 +275,7 @@ class TargetTally:
         empty = np.zeros(0, dtype=np.int64)
         return cls(programme, np.zeros(PRIORITIES, dtype=np.int64), 0, empty, empty)
 
-    def add(self, targets: pa.Table, observed: pa.Table | None = None) -> "TargetTally":
+    def add(self, targets: pa.Table, observed: pa.Table | None = None, vetoed: int = 0) -> "TargetTally":
         """Return this tally with the targets that `select_targets` found in a partition added.
 
         Parameters
@@ -248,13 +283,15 @@ class TargetTally:
         targets : pyarrow.Table
         observed : pyarrow.Table, optional
             Those of them in the observed part of the sky, which the pixels count; all if it is not given.
+        vetoed : int
+            Objects that were left out.
         """
         priorities = np.bincount(targets["priority"].to_numpy() - 1, minlength=PRIORITIES)
         probability = int(exact(targets["probability"].to_numpy()).sum())
         inside = targets if observed is None else observed
         pixels = parent_pixels(inside[HEALPIX_COLUMN].to_numpy(), FIELD_NSIDE)
         pixels, counts = np.unique(pixels, return_counts=True)
-        return self.merge(TargetTally(self.programme, priorities, probability, pixels, counts))
+        return self.merge(TargetTally(self.programme, priorities, probability, pixels, counts, vetoed))
 
     def merge(self, other: "TargetTally") -> "TargetTally":
         """Return the tally of both parts."""
@@ -263,7 +300,12 @@ class TargetTally:
         pixels, counts = sum_by_pixel(np.concatenate([self.pixels, other.pixels]), counts[:, None])
         priorities = self.priorities + other.priorities
         return TargetTally(
-            self.programme, priorities, self.probability + other.probability, pixels, counts[:, 0]
+            self.programme,
+            priorities,
+            self.probability + other.probability,
+            pixels,
+            counts[:, 0],
+            self.vetoed + other.vetoed,
         )
 
     def extract(self) -> TargetSummary:
@@ -275,6 +317,7 @@ class TargetTally:
             priorities=self.priorities,
             pixels=self.pixels,
             pixel_targets=self.counts,
+            vetoed=self.vetoed,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -284,10 +327,12 @@ class TargetTally:
             "probability": self.probability,
             "pixels": self.pixels.tolist(),
             "counts": self.counts.tolist(),
+            "vetoed": self.vetoed,
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], programme: TargetProgramme) -> "TargetTally":
         """Return the tally that `to_dict` wrote for the same programme."""
         pixels, counts = (np.asarray(values[name], dtype=np.int64) for name in ("pixels", "counts"))
-        return cls(programme, decode_counts(values["priorities"]), int(values["probability"]), pixels, counts)
+        priorities, probability = decode_counts(values["priorities"]), int(values["probability"])
+        return cls(programme, priorities, probability, pixels, counts, int(values["vetoed"]))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,10 +17,12 @@ from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
+from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import ShareTable
-from jpasbatch.priors.validation import ValidationSample
+from jpasbatch.priors.validation import Validation
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.priors import read_prior
+from jpasbatch.storage.stores.artefacts import load_validation
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store, read_object
 
@@ -43,9 +45,11 @@ class Search:
     folder : str
         Key of the run; all of its files lie there.
     classes : tuple of str
-    reference : Reference
-    variants : mapping of str to ValidationSample
-        Of other mocks, not calibrated.
+    committee : str
+        Location of the committee's version, which keeps what it says of its validation samples.
+    strata : Strata
+    variants : tuple of str
+        Names of the validation samples of other mocks.
     options : PriorOptions
     table : ShareTable, optional
         Shares that are given.
@@ -56,8 +60,9 @@ class Search:
     store: str
     folder: str
     classes: tuple[str, ...]
-    reference: Reference
-    variants: Mapping[str, ValidationSample]
+    committee: str
+    strata: Strata
+    variants: tuple[str, ...]
     options: PriorOptions
     table: ShareTable | None
     seed: int
@@ -67,6 +72,11 @@ class Search:
         """Key of the prior with all that is known of it."""
         return f"{self.folder}/{PRIOR_FILE}"
 
+    @property
+    def reference(self) -> Reference:
+        """What the shares are found by."""
+        return read_reference(self.committee, self.classes, self.options.calibration, self.strata)
+
     def moves(self) -> dict[str, tuple[range, str]]:
         """Return the redraws and the variant of each task that moves shares, by its name; none for given shares."""
         if self.table is not None:
@@ -74,7 +84,32 @@ class Search:
         starts = range(0, self.options.redraws, REDRAWS_OF_TASK)
         parts = (range(start, min(start + REDRAWS_OF_TASK, self.options.redraws)) for start in starts)
         redraws = {f"redraws-{part.start}": (part, "") for part in parts}
-        return redraws | {f"{VARIANT}{name}": (range(0), name) for name in sorted(self.variants)}
+        return redraws | {f"{VARIANT}{name}": (range(0), name) for name in self.variants}
+
+
+@lru_cache(maxsize=2)
+def read_samples(committee: str, classes: tuple[str, ...]) -> Validation:
+    """Return what a committee says of its validation samples; a process reads it once.
+
+    Raises
+    ------
+    InputError
+        When it was saved without, or is damaged or of other classes.
+    """
+    return Validation.from_bytes(load_validation(open_store(committee))[0], classes)
+
+
+@lru_cache(maxsize=2)
+def read_reference(committee: str, classes: tuple[str, ...], calibration: str, strata: Strata) -> Reference:
+    """Return the validation sample of a committee, calibrated; a process does it once.
+
+    Raises
+    ------
+    InputError
+        When a class has too few objects; and as `read_samples`.
+    """
+    sample = read_samples(committee, classes).sample
+    return Reference(*sample.calibrated(calibration), strata)
 
 
 def find_shares(search: Search, cells: list[str]) -> Made:
@@ -118,7 +153,8 @@ def move_shares(search: Search, numbers: range, variant: str, name: str) -> Made
     prior = read_prior(search.store, f"{search.folder}/{SHARES_FILE}")
     given = (cells, search.reference, search.options, prior)
     if variant:
-        moved = moved_by_variant(*given, search.variants[variant])[None]
+        samples = read_samples(search.committee, search.classes)
+        moved = moved_by_variant(*given, samples.variants[variant])[None]
     else:
         moved = moved_by_redraws(*given, search.seed, numbers)
     key = _moves_key(search, name)

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
-from jpasbatch.priors.prior import Reference
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import read_shares
-from jpasbatch.priors.validation import Validation
 from jpasbatch.products.posteriors import posterior_schema, reference_role
 from jpasbatch.stages.correct.partition import (
     Correction,
@@ -27,7 +25,14 @@ from jpasbatch.stages.correct.partition import (
     correct_partition,
     count_partition,
 )
-from jpasbatch.stages.correct.shares import Search, complete_prior, find_shares, move_shares
+from jpasbatch.stages.correct.shares import (
+    Search,
+    complete_prior,
+    find_shares,
+    move_shares,
+    read_reference,
+    read_samples,
+)
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.committees import StoredCommittee, find_committee
@@ -59,7 +64,7 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     committee = find_committee(workspace)
-    data, digest = load_validation(committee.version)
+    digest = load_validation(committee.version)[1]
     parts = {
         "prior": asdict(job.prior),
         "table": sha256_file(Path(job.prior.table)) if job.prior.table else None,
@@ -75,12 +80,12 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return unchanged
     site.check()
     with stopwatch() as elapsed:
-        given = Validation.from_bytes(data, tuple(committee.manifest.classes))
         names = commit_names(predictions)
         sky = Sky(
             str(site.store), site.key(predictions.path.name), job.survey, tuple(committee.manifest.classes)
         )
-        key = _find_prior(site, sky, names, Validated(given, digest), executor)
+        place = site.committee(committee.version)
+        key = _find_prior(site, sky, names, (place, digest), executor)
         prior = read_prior(sky.store, key)
         posteriors, rows = _publish(site, (predictions, names), sky, key, committee, executor)
     content = {
@@ -95,30 +100,27 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return workspace.finish("correct", identity, elapsed[0], content)
 
 
-class Validated(NamedTuple):
-    """What a committee says of its validation sample, and the hash of its file."""
-
-    given: Validation
-    sha256: str
-
-
 def _find_prior(
     site: Site,
     sky: Sky,
     names: Mapping[Pixel, str],
-    validated: Validated,
+    validated: tuple[str, str],
     executor: Executor,
 ) -> str:
-    """Find the class shares, once for the same partitions and options; return the key of the file that holds them."""
+    """Find the class shares, once for the same partitions and options; return the key of the file that holds them.
+
+    ``validated`` is where the committee's version is, and the hash of what it says of its validation sample.
+    """
     job = site.workspace.job
     table = read_shares(Path(job.prior.table), sky.classes) if job.prior.kind == "table" else None
-    calibration, sample = validated.given.sample.calibrated(job.prior.calibration)
-    strata = table.strata if table else Strata.fit(sample.magnitude, job.prior)
-    reference = Reference(calibration, sample, strata)
+    committee, sha256 = validated
+    samples = read_samples(committee, sky.classes)
+    strata = table.strata if table else Strata.fit(samples.sample.magnitude, job.prior)
+    reference = read_reference(committee, sky.classes, job.prior.calibration, strata)
     counted = fingerprint(
         strata=strata.to_dict(),
         calibration=job.prior.calibration,
-        validation=validated.sha256,
+        validation=sha256,
         classes=sky.classes,
         survey=repr(site.workspace.survey),
         algorithms=algorithm_numbers("correct"),
@@ -137,8 +139,17 @@ def _find_prior(
         seed=job.seed,
     )
     run = site.run("correct", found)
-    variants = validated.given.variants
-    search = Search(sky.store, run.folder, sky.classes, reference, variants, job.prior, table, job.seed)
+    search = Search(
+        sky.store,
+        run.folder,
+        sky.classes,
+        committee,
+        strata,
+        tuple(sorted(samples.variants)),
+        job.prior,
+        table,
+        job.seed,
+    )
     cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
     _search(run, search, cells, executor)
     return search.prior

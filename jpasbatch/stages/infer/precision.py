@@ -33,8 +33,8 @@ def measure_precision(
     Returns
     -------
     dict or None
-        Of `jpasbatch.learning.judgement.compare_judgements`, over all rows compared; None in float32, which is the
-        reference.
+        Of `jpasbatch.learning.judgement.compare_judgements`, over all rows compared, and ``subset_flips``, rows of
+        another subset; None in float32, which is the reference.
 
     Raises
     ------
@@ -55,6 +55,7 @@ def measure_precision(
     return {
         "rows": rows,
         "flips": sum(part["flips"] for part in found),
+        "subset_flips": sum(part["subset_flips"] for part in found),
         "largest_difference": max(part["largest_difference"] for part in found),
         "mean_difference": sum(part["mean_difference"] * part["rows"] for part in found) / max(rows, 1),
     }
@@ -71,4 +72,7 @@ def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str,
         open_committee(inference.committee, survey, options).judge(photometry)
         for options in (exact, inference.options)
     )
-    return compare_judgements(reference, found)
+    assert reference.novelty is not None
+    assert found.novelty is not None
+    subset_flips = np.count_nonzero(reference.novelty.subset != found.novelty.subset)
+    return compare_judgements(reference, found) | {"subset_flips": int(subset_flips)}

@@ -40,6 +40,7 @@ from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import EMPTY
+from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import read_object
 
@@ -68,7 +69,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     catalogue = open_catalogue(site.folder)
     names = commit_names(catalogue)
     parts = {
-        "committee": _identity(stored),
+        "committee": _identity(stored, load_ordinary(committee_folder)),
         "survey": repr(workspace.survey),
         "algorithms": algorithm_numbers("infer"),
         "engine": describe_engine(graph, job.inference),
@@ -128,9 +129,10 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return workspace.finish("infer", identity, elapsed[0], content)
 
 
-def _identity(stored: StoredCommittee) -> list[Any]:
-    """Return what decides the judgements of a committee."""
-    return [stored.manifest.to_json(), hashlib.sha256(stored.graph).hexdigest()]
+def _identity(stored: StoredCommittee, ordinary: bytes | None = None) -> list[Any]:
+    """Return what decides the judgements of a committee, and those of what it knows of ordinary objects."""
+    parts = (hashlib.sha256(one).hexdigest() for one in (stored.graph, ordinary) if one is not None)
+    return [stored.manifest.to_json(), *parts]
 
 
 def _redshift_search(

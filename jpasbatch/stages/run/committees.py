@@ -11,7 +11,7 @@ from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.storage.stores.artefacts import committee_version, load_committee
+from jpasbatch.storage.stores.artefacts import committee_version, load_committee, load_ordinary
 from jpasbatch.storage.stores.opening import open_store
 
 if TYPE_CHECKING:
@@ -93,5 +93,6 @@ def open_committee(place: str, survey: Survey, options: InferenceOptions = DEFAU
     InputError
         When a file is missing or damaged, or the machine lacks what the options ask for.
     """
-    manifest, graph = load_committee(open_store(place))
-    return Committee.of(Manifest.from_json(manifest), graph, survey, options)
+    store = open_store(place)
+    manifest, graph = load_committee(store)
+    return Committee.of(Manifest.from_json(manifest), graph, survey, options, load_ordinary(store))

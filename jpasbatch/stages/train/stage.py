@@ -48,6 +48,10 @@ log = logging.getLogger(__name__)
 RECORDED = ("model", "training", "loss", "stop", "augmentation")
 """Tables of the job that the manifest of a committee holds."""
 
+PREPARED = "with-groups"
+"""In the names of commits of samples: what is kept of a sample. One that an older version kept is prepared again, and
+members stay."""
+
 MEMBERS = {*RECORDED, "classes", "features", "seed"}
 """Tables of the job that decide a member."""
 
@@ -85,7 +89,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         prepared = _prepare(samples, workspace, run, executor)
         learnt = prepared[parts[0]]
         members, growth = _train_members(workspace, run, learnt["features"], executor)
-        committee, scores = _publish(Trained(workspace, run, learnt, members), samples)
+        committee, found = _publish(Trained(workspace, run, learnt, members), samples)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": len(members),
@@ -94,7 +98,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "quarantined": {part: prepared[part]["rejected"] for part in parts},
         "epochs": [member["epochs"] for member in members],
         "seconds_per_member": [member["seconds"] for member in members],
-        "validation": scores,
+        **found,
         "algorithms": algorithm_numbers("members", "committee"),
         **growth,
     }
@@ -129,10 +133,11 @@ def _prepare(
     """Write all samples as arrays and return their commits; the first one fits the features of all."""
     job, records, fitted = workspace.job, {}, None
     for part in sample_parts(job):
-        tasks = {part: (part, [str(path) for path in samples[part]], fitted)}
+        key = f"{part}-{PREPARED}"
+        tasks = {key: (part, [str(path) for path in samples[part]], fitted)}
         shared = (job, str(run.path))
         commits = committed(run, f"train: {part} sample", prepare_sample, tasks, executor, shared=shared)
-        records |= commits.whole("samples")
+        records[part] = commits.whole("samples")[key]
         fitted = records[part]["features"]
     return records
 
@@ -313,13 +318,14 @@ def _scores_by_size(trained: Trained) -> list[float]:
 def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dict[str, Any]]:
     """Calibrate and score the committee on the validation sample, and save it as an immutable version.
 
-    How many objects of each class it learnt from goes with it: who borrows it is warned of a mix that no sky has. So
-    does what it says of the validation sample: the stage ``correct`` needs it to find the mix of a sky.
+    With it goes how many objects of each class it learnt from (who borrows it is warned of a mix that no sky has), what
+    it says of the validation sample (``correct`` finds the mix of a sky by it), and what is ordinary.
     """
     from jpasbatch.learning.judgement import Jury
     from jpasbatch.learning.manifest import describe_committee
     from jpasbatch.priors.validation import Validation
     from jpasbatch.scoring.metrics import validation_scores
+    from jpasbatch.stages.train.ordinary import ordinary_objects
     from jpasbatch.stages.train.validation import describe_folds, judged_variants, validated_sample
 
     job, survey = trained.workspace.job, trained.workspace.survey
@@ -329,6 +335,7 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         known.probabilities, known.magnitude, known.labels, job.calibration.kind, job.decision, classes
     )
     judgement = jury.judge_votes(known.probabilities, known.magnitude)
+    ordinary = ordinary_objects(trained.run.path, job, known)
     scores = validation_scores(known.labels, judgement, classes)
     manifest = describe_committee(
         survey,
@@ -343,5 +350,9 @@ def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, di
         origin=sample_origin(trained.workspace, sample_parts(job)[0]),
     )
     variants = judged_variants(job, survey, committee, jury)
-    validation = Validation(known.judged(judgement), variants).to_bytes()
-    return save_committee(trained.workspace.committees, manifest.to_json(), graph, validation), scores
+    beside = (
+        Validation(known.judged(judgement), variants).to_bytes(),
+        None if ordinary is None else ordinary.to_bytes(),
+    )
+    saved = save_committee(trained.workspace.committees, manifest.to_json(), graph, *beside)
+    return saved, {"validation": scores, "ordinary": None if ordinary is None else ordinary.describe()}

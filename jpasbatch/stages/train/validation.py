@@ -9,7 +9,9 @@ import numpy as np
 
 from jpasbatch.job.job import Job
 from jpasbatch.learning.judgement import Judgement, Jury, vote
+from jpasbatch.learning.novelty.novelty import disagreement
 from jpasbatch.learning.samples import UNLABELLED
+from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.priors.validation import ValidationSample
@@ -25,32 +27,31 @@ class Validated(NamedTuple):
     """Labelled objects, with the votes of members that were not trained on them.
 
     ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated;
-    ``missing`` (n,) int16, number of bands that were not observed; ``group`` (n,) int32, the same number for objects
-    that descend from one parent.
+    ``photometry`` of the same objects, and ``disagreement`` (n,) of the members: NaN with folds, where each object has
+    other members that may be asked; ``group`` (n,) int32, the same number for objects that descend from one parent.
     """
 
     labels: np.ndarray
     magnitude: np.ndarray
     probabilities: np.ndarray
-    missing: np.ndarray
+    photometry: Photometry
+    disagreement: np.ndarray
     group: np.ndarray
 
     @classmethod
-    def of(cls, sample: PreparedSample, probabilities: np.ndarray, survey: Survey) -> Validated:
+    def of(
+        cls, sample: PreparedSample, votes: np.ndarray, disagreement: np.ndarray, survey: Survey
+    ) -> Validated:
         """Return objects with the votes on them."""
         return cls(
-            sample.labels,
-            sample.magnitude(survey),
-            probabilities,
-            sample.photometry.missing,
-            sample.group,
+            sample.labels, sample.magnitude(survey), votes, sample.photometry, disagreement, sample.group
         )
 
     def judged(self, judgement: Judgement) -> ValidationSample:
         """Return the objects that could be judged, with what the whole committee says of them."""
         usable = judgement.usable
-        known = (getattr(self, name)[usable] for name in ("magnitude", "labels", "missing", "group"))
-        return ValidationSample.of(judgement.probabilities[usable], *known)
+        known = (self.magnitude, self.labels, self.photometry.missing, self.group)
+        return ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in known))
 
 
 def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:
@@ -60,14 +61,15 @@ def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committe
     """
     if job.samples.folds is None:
         sample = read_prepared(folder, VALIDATION)
-        votes = vote(committee.member_probabilities(sample.photometry)[1])
-        return Validated.of(sample, votes, survey)
+        members = committee.member_probabilities(sample.photometry)[1]
+        return Validated.of(sample, vote(members), disagreement(members), survey)
     sample = read_prepared(folder, LABELLED)
     assert sample.fold is not None
     pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
     _, members = committee.member_probabilities(sample.photometry)
     rows, votes = validation_votes(members, sample.fold, pairs)
-    return Validated.of(sample.take(rows), votes, survey)
+    unasked = np.full(len(rows), np.nan)
+    return Validated.of(sample.take(rows), votes, unasked, survey)
 
 
 def judged_variants(
@@ -87,9 +89,8 @@ def judged_variants(
         usable = labels != UNLABELLED
         usable[usable], members = committee.member_probabilities(photometry.select(usable))
         sample = PreparedSample(photometry.select(usable), labels[usable], groups_of(rows)[usable])
-        votes = vote(members)
-        judgement = jury.judge_votes(votes, sample.magnitude(survey))
-        found[name] = Validated.of(sample, votes, survey).judged(judgement)
+        given = Validated.of(sample, vote(members), disagreement(members), survey)
+        found[name] = given.judged(jury.judge_votes(given.probabilities, given.magnitude))
     return found
 
 

@@ -6,6 +6,7 @@ Layout of a folder of committees::
     <folder>/<name>-<sha12>/manifest.json  what it is: survey, bands, features, classes, seeds, versions, scores
     <folder>/<name>-<sha12>/committee.onnx the members as one graph
     <folder>/<name>-<sha12>/validation.npz what they say of the validation sample
+    <folder>/<name>-<sha12>/ordinary.npz   what ordinary objects look like, and how far they stray from it
 
 The version's name is the hash of its contents, so that a changed committee is another folder and an older one
 stays.
@@ -34,12 +35,17 @@ POINTER = "current"
 MANIFEST = "manifest.json"
 GRAPH = "committee.onnx"
 VALIDATION = "validation.npz"
+ORDINARY = "ordinary.npz"
 _REMEDY = "Restore it from a copy, or train again."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def save_committee(
-    folder: Path, manifest: Mapping[str, Any], graph: bytes, validation: bytes | None = None
+    folder: Path,
+    manifest: Mapping[str, Any],
+    graph: bytes,
+    validation: bytes | None = None,
+    ordinary: bytes | None = None,
 ) -> Path:
     """Save a committee as an immutable version and make it the current one.
 
@@ -56,6 +62,8 @@ def save_committee(
         Serialised ONNX model.
     validation
         Arrays of the validation sample, for who corrects probabilities for another mix of classes.
+    ordinary
+        Arrays of what ordinary objects look like.
 
     Returns
     -------
@@ -70,11 +78,13 @@ def save_committee(
         )
     if not graph:
         raise InputError("The graph of the committee is empty (0 bytes): nothing was saved.")
-    files = {GRAPH: graph} | ({VALIDATION: validation} if validation else {})
+    optional = {"validation": (VALIDATION, validation), "ordinary": (ORDINARY, ordinary)}
+    beside = {key: (file, data) for key, (file, data) in optional.items() if data}
+    files = {GRAPH: graph} | dict(beside.values())
     contents = {
         "format": FORMAT,
         "graph": _described(GRAPH, graph),
-        **({"validation": _described(VALIDATION, validation)} if validation else {}),
+        **{key: _described(file, data) for key, (file, data) in beside.items()},
         "manifest": description,
     }
     digest = fingerprint(**contents)
@@ -161,6 +171,21 @@ def load_validation(place: Path | Store) -> tuple[bytes, str]:
     return data, str(contents["validation"]["sha256"])
 
 
+def load_ordinary(place: Path | Store) -> bytes | None:
+    """Load what a committee knows of ordinary objects, and verify every byte; None if it was saved without.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, truncated or changed.
+    """
+    store = open_store(committee_version(place) if isinstance(place, Path) else place)
+    contents = _check_manifest(f"{store}/{MANIFEST}", _read(store, MANIFEST))
+    if "ordinary" not in contents:
+        return None
+    return _checked(store, contents["ordinary"], ORDINARY, "record of ordinary objects")
+
+
 def _checked(store: Store, expected: Mapping[str, Any], file: str, what: str) -> bytes:
     data = _read(store, file)
     found = hashlib.sha256(data).hexdigest()
@@ -185,8 +210,8 @@ def _read(store: Store, file: str) -> bytes:
 
 def copy_committee(version: Path, store: Store) -> None:
     """Copy a version of a committee into a store of its own, unless it is there, byte for byte."""
-    validation = [VALIDATION] if (version / VALIDATION).is_file() else []
-    for file in (GRAPH, *validation, MANIFEST):
+    beside = [file for file in (VALIDATION, ORDINARY) if (version / file).is_file()]
+    for file in (GRAPH, *beside, MANIFEST):
         data = _read(open_store(version), file)
         if store.read(file) != data:
             store.put(file, data)

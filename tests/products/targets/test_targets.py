@@ -3,7 +3,14 @@ import pyarrow as pa
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.products.targets.targets import TargetProgramme, TargetTally, select_targets, target_schema
+from jpasbatch.learning.novelty.novelty import SUBSETS
+from jpasbatch.products.targets.targets import (
+    TargetProgramme,
+    TargetTally,
+    chosen_but_vetoed,
+    select_targets,
+    target_schema,
+)
 
 
 def test_selection_and_priorities(sky):
@@ -60,6 +67,42 @@ def test_point_sources_only(sky):
     assert 0 < kept.num_rows < everything.num_rows
 
 
+def with_subset(record: pa.Table) -> tuple[pa.Table, np.ndarray]:
+    """Return records of which every fifth is unsafe and every fifth unknown, and their subsets."""
+    names = np.array(["unsafe", "safe", "extrapolation", "unknown", "safe"])
+    subset = names[np.arange(record.num_rows) % len(names)]
+    return record.set_column(record.column_names.index("subset"), "subset", pa.array(subset)), subset
+
+
+def test_what_is_unlike_all_that_was_learnt_gets_no_fibre(sky):
+    record, subset = with_subset(sky[2])
+    every = TargetProgramme(min_probability=0.4, subsets=SUBSETS)
+    names = np.array(record["object_id"].to_pylist())
+    chosen = np.isin(names, select_targets(record, every, 3)["object_id"].to_pylist())
+    usual = TargetProgramme(min_probability=0.4)
+    kept = select_targets(record, usual, 3)
+    assert kept["object_id"].to_pylist() == names[chosen & (subset != "unsafe")].tolist()
+    assert chosen_but_vetoed(record, usual) == (chosen & (subset == "unsafe")).sum() > 0
+    assert chosen_but_vetoed(record, every) == 0
+    strict = TargetProgramme(min_probability=0.4, subsets=("safe",))
+    assert select_targets(record, strict, 3).num_rows + chosen_but_vetoed(record, strict) == chosen.sum()
+
+
+def test_vetoes_are_counted(sky):
+    record, _ = with_subset(sky[2])
+    programme = TargetProgramme(min_probability=0.3)
+    parts = [record.slice(0, 700), record.slice(700)]
+    tallies = [
+        TargetTally.create(programme).add(
+            select_targets(part, programme, 1), vetoed=chosen_but_vetoed(part, programme)
+        )
+        for part in parts
+    ]
+    merged = tallies[1].merge(tallies[0])
+    assert merged.extract().vetoed == chosen_but_vetoed(record, programme) > 0
+    assert TargetTally.from_dict(merged.to_dict(), programme).vetoed == merged.vetoed
+
+
 def test_tally_sums(sky):
     programme = TargetProgramme(min_probability=0.3)
     targets = select_targets(sky[2], programme, 0)
@@ -81,6 +124,9 @@ def test_unknown_class_is_refused(sky):
         ({"trimester": "2027A1\n"}, "trimester"),
         ({"programme": "WS2026B2-001"}, "differs"),
         ({"classes": ()}, "classes is empty"),
+        ({"subsets": ()}, "subsets = "),
+        ({"subsets": ("safe", "odd")}, "must name one or more of safe, extrapolation, unsafe, unknown"),
+        ({"subsets": ("safe", "safe")}, "each once"),
         ({"min_probability": 1.0}, "min_probability"),
         ({"brighter_than": 17.0, "fainter_than": 18.0}, "no magnitudes"),
         ({"description": "x" * 41}, "40 ASCII"),

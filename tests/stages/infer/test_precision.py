@@ -24,5 +24,6 @@ def test_bfloat16_is_measured_and_is_another_run(finished_copy):
     found = record["precision"]
     assert 0 < found["mean_difference"] < found["largest_difference"] < 0.1
     assert 0 <= found["flips"] < 0.05 * found["rows"]
+    assert 0 <= found["subset_flips"] < 0.05 * found["rows"]
     assert 0 < found["rows"] <= record["rows_in"]
     assert current_extension(finished_copy / "sky", "predictions") != before

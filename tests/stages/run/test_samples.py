@@ -110,7 +110,7 @@ def test_rows_are_read_in_order_and_the_cuts_count_what_they_refuse(workspace, s
     files = list_sample(sample_path(workspace, "training"))
     accepted, rejected = read_sample(files, survey, workspace.job)
     assert rejected == Counter({"flags": 10, "mask_flags": 10})  # the first reason counts
-    assert set(accepted.column_names) == set(samples.LEARNT)
+    assert set(accepted.column_names) == {*samples.LEARNT, samples.PARENT}
     expected = tables["training"].slice(20)
     assert accepted["true_class"].to_pylist() == expected["true_class"].to_pylist()
     for name in ("flux", "flux_err"):
@@ -139,7 +139,7 @@ def test_a_partition_is_read_at_a_time_and_only_what_is_learnt(workspace, monkey
     folder = open_catalogue(workspace.folder / "mock" / "training").path
     read_catalogue(folder, workspace.job.catalogue.cuts)
     assert len(asked) == len(open_catalogue(folder).pixels)
-    learnt = ("flux", "flux_err", "true_class", "true_redshift", "flags", "mask_flags")
+    learnt = ("flux", "flux_err", "true_class", "true_redshift", "parent_id", "flags", "mask_flags")
     assert {tuple(name for name in columns if name != "object_id") for columns in asked} == {learnt}
 
 

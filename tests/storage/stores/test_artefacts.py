@@ -4,7 +4,8 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.stores import artefacts
-from jpasbatch.storage.stores.artefacts import load_committee, save_committee
+from jpasbatch.storage.stores.artefacts import copy_committee, load_committee, load_ordinary, save_committee
+from jpasbatch.storage.stores.opening import open_store
 
 MANIFEST = {"name": "jpas-qso", "classes": ["star", "galaxy"], "survey": {"name": "jpas60"}, "f1": 0.5}
 GRAPH = bytes(range(256)) * 8
@@ -98,3 +99,19 @@ def test_an_empty_folder_or_graph_or_a_bad_name_is_refused(tmp_path):
         save_committee(tmp_path, MANIFEST, b"")
     with pytest.raises(InputError, match="Committee name"):
         save_committee(tmp_path, MANIFEST | {"name": "a/b"}, GRAPH)
+
+
+def test_what_is_ordinary_is_kept_beside_the_graph_and_may_be_absent(tmp_path):
+    without = save_committee(tmp_path / "a", MANIFEST, GRAPH, b"validation")
+    version = save_committee(tmp_path / "a", MANIFEST, GRAPH, b"validation", b"ordinary")
+    assert version != without
+    assert load_ordinary(without) is None
+    assert load_ordinary(version) == b"ordinary"
+    copy_committee(version, open_store(tmp_path / "b"))
+    assert load_ordinary(tmp_path / "b") == b"ordinary"
+    (version / "ordinary.npz").write_bytes(b"ordinarx")
+    with pytest.raises(InputError, match=r"ordinary\.npz is not the record of ordinary objects"):
+        load_ordinary(version)
+    (version / "ordinary.npz").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        load_ordinary(version)

@@ -1,0 +1,78 @@
+"""What is known of how unusual objects are, and on which of them members disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SUBSETS = ("safe", "extrapolation", "unsafe", "unknown")
+"""Names of the subsets, in the order of their numbers (the first three as KiDS names them: Nakoneczny et al. 2021)."""
+
+SAFE, EXTRAPOLATION, UNSAFE, UNKNOWN = range(len(SUBSETS))
+
+
+@dataclass(frozen=True, eq=False)
+class Novelty:
+    """How unusual n objects are.
+
+    Attributes
+    ----------
+    score : ndarray of float64, shape (n,)
+        -log10 of the share of ordinary objects, of the same class and magnitude, that look at least as strange: 2 is
+        one in a hundred. NaN where nothing is known.
+    subset : ndarray of int8, shape (n,)
+        Position in `SUBSETS`.
+    disagreement : ndarray of float64, shape (n,)
+        Of the members, bits (`disagreement`); NaN for a committee of one.
+    """
+
+    score: np.ndarray
+    subset: np.ndarray
+    disagreement: np.ndarray
+
+    @classmethod
+    def unknown(cls, rows: int) -> Novelty:
+        """Return that nothing is known of some objects: they are never called safe."""
+        nothing = np.full(rows, np.nan)
+        return cls(nothing, np.full(rows, UNKNOWN, dtype=np.int8), nothing.copy())
+
+    def take(self, rows: np.ndarray) -> Novelty:
+        """Return what is known of some of the objects."""
+        return Novelty(self.score[rows], self.subset[rows], self.disagreement[rows])
+
+    def spread(self, rows: np.ndarray) -> Novelty:
+        """Return the same of more objects, of which only these are known; rows is bool, shape (all objects,)."""
+        whole = Novelty.unknown(len(rows))
+        whole.score[rows], whole.subset[rows] = self.score, self.subset
+        whole.disagreement[rows] = self.disagreement
+        return whole
+
+
+def disagreement(members: np.ndarray) -> np.ndarray:
+    """Return how far the members of a committee disagree: their Jensen-Shannon divergence.
+
+    The entropy of their mean less the mean of their entropies, which is the mutual information of class and member
+    (Lin 1991, IEEE Trans. Inf. Theory 37, 145): 0 where all say the same, log2 of the number of classes or of members,
+    whichever is less, where each is certain of another class.
+
+    Parameters
+    ----------
+    members : ndarray of float32, shape (n, members, classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Bits; NaN for a committee of one member, which cannot disagree.
+    """
+    if members.shape[1] < 2:
+        return np.full(len(members), np.nan)
+    apart = np.zeros(len(members))
+    for number in range(members.shape[1]):
+        apart += _entropy(members[:, number].astype(np.float64))
+    together = _entropy(members.mean(axis=1, dtype=np.float64))
+    return np.maximum(together - apart / members.shape[1], 0.0)
+
+
+def _entropy(probabilities: np.ndarray) -> np.ndarray:
+    return -(probabilities * np.log2(np.maximum(probabilities, 1e-30))).sum(axis=1)
