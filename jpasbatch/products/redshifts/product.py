@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 STEM, QUALITY = "counts/redshifts", "counts/redshift_quality"
 UNITS = {"per_deg2": "deg-2", "per_deg2_error": "deg-2"}
 COUNTED = "counted"
+MUCH = 0.1
+"""Share of the expected quasars without a redshift above which a reader is warned."""
 MEANING = (
     "number: sum of the probabilities to be a quasar within the range of redshift, of objects that have a redshift; "
     "error: counting error, the root of the sum of squares; left_out: the same sum over objects without a redshift; "
@@ -175,6 +177,16 @@ class RedshiftDistribution(Product[RedshiftTally, RedshiftSummary]):
     def extract(self, tally: RedshiftTally, look_up: LookUp) -> RedshiftSummary:
         """Return numbers and quality."""
         return RedshiftSummary.of(tally, self._ranges)
+
+    def warnings(self, found: RedshiftSummary, findings: Findings) -> Iterable[str]:
+        """Warn where many of the quasars have no redshift."""
+        number, left_out = float(found.number[-2].sum()), float(found.left_out[-2])
+        if found.ranges is not None and left_out > MUCH * (number + left_out):
+            yield (
+                f"{left_out:,.0f} of {number + left_out:,.0f} expected quasars have no redshift: their objects are "
+                "below [redshifts] minimum_probability, or lack what the committee of ranges needs. Numbers by redshift "
+                "are too low; a smaller minimum leaves out less."
+            )
 
     def figures(self, found: RedshiftSummary, findings: Findings) -> Mapping[str, PageFigure]:
         """Return the distributions, and redshifts against true ones; nothing where no object has a redshift."""

@@ -199,12 +199,22 @@ def test_files_and_page(product, whole, findings):
     assert told["all"]["quasars"] == found.quality[-2].quasars
 
 
+def test_many_quasars_without_a_redshift_are_a_warning(product, partition, whole, findings):
+    found = product.extract(whole, None)
+    left_out, number = found.left_out[-2], found.number[-2].sum()
+    assert list(product.warnings(replace(found, left_out=0.1 * found.number.sum(axis=1)), findings)) == []
+    (text,) = product.warnings(replace(found, left_out=found.number.sum(axis=1)), findings)
+    assert f"{number:,.0f} of {2 * number:,.0f} expected quasars have no redshift" in text
+    assert bool(list(product.warnings(found, findings))) == (left_out > 0.1 * (number + left_out))
+
+
 def test_a_job_without_redshifts_reads_and_shows_nothing(survey, partition, findings):
     product = RedshiftDistribution(Setting(survey, DEFINITIONS), OPTIONS)
     assert not product.columns().predictions
     assert not product.columns().truth
     found = product.extract(product.add(product.create(), partition), None)
     assert not product.figures(found, findings)
+    assert not list(product.warnings(found, findings))
     assert product.section(found, findings, {}) is None
     assert not product.summary(found, findings)
     assert not product.files(found, None, "", findings)
