@@ -184,8 +184,8 @@ class RedshiftDistribution(Product[RedshiftTally, RedshiftSummary]):
         if found.ranges is not None and left_out > MUCH * (number + left_out):
             yield (
                 f"{left_out:,.0f} of {number + left_out:,.0f} expected quasars have no redshift: their objects are "
-                "below [redshifts] minimum_probability, or lack what the committee of ranges needs. Numbers by redshift "
-                "are too low; a smaller minimum leaves out less."
+                "below [redshifts] minimum_probability, or lack what the committee of ranges needs. Numbers by "
+                "redshift are too low; a smaller minimum leaves out less."
             )
 
     def figures(self, found: RedshiftSummary, findings: Findings) -> Mapping[str, PageFigure]:
