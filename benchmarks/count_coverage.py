@@ -32,7 +32,8 @@ from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
-from jpasbatch.products.counts.errors import CountEstimate, count_variances
+from jpasbatch.products.counts.errors import CountEstimate
+from jpasbatch.products.counts.variances import count_variances
 from jpasbatch.products.record import magnitude_bin
 from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee

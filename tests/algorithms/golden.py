@@ -22,6 +22,9 @@ import pyarrow.parquet as pq
 from astropy.table import Table
 
 from jpasbatch.learning.graph import committee_graph
+from jpasbatch.learning.novelty.fitting import learn_ordinary
+from jpasbatch.learning.novelty.ordinary import Ordinary
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import ARRAYS
 from jpasbatch.priors.validation import Validation, ValidationSample
@@ -194,7 +197,25 @@ def _made_up_committee(folder: Path) -> Path:
     manifest["calibration"] = {"kind": "none", "state": {}}
     manifest["decision"] |= {"threshold": 0.3, "position": 3}
     graph = committee_graph(members, widths[0])
-    return save_committee(folder / "made-up", manifest, graph, made_up_validation(len(manifest["classes"])))
+    beside = made_up_validation(widths[2]), made_up_ordinary(widths[2], 60)
+    return save_committee(folder / "made-up", manifest, graph, *beside)
+
+
+def made_up_ordinary(classes: int, bands: int, rows: int = 1000) -> bytes:
+    """Return what is ordinary, learnt from spectra whose slope is that of their class."""
+    rng = np.random.default_rng(9)
+    labels = np.arange(rows) % classes
+    slope = np.linspace(-0.5, 0.5, bands) * (labels[:, None] - 1)
+    level = 10 ** rng.uniform(-1.0, 2.0, (rows, 1))
+    flux = level * (np.exp(slope) + 0.1 * rng.normal(size=(rows, bands)))
+    photometry = Photometry(flux.astype(np.float32), np.full(flux.shape, 0.1 * level, dtype=np.float32))
+    magnitude = ab_magnitude(level[:, 0])
+    nobody_to_disagree = np.full(rows, np.nan)
+    found = learn_ordinary(
+        (photometry, labels), photometry, labels, magnitude, nobody_to_disagree, classes, 1
+    )
+    assert isinstance(found, Ordinary)
+    return found.to_bytes()
 
 
 def made_up_validation(classes: int, rows: int = 2000) -> bytes:

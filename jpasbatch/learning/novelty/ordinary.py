@@ -84,7 +84,8 @@ class Ordinary:
         highest = self.highest(found, voted, magnitude, disagreement)
         # rounded, so that it does not depend on how a processor rounds its sums
         score = np.round(self.levels[HIGHEST](highest, voted, magnitude), 3)
-        known = found.bands >= 2 * self.basis.shape[2]
+        # a committee of one, whose levels ask for the disagreement of members, gives NaN: nothing is known then
+        known = (found.bands >= 2 * self.basis.shape[2]) & np.isfinite(score)
         low, high = self.limits[voted].T
         beyond = (magnitude < low) | (magnitude > high) | (found.bands < self.fewest_bands)
         subset = np.full(len(score), SAFE, dtype=np.int8)

@@ -13,13 +13,13 @@ from jpasbatch.footprint.options import CompletenessOptions
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.pages.page import package_file
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.counts.errors import Variances, count_variances
 from jpasbatch.products.counts.number_figure import number_counts_figure
 from jpasbatch.products.counts.number_tally import NumberCountOptions, NumberCountSummary, NumberTally
 from jpasbatch.products.counts.place_tally import PlaceTally
 from jpasbatch.products.counts.places import areas_of_tiles
 from jpasbatch.products.counts.tables import DENSITY, description
 from jpasbatch.products.counts.tally import CountSummary
+from jpasbatch.products.counts.variances import Variances, count_variances
 from jpasbatch.products.posteriors import STRATUM, committee_column
 from jpasbatch.products.protocol import Columns, Findings, JobTable, LookUp, Partition, Parts, Product, Writer
 from jpasbatch.products.published import table_writers

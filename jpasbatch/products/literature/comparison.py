@@ -13,8 +13,8 @@ from jpasbatch.learning.exact_sums import inexact
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.counts.errors import count_variances
 from jpasbatch.products.counts.number_tally import NumberTally
+from jpasbatch.products.counts.variances import count_variances
 from jpasbatch.products.literature.matching import (
     INTERPOLATED,
     PUBLISHED,

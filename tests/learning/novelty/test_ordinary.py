@@ -182,3 +182,9 @@ def test_members_that_cannot_be_asked_are_left_out():
     assert found.describe()["signs"] == ["misfit", "band"]
     novelty = found.judge(validation, voted, magnitude_of(validation), unasked)
     assert (novelty.subset == UNSAFE).mean() == pytest.approx(0.01, abs=0.006)
+
+
+def test_members_that_were_asked_and_say_nothing_now_leave_all_unknown(ordinary, others):
+    photometry, voted = others
+    novelty = ordinary.judge(photometry, voted, magnitude_of(photometry), np.full(len(voted), np.nan))
+    assert (novelty.subset == UNKNOWN).all()
