@@ -43,7 +43,7 @@ def test_a_job_file_says_what_it_is(path, tmp_path):
 def test_a_job_file_has_a_home_for_every_row(path, tmp_path):
     job = load_job(path, tmp_path)
     learns_alone = job.samples.labelled is not None
-    learns_alone |= job.samples.training is not None and bool(job.samples.tests)
+    learns_alone |= job.samples.training is not None
     assert (job.mock is None) == (job.catalogue.input is not None or learns_alone)
     if job.classes:
         first = next(iter(job.classes))

@@ -48,6 +48,7 @@ from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
 from jpasbatch.learning.losses import LOSSES, CrossEntropy, Loss
 from jpasbatch.learning.plan import TrainingOptions, TrainingPlan
+from jpasbatch.learning.redshifts import RedshiftOptions
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
@@ -64,6 +65,7 @@ PATHS = {
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
     "committee": ("artefact",),
+    "redshifts": ("artefact",),
     "prior": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
@@ -115,6 +117,7 @@ class Job(ProductTables):
     prior: PriorOptions = PriorOptions()
     committee: CommitteeSection = CommitteeSection()
     inference: InferenceOptions = InferenceOptions()
+    redshifts: RedshiftOptions | None = None
 
     @field_validator("name")
     @classmethod

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from jpasbatch.footprint.completeness import Completeness
     from jpasbatch.footprint.coverage import Coverage
+    from jpasbatch.learning.redshifts import RedshiftRanges
     from jpasbatch.priors.prior import Prior
 
 LookUp = Callable[[Mapping[str, int], Sequence[str]], pa.Table]
@@ -101,6 +102,8 @@ class Setting:
         The detected share of each magnitude, where a file says it; known as the prior is.
     provenance : mapping of str to str
         Job, fingerprints and versions, for the metadata of tables; known as the prior is.
+    redshifts : RedshiftRanges, optional
+        The ranges of redshift that candidates have probabilities of; None where records have no redshifts.
     """
 
     survey: Survey
@@ -111,6 +114,7 @@ class Setting:
     coverage: Coverage | None = None
     completeness: Completeness | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    redshifts: RedshiftRanges | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -21,6 +21,16 @@ column                            type            meaning
 ``missing_bands``                 int16           number of the survey's bands that were not observed
 ================================  ==============  ======================================================
 
+Records of a job with a table ``[redshifts]`` have these too; NaN for objects that are no candidates:
+
+================================  ==============  ======================================================
+``redshift``                      float32         if it is a quasar: its redshift, around the highest density
+``redshift_low``                  float32         lower limit of the central 68 % of the density
+``redshift_high``                 float32         its upper limit
+``redshift_probabilities``        list of float32 probability of each range of redshift; sums to 1. Limits of the
+                                                  ranges: `RedshiftRanges`, in the metadata of the schema
+================================  ==============  ======================================================
+
 Paper A is Martinez-Solaeche et al. 2023, A&A 673, A103.
 """
 
@@ -35,10 +45,14 @@ import pyarrow.compute as pc
 from jpasbatch.errors import InputError
 from jpasbatch.learning.judgement import Judgement
 from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
+from jpasbatch.learning.redshifts import RedshiftRanges, Redshifts
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 
 HEALPIX_COLUMN = "_healpix_29"
+REDSHIFT, REDSHIFT_LOW, REDSHIFT_HIGH = "redshift", "redshift_low", "redshift_high"
+REDSHIFT_PROBABILITIES = "redshift_probabilities"
+RANGE_LIMITS, RANGE_TRUTH = b"jpasbatch.redshift_limits", b"jpasbatch.redshift_truth"
 
 
 class Quality(IntFlag):
@@ -72,8 +86,10 @@ def magnitude_error_column(role: str) -> str:
     return f"magnitude_err_{role}"
 
 
-def record_schema(survey: Survey, classes: tuple[str, ...]) -> pa.Schema:
-    """Return the Arrow schema of the records of a survey and its classes."""
+def record_schema(
+    survey: Survey, classes: tuple[str, ...], ranges: RedshiftRanges | None = None
+) -> pa.Schema:
+    """Return the Arrow schema of the records of a survey and its classes, and of redshifts where there are ranges."""
     fields = [
         (HEALPIX_COLUMN, pa.int64()),
         ("object_id", pa.string()),
@@ -92,7 +108,26 @@ def record_schema(survey: Survey, classes: tuple[str, ...]) -> pa.Schema:
     fields += [("magnitude_bin", pa.int8()), ("class_star", pa.float32())]
     fields += [("quality", pa.int32()), ("missing_bands", pa.int16())]
     metadata = {"jpasbatch.survey": survey.name, "jpasbatch.classes": ",".join(classes)}
+    if ranges is not None:
+        fields += [(name, pa.float32()) for name in (REDSHIFT, REDSHIFT_LOW, REDSHIFT_HIGH)]
+        fields += [(REDSHIFT_PROBABILITIES, pa.list_(pa.float32(), len(ranges)))]
+        metadata[RANGE_LIMITS.decode()] = ",".join(map(repr, ranges.limits))
+        metadata[RANGE_TRUTH.decode()] = ",".join(ranges.truth)
     return pa.schema(fields, metadata=metadata)
+
+
+def record_ranges(schema: pa.Schema) -> RedshiftRanges | None:
+    """Return the ranges of redshift of records with this schema; None where they have no redshifts."""
+    if RANGE_LIMITS not in (schema.metadata or {}):
+        return None
+    limits, truth = (schema.metadata[key].decode().split(",") for key in (RANGE_LIMITS, RANGE_TRUTH))
+    return RedshiftRanges(tuple(map(float, limits)), tuple(truth))
+
+
+def range_probabilities(record: pa.Table) -> np.ndarray:
+    """Return the probability of each range of redshift in records, float32 (n, k); rows of NaN are no candidates."""
+    column = record[REDSHIFT_PROBABILITIES].combine_chunks()
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(record.num_rows, column.type.list_size)
 
 
 def class_indices(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
@@ -140,6 +175,7 @@ def make_record(
     judgement: Judgement,
     survey: Survey,
     classes: tuple[str, ...],
+    found: tuple[RedshiftRanges, Redshifts] | None = None,
 ) -> pa.Table:
     """Build the records of one partition, rows in input order.
 
@@ -154,6 +190,8 @@ def make_record(
         Of the same rows, all of them usable.
     survey : Survey
     classes : tuple of str
+    found : (RedshiftRanges, Redshifts), optional
+        Of the same rows; without it records have no columns of redshift.
 
     Returns
     -------
@@ -193,13 +231,23 @@ def make_record(
     columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)
     columns["missing_bands"] = photometry.missing
     columns["quality"] = _quality(photometry, probabilities, columns, survey)
-    schema = record_schema(survey, classes)
+    ranges, redshifts = found or (None, None)
+    if redshifts is not None:
+        columns |= _redshift_columns(redshifts)
+    schema = record_schema(survey, classes, ranges)
     arrays = [_as_array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def _redshift_columns(redshifts: Redshifts) -> dict[str, Any]:
+    flat = redshifts.probabilities.astype(np.float32)
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
+    named = {REDSHIFT: redshifts.point, REDSHIFT_LOW: redshifts.low, REDSHIFT_HIGH: redshifts.high}
+    return {**{name: one.astype(np.float32) for name, one in named.items()}, REDSHIFT_PROBABILITIES: lists}
+
+
 def _as_array(values: Any, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
-    if isinstance(values, pa.ChunkedArray):
+    if isinstance(values, pa.ChunkedArray | pa.FixedSizeListArray):
         return values if values.type == kind else values.cast(kind)
     return pa.array(values, type=kind)
 

@@ -19,6 +19,7 @@ from jpasbatch.products.examples.product import Examples
 from jpasbatch.products.expected.product import Expected
 from jpasbatch.products.literature.product import Literature
 from jpasbatch.products.protocol import JobTable, Product, Setting
+from jpasbatch.products.redshifts.product import RedshiftDistribution
 from jpasbatch.products.reliability import Reliability
 from jpasbatch.products.sky.product import Sky
 from jpasbatch.products.subsets import Subsets
@@ -27,6 +28,7 @@ from jpasbatch.products.targets.product import Targets
 if TYPE_CHECKING:
     from jpasbatch.footprint.completeness import Completeness
     from jpasbatch.footprint.coverage import Coverage
+    from jpasbatch.learning.redshifts import RedshiftRanges
     from jpasbatch.priors.prior import Prior
 
 PRODUCTS: tuple[type[Product], ...] = (
@@ -36,6 +38,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     NumberCounts,
     CountsByPlace,
     Literature,
+    RedshiftDistribution,
     Expected,
     Subsets,
     Histograms,
@@ -66,6 +69,8 @@ class ProductRequest:
         Each of `product_tables`, by its name.
     corrected : bool
         Whether probabilities are corrected for the class mix of the sky.
+    redshifts : RedshiftRanges, optional
+        Of the records that are counted, where they have redshifts.
     """
 
     survey: str
@@ -73,6 +78,7 @@ class ProductRequest:
     seed: int
     tables: Mapping[str, Any]
     corrected: bool = False
+    redshifts: RedshiftRanges | None = None
 
     def products(
         self,
@@ -83,7 +89,7 @@ class ProductRequest:
         provenance: Mapping[str, str] | None = None,
     ) -> tuple[Product, ...]:
         """Return the products of the job, for the survey that it names and what is known of its sky (`Setting`)."""
-        known = (prior, coverage, completeness, provenance or {})
+        known = (prior, coverage, completeness, provenance or {}, self.redshifts)
         setting = Setting(survey, self.classes, self.seed, self.corrected, *known)
         return tuple(product(setting, product.options_of(self.tables)) for product in PRODUCTS)
 

@@ -58,6 +58,7 @@ def content_of(survey, sky) -> ReportContent:
     above = thresholds.add(thresholds.create(), rows).extract()
     published = next(product for product in products if product.name == "literature")
     others = published.extract(published.add(published.create(), rows), None)
+    without = next(product for product in products if product.name == "redshifts")
     subsets = next(product for product in products if product.name == "subsets")
     chosen = ExampleTally.create(CLASSES).add(record).extract()[:4]
     rows = [table["object_id"].to_pylist().index(one.object_id) for one in chosen]
@@ -70,6 +71,7 @@ def content_of(survey, sky) -> ReportContent:
         "counts_by_place": by_place,
         "expected": above,
         "literature": others,
+        "redshifts": without.extract(without.create(), None),
         "subsets": subsets.add(subsets.create(), whole),
         "sky": SkyTally.create(CLASSES).add(record).extract(),
         "distributions": DistributionTally.create(CLASSES, 3, DistributionOptions(colour_steps=30))

@@ -11,9 +11,12 @@ from jpasbatch.learning.committee import Committee
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import photometry_from_table, quarantine_schema
 from jpasbatch.products.record import make_record
+from jpasbatch.stages.infer.redshifts import RedshiftFinder
 
 
-def classify(table: pa.Table, survey: Survey, committee: Committee) -> tuple[pa.Table, pa.Table]:
+def classify(
+    table: pa.Table, survey: Survey, committee: Committee, finder: RedshiftFinder | None = None
+) -> tuple[pa.Table, pa.Table]:
     """Classify the rows of a partition.
 
     Parameters
@@ -22,6 +25,8 @@ def classify(table: pa.Table, survey: Survey, committee: Committee) -> tuple[pa.
         Canonical photometry (n rows).
     survey : Survey
     committee : Committee
+    finder : RedshiftFinder, optional
+        Finds redshifts of candidates.
 
     Returns
     -------
@@ -36,7 +41,8 @@ def classify(table: pa.Table, survey: Survey, committee: Committee) -> tuple[pa.
     if not usable.all():
         table, judgement = table.filter(pa.array(usable)), judgement.take(usable)
         photometry = photometry_from_table(table, survey)
-    return make_record(table, photometry, judgement, survey, committee.classes), rejected
+    found = None if finder is None else (finder.ranges, finder(photometry, judgement))
+    return make_record(table, photometry, judgement, survey, committee.classes, found), rejected
 
 
 def _reject(table: pa.Table, refused: Mapping[str, np.ndarray]) -> pa.Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer.classification import classify
+from jpasbatch.stages.infer.redshifts import RedshiftFinder, RedshiftSearch
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (
@@ -40,6 +41,8 @@ class Inference:
         How the forward pass is computed.
     fingerprint : str
         Of all that decides the result but the partition; in every commit.
+    redshifts : RedshiftSearch, optional
+        Which redshifts are looked for.
     """
 
     store: str
@@ -51,6 +54,7 @@ class Inference:
     survey: str
     options: InferenceOptions
     fingerprint: str
+    redshifts: RedshiftSearch | None = None
 
 
 def classify_partition(inference: Inference, order: int, pixel: int, name: str) -> Made:
@@ -71,9 +75,12 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     """
     survey = load_survey(inference.survey)
     committee = open_committee(inference.committee, survey, inference.options)
+    finder, search = None, inference.redshifts
+    if search is not None:
+        finder = RedshiftFinder(search, open_committee(search.committee, survey, inference.options))
     store = open_store(inference.store)
     table = read_partition(partition_key(inference, order, pixel), COLUMNS, store)
-    records, rejected = classify(table, survey, committee)
+    records, rejected = classify(table, survey, committee, finder)
     staged = write_partition(records, store, inference.staging, name)
     files = []
     if rejected.num_rows:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,14 +24,16 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import GapsError, TryAgainError
 from jpasbatch.learning.manifest import Manifest, check_manifest
+from jpasbatch.learning.redshifts import RedshiftRanges
 from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.products.record import record_schema
 from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
+from jpasbatch.stages.infer.redshifts import RedshiftSearch, candidate_classes
 from jpasbatch.stages.run.changes import changed_parts, digests
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commits, committed
-from jpasbatch.stages.run.committees import GPU, find_committee
+from jpasbatch.stages.run.committees import GPU, StoredCommittee, find_committee, load_version
 from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.site import Site, open_site
@@ -54,7 +58,8 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         When partitions failed and gaps are not allowed; what succeeded is kept for the next run.
     """
     job = workspace.job
-    manifest, graph, committee_folder = find_committee(workspace)
+    stored = find_committee(workspace)
+    manifest, graph, committee_folder = stored
     # a committee that was trained elsewhere brings its own features
     kind = None if job.committee.artefact else job.features.kind
     check_manifest(manifest, workspace.survey, job.classes or None, kind)
@@ -63,16 +68,15 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     catalogue = open_catalogue(site.folder)
     names = commit_names(catalogue)
-    ordinary = load_ordinary(committee_folder)
     parts = {
-        "committee": [
-            manifest.to_json(),
-            *(hashlib.sha256(one).hexdigest() for one in (graph, ordinary) if one is not None),
-        ],
+        "committee": _identity(stored, load_ordinary(committee_folder)),
         "survey": repr(workspace.survey),
         "algorithms": algorithm_numbers("infer"),
         "engine": describe_engine(graph, job.inference),
     }
+    search, second = _redshift_search(workspace, manifest)
+    if search is not None and second is not None:
+        parts["redshifts"] = [*_identity(second), search.minimum]
     base = fingerprint(**parts)
     given = {"catalogue": catalogue.name, **site.identity}
     identity = fingerprint(**parts, **given, partitions=sorted(names.values()))
@@ -92,6 +96,9 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         survey=job.survey,
         options=job.inference,
         fingerprint=base,
+        redshifts=None
+        if search is None
+        else replace(search, committee=site.committee(Path(search.committee))),
     )
     with stopwatch() as elapsed:
         commits = _classify(run, inference, names, site, executor)
@@ -117,7 +124,35 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "seconds_publishing": round(publishing[0], 2),
         "parts": digests({**parts, **given}),
     }
+    if second is not None:
+        content["redshifts"] = {"committee": str(second.version), "origin": second.manifest.origin}
     return workspace.finish("infer", identity, elapsed[0], content)
+
+
+def _identity(stored: StoredCommittee, ordinary: bytes | None = None) -> list[Any]:
+    """Return what decides the judgements of a committee, and those of what it knows of ordinary objects."""
+    parts = (hashlib.sha256(one).hexdigest() for one in (stored.graph, ordinary) if one is not None)
+    return [stored.manifest.to_json(), *parts]
+
+
+def _redshift_search(
+    workspace: Workspace, manifest: Manifest
+) -> tuple[RedshiftSearch | None, StoredCommittee | None]:
+    """Return which redshifts the job looks for, and the committee that finds them; nothing in a job without.
+
+    Raises
+    ------
+    InputError
+        When there is no such committee, it is of another survey, or its classes are no ranges of redshift.
+    """
+    options = workspace.job.redshifts
+    if options is None:
+        return None, None
+    second = load_version(Path(options.artefact))
+    check_manifest(second.manifest, workspace.survey)
+    ranges = RedshiftRanges.of(second.manifest)
+    classes = candidate_classes(manifest, ranges)
+    return RedshiftSearch(str(second.version), ranges, classes, options.minimum_probability), second
 
 
 def _classify(
@@ -187,6 +222,7 @@ def _publish(
         (pa.BufferReader(read_object(store, key)) for key in rejected),
         workspace.quarantine / f"infer-{inference.fingerprint[:SHORT]}.parquet",
     )
-    schema = record_schema(workspace.survey, tuple(manifest.classes))
+    ranges = None if inference.redshifts is None else inference.redshifts.ranges
+    schema = record_schema(workspace.survey, tuple(manifest.classes), ranges)
     version = site.publish(PREDICTIONS, records, schema, provenance, catalogue.rows)
     return version, records

@@ -58,14 +58,24 @@ def find_committee(workspace: Workspace) -> StoredCommittee:
         When there is none, or its bytes are not those of its manifest.
     """
     named = workspace.job.committee.artefact
-    folder = Path(named) if named else workspace.folder / workspace.require("train")["committee"]
+    return load_version(Path(named) if named else workspace.folder / workspace.require("train")["committee"])
+
+
+def load_version(folder: Path) -> StoredCommittee:
+    """Return the current version of the committees in a folder.
+
+    Raises
+    ------
+    InputError
+        When there is none, or its bytes are not those of its manifest.
+    """
     # the version, and not the pointer, which may move while workers still load the committee
     version = committee_version(folder)
     manifest, graph = load_committee(version)
     return StoredCommittee(Manifest.from_json(manifest), graph, version)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def open_committee(place: str, survey: Survey, options: InferenceOptions = DEFAULT) -> Committee:
     """Return a committee that is ready to judge; a process opens each one once.
 

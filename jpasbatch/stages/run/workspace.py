@@ -52,16 +52,18 @@ LEARNING = {
     "committee",
 }
 TRAIN = MOCK | LEARNING | {"catalogue", "seed"}
+INFER = {"inference", "redshifts"}
 READS = {
     "mock": MOCK,
     "ingest": INGEST,
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference"},
-    "infer": INGEST | TRAIN | {"inference"},
-    "correct": INGEST | TRAIN | {"inference", "prior"},
+    "infer": INGEST | TRAIN | INFER,
+    "correct": INGEST | TRAIN | INFER | {"prior"},
     "summarise": INGEST
     | TRAIN
-    | {"inference", "prior", "name", "title"}
+    | INFER
+    | {"prior", "name", "title"}
     | {table.name for table in product_tables()},
 }
 """Tables of the job file on which a stage depends, by itself or through an earlier one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.protocol import Findings, Product, Writer
+from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
@@ -63,8 +65,9 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     sky = _open_sky(site)
     predictions = sky.predictions
     _check_classes(predictions.schema, job)
-    check_products(job.products.products(workspace.survey))
-    base = _fingerprint(workspace)
+    request = replace(job.products, redshifts=record_ranges(predictions.schema))
+    check_products(request.products(workspace.survey))
+    base = _fingerprint(workspace, request)
     identity = fingerprint(
         base=base,
         predictions=predictions.name,
@@ -83,9 +86,9 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         coverage, completeness = read_coverage(job.product_options["area"]), completeness_of(job)
         records = _stage_records(workspace)
         told = table_provenance(workspace, records, identity)
-        products = job.products.products(workspace.survey, sky.prior, coverage, completeness, told)
+        products = request.products(workspace.survey, sky.prior, coverage, completeness, told)
         check_products(products)
-        total = _tally(site, sky, products, names, run, executor)
+        total = _tally(site, sky, (request, products), names, run, executor)
         look_up = row_reader(site.store, site.key(sky.photometry.path.name), sky.photometry)
         findings = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
         _check_overlap(findings, coverage)
@@ -138,12 +141,13 @@ def _open_sky(site: Site) -> _Sky:
     return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
 
 
-def _fingerprint(workspace: Workspace) -> str:
+def _fingerprint(workspace: Workspace, request: ProductRequest) -> str:
     """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
     job = workspace.job
     tables = job.product_options
     # what workers find inside depends on how the driver drew the mask
     drawn = ("summarise",) if tables["area"].masked else ()
+    ranges = {} if request.redshifts is None else {"redshifts": repr(request.redshifts)}
     return fingerprint(
         job=job.model_dump(include={"name", "title", "classes", "seed"}),
         products=[product.name for product in PRODUCTS],
@@ -153,6 +157,7 @@ def _fingerprint(workspace: Workspace) -> str:
         files={key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
         survey=repr(workspace.survey),
         algorithms=algorithm_numbers("tally", *drawn),
+        **ranges,
     )
 
 
@@ -182,6 +187,11 @@ def _check_classes(schema: pa.Schema, job: Job) -> None:
             f"the published predictions are of the classes {', '.join(found)}, job '{job.name}' has "
             f"{', '.join(job.classes)}; run infer with this job first"
         )
+    if (job.redshifts is None) != (record_ranges(schema) is None):
+        raise InputError(
+            f"the published predictions have {'no ' if job.redshifts else ''}redshifts, job '{job.name}' has "
+            f"{'a' if job.redshifts else 'no'} table [redshifts]; run infer with this job first"
+        )
 
 
 def _products_are_whole(folder: Path, files: dict[str, str]) -> bool:
@@ -205,12 +215,12 @@ def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
 def _tally(
     site: Site,
     sky: _Sky,
-    products: tuple[Product, ...],
+    asked: tuple[ProductRequest, tuple[Product, ...]],
     names: dict[Pixel, str],
     run: Run,
     executor: Executor,
 ) -> Tallies:
-    request = site.workspace.job.products
+    request, products = asked
     given = (sky.photometry, sky.predictions, sky.posteriors)
     versions = [None if catalogue is None else site.key(catalogue.path.name) for catalogue in given]
     tasks = {name: (pixel, name) for pixel, name in names.items()}

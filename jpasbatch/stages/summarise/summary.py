@@ -135,6 +135,8 @@ def _provenance(records: dict[str, dict[str, Any]], identity: str) -> dict[str, 
     places = {
         key: Path(records["infer"][key]).name for key in ("predictions", "committee") if "infer" in records
     }
+    if "redshifts" in records.get("infer", {}):
+        places["redshift committee"] = Path(records["infer"]["redshifts"]["committee"]).name
     return {**versions(), **fingerprints, "summarise fingerprint": identity[:SHORT], **places}
 
 

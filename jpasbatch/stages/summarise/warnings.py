@@ -110,6 +110,8 @@ def run_warnings(sky: str, records: Mapping[str, Mapping[str, Any]], findings: F
         )
     if infer:
         yield from origin_warning(infer.get("origin"))
+        if "redshifts" in infer and infer["redshifts"]["origin"] != infer.get("origin"):
+            yield from (f"Redshifts: {text}" for text in origin_warning(infer["redshifts"]["origin"]))
     mixes = class_mixes(records, findings)
     if mixes is not None and mixes.different and not findings.setting.corrected:
         yield (

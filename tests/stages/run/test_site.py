@@ -28,6 +28,7 @@ from jpasbatch.storage.stores.artefacts import load_committee, save_committee
 from jpasbatch.storage.stores.objects import ObjectStore
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
+from tests.stages.infer.test_redshifts import write_committee
 from tests.stages.summarise.test_area import positions_of, with_tables, write_box
 from tests.stages.tiny_run import serial
 
@@ -414,3 +415,18 @@ def test_the_observed_area_reaches_workers_that_have_the_store_alone(finished, t
     assert counts["objects"] == (ra > box[0]).sum()
     assert counts["objects"] + counts["outside_area"] == len(ra)
     assert [key for key in open_store(location).keys(".runs") if "/coverage/" in key]
+
+
+@pytest.mark.slow
+def test_the_committee_of_ranges_reaches_workers_that_have_the_store_alone(
+    trained_copy, location, local, survey
+):
+    second = write_committee(trained_copy / "second", survey)
+    with_tables(trained_copy, f'[redshifts]\nartefact = "{second}"\nminimum_probability = 0.4\n')
+    for stage in ("infer", "correct", "summarise"):
+        run(stage, trained_copy, location, local)
+    summary = json.loads((trained_copy / "summary.json").read_text())
+    assert summary["redshifts"]["all"]["candidates"] > 0
+    committees = {key.split("/")[1] for key in open_store(location).keys("committee")}
+    assert len(committees) == 2
+    assert run("summarise", trained_copy, location)["files"]["counts/redshifts.ecsv"]
