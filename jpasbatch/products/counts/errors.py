@@ -271,7 +271,9 @@ class CountedWithErrors(Product[SelectionTally, CountErrors]):
         found = unknown if prior is None else count_variances(sums, products, self._counted, prior)
         return CountEstimate(
             float(sums.sum()),
-            *np.sqrt(found).tolist(),
+            float(np.sqrt(found.counting)),
+            float(np.sqrt(found.calibration)),
+            float(np.sqrt(found.systematic)),
             float(np.sqrt(field)),
             float(inexact(tally.committee[selection])),
             float(tally.true[selection]) if all_known else float("nan"),
