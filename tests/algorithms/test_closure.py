@@ -22,10 +22,12 @@ STAGES = [
 WITH_OWN_FINGERPRINT = (
     "algorithms.toml",
     "photometry/surveys/",
+    "products/literature/tables/",
     "stages/demo.toml",
     "scoring/comparison_report.html.j2",
 )
-"""Data files of no algorithm: jobs and surveys are inputs, and a comparison is made anew whenever it is asked for."""
+"""Data files of no algorithm: jobs, surveys and published counts are inputs, and a comparison is made anew whenever it
+is asked for."""
 
 
 def package(**modules: str) -> Source:
