@@ -82,17 +82,21 @@ def posterior(probabilities: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     return weighted / weighted.sum(axis=1, keepdims=True)
 
 
-def covariance(likelihoods: np.ndarray, numbers: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def covariance(likelihoods: np.ndarray, weights: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return the covariance of the numbers of highest likelihood, of a sky that is drawn again.
 
     It is the inverse of the information that a Poisson process of objects with these likelihoods has of its densities:
-    the counting noise of each class, and what cannot be told apart. A class of which hardly any object is found has
-    no more than about one object of error: without this, a share at its limit of 0 would have none or any.
+    the counting noise of each class, and what cannot be told apart. The information is that which is expected, by the
+    objects of a validation sample. What is observed on the sky says nothing of a class of which no object was found: it
+    may be that there is none, or that its objects look like others. One more object of each class, and an error that
+    is not larger than all objects, keep it finite.
 
     Parameters
     ----------
-    likelihoods : ndarray, shape (cells, classes)
-    numbers : ndarray, shape (cells,)
+    likelihoods : ndarray, shape (n, classes)
+        p / source of each object of the validation sample, calibrated.
+    weights : ndarray, shape (n,)
+        How often each counts.
     expected : ndarray, shape (classes,)
         Numbers of the classes.
 
@@ -100,6 +104,6 @@ def covariance(likelihoods: np.ndarray, numbers: np.ndarray, expected: np.ndarra
     -------
     ndarray of float64, shape (classes, classes)
     """
-    scores = likelihoods / (likelihoods @ expected)[:, None]
-    information = (scores * numbers[:, None]).T @ scores
-    return np.linalg.inv(information + np.diag(1.0 / (expected + 1.0) ** 2))
+    seen = likelihoods * (weights / weights.sum() / (likelihoods @ (expected + 1.0)))[:, None]
+    information = likelihoods.T @ seen
+    return np.linalg.inv(information + np.eye(len(expected)) / (expected.sum() + 1.0) ** 2)

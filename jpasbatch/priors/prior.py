@@ -165,7 +165,7 @@ def fit_prior(cells: Cells, reference: Reference, options: PriorOptions, classes
     source = source_shares(sample, strata)
     shares = sky.shares(sample, source, options.method, None)
     objects = np.bincount(sky.stratum, cells.numbers, len(strata)).astype(np.int64)
-    counting = sky.covariance(source, shares * objects[:, None])
+    counting = sky.covariance(sample, source, shares * objects[:, None])
     nothing = np.zeros((0, *shares.shape))
     return Prior(classes, strata, source, shares, objects, counting, nothing, (), nothing, calibration)
 
@@ -209,14 +209,17 @@ class SkyCells:
             found[stratum] = maximum_likelihood(likelihoods, number, first)
         return found
 
-    def covariance(self, source: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    def covariance(self, sample: ValidationSample, source: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the covariance of the numbers of each stratum, from counting."""
-        classes = numbers.shape[1]
+        classes, bins = numbers.shape[1], self.strata.bin_of(sample.magnitude)
         found = np.zeros((len(self.strata), classes, classes))
         for stratum in np.unique(self.stratum):
-            here = self.stratum == stratum
-            likelihoods = self.probabilities[here] / source[stratum // self.strata.parts]
-            found[stratum] = covariance(likelihoods, self.numbers[here], numbers[stratum])
+            number = stratum // self.strata.parts
+            here = bins == number
+            if not here.any():  # a bin of given limits may be brighter or fainter than all that validated
+                here = np.ones(len(bins), dtype=bool)
+            likelihoods = sample.probabilities[here] / source[number]
+            found[stratum] = covariance(likelihoods, sample.weights[here], numbers[stratum])
         return found
 
 

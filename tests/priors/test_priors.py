@@ -159,7 +159,7 @@ def test_the_hand_example():
     numbers = np.array([90, 10])
     shares = maximum_likelihood(likelihoods, numbers, np.array([0.5, 0.5]))
     assert shares == pytest.approx([0.9, 0.1])
-    assert np.diag(covariance(likelihoods, numbers, 100 * shares)) == pytest.approx([90, 10], rel=0.1)
+    assert np.diag(covariance(likelihoods, np.ones(2), 100 * shares)) == pytest.approx([91, 11], rel=0.02)
     assert posterior(np.array([[0.5, 0.5]]), np.array([1.8, 0.2])) == pytest.approx(np.array([[0.9, 0.1]]))
     assert unfolded(np.array([[0.8, 0.3], [0.2, 0.7]]), np.array([0.75, 0.25])) == pytest.approx([0.9, 0.1])
     assert unfolded(np.array([[0.8, 0.3], [0.2, 0.7]]), np.array([0.9, 0.1])) == pytest.approx([1.0, 0.0])
@@ -176,6 +176,15 @@ def test_errors_from_counting_hold(validation):
         told.append(np.sqrt(np.diag(prior.covariance.sum(axis=0))))
     scatter = np.std(found, axis=0)
     assert np.mean(told, axis=0) == pytest.approx(scatter, rel=0.3)  # of 40 draws, known to 11 %
+
+
+def test_what_looks_alike_has_the_error_of_all_and_what_is_surely_absent_of_one():
+    """The second class looks like the first, the third like no other; none of the two was found."""
+    likelihoods = np.array([[1.5, 1.5, 0.0], [0.0, 0.0, 3.0]])
+    found = np.sqrt(np.diag(covariance(likelihoods, np.array([2.0, 1.0]), np.array([1000.0, 0.0, 0.0]))))
+    assert found[0] > 500
+    assert found[1] > 500
+    assert found[2] == pytest.approx(1.0, rel=0.05)
 
 
 def test_errors_from_the_validation_sample_hold(sky):

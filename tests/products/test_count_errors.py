@@ -96,7 +96,14 @@ def test_truth_that_is_not_known_of_all_is_not_told(validation, survey):
     assert not np.isnan(found.bins[2].true)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.4, 3.0, 5000.0])
+def test_nothing_found_of_what_looks_like_others_may_be_much():
+    nan = float("nan")
+    found = CountEstimate(1e-3, 300.0, nan, nan, nan, 0.0, nan).interval
+    assert found.lower == 0.0
+    assert found.upper > 300.0
+
+
+@pytest.mark.parametrize("value", [0.4, 3.0, 5000.0])
 def test_intervals_of_pure_counting_are_those_of_poisson(value):
     from jpasbatch.products.counts.tally import poisson_count
 

@@ -63,8 +63,8 @@ brighter_than = 23.0
 area_deg2     = 0.2
 
 [[targets]]
-classes         = ["qso_high"]
-min_probability = 0.02
+classes         = ["star", "galaxy", "qso_low", "qso_high"]  # a committee this small tells none of them for sure
+min_probability = 0.9
 """
 
 

@@ -32,6 +32,9 @@ from jpasbatch.products.record import (
     record_probabilities,
 )
 
+LEAST_EFFECTIVE = 0.01
+"""Square of a count over its error below which its interval is that of a count of zero, in units of the error."""
+
 FEWEST_PIXELS = 8
 """Pixels below which their scatter says nothing of the variance between fields."""
 
@@ -75,11 +78,14 @@ class CountEstimate:
 
         Counting is skewed as that of a Poisson count with the same relative error; the others are symmetric.
         """
-        if not self.value > 0 or not self.counting > 0:
+        if not self.counting > 0:
             return poisson_count(max(self.value, 0.0))
-        effective = (self.value / self.counting) ** 2
-        count, scale = poisson_count(effective), self.value / effective
         others = np.nansum([self.calibration**2, self.systematic**2, self.field_to_field**2])
+        effective = (max(self.value, 0.0) / self.counting) ** 2
+        if effective < LEAST_EFFECTIVE:  # what is found is far less than what may have been missed
+            above = np.hypot(poisson_count(0.0).upper * self.counting, np.sqrt(others))
+            return PoissonCount(self.value, 0.0, self.value + float(above))
+        count, scale = poisson_count(effective), self.value / effective
         below = np.hypot(self.value - count.lower * scale, np.sqrt(others))
         above = np.hypot(count.upper * scale - self.value, np.sqrt(others))
         return PoissonCount(self.value, max(self.value - float(below), 0.0), self.value + float(above))

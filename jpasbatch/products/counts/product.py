@@ -39,6 +39,9 @@ AREAS = {
 EXPECTED = 20.0
 """Objects that a pixel expects which is empty by no chance."""
 
+MUCH_WORSE = 3.0
+"""Times the error of a Poisson count beyond which classes are hardly told apart."""
+
 MOST_EMPTY = 0.01
 """Share of the observed area in such pixels above which the area is that of another catalogue."""
 
@@ -125,6 +128,12 @@ class Counts(Product[CountTally, CountSummary]):
                 "are given: such a sample was selected, or needs its area_deg2 in [counts]."
             )
         yield from area_warnings(found)
+        errors = findings.get(CountErrors)
+        if errors is not None and errors.corrected and hardly_told_apart(errors.selected):
+            yield (
+                "The committee can hardly tell what is counted from other classes: the number is known to "
+                f"{count_text(errors.selected.counting)} only. A better committee is needed, or [prior] kind = 'table'."
+            )
         if found.without_class_star:
             yield (
                 f"{found.without_class_star:,} of {found.objects:,} objects have no stellarity (class_star) and "
@@ -189,6 +198,11 @@ class Counts(Product[CountTally, CountSummary]):
                 name: _estimated(one, found.area_deg2, errors.corrected) for name, one in bins.items()
             },
         }
+
+
+def hardly_told_apart(estimate: CountEstimate) -> bool:
+    """Return whether a number is known far worse than one of as many objects that are surely of their class."""
+    return estimate.counting > max(MUCH_WORSE * np.sqrt(estimate.value + 1.0), 0.5 * estimate.value)
 
 
 def area_warnings(found: CountSummary) -> Iterator[str]:
