@@ -28,9 +28,10 @@ from jpasbatch.learning.samples import label
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.priors.calibrations.registry import calibrated
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior
-from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
+from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.products.counts.errors import CountEstimate
@@ -154,18 +155,18 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
     numbers = np.bincount(own.labels, minlength=len(trial.classes))
     expected = np.array([PER_DEG2[name] for name in trial.classes]) * trial.area / numbers
     sky = own.take(np.repeat(np.arange(len(own.labels)), rng.poisson(expected[own.labels])))
-    calibration, calibrated = sample.calibrated(trial.options.calibration)
-    reference = Reference(calibration, calibrated, Strata.fit(calibrated.magnitude, trial.options))
+    strata = Strata.fit(sample.magnitude, trial.options)
+    reference = Reference(*calibrated(sample, trial.options.calibration), strata)
     stratum = reference.strata.stratum_of(sky.magnitude, sky.class_star)
     cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
     prior = fit_prior(cells, reference, trial.options, trial.classes)
-    given = (cells, reference, trial.options, prior)
+    moves = Moves(cells, reference, trial.options, prior)
     variants = [pool.take(places[chosen]).sample() for pool, places in trial.variants.values()]
     prior = replace(
         prior,
-        redrawn=moved_by_redraws(*given, seed, range(trial.options.redraws)),
+        redrawn=moves.by_redraws(seed, range(trial.options.redraws)),
         variants=tuple(trial.variants),
-        varied=np.array([moved_by_variant(*given, one) for one in variants]).reshape(-1, *prior.shares.shape),
+        varied=np.array([moves.by_variant(one) for one in variants]).reshape(-1, *prior.shares.shape),
     )
     return counted(trial, prior, sky, stratum) | true_counts(trial, own, expected)
 

@@ -7,6 +7,7 @@ the sky: they hold calibrated probabilities, which the other sample calibrates o
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,10 +21,8 @@ RECALIBRATION = "vector"
 """Kind by which cells are calibrated again, whatever their probabilities were calibrated by before."""
 
 
-def moved_by_redraws(
-    cells: Cells, reference: Reference, options: PriorOptions, prior: Prior, seed: int, numbers: range
-) -> np.ndarray:
-    """Return how far the numbers of objects move when the validation sample is drawn again, (redraws, s, k).
+class Moves:
+    """How far the numbers of a sky move with other validation samples.
 
     Parameters
     ----------
@@ -33,51 +32,42 @@ def moved_by_redraws(
     options : PriorOptions
     prior : Prior
         As it was found.
-    seed : int
-    numbers : range
-        Which redraws; each has random numbers of its own.
     """
-    if not numbers:
-        return np.zeros((0, *prior.shares.shape))
-    again = _Again(cells, reference, options, prior)
-    whole = again.shares(reference.sample)
-    moved = [
-        again.shares(reference.sample.redrawn(np.random.default_rng([seed, 14, number]))) - whole
-        for number in numbers
-    ]
-    return np.array(moved) * prior.objects[:, None]
-
-
-def moved_by_variant(
-    cells: Cells, reference: Reference, options: PriorOptions, prior: Prior, variant: ValidationSample
-) -> np.ndarray:
-    """Return how far the numbers of objects move with the validation sample of other mocks, (s, k).
-
-    Parameters
-    ----------
-    cells, reference, options, prior
-        As those of `moved_by_redraws`.
-    variant : ValidationSample
-        Not calibrated.
-    """
-    again = _Again(cells, reference, options, prior)
-    whole = again.shares(reference.sample)
-    moved = again.shares(variant.calibrated_by(reference.calibration)) - whole
-    return moved * prior.objects[:, None]
-
-
-class _Again:
-    """Shares that another validation sample gives to the same sky."""
 
     def __init__(self, cells: Cells, reference: Reference, options: PriorOptions, prior: Prior) -> None:
+        self.reference, self.prior, self.method = reference, prior, options.method
         self.sky = SkyCells.of(cells, reference.strata)
         self.magnitude, self.missing = cells.magnitude, cells.mean_missing
-        self.method, self.start = options.method, prior.shares
 
-    def shares(self, sample: ValidationSample) -> np.ndarray:
+    def by_redraws(self, seed: int, numbers: range) -> np.ndarray:
+        """Return how far the numbers of objects move when the validation sample is drawn again, (redraws, s, k).
+
+        Parameters
+        ----------
+        seed : int
+        numbers : range
+            Which redraws; each has random numbers of its own.
+        """
+        moved = np.zeros((len(numbers), *self.prior.shares.shape))
+        for place, number in enumerate(numbers):
+            drawn = self.reference.sample.redrawn(np.random.default_rng([seed, 14, number]))
+            moved[place] = self._shares(drawn) - self._unmoved
+        return moved * self.prior.objects[:, None]
+
+    def by_variant(self, variant: ValidationSample) -> np.ndarray:
+        """Return how far the numbers move with the validation sample of other mocks, not calibrated, (s, k)."""
+        moved = self._shares(variant.calibrated_by(self.reference.calibration)) - self._unmoved
+        return moved * self.prior.objects[:, None]
+
+    @cached_property
+    def _unmoved(self) -> np.ndarray:
+        """Shares that the same sample gives, once more calibrated as the others are."""
+        return self._shares(self.reference.sample)
+
+    def _shares(self, sample: ValidationSample) -> np.ndarray:
         """Return the shares by a sample that is calibrated as the cells are."""
         calibration = fit_log_linear(RECALIBRATION, sample)
         probabilities = calibration(self.sky.probabilities, self.magnitude, self.missing)
         sky = replace(self.sky, probabilities=probabilities)
         given = sample.calibrated_by(calibration)
-        return sky.shares(given, source_shares(given, sky.strata), self.method, self.start)
+        return sky.shares(given, source_shares(given, sky.strata), self.method, self.prior.shares)

@@ -9,9 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.calibration import FEWEST
 from jpasbatch.priors.calibrations.protocol import SkyCalibration
-from jpasbatch.priors.calibrations.registry import FITS
 
 FIELDS = {
     "probabilities": np.float32,
@@ -95,29 +93,6 @@ class ValidationSample:
             weights[rows] *= self.weights[rows].sum() / max(weights[rows].sum(), 1e-300)
         chosen = weights > 0
         return replace(self.take(np.flatnonzero(chosen)), weights=weights[chosen])
-
-    def calibrated(self, kind: str) -> tuple[SkyCalibration, ValidationSample]:
-        """Return what calibrates these probabilities, and the sample with it.
-
-        Parameters
-        ----------
-        kind : str
-            See `jpasbatch.priors.calibrations.registry`.
-
-        Raises
-        ------
-        InputError
-            When a class has too few objects.
-        """
-        counts = np.bincount(self.labels, minlength=self.classes)
-        if counts.min() < FEWEST:
-            raise InputError(
-                f"the validation sample of the committee has {int(counts.min())} objects of class number "
-                f"{int(counts.argmin())}: {FEWEST} are needed to find the class mix of a sky; train with a larger "
-                'validation sample, or set [prior] kind = "none"'
-            )
-        calibration = FITS[kind](self)
-        return calibration, self.calibrated_by(calibration)
 
     def calibrated_by(self, calibration: SkyCalibration) -> ValidationSample:
         """Return the sample with calibrated probabilities."""

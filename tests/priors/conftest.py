@@ -6,9 +6,10 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from jpasbatch.priors.calibrations.registry import calibrated as calibrate
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior
-from jpasbatch.priors.redraws import moved_by_redraws
+from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
 
@@ -50,7 +51,7 @@ def draw(rng: np.random.Generator, numbers: tuple[int, ...], point_like: tuple[f
     return Drawn(odds / odds.sum(axis=1, keepdims=True), magnitude, class_star, labels)
 
 
-calibrated = lru_cache(maxsize=4)(ValidationSample.calibrated)
+calibrated = lru_cache(maxsize=4)(calibrate)
 """Of the same sample once."""
 
 
@@ -61,7 +62,7 @@ def found_prior(sky: Drawn, sample: ValidationSample, options: PriorOptions) -> 
     reference = Reference(*calibrated(sample, options.calibration), strata)
     cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
     prior = fit_prior(cells, reference, options, CLASSES)
-    moved = moved_by_redraws(cells, reference, options, prior, 3, range(options.redraws))
+    moved = Moves(cells, reference, options, prior).by_redraws(3, range(options.redraws))
     return replace(prior, redrawn=moved), stratum
 
 

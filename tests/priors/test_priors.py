@@ -18,7 +18,7 @@ from jpasbatch.priors.prior import Prior, Reference, fit_prior, source_shares
 from jpasbatch.priors.strata import FEWEST, Strata
 from jpasbatch.priors.table import read_shares
 from jpasbatch.priors.validation import Validation
-from tests.priors.conftest import CLASSES, corrected, draw, found_prior
+from tests.priors.conftest import CLASSES, calibrated, corrected, draw, found_prior
 
 
 def cells_of(probabilities, stratum):
@@ -83,7 +83,7 @@ def test_a_small_validation_sample_is_refused(validation):
     rows = np.concatenate([np.flatnonzero(validation.labels == label)[:number] for label, number in kept])
     small = validation.take(rows)
     with pytest.raises(InputError, match="49 objects of class number 1: 50 are needed"):
-        small.calibrated("vector")
+        calibrated(small, "vector")
 
 
 def test_stellarity_tells_what_the_committee_was_not_told(sky, validation):
@@ -259,7 +259,7 @@ def test_a_table_gives_the_shares(tmp_path, sky, validation):
     path.write_text("brightest,faintest,quasar,galaxy,star\n17,20.5,1,79,20\n20.5,24,3,77,20\n")
     table = read_shares(path, CLASSES)
     stratum = table.strata.stratum_of(sky.magnitude, sky.class_star)
-    reference = Reference(*validation.calibrated("vector"), table.strata)
+    reference = Reference(*calibrated(validation, "vector"), table.strata)
     prior = table.prior(cells_of(sky.probabilities, stratum), reference)
     assert prior.shares == pytest.approx(np.array([[0.2, 0.79, 0.01], [0.2, 0.77, 0.03]]))
     assert len(prior.redrawn) == 0

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.learning.calibration import BLUNTEST, log_probabilities, softmax
 from jpasbatch.priors.calibrations.protocol import TERMS, Reach
-
-if TYPE_CHECKING:
-    from jpasbatch.priors.validation import ValidationSample
+from jpasbatch.priors.validation import ValidationSample
 
 LOG_LINEAR = ("temperature", "vector", "matrix")
 

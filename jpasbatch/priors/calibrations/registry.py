@@ -18,23 +18,47 @@ m is the magnitude and u the number of missing bands, as a logarithm. s and b ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.calibration import FEWEST
 from jpasbatch.priors.calibrations.isotonic import IsotonicCalibration, fit_isotonic
 from jpasbatch.priors.calibrations.log_linear import LOG_LINEAR, LogLinearCalibration, fit_log_linear
 from jpasbatch.priors.calibrations.protocol import Reach, SkyCalibration
-
-if TYPE_CHECKING:
-    from jpasbatch.priors.validation import ValidationSample
+from jpasbatch.priors.validation import ValidationSample
 
 FITS: dict[str, Callable[[ValidationSample], SkyCalibration]] = {
     **{kind: (lambda sample, kind=kind: fit_log_linear(kind, sample)) for kind in LOG_LINEAR},
     "isotonic": fit_isotonic,
 }
 """How each kind is fitted to a validation sample."""
+
+
+def calibrated(sample: ValidationSample, kind: str) -> tuple[SkyCalibration, ValidationSample]:
+    """Return what calibrates the probabilities of a sample, and the sample with it.
+
+    Parameters
+    ----------
+    sample : ValidationSample
+    kind : str
+        One of `FITS`.
+
+    Raises
+    ------
+    InputError
+        When a class has too few objects.
+    """
+    counts = np.bincount(sample.labels, minlength=sample.classes)
+    if counts.min() < FEWEST:
+        raise InputError(
+            f"the validation sample of the committee has {int(counts.min())} objects of class number "
+            f"{int(counts.argmin())}: {FEWEST} are needed to find the class mix of a sky; train with a larger "
+            'validation sample, or set [prior] kind = "none"'
+        )
+    calibration = FITS[kind](sample)
+    return calibration, sample.calibrated_by(calibration)
 
 
 def restore_calibration(kind: str, state: dict[str, Any]) -> SkyCalibration:

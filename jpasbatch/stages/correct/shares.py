@@ -13,10 +13,11 @@ from functools import lru_cache
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.priors.calibrations.registry import calibrated
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior
-from jpasbatch.priors.redraws import moved_by_redraws, moved_by_variant
+from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import ShareTable
 from jpasbatch.priors.validation import Validation
@@ -109,7 +110,7 @@ def read_reference(committee: str, classes: tuple[str, ...], calibration: str, s
         When a class has too few objects; and as `read_samples`.
     """
     sample = read_samples(committee, classes).sample
-    return Reference(*sample.calibrated(calibration), strata)
+    return Reference(*calibrated(sample, calibration), strata)
 
 
 def find_shares(search: Search, cells: list[str]) -> Made:
@@ -136,6 +137,14 @@ def find_shares(search: Search, cells: list[str]) -> Made:
     return Made(int(prior.objects.sum()), facts, [f"{search.folder}/{file}" for file in files])
 
 
+@lru_cache(maxsize=1)
+def open_moves(search: Search) -> Moves:
+    """Return what tells how far the shares of a search move; a process reads and prepares it once."""
+    cells = Cells.from_bytes(read_object(open_store(search.store), f"{search.folder}/{CELLS_FILE}"))
+    prior = read_prior(search.store, f"{search.folder}/{SHARES_FILE}")
+    return Moves(cells, search.reference, search.options, prior)
+
+
 def move_shares(search: Search, numbers: range, variant: str, name: str) -> Made:
     """Find how far the numbers of the classes move, with samples that are drawn again or with that of a variant.
 
@@ -148,19 +157,16 @@ def move_shares(search: Search, numbers: range, variant: str, name: str) -> Made
     name : str
         Of the file.
     """
-    store = open_store(search.store)
-    cells = Cells.from_bytes(read_object(store, f"{search.folder}/{CELLS_FILE}"))
-    prior = read_prior(search.store, f"{search.folder}/{SHARES_FILE}")
-    given = (cells, search.reference, search.options, prior)
+    moves = open_moves(search)
     if variant:
         samples = read_samples(search.committee, search.classes)
-        moved = moved_by_variant(*given, samples.variants[variant])[None]
+        moved = moves.by_variant(samples.variants[variant])[None]
     else:
-        moved = moved_by_redraws(*given, search.seed, numbers)
+        moved = moves.by_redraws(search.seed, numbers)
     key = _moves_key(search, name)
     file = io.BytesIO()
     np.save(file, moved, allow_pickle=False)
-    store.put(key, file.getvalue())
+    open_store(search.store).put(key, file.getvalue())
     return Made(len(moved), {}, [key])
 
 
