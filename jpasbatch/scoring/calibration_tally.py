@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.learning.exact_sums import add_at, exact
+from jpasbatch.learning.exact_sums import exact
 
 WIDE_BINS = 10
 """Bins of equal width (Martinez-Solaeche et al. 2023, figure 6)."""
@@ -93,13 +93,13 @@ class CalibrationTally:
         new = CalibrationTally.create(classes, groups)
         at = group[:, None] % (groups + 1), np.arange(classes + 1)[None, :]
         cell = np.clip(np.searchsorted(EDGES, value, side="right") - 1, 0, len(EDGES) - 2)
-        add_at(new.count, (*at, cell), 1)
-        add_at(new.true, (*at, cell), comes_true)
-        add_at(new.probability, (*at, cell), exact(value))
-        add_at(new.brier, at, exact(brier))
-        add_at(new.brier_squared, at, exact(brier**2))
-        add_at(new.loss, at, exact(loss / LOSS_SCALE))
-        add_at(new.loss_squared, at, exact((loss / LOSS_SCALE) ** 2))
+        np.add.at(new.count, (*at, cell), 1)
+        np.add.at(new.true, (*at, cell), comes_true)
+        np.add.at(new.probability, (*at, cell), exact(value))
+        np.add.at(new.brier, at, exact(brier))
+        np.add.at(new.brier_squared, at, exact(brier**2))
+        np.add.at(new.loss, at, exact(loss / LOSS_SCALE))
+        np.add.at(new.loss_squared, at, exact((loss / LOSS_SCALE) ** 2))
         return self.merge(new)
 
     def merge(self, other: CalibrationTally) -> CalibrationTally:

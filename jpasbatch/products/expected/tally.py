@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Interval, MultipleOf
 
-from jpasbatch.learning.exact_sums import add_at, exact, inexact
+from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.options import Options
 from jpasbatch.products.accumulation import decode_counts, encode_counts
 
@@ -83,11 +83,11 @@ class ThresholdTally:
         values = np.minimum(probabilities, 1.0)
         cell = np.maximum(np.searchsorted(cell_edges(cells), values, side="left") - 1, 0)
         at = group[:, None], np.arange(values.shape[1])[None, :], cell
-        add_at(self.objects, at, 1)
-        add_at(self.true, at, belongs)
-        add_at(self.probability, at, exact(values))
-        add_at(self.variance, at, exact(values * (1.0 - values)))
-        add_at(self.known, (group,), known)
+        np.add.at(self.objects, at, 1)
+        np.add.at(self.true, at, belongs)
+        np.add.at(self.probability, at, exact(values))
+        np.add.at(self.variance, at, exact(values * (1.0 - values)))
+        np.add.at(self.known, group, known)
 
     def merge(self, other: ThresholdTally) -> ThresholdTally:
         """Return the tally of both parts."""

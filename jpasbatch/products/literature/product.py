@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from jpasbatch.learning.exact_sums import add_at, exact
+from jpasbatch.learning.exact_sums import exact
 from jpasbatch.pages.page import package_file
 from jpasbatch.pages.style import class_label
 from jpasbatch.products.counts.number_tally import NumberTally
@@ -100,8 +100,7 @@ class Literature(Product[NumberTally, LiteratureSummary]):
             magnitude = record[magnitude_column(interval.band_role)].to_numpy()
             chosen = (magnitude >= interval.brightest) & (magnitude < interval.faintest)
             of_pair = probabilities[chosen][:, :, None] * probabilities[chosen][:, None, :]
-            at = (stratum[chosen][:, None, None], np.arange(classes)[:, None], np.arange(classes))
-            add_at(products[row], at, exact(of_pair))
+            np.add.at(products[row], stratum[chosen], exact(of_pair))
             known = labels[chosen] >= 0
             np.add.at(new.true[row], labels[chosen][known], 1)
             new.objects[row], new.known[row] = chosen.sum(), known.sum()
