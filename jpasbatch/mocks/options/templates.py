@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
+from jpasbatch.mocks.descendants.galaxy_variety import GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import StarVariety
 from jpasbatch.mocks.ranges import check_ranges
@@ -30,6 +30,9 @@ class BalancedSamples:
         galaxies; no such library of quasars is known).
     magnitudes : {"natural", "uniform"}
         Distribution of r within a class: that of the sky, or flat.
+    near_share : float
+        Share of the galaxies of training, validation and test that are nearer than z = 0.105, evenly over
+        redshift and 17 < r <= 22.5; in field and survey they are as many as in the sky. Assumed.
     incomplete_share : float
         Share of the rows of training, validation and test in which each of `incomplete_bands` is missing or not
         with even chances, so that a committee learns to do without them.
@@ -42,12 +45,14 @@ class BalancedSamples:
     test: int = 10_000
     held_out: int = 0
     magnitudes: Literal["natural", "uniform"] = "natural"
+    near_share: float = 0.2
     incomplete_share: float = 0.0
     incomplete_bands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         sets = ("training", "validation", "test", "held_out")
-        check_ranges(self, dict.fromkeys(sets, (0, 10_000_000)) | {"incomplete_share": (0, 1)})
+        check_ranges(self, {"near_share": (0, 1), "incomplete_share": (0, 1)})
+        check_ranges(self, dict.fromkeys(sets, (0, 10_000_000)))
         for key in sets:
             value = getattr(self, key)
             if value % 2:

@@ -176,10 +176,11 @@ def _kinds(
     if set_name in ("field", "survey"):
         return draw_kinds(workshop, true_class, split, streams, "all")
     if true_class != "qso":
-        return draw_kinds(workshop, true_class, split, streams, f"{flat}all")
+        balanced = set_name != "held_out"
+        return draw_kinds(workshop, true_class, split, streams, f"{flat}all", balanced)
     odd = (places.mock_id & 1).astype(bool)
     low, high = (
-        draw_kinds(workshop, true_class, split, streams[rows], flat + half)
+        draw_kinds(workshop, true_class, split, streams[rows], flat + half, True)
         for rows, half in ((~odd, "low"), (odd, "high"))
     )
     result = Kinds(*(np.empty(odd.size, dtype=kind) for kind in (np.float64, np.float64, np.int64)))
