@@ -277,6 +277,21 @@ def test_lines_of_half_the_strength():
     assert (ratio[:, between] == 1).all()
 
 
+def test_a_share_of_quasars_has_weak_lines():
+    """Of the flux above the continuum, up to 0.6 and 0.3 on average is left."""
+    variety = replace(CALM, weak_line_share=0.25, weak_line_strength=0.3)
+    flux, calm = quasars(variety, 2.0, 2000), quasars(CALM, 2.0, 1)
+    between = (WAVELENGTH > 3 * 2100) & (WAVELENGTH < 3 * 2600)
+    assert (flux[:, between] == calm[:, between]).all()
+    ratio = flux[:, pixel_at(3 * CARBON)] / calm[:, pixel_at(3 * CARBON)]
+    weak = ratio < 1
+    assert weak.mean() == pytest.approx(0.25, abs=0.04)
+    line = 23.8 / (np.sqrt(2 * np.pi) * 14.3)
+    strength = ((1 + line) * ratio[weak] - 1) / line
+    assert strength.mean() == pytest.approx(0.3, abs=0.03)
+    assert (strength < 0.61).all()
+
+
 def test_lines_vary_apart():
     ratio = np.log(quasars(replace(CALM, line_scatter=0.3), 2.0) / quasars(CALM, 2.0))
     pair = ratio[:, [pixel_at(3 * CARBON), pixel_at(3 * 2799.1)]]
