@@ -9,6 +9,7 @@ from typing import Literal
 from jpasbatch.mocks.descendants.galaxy_variety import GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import StarVariety
+from jpasbatch.mocks.options.stellarity import Stellarity
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.photometry.noise import NoiseModel
 
@@ -175,6 +176,8 @@ class TemplateSky:
         What is made, and under which conditions.
     stars, galaxies, quasars : StarVariety, GalaxyVariety, QuasarVariety
         How objects vary beyond their parents.
+    stellarity : Stellarity
+        How well points and galaxies are told apart, by magnitude.
     noise : NoiseModel
         Of the photometry.
     """
@@ -195,6 +198,7 @@ class TemplateSky:
     stars: StarVariety = dataclasses.field(default_factory=StarVariety)
     galaxies: GalaxyVariety = dataclasses.field(default_factory=GalaxyVariety)
     quasars: QuasarVariety = dataclasses.field(default_factory=QuasarVariety)
+    stellarity: Stellarity = dataclasses.field(default_factory=Stellarity)
     noise: NoiseModel = dataclasses.field(default_factory=NoiseModel)
 
     def __post_init__(self) -> None:
