@@ -32,8 +32,8 @@ class BalancedSamples:
     magnitudes : {"natural", "uniform"}
         Distribution of r within a class: that of the sky, or flat.
     near_share : float
-        Share of the galaxies of training, validation and test that are nearer than z = 0.105, evenly over
-        redshift and 17 < r <= 22.5; in field and survey they are as many as in the sky. Assumed.
+        Share of the galaxies of training, validation and test that are taken from those of the sky for others
+        nearer than z = 0.105, evenly over redshift and magnitude. Assumed.
     incomplete_share : float
         Share of the rows of training, validation and test in which each of `incomplete_bands` is missing or not
         with even chances, so that a committee learns to do without them.

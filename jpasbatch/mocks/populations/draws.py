@@ -16,10 +16,8 @@ from jpasbatch.mocks.populations.densities import (
     quasar_density,
 )
 from jpasbatch.mocks.populations.nearby import (
-    COLOURS,
     GalaxyDensity,
     draw_evenly,
-    far_density,
     sky_density,
 )
 from jpasbatch.photometry.streams import NamedStream, ObjectStreams
@@ -74,7 +72,7 @@ def draw_quasars(streams: ObjectStreams, half: str, flat: bool) -> tuple[np.ndar
 
 
 def draw_galaxies(
-    streams: ObjectStreams, flat: bool, learnt_near_share: float | None = None
+    streams: ObjectStreams, flat: bool, near_share: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each.
 
@@ -83,16 +81,13 @@ def draw_galaxies(
     streams : ObjectStreams
     flat : bool
         Uniform in magnitude.
-    learnt_near_share : float, optional
-        Share of galaxies nearer than z = 0.105, which are then spread evenly over redshift and magnitude; without it,
-        there are as many near galaxies as in the sky, where they are there.
+    near_share : float
+        Share of galaxies that are taken from those of the sky for others nearer than z = 0.105, evenly over redshift
+        and magnitude.
     """
-    drawn = streams.named("galaxy population")
-    if learnt_near_share is None:
-        return _place_colours(sky_density(), drawn, flat)
-    far = _place_colours(tuple(far_density(colour) for colour in COLOURS), drawn, flat)
-    near = streams.named("near or far galaxy").uniform() < learnt_near_share
-    magnitude, redshift, red = (np.where(near, *pair) for pair in zip(draw_evenly(streams), far, strict=True))
+    sky = _place_colours(sky_density(), streams.named("galaxy population"), flat)
+    near = streams.named("near galaxy or any").uniform() < near_share
+    magnitude, redshift, red = (np.where(near, *pair) for pair in zip(draw_evenly(streams), sky, strict=True))
     return magnitude, redshift, red
 
 

@@ -1,7 +1,7 @@
 """Galaxies nearer than about z = 0.1: their number, magnitudes, redshifts and colours.
 
 In the sky they follow the luminosity functions of blue and red galaxies in GAMA at z < 0.1 (Loveday et al. 2012, MNRAS
-420, 1239, table 3). In balanced sets they are spread evenly over redshift and magnitude, so that lines of every
+420, 1239, table 3). Balanced sets have further ones, spread evenly over redshift and magnitude, so that lines of every
 redshift are seen in every band.
 """
 
@@ -37,10 +37,7 @@ LUMINOSITY_FUNCTIONS = {
 """The K correction from r at z = 0.1 to r, 0.1 mag or less here, is left out."""
 
 RED_SHARE_LEARNT = 0.3
-"""Share of red galaxies among the near ones of balanced sets: assumed."""
-
-FAINTEST_LEARNT = 22.5
-"""r of the faintest near galaxies in balanced sets: fainter ones show no more than others of that magnitude do."""
+"""Share of red galaxies among these further ones: assumed."""
 
 
 COLOURS = ("red", "blue")
@@ -109,9 +106,9 @@ def sky_density() -> tuple[GalaxyDensity, ...]:
 
 
 def draw_evenly(streams: ObjectStreams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each, for balanced sets."""
+    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each, of the further ones in balanced sets."""
     drawn = streams.named("near galaxy")
-    bright = MAGNITUDE_LIMITS[0]
-    magnitude = FAINTEST_LEARNT - (FAINTEST_LEARNT - bright) * drawn.uniform()
+    bright, faint = MAGNITUDE_LIMITS
+    magnitude = faint - (faint - bright) * drawn.uniform()
     redshift = drawn.uniform(NEAR_REDSHIFTS[0] - NEAR_STEP / 2, NEAR_LIMIT)
     return np.maximum(magnitude, np.nextafter(bright, 99)), redshift, drawn.uniform() < RED_SHARE_LEARNT

@@ -135,7 +135,7 @@ def draw_kinds(
         rare = options.stars.rare_learnt if balanced else options.stars.rare_in_the_sky
         chosen = choose_stars(parents, split, brightness, streams, options.stars, rare)
     elif true_class == "galaxy":
-        near = options.samples.near_share if balanced else None
+        near = options.samples.near_share if balanced else 0.0
         magnitude, redshift, red = draws.draw_galaxies(streams, flat, near)
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]

@@ -18,7 +18,6 @@ from jpasbatch.mocks.populations.draws import (
     quasars_per_deg2,
 )
 from jpasbatch.mocks.populations.nearby import (
-    FAINTEST_LEARNT,
     NEAR_LIMIT,
     RED_SHARE_LEARNT,
     far_density,
@@ -140,21 +139,23 @@ def test_bright_galaxies_are_near_whatever_the_distribution_of_magnitudes():
 
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_balanced_sets_have_the_wanted_share_of_near_galaxies(share, flat):
-    magnitude, redshift, red = draw_galaxies(STREAMS, flat, share)
-    near = redshift < NEAR_LIMIT
-    assert near.mean() == pytest.approx(share, abs=0.02)
+def test_balanced_sets_have_the_wanted_share_of_further_near_galaxies(share, flat):
+    sky, drawn = draw_galaxies(STREAMS, flat), draw_galaxies(STREAMS, flat, share)
+    further = sky[1] != drawn[1]
+    assert further.mean() == pytest.approx(share, abs=0.01)
     if share:
-        for values, low, high in ((magnitude, BRIGHT, FAINTEST_LEARNT), (redshift, 0.0025, NEAR_LIMIT)):
-            assert kstest(values[near], "uniform", (low, high - low)).pvalue > 1e-3
-        assert red[near].mean() == pytest.approx(RED_SHARE_LEARNT, abs=0.03)
+        magnitude, redshift, red = (values[further] for values in drawn)
+        for values, low, high in ((magnitude, BRIGHT, FAINT), (redshift, 0.0025, NEAR_LIMIT)):
+            assert kstest(values, "uniform", (low, high - low)).pvalue > 1e-3
+        assert red.mean() == pytest.approx(RED_SHARE_LEARNT, abs=0.03)
 
 
-def test_near_galaxies_leave_the_others_alone():
-    one, other = (draw_galaxies(STREAMS, False, share) for share in (0.1, 0.3))
-    far = other[1] >= NEAR_LIMIT
+def test_further_near_galaxies_leave_the_others_alone():
+    one, other = (draw_galaxies(STREAMS, False, share) for share in (0.0, 0.3))
+    same = one[1] == other[1]
+    assert same.mean() == pytest.approx(0.7, abs=0.01)
     for before, after in zip(one, other, strict=True):
-        assert np.array_equal(before[far], after[far])
+        assert np.array_equal(before[same], after[same])
 
 
 def test_galaxies_keep_to_their_redshifts():
