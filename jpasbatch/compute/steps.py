@@ -27,7 +27,7 @@ class Report:
     text : str
         What else it says.
     seconds : float
-        That a step takes; 0 while none is done.
+        That a step takes; 0 while it is not known.
     heard : float
         Monotonic time of the driver when it was heard.
     """
@@ -66,11 +66,11 @@ class Report:
 
     @property
     def whole(self) -> float | None:
-        """Seconds of the whole task at most, or None before its first step is done."""
+        """Seconds of the whole task at most, or None while it is not known how long a step takes."""
         return self.seconds * self.total if self.done and self.seconds > 0 else None
 
     def seconds_left(self, now: float) -> float | None:
-        """Return the seconds that are left at most, or None before its first step is done."""
+        """Return the seconds that are left at most, or None while that is not known."""
         if self.whole is None:
             return None
         return max(self.seconds * (self.total - self.done) - (now - self.heard), 0.0)

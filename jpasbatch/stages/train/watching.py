@@ -17,6 +17,9 @@ CURVE = "curve"
 """In the state of a training that may be cut off: its curve so far."""
 
 SECONDS_BETWEEN_MESSAGES = 1.0
+SECONDS_OF_COMPILING = 60.0
+"""A first epoch that takes longer is mostly an epoch."""
+
 NOT_TOLD = float("-inf")
 
 
@@ -73,9 +76,9 @@ class Watch:
         return Curve(np.array(self._rows), member.best_epoch)
 
     def _pace(self, now: float) -> float:
-        """Return the seconds of an epoch; the first one of a process, which compiles, counts only while it is alone."""
+        """Return the seconds of an epoch, 0 while they are not known: the first one of a process compiles too."""
         if self._here == 1 or self._first is None:
-            return now - self._began
+            return now - self._began if now - self._began > SECONDS_OF_COMPILING else 0.0
         return (now - self._first) / (self._here - 1)
 
     def _send(self, report: Report) -> None:

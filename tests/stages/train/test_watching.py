@@ -49,10 +49,21 @@ def test_it_tells_how_far_it_is_and_how_long_an_epoch_takes(clock):
     begun, *told = heard(train)
     assert (begun.done, begun.total, begun.text) == (0, 0, "begun")
     assert [one.done for one in told] == [1, 2, 3]  # the fourth came a moment after the third
-    assert [one.seconds for one in told] == [20, 3, 3]  # the first one compiles
+    assert [one.seconds for one in told] == [0, 3, 3]  # the first one compiles: nothing is foretold by it
     assert told[-1].text == "f1 0.9000, loss 0.4000 (training 0.5000)"
     assert told[-1].total == 50
     assert watch.with_curve({})[CURVE][:, -1].tolist() == [20, 23, 26, pytest.approx(26.2)]
+
+
+def test_a_long_first_epoch_foretells(clock):
+    watch = Watch("topic", "member-00", 50, None)
+
+    def train():
+        clock.now = 1000.0
+        watch.on_epoch(1, LOGS)
+
+    [told] = heard(train)
+    assert told.seconds == 900
 
 
 def test_a_training_that_goes_on_keeps_its_curve_and_its_time(clock):
@@ -70,7 +81,7 @@ def test_a_training_that_goes_on_keeps_its_curve_and_its_time(clock):
 
     begun, told = heard(train)
     assert begun.text == "goes on"
-    assert (told.done, told.seconds) == (2, 7)
+    assert (told.done, told.seconds) == (2, 0)
     curve = second.curve(random_member(1))
     assert curve.column("epoch").tolist() == [1, 2]
     assert curve.column("seconds").tolist() == [10, 17]
