@@ -7,6 +7,7 @@ from typing import Any
 
 from jpasbatch.scoring.detection_tables import detection_markdown
 from jpasbatch.scoring.evaluation_tables import score_text
+from jpasbatch.scoring.repeat_tables import repeats_markdown
 
 COST_HEADER = (
     "classifier",
@@ -87,6 +88,7 @@ def comparison_markdown(stored: Mapping[str, Any]) -> str:
             own = [_cells(row) for row in rows if row["group"] == group]
             lines += ["", f"## {sample}, {group}", "", *_table(header, own)]
     lines += detection_markdown(stored)
+    lines += repeats_markdown(stored)
     if stored["findings"]:
         rows = [[one["paper"], one["here"], one["holds"]] for one in stored["findings"]]
         lines += ["", "## The paper's findings", "", *_table(["the paper", "here", "holds"], rows)]

@@ -22,6 +22,7 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.machine import machine_line
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.learning.samples import UNLABELLED
@@ -40,6 +41,7 @@ from jpasbatch.stages.evaluate.predictions import predictions_table, read_predic
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import find_committee, open_committee, origin_warning
+from jpasbatch.stages.run.curves import Curves, read_curves
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -90,7 +92,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         content = {
             name: _score(name, records[name], workspace, run.path) for name in samples if name != VALIDATION
         }
-        files = _write(content, samples, workspace, run.path, manifest)
+        files = _write(content, samples, workspace, run.path, manifest, read_curves(version))
     record = {
         "algorithms": algorithm_numbers("evaluate"),
         "committee": version.name,
@@ -295,6 +297,7 @@ def _write(
     workspace: Workspace,
     folder: Path,
     manifest: Manifest,
+    curves: Curves | None,
 ) -> dict[str, str]:
     """Write tables, numbers, predictions and the report; return their paths with their hashes."""
     job, target = workspace.job, workspace.folder / FOLDER
@@ -309,11 +312,13 @@ def _write(
         "members": len(manifest.members),
         "calibration": manifest.calibration["kind"],
         "warnings": list(origin_warning(manifest.origin)),
+        "machines": [machine_line(one) for one in curves.machines] if curves else [],
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
     examples = {name: tuple(_spectrum(one) for one in part["examples"]) for name, part in content.items()}
-    page = render_evaluation(content, examples, facts, workspace.survey)
+    members = curves.members if curves else ()
+    page = render_evaluation(content, examples, facts, workspace.survey, members)
     with written_aside(target / "scores.parquet") as aside:
         pq.write_table(to_table(rows), aside)
     write_atomically(target / "scores.md", to_markdown(rows).encode())
