@@ -205,7 +205,9 @@ def _content(
     """Return a classifier's scores on a sample: those that its job stored, or those of what was derived here."""
     if title in workspaces:
         stored = json.loads((workspaces[title].folder / FOLDER / EVALUATION).read_bytes())
-        return {**stored[name], "name": title}
+        # the table of a committee under stress stays with the committee
+        kept = {key: value for key, value in stored[name].items() if key != "stress"}
+        return {**kept, "name": title}
     workspace = next(iter(workspaces.values()))
     job, survey = workspace.job, workspace.survey
     found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)
