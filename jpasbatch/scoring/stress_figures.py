@@ -107,7 +107,8 @@ def _shortened(stress: Mapping[str, Any]) -> str:
 def triples(content: Mapping[str, Any], classes: Sequence[str]) -> Figure | None:
     """Draw what three missing neighbours cost along the wavelength, for all objects and by class; None without any."""
     chosen = [one for one in content["stresses"] if one["stress"] == TRIPLE]
-    if not chosen:
+    worst = worst_triple(content)
+    if worst is None:
         return None
     wavelength = np.array([one["wavelength"] for one in chosen])
     names = [ALL, *bin_names(content)]
@@ -128,7 +129,7 @@ def triples(content: Mapping[str, Any], classes: Sequence[str]) -> Figure | None
             _line(below, wavelength, np.stack([values, errors], axis=1), class_label(name), look)
         above.set(ylabel="change of weighted f1")
         below.set(ylabel="change of f1, all objects", xlabel="wavelength of the middle band (Å)")
-        _name_worst(above, worst_triple(content))
+        _name_worst(above, worst)
         for axes in (above, below):
             axes.axhline(0.0, color="#999999", linewidth=1, zorder=0)
             axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -241,7 +241,7 @@ def worst_confusion(group: Mapping[str, Any], classes: Sequence[str]) -> Confusi
     objects = np.maximum(confusion.sum(axis=0), 1.0)
     change = (confusion - unspoilt) / objects
     np.fill_diagonal(change, 0.0)
-    called, true = np.unravel_index(change.argmax(), change.shape)
+    called, true = divmod(int(change.argmax()), len(classes))
     if change[called, true] <= 0:
         return None
     share = confusion[called, true] / objects[true]
