@@ -127,9 +127,9 @@ def _wrong_photometry() -> Iterator[Stress]:
     for size in (0.02, 0.05):
         yield Stress("zero points of bands wrong", f"{size} mag", Faults(zero_point=size))
     for size in (0.03, 0.05):
-        yield Stress("calibration wrong along wavelength", f"{size} mag", Faults(calibration=size))
-    yield Stress("errors wrong", "noise is 1.3 of what they say", MisjudgedErrors(1.3))
-    yield Stress("errors wrong", "noise is 1/1.3 of what they say", MisjudgedErrors(1 / 1.3))
+        yield Stress("smooth calibration error", f"{size} mag", Faults(calibration=size))
+    yield Stress("errors too small", "by a factor of 1.3", MisjudgedErrors(1.3))
+    yield Stress("errors too large", "by a factor of 1.3", MisjudgedErrors(1 / 1.3))
     yield Stress("bands wrong", "one to three in every object", Faults(bad_bands=1.0))
     yield Stress("blends", "a fainter neighbour in every object", Faults(blends=1.0))
     yield Stress("shallower", "0.3 mag", Shallower(0.3))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from jpasbatch.pages.page import package_file, render_block
 from jpasbatch.pages.style import class_label, to_svg
 from jpasbatch.scoring import stress_figures
-from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress import TRIPLE
 from jpasbatch.scoring.stress_scores import (
     ALL,
@@ -49,7 +48,7 @@ def stress_section(sample: str, content: Mapping[str, Any], classes: Sequence[st
     rows = list(stress_rows(content, classes))
     text = render_block(
         package_file("scoring/stress_section.html.j2"),
-        {"score": lambda pair: score_text(*pair), "signed": signed_score},
+        {"signed": signed_score},
         figures=figures,
         objects=content["objects"],
         rejected=content["rejected"],
@@ -81,7 +80,7 @@ def stress_rows(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[
         if stress["stress"] == TRIPLE and stress is not worst:
             continue
         group = group_of(stress, ALL)
-        name = "worst three neighbours missing" if stress is worst else stress["stress"]
+        name = "worst three" if stress is worst else stress["stress"]
         yield {
             "title": f"{name}: {stress['level']}" if stress["level"] else name,
             "all": group,
