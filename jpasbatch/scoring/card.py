@@ -156,7 +156,13 @@ def _calibration(content: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _stress(name: str, part: Mapping[str, Any]) -> list[str]:
     if "stress" not in part:
-        return ["", f"### {name}", "", "Not tried. `jpasbatch evaluate --stress` does."]
+        folds = part["by_fold"] is not None
+        why = (
+            "each object is judged by the members of its fold"
+            if folds
+            else "`jpasbatch evaluate --stress` does"
+        )
+        return ["", f"### {name}", "", f"Not tried: {why}."]
     classes, stress = part["classes"], part["stress"]
     lines = ["", f"### {name}, {stress['objects']:,} objects", ""]
     lines += [

@@ -18,7 +18,8 @@ from jpasbatch.pages.style import (
     new_figure,
 )
 from jpasbatch.scoring.stress import NEIGHBOURS, RANDOM, TRIPLE, UNSPOILT
-from jpasbatch.scoring.stress_scores import ALL, bin_names, group_of, magnitude_names, worst_triple
+from jpasbatch.scoring.stress_findings import bin_names, group_of, magnitude_names, worst_triple
+from jpasbatch.scoring.stress_scores import ALL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,14 +9,8 @@ from jpasbatch.pages.page import package_file, render_block
 from jpasbatch.pages.style import class_label, to_svg
 from jpasbatch.scoring import stress_figures
 from jpasbatch.scoring.stress import TRIPLE
-from jpasbatch.scoring.stress_scores import (
-    ALL,
-    LIBRARY,
-    group_of,
-    known_or_last,
-    worst_confusion,
-    worst_triple,
-)
+from jpasbatch.scoring.stress_findings import group_of, known_or_last, worst_confusion, worst_triple
+from jpasbatch.scoring.stress_scores import ALL, LIBRARY
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -10,7 +10,7 @@ from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.card import COSTLY, CardFacts, committee_card
 from jpasbatch.scoring.evaluation import Predictions, evaluate
-from jpasbatch.scoring.stress_scores import group_of
+from jpasbatch.scoring.stress_findings import group_of
 from tests.scoring.stressed import CLASSES, content_of, judgement_of
 
 MANIFEST = Manifest(
@@ -46,7 +46,13 @@ def part_of(survey, rows=400, few_bands=0):
         for number, group in enumerate(found.groups)
     ]
     calibration = [asdict(one) for one in sample_scores(predictions, {}, CLASSES)]
-    return {"classes": CLASSES, "groups": groups, "calibration": calibration, "few_bands": few_bands}
+    return {
+        "classes": CLASSES,
+        "groups": groups,
+        "calibration": calibration,
+        "few_bands": few_bands,
+        "by_fold": None,
+    }
 
 
 def facts_of(**changed):
@@ -97,6 +103,9 @@ def test_what_was_not_tried_is_said_not_to_be(survey, part):
     card = committee_card(facts_of(), {"mocks": part, "others": part_of(survey, 50, few_bands=7)})
     assert "on mocks that was not tried" in card
     assert "7 objects have fewer bands" in card
+    assert "Not tried: `jpasbatch evaluate --stress` does." in card
+    folds = committee_card(facts_of(), {"folds": part | {"by_fold": {}}})
+    assert "Not tried: each object is judged by the members of its fold." in folds
     assert "Skies like these" not in card
 
 

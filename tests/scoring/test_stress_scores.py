@@ -7,18 +7,20 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from jpasbatch.scoring.evaluation import Predictions, compare
-from jpasbatch.scoring.stress_scores import (
-    LIBRARY,
-    MOST_LIBRARIES,
+from jpasbatch.scoring.stress_findings import (
     bin_names,
-    count_stress,
     group_of,
-    library_groups,
-    magnitude_groups,
-    stress_scores,
     worst_confusion,
     worst_stress,
     worst_triple,
+)
+from jpasbatch.scoring.stress_scores import (
+    LIBRARY,
+    MOST_LIBRARIES,
+    count_stress,
+    library_groups,
+    magnitude_groups,
+    stress_scores,
 )
 from jpasbatch.scoring.stress_tables import called_table, share_error, stress_table
 from tests.scoring.stressed import CLASSES, content_of, judgement_of, sample_of

@@ -7,8 +7,9 @@ chosen here: thresholds, calibration and the number of members come from the val
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,7 @@ from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
 from jpasbatch.scoring.evaluation_report import render_evaluation
 from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
 from jpasbatch.scoring.ranking import Ranking
-from jpasbatch.scoring.stress_scores import worst_stress
+from jpasbatch.scoring.stress_findings import worst_stress
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.evaluate.examples import confusion_examples, to_spectrum
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
@@ -52,6 +53,8 @@ from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
+
+log = logging.getLogger(__name__)
 
 FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
@@ -106,6 +109,8 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         for name, one in stressed.items():
             content[name]["stress"] = one
         files = _write(content, samples, workspace, run.path, manifest, version)
+    for text in _few_bands(content):
+        log.warning("evaluate: %s", text)
     record = {
         "algorithms": algorithm_numbers("evaluate"),
         "committee": version.name,
@@ -124,10 +129,13 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
 
 def _warnings(content: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> list[str]:
     """Return what page and record warn of."""
-    found = list(origin_warning(manifest.origin))
+    return [*origin_warning(manifest.origin), *_few_bands(content)]
+
+
+def _few_bands(content: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what to say of samples of which many objects have few bands."""
     for name, part in content.items():
-        found += (f"{name}: {text}" for text in few_bands_warning(part["few_bands"], part["rows"]))
-    return found
+        yield from (f"{name}: {text}" for text in few_bands_warning(part["few_bands"], part["rows"]))
 
 
 def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
