@@ -12,11 +12,16 @@ from astropy.table import Table
 
 from jpasbatch.cli import build_parser
 from jpasbatch.errors import InputError
+from jpasbatch.learning.novelty.novelty import Novelty
+from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.scoring.stress import survey_stresses
 from jpasbatch.stages.evaluate import stress as stage
 from jpasbatch.stages.evaluate.stage import run_evaluate
 from jpasbatch.stages.pipeline import run_stage
 from tests.scoring.stressed import few_stresses
+from tests.stages.evaluate.test_cross_validation import run as run_folds
+from tests.stages.evaluate.test_cross_validation import write_job as folds_job
+from tests.stages.evaluate.test_cross_validation import write_table
 from tests.stages.tiny_run import serial, workspace_of
 from tests.storage.small_sets import publish_set, set_rows
 
@@ -147,6 +152,36 @@ def test_a_job_of_folds_alone_is_refused(prepared):
     with pytest.raises(InputError, match=r"this job has 'folds' alone.*\[samples.tests\]"):
         stage.plan_stress(workspace, {}, "base")
     assert stage.plan_stress(workspace_of(prepared), {}, "base") is None
+
+
+def test_another_survey_with_folds_is_stressed_on_its_test_sample(tmp_path):
+    path = folds_job(tmp_path)
+    text = path.read_text() + "\n[evaluation.stress]\nenabled = true\n"
+    path.write_text(text)
+    with pytest.raises(InputError, match="whose objects are judged by the members of their fold"):
+        run_folds(path, tmp_path / "run")
+    path.write_text(f'{text}\n[samples.tests]\nothers = "{write_table(tmp_path / "others.csv", 200)}"\n')
+    workspace, _, record = run_folds(path, tmp_path / "run")
+    assert record["stress"]["samples"] == ["others"]
+    rows = table_of(workspace)
+    assert {row["sample"] for row in rows} == {"others"}
+    assert {row["stress"] for row in rows} >= {"missing at random", "neighbours missing", "shallower"}
+    page = (workspace.folder / "evaluation" / "evaluation.html").read_text()
+    assert "each object is judged by the members of its fold" in page
+
+
+def test_objects_with_few_bands_are_counted_and_warned_of(prepared, tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(prepared, tmp_path / "run"))
+    monkeypatch.setattr(Ordinary, "judge", _all_have_few_bands)
+    record = run_evaluate(workspace_of(folder), serial())
+    rows = record["rows"]["labelled"]
+    assert record["few_bands"] == {"labelled": rows}
+    assert any(text.startswith(f"labelled: {rows} of {rows} objects have") for text in record["warnings"])
+    assert f"{rows} have fewer bands" in (folder / "evaluation" / "evaluation.html").read_text()
+
+
+def _all_have_few_bands(ordinary, photometry, *_):
+    return replace(Novelty.unknown(len(photometry)), few_bands=np.ones(len(photometry), dtype=bool))
 
 
 def test_the_flag_is_of_evaluate_alone():
