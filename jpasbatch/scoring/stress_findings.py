@@ -75,3 +75,25 @@ def worst_stress(content: Mapping[str, Any]) -> str:
     return (
         f"{worst['stress']}, {worst['level']}: f1 {group['weighted_f1'][0]:.3f} ({group['change'][0]:+.3f})"
     )
+
+
+WORST = "three given neighbours missing, the worst"
+
+
+def stress_summary(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a comparison of committees keeps of a sample under stress.
+
+    Returns
+    -------
+    dict
+        ``objects``, and ``scores``: weighted f1 of all objects and its change, by name and level of the stress. Of the
+        single triples only the worst is there, as `WORST`: it need not be the same bands for all committees.
+    """
+    worst, found = worst_triple(content), {}
+    for stress in content["stresses"]:
+        if stress["stress"] == TRIPLE and stress is not worst:
+            continue
+        group = group_of(stress, ALL)
+        name = f"{stress['stress']}: {stress['level']}" if stress["level"] else stress["stress"]
+        found[WORST if stress is worst else name] = [group["weighted_f1"][0], group["change"][0]]
+    return {"objects": content["objects"], "scores": found}

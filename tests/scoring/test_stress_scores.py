@@ -6,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
+from jpasbatch.scoring.comparison_tables import stress_comparison
 from jpasbatch.scoring.evaluation import Predictions, compare
 from jpasbatch.scoring.stress_findings import (
+    WORST,
     bin_names,
     group_of,
+    stress_summary,
     worst_confusion,
     worst_stress,
     worst_triple,
@@ -195,3 +198,19 @@ def test_shares_of_a_class_sum_to_one_and_are_never_certain(content):
     assert list(summed.values()) == pytest.approx([1.0] * len(summed))
     assert list(changes.values()) == pytest.approx([0.0] * len(changes), abs=1e-9)
     assert share_error(0.5, 10_000) == pytest.approx(0.005, rel=1e-3)
+
+
+def test_a_comparison_keeps_one_row_of_each_stress_and_the_worst_triple(content):
+    kept = stress_summary(content)
+    shown = [one for one in content["stresses"] if not one["stress"].startswith("three given")]
+    assert len(kept["scores"]) == len(shown) + 1
+    assert kept["scores"][WORST][1] == group_of(worst_triple(content), "all")["change"][0]
+    tried, untried = {"stress": kept}, {}
+    fewer = {"stress": {"objects": 7, "scores": {"unspoilt": [0.9, 0.0], WORST: [None, None]}}}
+    stored = {"samples": {"mocks": {"One": tried, "Other": untried, "Third": fewer}}}
+    header, *rows = stress_comparison(stored, "mocks")
+    assert header == ["", "One (300 objects)", "Third (7 objects)"]
+    assert rows[0][0] == "unspoilt"
+    assert rows[0][2] == "0.900 (+0.000)"
+    assert {row[2] for row in rows[1:]} == {"–"}
+    assert stress_comparison({"samples": {"mocks": {"Other": untried}}}, "mocks") == []
