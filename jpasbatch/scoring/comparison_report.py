@@ -10,7 +10,7 @@ from jpasbatch.pages.reliability import reliability
 from jpasbatch.pages.style import class_colours, class_label, to_svg
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
-from jpasbatch.scoring.comparison_tables import comparison_rows, training_rows
+from jpasbatch.scoring.comparison_tables import comparison_rows, stress_comparison, training_rows
 from jpasbatch.scoring.detection_figures import detection_figures
 from jpasbatch.scoring.detection_tables import (
     agreement_rows,
@@ -45,6 +45,7 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         stored=stored,
         comparison=comparison,
         survey=survey.name,
+        stressed={sample: stress_comparison(stored, sample) for sample in samples},
         tables={sample: list(comparison_rows(stored, sample)) for sample in samples},
         training=list(training_rows(stored)),
         detection=list(detection_rows(stored)) if stored["detection"] else [],

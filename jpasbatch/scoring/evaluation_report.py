@@ -16,6 +16,7 @@ from jpasbatch.pages.style import bin_label, class_colours, to_svg
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.evaluation_tables import score_text
+from jpasbatch.scoring.stress_page import stress_section
 from jpasbatch.scoring.training_figures import training_curves
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def render_evaluation(
     Parameters
     ----------
     content : mapping
-        By sample: ``classes``, ``rows``, ``rejected``, ``groups``, ``reliability``, ``by_signal`` and ``calibration``.
+        By sample: ``classes``, ``rows``, ``rejected``, ``few_bands``, ``groups``, ``reliability``, ``by_signal`` and
+        ``calibration``; ``stress`` where the sample was stressed (`jpasbatch.scoring.stress_tables.Content`).
     examples : mapping
         By sample: objects of the commonest confusions.
     facts : mapping
@@ -57,6 +59,11 @@ def render_evaluation(
             to_svg(picture, "training", "Losses and f1 of each member after its epochs")
         )
     classes = tuple(next(iter(content.values()))["classes"])
+    stress = {
+        name: stress_section(name, part["stress"], classes, bool(survey.gaps))
+        for name, part in content.items()
+        if "stress" in part
+    }
     return render_page(
         "scoring/evaluation_report.html.j2",
         {"score": lambda pair: score_text(*pair)},
@@ -66,6 +73,7 @@ def render_evaluation(
         classes=classes,
         swatches=class_colours(classes),
         calibration={name: calibration_cells(part) for name, part in content.items()},
+        stress=stress,
     )
 
 

@@ -24,6 +24,7 @@ from jpasbatch.scoring.comparison_report import render_comparison
 from jpasbatch.scoring.comparison_tables import comparison_markdown
 from jpasbatch.scoring.evaluation import Predictions, compare, evaluate, score_confusion
 from jpasbatch.scoring.evaluation_tables import score_rows, to_table
+from jpasbatch.scoring.stress_findings import stress_summary
 from jpasbatch.stages.evaluate.agreement import agreement
 from jpasbatch.stages.evaluate.derivation import derive
 from jpasbatch.stages.evaluate.detection import compare_detection
@@ -159,7 +160,9 @@ def _content(
     """Return a classifier's scores on a sample: those that its job stored, or those of what was derived here."""
     if title in workspaces:
         stored = json.loads((workspaces[title].folder / FOLDER / EVALUATION).read_bytes())
-        return {**stored[name], "name": title}
+        content = {**stored[name], "name": title}
+        # the whole table stays with the committee
+        return content | ({"stress": stress_summary(content["stress"])} if "stress" in content else {})
     workspace = next(iter(workspaces.values()))
     job, survey = workspace.job, workspace.survey
     found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)
