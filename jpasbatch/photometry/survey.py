@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -181,15 +181,22 @@ def survey_names() -> tuple[str, ...]:
     )
 
 
-def load_survey(name_or_path: str | Path) -> Survey:
+def load_survey(name_or_path: str | Path, aperture: str = "") -> Survey:
     """Load a survey of the package by its name, or any survey file by its path (``*.toml``).
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+    aperture : str
+        In which its published tables are read; that of the survey file if empty.
 
     Raises
     ------
     InputError
-        If there is no such survey, or its file is not valid: the message names the key.
+        If there is no such survey or aperture, or its file is not valid: the message names the key.
     """
-    return _parse(*_read(name_or_path))
+    survey = _parse(*_read(name_or_path))
+    return replace(survey, catalogue=survey.catalogue.with_aperture(aperture)) if aperture else survey
 
 
 # by the text and not by the path: a worker outlives an edited file
