@@ -21,6 +21,7 @@ from annotated_types import Interval, Len
 from jpasbatch.errors import InputError
 from jpasbatch.options import Matches, Options, from_table
 from jpasbatch.photometry.catalogue_format import CatalogueFormat
+from jpasbatch.photometry.gaps import BandLayout, GapPattern, check_patterns
 
 Angstrom = Annotated[float, Interval(gt=0, lt=np.inf)]
 Magnitude = Annotated[float, Interval(gt=0, lt=40)]
@@ -90,6 +91,8 @@ class Survey(Options):
         Magnitude error of the photometric zero point, the same in all bands.
     sources : dict of str to str
         Where the numbers come from.
+    gaps : tuple of GapPattern
+        How bands are missing together on the sky; training and stress tests draw from them.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Survey(Options):
     tiles: tuple[str, ...] = ()
     zero_point_error: float = 0.0
     sources: dict[str, str] = field(default_factory=dict, hash=False)
+    gaps: tuple[GapPattern, ...] = ()
 
     def check_relations(self) -> None:
         """Refuse names that occur twice or belong to no band, and bands that contradict the survey."""
@@ -117,6 +121,7 @@ class Survey(Options):
         for low, high in self.magnitude_bins:
             if not low < high:
                 raise ValueError(f"magnitude_bins: ({low}, {high}] is empty")
+        check_patterns(self.gaps, self._members)
         for band in self.bands:
             if band.tile_depths and len(band.tile_depths) != len(self.tiles):
                 raise ValueError(
@@ -160,6 +165,23 @@ class Survey(Options):
             raise InputError(
                 f"band {name!r} is not in survey {self.name!r}; its bands are {', '.join(self.band_names)}"
             ) from None
+
+    @cached_property
+    def _members(self) -> dict[str, tuple[int, ...]]:
+        """Positions of bands by name, and by group."""
+        members: dict[str, tuple[int, ...]] = {}
+        for place, band in enumerate(self.bands):
+            if band.group:
+                members[band.group] = (*members.get(band.group, ()), place)
+        return members | {band.name: (place,) for place, band in enumerate(self.bands)}
+
+    @cached_property
+    def layout(self) -> BandLayout:
+        """What patterns of missing bands need to know of the bands."""
+        narrow = np.array([band.group == "narrow" for band in self.bands])
+        if not narrow.any():
+            narrow[:] = True
+        return BandLayout(self.wavelengths, self._members, self.reference_index, narrow)
 
     @cached_property
     def fingerprint(self) -> str:

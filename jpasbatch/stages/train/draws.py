@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from jpasbatch.learning.augmentation import Augmentation, hide_bands
+from jpasbatch.learning.augmentation import Augmentation, spoil
 from jpasbatch.learning.hybrid import Mixture, draw_mixture, mix_fluxes
 from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.photometry.features.protocol import Features
@@ -56,17 +56,14 @@ class TrainingDraws:
 
         Objects whose reference flux is not positive, by the noise of that epoch, are left out.
         """
-        share = self.augmentation.missing_bands
-        if self.augmentation.noise == "observed" and not share:
+        if not self.augmentation.varies:
             return self._observed
         rng = np.random.default_rng([self.seed, 2, number])
         measured = self.photometry.flux, self.photometry.flux_err
         if self.augmentation.noise == "fresh":
             true, sky = self._true_and_sky
             measured = observe_again(true, sky, self.survey.zero_point_error, self.noise, rng)
-        if share:
-            measured = hide_bands(*measured, share, self.survey.reference_index, rng)
-        return self._labelled(Photometry(*measured), rng)
+        return self._labelled(Photometry(*spoil(measured, self.augmentation, self.survey, rng)), rng)
 
     @cached_property
     def _true_and_sky(self) -> tuple[np.ndarray, np.ndarray]:

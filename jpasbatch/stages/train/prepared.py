@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.augmentation import open_gaps
 from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import make_features
@@ -103,6 +104,8 @@ def prepare_sample(
     noiseless = part == sample_parts(job)[0] and job.augmentation.noise == "fresh"
     accepted, rejected = read_sample([Path(path) for path in files], survey, job, noiseless)
     photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
+    if part == VALIDATION:
+        photometry = with_gaps(photometry, job, survey)
     features = (
         make_features(job.features.kind, survey, job.features.options).fit(photometry)
         if fitted is None
@@ -130,6 +133,18 @@ def prepare_sample(
         "features": features.state(),
     }
     return Made(len(sample.labels), facts, _save_sample(sample, Path(folder), part))
+
+
+def with_gaps(photometry: Photometry, job: Job, survey: Survey) -> Photometry:
+    """Return the photometry of a validation sample with gaps in as many objects as the training sees.
+
+    They are drawn once: the same rows in the same order lack the same bands. So probabilities are calibrated for
+    objects with gaps, and a committee knows with how few bands it was tried.
+    """
+    if not job.augmentation.gaps:
+        return photometry
+    rng = np.random.default_rng([job.seed, 5])
+    return Photometry(*open_gaps(photometry.flux, photometry.flux_err, job.augmentation.gaps, survey, rng))
 
 
 def _folds(table: pa.Table, labels: np.ndarray, usable: np.ndarray, job: Job) -> np.ndarray | None:

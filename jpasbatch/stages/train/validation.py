@@ -17,7 +17,13 @@ from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.folds import member_folds, validation_votes
 from jpasbatch.stages.run.samples import groups_of, identify_sample, labels_of, list_sample, read_sample
-from jpasbatch.stages.train.prepared import LABELLED, VALIDATION, PreparedSample, read_prepared
+from jpasbatch.stages.train.prepared import (
+    LABELLED,
+    VALIDATION,
+    PreparedSample,
+    read_prepared,
+    with_gaps,
+)
 
 if TYPE_CHECKING:
     from jpasbatch.learning.committee import Committee
@@ -85,7 +91,8 @@ def judged_variants(
     found = {}
     for name, path in job.samples.variants.items():
         rows, _ = read_sample(list_sample(Path(path)), survey, job)
-        photometry, labels = photometry_from_table(rows, survey), labels_of(rows, job)
+        photometry = with_gaps(photometry_from_table(rows, survey), job, survey)
+        labels = labels_of(rows, job)
         usable = labels != UNLABELLED
         usable[usable], members = committee.member_probabilities(photometry.select(usable))
         sample = PreparedSample(photometry.select(usable), labels[usable], groups_of(rows)[usable])

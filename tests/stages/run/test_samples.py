@@ -13,6 +13,7 @@ from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.job.job import load_job
+from jpasbatch.learning.augmentation import Augmentation
 from jpasbatch.learning.classifiers.trees import RandomForest
 from jpasbatch.photometry.table import matrix_of
 from jpasbatch.stages.run import samples
@@ -195,6 +196,19 @@ def test_another_survey_is_refused(workspace, tables, tmp_path):
     folder = publish_set(table.replace_schema_metadata(metadata), tmp_path / "other", "other")
     with pytest.raises(InputError, match="another survey"):
         prepare_sample(workspace.job, str(tmp_path), "training", [str(folder)], None)
+
+
+@pytest.mark.parametrize(("part", "share"), [("training", 0.0), ("validation", 0.5)])
+def test_a_validation_sample_has_as_many_gaps_as_the_training_will_see(workspace, tmp_path, part, share):
+    files = [str(path) for path in list_sample(workspace.folder / "mock" / part)]
+    missing = {}
+    for gaps in (0.0, 0.5):
+        folder = tmp_path / str(gaps)
+        folder.mkdir()
+        job = workspace.job.model_copy(update={"augmentation": Augmentation(gaps=gaps)})
+        prepare_sample(job, str(folder), part, files, None)
+        missing[gaps] = read_prepared(folder, part).photometry.missing
+    assert (missing[0.5] > missing[0.0]).mean() == pytest.approx(share, abs=0.15)
 
 
 @pytest.mark.parametrize("explicit", [False, True])

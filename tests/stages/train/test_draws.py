@@ -1,9 +1,13 @@
 """Training sets by epoch: as observed, observed anew, and mixed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from jpasbatch.errors import InputError
 from jpasbatch.learning.augmentation import Augmentation, hide_bands
+from jpasbatch.photometry.faults import Faults
 from jpasbatch.photometry.features.fluxes import RelativeFlux
 from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import Photometry
@@ -51,6 +55,29 @@ def test_fresh_noise_differs_by_epoch_and_member_alone():
     assert not np.array_equal(first[:10], second[:10])
     assert np.array_equal(draws_of(noise="fresh").epoch(2).features, second)
     assert not np.array_equal(draws_of(seed=2, noise="fresh").epoch(2).features[:10], second[:10])
+
+
+def test_gaps_and_faults_are_drawn_anew_in_every_epoch():
+    source = draws_of(gaps=0.5)
+    first, second = source.epoch(1).features, source.epoch(2).features
+    assert (first == 0).any(axis=1).mean() == pytest.approx(0.5, abs=0.07)
+    assert not np.array_equal(first == 0, second == 0)
+    assert np.array_equal(draws_of(gaps=0.5).epoch(2).features, second)
+    wrong = draws_of(faults=Faults(zero_point=0.05))
+    assert not np.array_equal(wrong.epoch(1).features, wrong.epoch(2).features)
+    assert not np.array_equal(wrong.epoch(1).features, draws_of().epoch(1).features)
+
+
+def test_faults_are_made_before_gaps_hide_them():
+    source = draws_of(gaps=1.0, faults=Faults(bad_bands=1.0))
+    hidden = source.epoch(1).features == 0
+    assert hidden.any(axis=1).mean() > 0.9
+
+
+def test_a_survey_without_patterns_has_no_gaps_to_learn():
+    source = replace(draws_of(gaps=0.5), survey=replace(SURVEY, gaps=()))
+    with pytest.raises(InputError, match="no pattern of missing bands"):
+        source.epoch(1)
 
 
 def test_fresh_noise_needs_true_fluxes():
