@@ -10,6 +10,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.band_order import band_order
 from jpasbatch.photometry.catalogue_format import PhotometryForm
+from jpasbatch.photometry.noise import expected_errors
 from jpasbatch.photometry.photometry import (
     MAGNITUDES_PER_E_FOLD,
     flux_from_ab_magnitude,
@@ -273,27 +274,6 @@ def _from_magnitudes(
         flux_err = np.where(usable, flux * error / MAGNITUDES_PER_E_FOLD, np.nan)
         _count(values, NEAR_ZERO, usable & (error > LARGE_ERROR) & np.isfinite(error))
     return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values)
-
-
-def expected_errors(flux: np.ndarray, survey: Survey) -> np.ndarray:
-    """Return the errors that a survey's depths say, for magnitudes that are published without.
-
-    sigma^2 = (f_5 / 5)^2 + (0.4 ln 10 dm f)^2, with f_5 the flux of the band's 5-sigma depth and dm the error of the
-    zero point: the mean of `jpasbatch.photometry.noise.observe`.
-
-    Parameters
-    ----------
-    flux : ndarray, shape (n, bands)
-        Microjansky.
-    survey : Survey
-
-    Returns
-    -------
-    ndarray, shape (n, bands), float64
-        Microjansky.
-    """
-    sky = flux_from_ab_magnitude(np.array([band.depth for band in survey.bands])) / 5
-    return np.hypot(sky, survey.zero_point_error / MAGNITUDES_PER_E_FOLD * flux)
 
 
 def _count(values: Counter[str], what: str, where: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from annotated_types import Interval, Len
 from jpasbatch.errors import InputError
 from jpasbatch.options import Matches, Options, from_table
 from jpasbatch.photometry.catalogue_format import CatalogueFormat
+from jpasbatch.photometry.combinations import BandCombination
 from jpasbatch.photometry.gaps import BandLayout, GapPattern, check_patterns
 
 Angstrom = Annotated[float, Interval(gt=0, lt=np.inf)]
@@ -81,8 +82,9 @@ class Survey(Options):
     magnitude_bins : tuple of (float, float)
         Reference magnitudes, lower bound exclusive, upper inclusive (Martinez-Solaeche et al.
         2023, A&A 673, A103, eq. 14 for miniJPAS).
-    reported_bands : dict of str to str
-        Role ("u", "g", "r", "i") to band name: the magnitudes that products report.
+    reported_bands : dict of str to str or BandCombination
+        Role ("u", "g", "r", "i") to band name, or to a sum of bands where the survey has none: the magnitudes that
+        products report.
     catalogue : CatalogueFormat
         The published columns.
     tiles : tuple of str
@@ -101,7 +103,7 @@ class Survey(Options):
     reference_band: str
     magnitude_bins: tuple[tuple[float, float], ...]
     catalogue: CatalogueFormat
-    reported_bands: dict[str, str] = field(default_factory=dict, hash=False)
+    reported_bands: dict[str, str | BandCombination] = field(default_factory=dict, hash=False)
     tiles: tuple[str, ...] = ()
     zero_point_error: float = 0.0
     sources: dict[str, str] = field(default_factory=dict, hash=False)
@@ -114,7 +116,17 @@ class Survey(Options):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(f"bands: listed twice: {', '.join(twice)}")
         named = {"reference_band": self.reference_band}
-        named |= {f"reported_bands.{role}": band for role, band in self.reported_bands.items()}
+        for role, reported in self.reported_bands.items():
+            if isinstance(reported, str):
+                named[f"reported_bands.{role}"] = reported
+                continue
+            foreign = [one for one in reported.bands if one not in names]
+            if foreign:
+                raise ValueError(f"reported_bands.{role}.bands: {foreign[0]!r} is not a band of this survey")
+            if reported.source not in ("", *self.sources):
+                raise ValueError(
+                    f"source = {reported.source!r} of reported_bands.{role}: no such key in [sources]"
+                )
         for key, band in named.items():
             if band not in names:
                 raise ValueError(f"{key} = {band!r}: is not a band of this survey ({', '.join(names)})")
@@ -138,6 +150,11 @@ class Survey(Options):
     def band_names(self) -> tuple[str, ...]:
         """Names of the bands in their order."""
         return tuple(band.name for band in self.bands)
+
+    @cached_property
+    def reported_names(self) -> dict[str, str]:
+        """What each reported magnitude is called on pages and in tables: its band, or its role for a sum of bands."""
+        return {role: one if isinstance(one, str) else role for role, one in self.reported_bands.items()}
 
     @cached_property
     def wavelengths(self) -> np.ndarray:
