@@ -1,11 +1,12 @@
-"""How to make g and r out of the narrow bands of J-PAS, and how well: weights for ``[reported_bands]`` of a survey file.
+"""How to make g and r out of the narrow bands of J-PAS, and how well: weights for ``[reported_bands]``.
 
     JPASBATCH_DATA=PACK python benchmarks/reported_bands.py
 
-Mock objects of every class descend from the spectra of the template pack (docs/template_pack.md), and are seen without
-noise through the real curves of the 60 bands of miniJPAS, which has gSDSS and rSDSS. Weights of the narrow bands are those,
-none negative, that minimise the mean square of the relative difference of the sum from the broad band; classes weigh alike.
-Descendants of the parents of the training set fit, those of the test set give the scatter that is printed.
+Mock objects of every class descend from the spectra of the template pack (docs/template_pack.md), and are seen
+without noise through the real curves of the 60 bands of miniJPAS, which has gSDSS and rSDSS. Weights of the narrow
+bands are those, none negative, that minimise the mean square of the relative difference of the sum from the broad
+band; classes weigh alike. Descendants of the parents of the training set fit; those of the test set give the scatter
+that is printed.
 """
 
 import os
@@ -37,7 +38,7 @@ SMALLEST = 5e-4
 
 
 def fluxes_of(pack: Path, split: str) -> dict[str, np.ndarray]:
-    """Return noiseless fluxes (n, 60) of descendants of one split's parents, by class; without those that lack a band."""
+    """Return noiseless fluxes (n, 60) of descendants of a split's parents, by class; without rows that lack a band."""
     given = gather(pack, CLASSES, SURVEY, with_held_out=False)
     seeing = np.full_like(given.real_tiles.seeing, TYPICAL_SEEING)  # apertures are no matter of the spectra
     given = replace(given, real_tiles=RealTiles(given.real_tiles.depth, seeing))
@@ -99,9 +100,8 @@ def main() -> None:
         for key, weight in chosen.items():
             print(f"{key} = {weight}")
         for key, (median, spread, worst) in found.items():
-            print(
-                f"# {key}: {len(tested[key])} objects, median {median:+.4f}, rms {spread:.4f}, 95 % within {worst:.4f} mag"
-            )
+            numbers = f"median {median:+.4f}, rms {spread:.4f}, 95 % within {worst:.4f} mag"
+            print(f"# {key}: {len(tested[key])} objects, {numbers}")
 
 
 if __name__ == "__main__":

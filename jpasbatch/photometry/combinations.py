@@ -79,7 +79,7 @@ def combine(
 
 def _shifted_weights(known: np.ndarray, weights: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:
     """Return weights (n, k), those of unknown bands moved to their known neighbours; every row knows a band."""
-    rows, bands = known.shape
+    bands = known.shape[1]
     place = np.arange(bands)
     left = np.maximum.accumulate(np.where(known, place, -1), axis=1)
     right = np.minimum.accumulate(np.where(known, place, bands)[:, ::-1], axis=1)[:, ::-1]

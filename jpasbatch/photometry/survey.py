@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Interval, Len
@@ -51,6 +51,8 @@ class Band(Options):
         Key into `Survey.sources`: where the numbers were published.
     column : str
         What stands for ``{column}`` in the column names of layout "columns"; the name if empty.
+    curve : str
+        What stands for ``{curve}`` in the name of its file of transmission (`CurveFiles`); the name if empty.
     optional : bool
         Whether a file of layout "columns" may lack the band, which is then missing for every object.
     """
@@ -64,7 +66,31 @@ class Band(Options):
     instrument: str = ""
     source: str = ""
     column: str = ""
+    curve: str = ""
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class CurveFiles(Options):
+    """Where the transmission curves of the bands lie: in a folder of a template pack, or in one that a job names.
+
+    Parameters
+    ----------
+    folder : str
+        Of a template pack (docs/template_pack.md).
+    file : str
+        Name of a band's file; ``{curve}`` in it is replaced by the band's `Band.curve` (or its name).
+    unit : {"Angstrom", "nm"}
+        Of the wavelengths.
+    """
+
+    folder: str = "jpas_filters"
+    file: Annotated[str, Matches(r".*\{curve\}.*", "a name that holds {curve}")] = "JPAS_{curve}.tab"
+    unit: Literal["Angstrom", "nm"] = "Angstrom"
+
+    def name_of(self, band: Band) -> str:
+        """Return the name of a band's file."""
+        return self.file.replace("{curve}", band.curve or band.name)
 
 
 @dataclass(frozen=True)
@@ -95,6 +121,8 @@ class Survey(Options):
         Where the numbers come from.
     gaps : tuple of GapPattern
         How bands are missing together on the sky; training and stress tests draw from them.
+    curves : CurveFiles
+        Files of the transmission of its bands.
     """
 
     name: str
@@ -108,6 +136,7 @@ class Survey(Options):
     zero_point_error: float = 0.0
     sources: dict[str, str] = field(default_factory=dict, hash=False)
     gaps: tuple[GapPattern, ...] = ()
+    curves: CurveFiles = CurveFiles()
 
     def check_relations(self) -> None:
         """Refuse names that occur twice or belong to no band, and bands that contradict the survey."""

@@ -82,7 +82,7 @@ def test_weights_as_a_matrix():
 
 
 def test_names_for_pages():
-    assert J57.reported_names == {"i": "iSDSS", "g": "g", "r": "r"}
+    assert J57.reported_names == {"u": "uJAVA", "i": "iSDSS", "g": "g", "r": "r"}
     assert J60.reported_names["g"] == "gSDSS"
 
 

@@ -1,3 +1,4 @@
+import csv
 import tomllib
 from importlib import resources
 
@@ -69,6 +70,19 @@ def test_jpas57_has_the_depths_of_the_image_tables(data_folder):
     }
 
 
+@pytest.mark.parametrize("name", ["jplus12", "splus12"])
+def test_the_12_bands_have_the_wavelengths_of_their_curves(data_folder, name):
+    path = data_folder / "splus_filters" / "central_wavelengths.csv"
+    with path.open(newline="") as lines:
+        published = {row["filter"]: row for row in csv.DictReader(lines)}
+    survey = load_survey(name)
+    assert len(survey.bands) == 12
+    for band in survey.bands:
+        row = published[band.curve or band.name]
+        assert band.wavelength == pytest.approx(float(row["pivot_wave"]), abs=0.06)
+        assert band.width == pytest.approx(float(row["trapz_width"]), abs=0.06)
+
+
 def test_nepw44_holds_the_published_numbers():
     survey = load_survey("nepw44")
     assert len(survey.bands) == 44
@@ -99,7 +113,7 @@ def test_nepw44_agrees_with_its_14_bands():
 
 
 def test_an_unknown_name_lists_what_is_allowed():
-    with pytest.raises(InputError, match="allowed are jpas57, jpas60, nepw14, nepw44"):
+    with pytest.raises(InputError, match="allowed are jpas57, jpas60, jplus12, nepw14, nepw44, splus12"):
         load_survey("jpas61")
 
 
