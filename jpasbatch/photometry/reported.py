@@ -35,6 +35,12 @@ def reported_magnitudes(photometry: Photometry, survey: Survey, role: str) -> tu
     return magnitude, (ratio * MAGNITUDES_PER_E_FOLD).astype(np.float32)
 
 
+def magnitude_role(survey: Survey) -> str:
+    """Return under which role a survey reports its reference band, or that band's name."""
+    roles = (role for role, band in survey.reported_bands.items() if band == survey.reference_band)
+    return next(roles, survey.reference_band)
+
+
 def combined_fluxes(
     photometry: Photometry, combination: BandCombination, survey: Survey
 ) -> tuple[np.ndarray, np.ndarray]:
