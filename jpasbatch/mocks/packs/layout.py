@@ -22,6 +22,11 @@ CURVES = (
 )
 """Names of the published curves; J0348 is the band uJAVA."""
 
+SPLUS_CURVES = (
+    *("uJAVA", "J0378", "J0395", "J0410", "J0430", "gSDSS"),
+    *("J0515", "rSDSS", "J0660", "iSDSS", "J0861", "zSDSS"),
+)
+
 
 SOURCES: tuple[Source, ...] = (
     Source(
@@ -127,6 +132,15 @@ SOURCES: tuple[Source, ...] = (
         published="github.com/totoal/jpasLAE, src/jpasLAEs/data",
         licence="CC0-1.0",
         cite="CEFCA, Varela & Marin 2017; Bonoli et al. 2021, A&A 653, A31",
+    ),
+    Source(
+        key="splus-curves",
+        files=tuple(f"splus_filters/{name}.csv" for name in SPLUS_CURVES),
+        provides="transmission of the 12 bands of S-PLUS and J-PLUS",
+        role="other survey",
+        published="github.com/splus-collab/splus_filters",
+        licence="GPL-3.0 (of the repository)",
+        cite="S-PLUS: Mendes de Oliveira et al. 2019, MNRAS 489, 241",
     ),
     Source(
         key="tile-images",

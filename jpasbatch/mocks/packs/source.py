@@ -18,7 +18,7 @@ class Source:
     provides : str
         What it gives, in one line.
     role : str
-        "quasars", "galaxies", "stars", "enrichment", "instrument" or "check".
+        "quasars", "galaxies", "stars", "enrichment", "instrument", "other survey" (nobody else lacks it) or "check".
     published : str
         Where.
     licence : str

@@ -32,6 +32,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "star-basis": stars.read_star_basis,
     "white-dwarfs": stars.read_white_dwarfs,
     "filter-curves": lambda pack: instrument.read_filter_curves(pack, load_survey("jpas60")),
+    "splus-curves": lambda pack: instrument.read_filter_curves(pack, load_survey("splus12")),
     "tile-images": lambda pack: instrument.read_tile_images(pack, load_survey("jpas60")),
     "pickles": stars.read_pickles,
     "sdss-stars": stars.read_sdss_star_templates,
@@ -92,12 +93,12 @@ class PackStatus:
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """Keys of what would enrich the mocks and cannot be used: all but the needs of a class and the checks."""
+        """Keys of what would enrich the mocks and cannot be used; not needs of a class, checks, other surveys."""
         usable = self.present.union(*CLASS_NEEDS.values())
         return tuple(
             entry.source.key
             for entry in self.sources
-            if entry.source.role != "check" and entry.source.key not in usable
+            if entry.source.role not in ("check", "other survey") and entry.source.key not in usable
         )
 
     @property

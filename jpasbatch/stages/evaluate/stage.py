@@ -175,7 +175,7 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     holds the ``rows`` that have a class and features, ``rejected`` rows by reason, how many have ``few_bands`` (None
     where that is not known), and ``examples`` of the commonest confusions.
     """
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     if job.samples.folds is not None and name in (FOLDS, VALIDATION):
         parts, photometry, redshift, rejected = predict_folds(committee_folder, files, job)
         predictions = parts[TESTED if name == FOLDS else VALIDATED]
