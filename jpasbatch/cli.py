@@ -35,6 +35,9 @@ VERBS = {
 }
 IN_STORES = ("infer", "correct", "summarise")
 SKY = "collection in an object store, where `replicate` put it (default: sky/ in the output folder)"
+STRESS = (
+    "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
+)
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
@@ -73,6 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
                 metavar="s3://BUCKET/PREFIX",
                 help=SKY if verb in IN_STORES else argparse.SUPPRESS,
             )
+        if verb == "evaluate":
+            command.add_argument("--stress", action="store_true", help=STRESS)
     raw = argparse.RawDescriptionHelpFormatter
     compare = verbs.add_parser(
         "compare", help=COMPARE, description=COMPARE, epilog=EPILOGUE, formatter_class=raw
@@ -219,6 +224,7 @@ def _run(options: argparse.Namespace) -> int:
         allow_gaps=options.allow_gaps,
         metrics=options.metrics,
         sky=getattr(options, "sky", None),
+        stress=getattr(options, "stress", False),
     )
 
 

@@ -143,6 +143,7 @@ def test_flags_say_where_and_how_and_never_what():
         *("--keep-days", "--keep", "--dry-run"),  # of prune
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
+        "--stress",  # of evaluate: whether the table that the job describes is wanted now
     }
 
 

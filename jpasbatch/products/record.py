@@ -70,6 +70,8 @@ class Quality(IntFlag):
     """At least one reported magnitude is missing."""
     UNDECIDED = 16
     """No class has more than half of the probability."""
+    FEW_BANDS = 32
+    """Fewer bands than the committee was validated with: `subset` is never "safe"."""
 
 
 def probability_column(class_name: str) -> str:
@@ -232,6 +234,8 @@ def make_record(
     columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)
     columns["missing_bands"] = photometry.missing
     columns["quality"] = _quality(photometry, probabilities, columns, survey)
+    if novelty.few_bands is not None:
+        columns["quality"][novelty.few_bands] |= Quality.FEW_BANDS
     ranges, redshifts = found or (None, None)
     if redshifts is not None:
         columns |= _redshift_columns(redshifts)
@@ -269,6 +273,11 @@ def _quality(
         quality[np.isnan(np.asarray(columns[magnitude_column(role)]))] |= Quality.NO_REPORTED_MAGNITUDE
     quality[~(probabilities > 0.5).any(axis=1)] |= Quality.UNDECIDED
     return quality
+
+
+def count_quality(record: pa.Table, bit: Quality) -> int:
+    """Return how many records carry a bit of `Quality`."""
+    return int(np.count_nonzero(record["quality"].to_numpy() & bit))
 
 
 def _check_probabilities(

@@ -6,10 +6,11 @@ Every path is relative to the pack; any file may also be there compressed, with 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.packs.further_sources import FURTHER_SOURCES
+from jpasbatch.mocks.packs.source import Source
 
 DESISIM = "github.com/desihub/desisim-testdata, desi/spectro/templates/basis_templates/v3.2"
 REDROCK = "github.com/desihub/redrock-templates"
@@ -25,43 +26,6 @@ SPLUS_CURVES = (
     *("uJAVA", "J0378", "J0395", "J0410", "J0430", "gSDSS"),
     *("J0515", "rSDSS", "J0660", "iSDSS", "J0861", "zSDSS"),
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """One publication of the pack.
-
-    Parameters
-    ----------
-    key : str
-        Short name.
-    files : tuple of str
-        Patterns below the pack; all of them are needed, without their ``.gz``.
-    provides : str
-        What it gives, in one line.
-    role : str
-        "quasars", "galaxies", "stars", "enrichment", "instrument", "other survey" (nobody else lacks it) or "check".
-    published : str
-        Where.
-    licence : str
-        Of the data, as far as their authors state one.
-    cite : str
-        What to cite.
-    instead : tuple of str
-        Other forms of the same data; any one of them can replace `files`.
-    optional : tuple of str
-        Files that add to it.
-    """
-
-    key: str
-    files: tuple[str, ...]
-    provides: str
-    role: str
-    published: str
-    licence: str
-    cite: str
-    instead: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
 
 
 SOURCES: tuple[Source, ...] = (
@@ -224,6 +188,7 @@ SOURCES: tuple[Source, ...] = (
         licence="public SDSS data",
         cite="Abolfathi et al. 2018, ApJS 235, 42",
     ),
+    *FURTHER_SOURCES,
 )
 
 

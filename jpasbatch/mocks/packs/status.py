@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.packs import checks, galaxies, instrument, quasars, stars
-from jpasbatch.mocks.packs.layout import SOURCES, Source, find, lacking, published_at
+from jpasbatch.mocks.packs import checks, galaxies, instrument, quasars, stars, templates
+from jpasbatch.mocks.packs.layout import SOURCES, find, lacking, published_at
 from jpasbatch.mocks.packs.reading import refused
+from jpasbatch.mocks.packs.source import Source
 from jpasbatch.photometry.survey import load_survey
 
 CLASS_NEEDS = {
@@ -37,6 +38,12 @@ READERS: dict[str, Callable[[Path], object]] = {
     "sdss-stars": stars.read_sdss_star_templates,
     "galaxy-atlas": galaxies.read_galaxy_atlas,
     "sdss-photometry": checks.read_sdss_photometry,
+    "active-galaxies": templates.read_active_galaxies,
+    "galaxy-sequence": templates.read_galaxy_sequence,
+    "galaxies-with-lines": templates.read_galaxies_with_lines,
+    "blue-galaxies": templates.read_blue_galaxies,
+    "hot-white-dwarfs": templates.read_hot_white_dwarfs,
+    "brown-dwarfs": templates.read_brown_dwarfs,
 }
 
 
