@@ -57,6 +57,27 @@ def depths_of_tile(survey: Survey, tile_index: int) -> np.ndarray:
     return np.array(depths, dtype=np.float64)
 
 
+def expected_errors(flux: np.ndarray, survey: Survey) -> np.ndarray:
+    """Return the errors that a survey's depths say, for magnitudes that are published without.
+
+    sigma^2 = (f_5 / 5)^2 + (0.4 ln 10 dm f)^2, with f_5 the flux of the band's 5-sigma depth and dm the error of the
+    zero point: the error of `observe` without its scatter.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n, bands)
+        Microjansky.
+    survey : Survey
+
+    Returns
+    -------
+    ndarray, shape (n, bands), float64
+        Microjansky.
+    """
+    sky = flux_from_ab_magnitude(np.array([band.depth for band in survey.bands])) / 5
+    return np.hypot(sky, 0.4 * np.log(10) * survey.zero_point_error * flux)
+
+
 def observe(
     true_flux: np.ndarray,
     tile_depth: np.ndarray,

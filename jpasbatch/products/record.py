@@ -47,6 +47,7 @@ from jpasbatch.learning.judgement import Judgement
 from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
 from jpasbatch.learning.redshifts import RedshiftRanges, Redshifts
 from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.reported import reported_magnitudes
 from jpasbatch.photometry.survey import Survey
 
 HEALPIX_COLUMN = "_healpix_29"
@@ -226,8 +227,8 @@ def make_record(
         columns[HEALPIX_COLUMN] = healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())
     for number, name in enumerate(classes):
         columns[probability_column(name)] = probabilities[:, number].astype(np.float32)
-    for role, band in survey.reported_bands.items():
-        magnitude, error = photometry.magnitudes(survey.index(band))
+    for role in survey.reported_bands:
+        magnitude, error = reported_magnitudes(photometry, survey, role)
         columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
     reference, _ = photometry.magnitudes(survey.index(survey.reference_band))
     columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)

@@ -19,6 +19,7 @@ from jpasbatch.scoring.detection_tables import (
     external_rows,
 )
 from jpasbatch.scoring.evaluation_report import reliability_curves
+from jpasbatch.scoring.repeat_tables import CHOICE_HEADER, choice_rows, repeats_content
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,9 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         detection_header=detection_header(stored) if stored["detection"] else [],
         external=external_rows(stored) if stored["detection"] else [],
         agreement=agreement_rows(stored["field"]) if stored["field"] else [],
+        choices=choice_rows(stored),
+        choice_header=CHOICE_HEADER,
+        repeats=repeats_content(stored),
         figures=figures,
         classes=classes,
         swatches=class_colours(classes),

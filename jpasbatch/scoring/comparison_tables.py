@@ -7,6 +7,7 @@ from typing import Any
 
 from jpasbatch.scoring.detection_tables import detection_markdown
 from jpasbatch.scoring.evaluation_tables import score_text
+from jpasbatch.scoring.repeat_tables import repeats_markdown
 
 COST_HEADER = (
     "classifier",
@@ -110,6 +111,7 @@ def comparison_markdown(stored: Mapping[str, Any]) -> str:
             title = f"## {sample}, under stress: weighted f1, and its change"
             lines += ["", title, "", *_table(stressed[0], stressed[1:])]
     lines += detection_markdown(stored)
+    lines += repeats_markdown(stored)
     if stored["findings"]:
         rows = [[one["paper"], one["here"], one["holds"]] for one in stored["findings"]]
         lines += ["", "## The paper's findings", "", *_table(["the paper", "here", "holds"], rows)]

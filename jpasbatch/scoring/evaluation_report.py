@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.learning.curves import Curve
 from jpasbatch.pages.confusion import Scores, confusion_matrices, score_bars
 from jpasbatch.pages.page import render_page
 from jpasbatch.pages.reliability import ReliabilityCurve, reliability
@@ -16,6 +17,7 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress_page import stress_section
+from jpasbatch.scoring.training_figures import training_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +28,7 @@ def render_evaluation(
     examples: Mapping[str, tuple[Spectrum, ...]],
     facts: Mapping[str, Any],
     survey: Survey,
+    curves: Sequence[Curve] = (),
 ) -> str:
     """Return the page as HTML; the same content gives the same text.
 
@@ -38,8 +41,10 @@ def render_evaluation(
         By sample: objects of the commonest confusions.
     facts : mapping
         ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``,
-        and ``warnings`` that stand at the top of the page.
+        ``warnings`` that stand at the top of the page, and ``machines`` that trained it.
     survey : Survey
+    curves : sequence of Curve
+        How the members learnt, where that is known.
     """
     from markupsafe import Markup
 
@@ -48,6 +53,11 @@ def render_evaluation(
         for sample, part in content.items()
         for name, figure, text in _figures(sample, part, examples[sample], survey)
     }
+    if curves:
+        picture = training_curves(curves)
+        figures["training"] = Markup(
+            to_svg(picture, "training", "Losses and f1 of each member after its epochs")
+        )
     classes = tuple(next(iter(content.values()))["classes"])
     stress = {
         name: stress_section(name, part["stress"], classes, bool(survey.gaps))

@@ -55,7 +55,7 @@ def open_workspace(
         When the job is wrong, also where only its last stage would see that.
     """
     job = load_checked_job(job_file, data)
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     if job.classes:
         check_products(job.products.products(survey))
     _check_filter_tables(job)

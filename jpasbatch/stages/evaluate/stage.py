@@ -24,6 +24,7 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.machine import machine_line
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.novelty.ordinary import Ordinary
@@ -47,6 +48,7 @@ from jpasbatch.stages.evaluate.stress import plan_stress, run_stress, write_stre
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import few_bands_warning, find_committee, open_committee, origin_warning
+from jpasbatch.stages.run.curves import read_curves
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
@@ -173,7 +175,7 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     holds the ``rows`` that have a class and features, ``rejected`` rows by reason, how many have ``few_bands`` (None
     where that is not known), and ``examples`` of the commonest confusions.
     """
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     if job.samples.folds is not None and name in (FOLDS, VALIDATION):
         parts, photometry, redshift, rejected = predict_folds(committee_folder, files, job)
         predictions = parts[TESTED if name == FOLDS else VALIDATED]
@@ -291,6 +293,7 @@ def _write(
 ) -> dict[str, str]:
     """Write tables, numbers, predictions and the report; return their paths with their hashes."""
     job, target = workspace.job, workspace.folder / FOLDER
+    curves = read_curves(committee)
     target.mkdir(parents=True, exist_ok=True)
     rows = [row for part in content.values() for row in score_rows(part)]
     facts = {
@@ -303,11 +306,13 @@ def _write(
         "members": len(manifest.members),
         "calibration": manifest.calibration["kind"],
         "warnings": _warnings(content, manifest),
+        "machines": [machine_line(one) for one in curves.machines] if curves else [],
         "version": jpasbatch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
     examples = {name: tuple(to_spectrum(one) for one in part["examples"]) for name, part in content.items()}
-    page = render_evaluation(content, examples, facts, workspace.survey)
+    members = curves.members if curves else ()
+    page = render_evaluation(content, examples, facts, workspace.survey, members)
     with written_aside(target / "scores.parquet") as aside:
         pq.write_table(to_table(rows), aside)
     write_atomically(target / "scores.md", to_markdown(rows).encode())
