@@ -206,10 +206,14 @@ class CommitteeSection(Section):
         Classifiers to train (paper A: eight networks); with folds, of each fold.
     grow : bool
         Whether to stop earlier, once the validation f1 does not improve with another member.
+    weights : {"float32", "float16"}
+        How the weights of networks are kept. In half precision a committee takes half of the space; it is calibrated
+        and scored as it is kept, and computes in single precision.
     artefact : str, optional
         Folder of a trained committee to use instead of training one.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 8
     grow: bool = False
+    weights: Literal["float32", "float16"] = "float32"
     artefact: str | None = None

@@ -22,7 +22,7 @@ INPUT = "features"
 OUTPUT = "probabilities"
 
 
-def committee_graph(members: Sequence[TrainedMember], n_inputs: int) -> bytes:
+def committee_graph(members: Sequence[TrainedMember], n_inputs: int, half: bool = False) -> bytes:
     """Write the graph of a committee.
 
     Parameters
@@ -31,6 +31,9 @@ def committee_graph(members: Sequence[TrainedMember], n_inputs: int) -> bytes:
         In the order of the graph's output; all with the same inputs and classes.
     n_inputs : int
         Number of features.
+    half : bool
+        Whether the graph keeps the kernels of networks in half precision: half of the bytes. Runtimes widen them once,
+        when they read the graph, and compute as ever.
 
     Returns
     -------
@@ -41,7 +44,8 @@ def committee_graph(members: Sequence[TrainedMember], n_inputs: int) -> bytes:
     Raises
     ------
     InputError
-        When there is no member, the members do not fit together, or a weight is not finite.
+        When there is no member, the members do not fit together, or a weight is not finite or too large for half
+        precision.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -55,6 +59,8 @@ def committee_graph(members: Sequence[TrainedMember], n_inputs: int) -> bytes:
         source = scaled[_position(_distinct(members), member.scaling)]
         votes.append(_member_nodes(member, number, source, nodes, constants))
     nodes.append(helper.make_node("Concat", votes, [OUTPUT], axis=1))
+    if half:
+        nodes = [*_halve(constants), *nodes]
     graph = helper.make_graph(
         nodes,
         "committee",
@@ -68,6 +74,23 @@ def committee_graph(members: Sequence[TrainedMember], n_inputs: int) -> bytes:
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
+
+
+def _halve(constants: dict[str, np.ndarray]) -> list[Any]:
+    """Replace kernels by ones of half precision, and return the nodes that widen them."""
+    from onnx import TensorProto, helper
+
+    nodes = []
+    for name in [name for name in constants if name.startswith("kernel_")]:
+        kernel = constants.pop(name)
+        largest = float(np.abs(kernel).max(initial=0.0))
+        if largest > np.finfo(np.float16).max:
+            raise InputError(
+                f"a weight of {largest:.3g} is too large for half precision; set [committee] weights = 'float32'"
+            )
+        constants[f"half_{name}"] = kernel.astype(np.float16)
+        nodes.append(helper.make_node("Cast", [f"half_{name}"], [name], to=TensorProto.FLOAT))
+    return nodes
 
 
 def _scaling_nodes(

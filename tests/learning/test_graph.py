@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -75,6 +77,26 @@ def test_the_model_is_plain_onnx_in_one_piece(make_member):
     assert {node.domain for node in model.graph.node} == {""}
     assert [entry.domain for entry in model.opset_import] == [""]
     assert not any(weight.external_data for weight in model.graph.initializer)
+
+
+def test_kernels_of_half_precision_take_half_of_the_space_and_are_computed_with_as_they_are(make_member):
+    members = [make_member(1, (6, 200, 200, 3)), make_member(2, (6, 200, 200, 3), scaled=False)]
+    features = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
+    whole, half = (committee_graph(members, 6, half) for half in (False, True))
+    assert len(half) < 0.53 * len(whole)
+    found = InferenceEngine(half).members(features)
+    for number, member in enumerate(members):
+        kept = [(kernel.astype(np.float16), bias) for kernel, bias in member.weights]
+        np.testing.assert_allclose(
+            found[:, number], by_hand(replace(member, weights=kept), features), atol=1e-4
+        )
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused(make_member):
+    member = make_member(1)
+    member.weights[1][0][0, 0] = 1e5
+    with pytest.raises(InputError, match="1e\\+05 is too large for half precision"):
+        committee_graph([member], 6, half=True)
 
 
 def test_members_that_do_not_fit_are_refused(make_member):

@@ -67,7 +67,7 @@ def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Co
         for record in trained.members
         for file, sha256 in record["files"].items()
     ]
-    graph = committee_graph(members, features.n_inputs)
+    graph = committee_graph(members, features.n_inputs, job.committee.weights == "float16")
     committee = Committee(survey, features, InferenceEngine(graph), Jury.plain(), tuple(job.classes))
     return members, graph, committee
 

@@ -66,6 +66,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     identity = fingerprint(
         members=members_identity,
         number=(job.committee.members, job.committee.grow),
+        **({"weights": job.committee.weights} if job.committee.weights != "float32" else {}),
         calibration=job.calibration.kind,
         decision=asdict(job.decision),
         variants={
