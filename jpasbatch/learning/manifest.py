@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import jpasbatch
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
@@ -20,6 +19,7 @@ from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.version import __version__
 
 if TYPE_CHECKING:
     from jpasbatch.learning.members import TrainedMember
@@ -307,7 +307,7 @@ def _describe(member: TrainedMember) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Return the versions that shaped the weights, without importing anything."""
-    versions = {"jpasbatch": jpasbatch.__version__, "python": platform.python_version()}
+    versions = {"jpasbatch": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jpasbatch
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.mocks.options.templates import TemplateSky
@@ -17,6 +16,7 @@ from jpasbatch.mocks.stages.materials import count_parents, open_workshop
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically
+from jpasbatch.version import __version__
 
 REPORT, MEASURED = "mock/realism.html", "mock/realism.json"
 
@@ -61,7 +61,7 @@ def write_realism_report(
         "survey": workspace.survey.name,
         "seed": options.seed,
         "templates": Path(options.templates).name,
-        "version": jpasbatch.__version__,
+        "version": __version__,
         "date": datetime.now(UTC).date().isoformat(),
         "options": {key: value for key, value in asdict(options).items() if key != "templates"},
     }

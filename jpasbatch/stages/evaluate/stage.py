@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import jpasbatch
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
@@ -45,6 +44,7 @@ from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
+from jpasbatch.version import __version__
 
 FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
@@ -309,7 +309,7 @@ def _write(
         "members": len(manifest.members),
         "calibration": manifest.calibration["kind"],
         "warnings": list(origin_warning(manifest.origin)),
-        "version": jpasbatch.__version__,
+        "version": __version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
     examples = {name: tuple(_spectrum(one) for one in part["examples"]) for name, part in content.items()}
