@@ -102,7 +102,9 @@ class Normalised:
         return count_reasons(self.rejected)
 
 
-def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool = True) -> Normalised:
+def normalise(
+    raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool = True, unique: bool = True
+) -> Normalised:
     """Return the rows of a raw table in canonical form, and those that are not fit for it.
 
     Parameters
@@ -116,6 +118,9 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool 
     positions : bool
         Whether objects need a place in the sky; without, a table that has no coordinates gets NaN, as samples
         to learn from may.
+    unique : bool
+        Whether an id names one row. Without, rows that share an id are taken for what they are, each by itself, so
+        that what becomes of a row does not depend on the others.
 
     Raises
     ------
@@ -146,7 +151,8 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool 
         _mark(verdict, role, (flags[role] & ~np.int32(getattr(cuts, role))) != 0)
     rules = [catalogue.requirement(name) for name in cuts.require]
     _mark_requirements(verdict, rules, raw, matched)
-    _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
+    if unique:
+        _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
 
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
     columns |= _optional_columns(raw, survey, matched)

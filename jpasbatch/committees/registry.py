@@ -1,0 +1,60 @@
+"""Which committees come with the package, and how a committee is named: by folder, by name, or by its survey.
+
+A committee of the package lies in ``jpasbatch/committees/<name>/``: one version as `jpasbatch.storage.stores.artefacts`
+writes it, or a folder of versions with its pointer. The committee that bears the name of a survey is its default.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from jpasbatch.errors import InputError
+from jpasbatch.storage.stores.artefacts import MANIFEST, POINTER, committee_version
+
+
+def shipped_committees() -> dict[str, Path]:
+    """Return the folders of the committees that come with the package, by name."""
+    home = Path(str(resources.files("jpasbatch.committees")))
+    return {
+        folder.name: folder
+        for folder in sorted(home.iterdir())
+        if (folder / MANIFEST).is_file() or (folder / POINTER).is_file()
+    }
+
+
+def committee_folder(name: str | Path) -> Path:
+    """Return the folder of the version that a folder, or the name of a committee of the package, means.
+
+    Raises
+    ------
+    InputError
+        When it is neither.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return committee_version(folder)
+    known = shipped_committees()
+    if str(name) in known:
+        return committee_version(known[str(name)])
+    raise InputError(
+        f"committee {str(name)!r}: is neither a folder nor the name of a committee that comes with the package "
+        f"({', '.join(known) or 'none does'}); name the folder that training wrote, such as runs/NAME/committee"
+    )
+
+
+def default_committee(survey: str) -> Path:
+    """Return the folder of the version of the committee of the package that is the default of a survey.
+
+    Raises
+    ------
+    InputError
+        When none comes with the package.
+    """
+    known = shipped_committees()
+    if survey in known:
+        return committee_version(known[survey])
+    raise InputError(
+        f"no committee for survey {survey!r} comes with this package (it has {', '.join(known) or 'none'}): train one "
+        "with `jpasbatch train JOB.toml`, and name its folder (--committee runs/NAME/committee)"
+    )
