@@ -63,6 +63,8 @@ def _pieces(table: Any, schema: pa.Schema, rows: int, chunk_rows: int, path: Pat
 
 def _array(table: Any, name: str, rows: slice, path: Path) -> pa.Array:
     try:
+        if re.fullmatch(r"\d*L", str(table.columns[name].format)):
+            return arrow_array(_logical(table, name, rows), name, str(path))
         values = read_rows(table, name, rows)
     except (ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
         raise InputError(f"{path}: is damaged ({error})") from None
@@ -74,6 +76,12 @@ def _array(table: Any, name: str, rows: slice, path: Path) -> pa.Array:
             f"{path}: column {name!r} holds vectors of a type that cannot be handed on; take the column out"
         )
     return pa.array([np.asarray(cell).tolist() for cell in values], pa.list_(ELEMENTS[letter[1]]))
+
+
+def _logical(table: Any, name: str, rows: slice) -> np.ndarray:
+    """Return logical values, masked where the file has neither T nor F, which astropy would take for F."""
+    stored = table.data.view(np.ndarray)[name][rows]
+    return np.ma.MaskedArray(stored == ord("T"), mask=stored == 0)
 
 
 def _notes(table: Any, number: int) -> dict[bytes, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -93,7 +93,11 @@ def _elements(array: pa.Array) -> pa.Array:
     return pc.call_function("if_else", [pa.array(hidden), pa.scalar(None, elements.type), elements])
 
 
-def astropy_table(rows: pa.Table, facts: dict[str, Any] | None = None, verbatim: bool = False) -> Any:
+def astropy_table(
+    rows: pa.Table,
+    facts: dict[str, Any] | None = None,
+    units: Literal["understood", "verbatim"] | None = "understood",
+) -> Any:
     """Return rows as an astropy Table, with units and descriptions; texts have the width of the longest.
 
     Parameters
@@ -101,8 +105,8 @@ def astropy_table(rows: pa.Table, facts: dict[str, Any] | None = None, verbatim:
     rows : pyarrow.Table
     facts : dict, optional
         Its ``meta``.
-    verbatim : bool
-        Keep units as the texts that they are, to be written again, and not as what astropy understands by them.
+    units : {"understood", "verbatim"}, optional
+        Units as astropy understands them, or as the texts that they are, to be written again; none with None.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def astropy_table(rows: pa.Table, facts: dict[str, Any] | None = None, verbatim:
         kind = MaskedColumn if isinstance(values, np.ma.MaskedArray) else Column
         table[field.name] = kind(
             values,
-            unit=_unit(notes.get(UNIT.decode(), ""), verbatim),
+            unit=_unit(notes.get(UNIT.decode(), ""), units),
             description=notes.get(DESCRIPTION.decode()),
         )
         if UCD.decode() in notes:
@@ -131,13 +135,13 @@ def astropy_table(rows: pa.Table, facts: dict[str, Any] | None = None, verbatim:
     return table
 
 
-def _unit(text: str, verbatim: bool) -> Any:
+def _unit(text: str, how: str | None) -> Any:
     from astropy import units
 
     parse: Any = units.Unit
-    if not text:
+    if not text or how is None:
         return None
-    if verbatim:
+    if how == "verbatim":
         return units.UnrecognizedUnit(text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", units.UnitsWarning)  # several slashes are "discouraged", and usual

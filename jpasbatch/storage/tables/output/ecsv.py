@@ -34,7 +34,7 @@ class EcsvFile:
     def _parts(self, rows: pa.Table) -> tuple[list[str], list[str]]:
         """Return the lines of the header, column names included, and those of the rows."""
         text = io.StringIO()
-        table = astropy_table(as_storable(rows, self._schema), self._facts, verbatim=True)
+        table = astropy_table(as_storable(rows, self._schema), self._facts, units="verbatim")
         table.write(text, format="ascii.ecsv")
         lines = text.getvalue().splitlines(keepends=True)
         header = next(number for number, line in enumerate(lines) if not line.startswith("#")) + 1

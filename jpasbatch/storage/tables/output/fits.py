@@ -27,6 +27,9 @@ CODES = {"b": "L", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": 
 UNSIGNED = {"i1": ("u1", -(2**7)), "u2": ("i2", 2**15), "u4": ("i4", 2**31), "u8": ("i8", 2**63)}
 """Types that FITS has not, the one that stores them, and the zero that is added to what is stored."""
 
+LONGEST_NAME = 60
+"""Letters of a column's name that always fit into a line of the header."""
+
 WIDER = {pa.uint8(): pa.int16(), pa.int8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64()}
 """In which integers are written of which some are missing, so that a number is free to say so."""
 
@@ -115,9 +118,10 @@ def keyword(key: str) -> str:
 def _check_names(names: list[str]) -> None:
     known: dict[str, str] = {}
     for name in names:
-        if not name.strip() or not all(" " <= letter <= "~" for letter in name):
+        if not name.strip() or len(name) > LONGEST_NAME or not all(" " <= letter <= "~" for letter in name):
             raise InputError(
-                f"column {name!r}: FITS names columns in ASCII, with one letter at least; rename it, or write .parquet"
+                f"column {name!r}: FITS names columns in 1 to {LONGEST_NAME} letters of ASCII; rename it, or "
+                "write .parquet"
             )
         twin = known.setdefault(name.strip().casefold(), name)
         if twin is not name:

@@ -6,10 +6,12 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from jpasbatch.storage.tables.columns import FILTER_TABLE
+from jpasbatch.storage.tables.complete.table import UCD, UNIT
 from jpasbatch.storage.tables.output.columns import as_storable, astropy_table, storable_schema
 
 
@@ -28,17 +30,24 @@ class VotableFile:
     def finish(self) -> None:
         """Write the file."""
         from astropy.io import votable
+
+        rows = pa.concat_tables([self._schema.empty_table(), *self._parts])
+        with warnings.catch_warnings():
+            # of units that it does not know, and names that cannot be IDs, which are written as they are
+            warnings.simplefilter("ignore")
+            votable.writeto(self._document(rows), str(self._path), tabledata_format="binary2")
+
+    def _document(self, rows: pa.Table) -> Any:
         from astropy.io.votable import tree
         from astropy.table import Table
 
-        rows = pa.concat_tables(self._parts) if self._parts else self._schema.empty_table()
-        table = astropy_table(rows, verbatim=True)
-        ucds = {name: table[name].meta.pop("ucd", None) for name in table.colnames}
+        table = astropy_table(rows.replace_schema_metadata(None), units=None)
         document = tree.VOTableFile.from_table(table)
         objects = document.get_first_table()
         objects.name = "objects"
-        for item in objects.fields:
-            item.ucd = ucds.get(item.name)
+        for item, one in zip(objects.fields, self._schema, strict=True):
+            notes = one.metadata or {}
+            item.unit, item.ucd = (notes[key].decode() if key in notes else None for key in (UNIT, UCD))
         for key, text in self._facts.items():
             objects.infos.append(tree.Info(name=f"jpasbatch_{key}", value=text))
         bands = (self._schema.metadata or {}).get(FILTER_TABLE.encode())
@@ -48,9 +57,7 @@ class VotableFile:
             filters = tree.VOTableFile.from_table(listed).get_first_table()
             filters.name = FILTER_TABLE
             document.resources[0].tables.append(filters)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # units that astropy does not know are written as they are
-            votable.writeto(document, str(self._path), tabledata_format="binary2")
+        return document
 
     def close(self) -> None:
         """Let go of the rows."""
