@@ -30,7 +30,7 @@ from jpasbatch.storage.tables.complete.table import UNIT, CompleteTable, NextRow
 from jpasbatch.storage.tables.output.writing import TableFile, output_ending, write_table
 from jpasbatch.storage.tables.tables import iterate_raw
 
-CHUNK_ROWS = 25_000
+CHUNK_ROWS = 10_000
 """Rows that are in memory at once."""
 
 QUIET_SECONDS = 2.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,18 +48,26 @@ def open_complete_csv(path: Path, survey: Survey, as_text: bool) -> Iterator[Com
 
 def _batches(path: Path, header: list[str]) -> Iterator[pa.RecordBatch]:
     """Yield all cells as texts."""
+    skipped = read_header(path)[0] + 1
+    if not _has_rows(path, skipped):
+        return
     options = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, null_values=[]
     )
     read = arrow_csv.ReadOptions(
-        skip_rows=read_header(path)[0] + 1, column_names=header, block_size=BLOCK_BYTES, use_threads=False
+        skip_rows=skipped, column_names=header, block_size=BLOCK_BYTES, use_threads=False
     )
     try:
         with arrow_csv.open_csv(path, read_options=read, convert_options=options) as reader:
             yield from reader
     except pa.ArrowInvalid as error:
-        if "Empty CSV file" not in str(error):  # a header and no row
-            raise InputError(f"{path}: is not a valid table ({error})") from None
+        raise InputError(f"{path}: is not a valid table ({error})") from None
+
+
+def _has_rows(path: Path, skipped: int) -> bool:
+    """Return whether anything stands below the header; arrow refuses a file without rows."""
+    with path.open("rb") as lines:
+        return any(line.strip() for line in islice(lines, skipped, None))
 
 
 def _survey_of_types(
@@ -99,7 +108,14 @@ def _pieces(path: Path, header: list[str], types: dict[str, pa.DataType]) -> Ite
     for batch in _batches(path, header):
         as_text = all(kind == pa.string() for kind in types.values())
         columns = [
-            batch.column(name) if as_text else _with_nulls(batch.column(name)).cast(types[name])
+            batch.column(name) if as_text else _typed(batch.column(name), types[name], name, path)
             for name in header
         ]
         yield pa.table(columns, names=header)
+
+
+def _typed(texts: pa.Array, kind: pa.DataType, name: str, path: Path) -> pa.Array:
+    try:
+        return _with_nulls(texts).cast(kind)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: column {name!r} is not a column of {kind} ({error})") from None

@@ -63,8 +63,9 @@ def _pieces(table: Any, schema: pa.Schema, rows: int, chunk_rows: int, path: Pat
 
 def _array(table: Any, name: str, rows: slice, path: Path) -> pa.Array:
     try:
-        if re.fullmatch(r"\d*L", str(table.columns[name].format)):
-            return arrow_array(_logical(table, name, rows), name, str(path))
+        column = table.columns[name]
+        if re.fullmatch(r"\d*[AL]", str(column.format)) and column.dim is None:
+            return arrow_array(_stored(table, name, rows), name, str(path))
         values = read_rows(table, name, rows)
     except (ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
         raise InputError(f"{path}: is damaged ({error})") from None
@@ -78,9 +79,14 @@ def _array(table: Any, name: str, rows: slice, path: Path) -> pa.Array:
     return pa.array([np.asarray(cell).tolist() for cell in values], pa.list_(ELEMENTS[letter[1]]))
 
 
-def _logical(table: Any, name: str, rows: slice) -> np.ndarray:
-    """Return logical values, masked where the file has neither T nor F, which astropy would take for F."""
+def _stored(table: Any, name: str, rows: slice) -> np.ndarray:
+    """Return texts or logical values of some rows; astropy would convert, and keep, those of the whole table.
+
+    Logical values are masked where the file has neither T nor F, which astropy would take for F.
+    """
     stored = table.data.view(np.ndarray)[name][rows]
+    if stored.dtype.kind == "S":
+        return np.char.rstrip(stored)
     return np.ma.MaskedArray(stored == ord("T"), mask=stored == 0)
 
 
