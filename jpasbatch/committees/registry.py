@@ -13,12 +13,16 @@ from jpasbatch.errors import InputError
 from jpasbatch.storage.stores.artefacts import MANIFEST, POINTER, committee_version
 
 
+def home() -> Path:
+    """Return the folder that holds them."""
+    return Path(str(resources.files("jpasbatch.committees")))
+
+
 def shipped_committees() -> dict[str, Path]:
     """Return the folders of the committees that come with the package, by name."""
-    home = Path(str(resources.files("jpasbatch.committees")))
     return {
         folder.name: folder
-        for folder in sorted(home.iterdir())
+        for folder in sorted(home().iterdir())
         if (folder / MANIFEST).is_file() or (folder / POINTER).is_file()
     }
 
