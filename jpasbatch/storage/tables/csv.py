@@ -50,6 +50,9 @@ def iterate_csv(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTabl
     wanted = wanted_columns(header, survey)
     others = tuple(name for name in header if name not in wanted)
     first_row = 0
+    if not wanted:  # arrow would take no names for all of them
+        yield RawTable({}, {}, None, str(path), has_units=False, other_columns=others)
+        return
     for table in _chunks(path, skipped, wanted, survey, chunk_rows):
         columns = {name: _numpy(table.column(name)) for name in wanted}
         yield RawTable(columns, {}, None, str(path), first_row, has_units=False, other_columns=others)

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import signal
+import subprocess
 
 import numpy as np
 import pyarrow as pa
@@ -127,3 +128,40 @@ def test_a_table_without_rows_is_of_a_survey_too(rows):
     pq.write_table(rows.slice(0, 0), "empty.parquet")
     assert recognise_survey("empty.parquet").name == "jpas60"
     assert np.size(rows["NUMBER"]) > 0
+
+
+def test_csv_of_something_else_is_of_no_survey(tmp_path, capsys):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    refused(
+        capsys, ["other.csv"], "columns of no survey", "nepw14: column 'AKR_ID' is missing; the file has a, b"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("stilts") is None, reason="needs stilts, TOPCAT's engine")
+@pytest.mark.parametrize("ending", ["fits", "vot"])
+def test_topcat_reads_what_is_written(tiles, committee_folder, tmp_path, capsys, ending):
+    output = tmp_path / f"out.{ending}"
+    command = [
+        "classify",
+        *map(str, tiles),
+        "--committee",
+        str(committee_folder),
+        "--output",
+        str(output),
+        "--json",
+    ]
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)["outputs"][0]
+
+    def stilts(*arguments):
+        done = subprocess.run(["stilts", *arguments], capture_output=True, text=True, check=True, timeout=120)
+        return done.stdout + done.stderr
+
+    assert f"rows: {told['rows']}" in stilts("tpipe", f"in={output}", "omode=count")
+    for name, count in told["classes"].items():
+        cut = f"select 'equals(predicted_class, \"{name}\")'"
+        assert f"rows: {count}" in stilts("tpipe", f"in={output}", f"cmd={cut}", "omode=count")
+    refused_rows = stilts("tpipe", f"in={output}", "cmd=select NULL_probability_star", "omode=count")
+    assert f"rows: {sum(told['refused'].values())}" in refused_rows
+    assert ending != "vot" or "ERROR" not in stilts("votlint", str(output))
