@@ -26,7 +26,7 @@ from jpasbatch.stages.classify.tally import RowTally
 from jpasbatch.stages.run.progress import Progress, show_progress
 from jpasbatch.storage.tables.columns import FILTER_TABLE
 from jpasbatch.storage.tables.complete.opening import open_complete
-from jpasbatch.storage.tables.complete.table import UNIT, CompleteTable, NextRows
+from jpasbatch.storage.tables.complete.table import CARDS, UNIT, CompleteTable, NextRows
 from jpasbatch.storage.tables.output.writing import TableFile, output_ending, write_table
 from jpasbatch.storage.tables.tables import iterate_raw
 
@@ -158,7 +158,10 @@ def _result_schema(opened: list[CompleteTable], named: NamedCommittee, prefix: s
     added = added_schema(named.survey, named.committee.classes)
     names = prefixed(added, prefix, first.schema.names, str(first.path))
     fields = [field.with_name(name) for field, name in zip(added, names, strict=True)]
-    return pa.schema([*first.schema, *fields], metadata=first.schema.metadata)
+    metadata = dict(first.schema.metadata or {})
+    if len(opened) > 1:
+        metadata.pop(CARDS, None)  # they are of the first table alone
+    return pa.schema([*first.schema, *fields], metadata=metadata)
 
 
 def _difference(one: pa.Schema, other: pa.Schema) -> str:

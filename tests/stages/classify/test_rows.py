@@ -162,3 +162,30 @@ def test_objects_that_the_committee_cannot_judge(named):
     found = classify_photometry(Photometry(flux, 0.1 * flux), named.survey, named.committee)
     assert found[REASON].to_pylist() == [None, "features not finite", None]
     assert found["quality"].null_count == 1
+
+
+VALUES = st.sampled_from(
+    [np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-45, 1e-30, 1e30, 3e38, -3e38, 5.0, 99.0, -99.0]
+)
+
+
+@FIXED
+@given(data=st.data())
+def test_whatever_a_band_holds_a_row_is_judged_or_refused_by_itself(data, rows, named):
+    table, whole = rows.slice(0, 12), bits(classified(rows.slice(0, 12).combine_chunks(), named))
+    for name in ("FLUX_APER_3_0", "FLUX_RELERR_APER_3_0"):
+        cells = np.array(table[name].to_pylist(), np.float32)
+        for row in range(6):
+            for band in data.draw(st.sets(st.integers(0, 59), max_size=4)):
+                cells[row, band] = data.draw(VALUES)
+        field = table.schema.field(name)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(cells.ravel()), type=field.type)
+        table = table.set_column(table.schema.get_field_index(name), field, column)
+    found = classified(table.combine_chunks(), named)
+    assert bits(found)[6:] == whole[6:]
+    for row in found.slice(0, 6).to_pylist():
+        probabilities = [row[name] for name in found.column_names if name.startswith("probability_")]
+        if row[REASON] is None:
+            assert sum(probabilities) == pytest.approx(1, abs=1e-6)
+        else:
+            assert probabilities == [None] * 4

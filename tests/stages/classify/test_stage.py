@@ -131,6 +131,34 @@ def test_metadata_say_what_was_done(tiles, named, tmp_path):
     assert infos["jpasbatch_committee"] == named.name
 
 
+def test_cards_of_a_header_are_kept(tiles, named, tmp_path):
+    from astropy.io import fits
+
+    source, path, output = tiles[0], tmp_path / "cards.fits", tmp_path / "out.fits"
+    with fits.open(source) as hdus:
+        header = hdus[1].header
+        header["OBSERVER"] = ("somebody", "who observed")
+        header["HIERARCH LONG NAME"] = 3.25
+        header["LONGTEXT"] = "x" * 200
+        header["COMMENT"] = "the first"
+        header["COMMENT"] = "the second"
+        header["HISTORY"] = "made for a test"
+        hdus.writeto(path, checksum=True)
+    classify_tables([path], output, named)
+    with fits.open(output) as hdus:
+        hdus.verify("exception")
+        found = hdus[1].header
+    assert found["EXTNAME"] == "FLAMBDADUALOBJ"
+    assert (found["OBSERVER"], found.comments["OBSERVER"]) == ("somebody", "who observed")
+    assert (found["LONG NAME"], found["LONGTEXT"]) == (3.25, "x" * 200)
+    assert list(found["COMMENT"]) == ["the first", "the second"]
+    assert list(found["HISTORY"]) == ["made for a test"]
+    assert "CHECKSUM" not in found
+    assert found["JBFINGER"] == named.fingerprint
+    classify_tables([path, source], tmp_path / "both.fits", named)
+    assert "OBSERVER" not in fits.getheader(tmp_path / "both.fits", 1)
+
+
 def test_fits_is_as_the_standard_asks(tiles, named, tmp_path):
     from astropy.io import fits
 

@@ -14,8 +14,21 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.complete.arrays import arrow_array, field_of
-from jpasbatch.storage.tables.complete.table import UCD, UNIT, CompleteTable, band_metadata, refuse_repeated
+from jpasbatch.storage.tables.complete.table import (
+    CARDS,
+    UCD,
+    UNIT,
+    CompleteTable,
+    band_metadata,
+    refuse_repeated,
+)
 from jpasbatch.storage.tables.fits import open_tables, read_rows
+
+FORM = re.compile(
+    r"XTENSION|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|THEAP|CHECKSUM|DATASUM|"
+    r"T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DISP|DIM|COMM|UCD|BCOL)\d+"
+)
+"""Keywords of the form of a table, which is another when columns are added."""
 
 ELEMENTS = {
     "L": pa.bool_(),
@@ -50,7 +63,7 @@ def open_complete_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[
             )
             for number, column in enumerate(table.columns, start=1)
         ]
-        schema = pa.schema(fields, metadata=band_metadata(bands))
+        schema = pa.schema(fields, metadata=band_metadata(bands) | _cards(table.header))
         yield CompleteTable(path, schema, rows, _pieces(table, schema, rows, chunk_rows, path))
 
 
@@ -88,6 +101,14 @@ def _stored(table: Any, name: str, rows: slice) -> np.ndarray:
     if stored.dtype.kind == "S":
         return np.char.rstrip(stored)
     return np.ma.MaskedArray(stored == ord("T"), mask=stored == 0)
+
+
+def _cards(header: Any) -> dict[bytes, bytes]:
+    """Return the cards of a header that do not describe its form, as metadata of a schema."""
+    kept = header.copy()
+    for key in {card.keyword for card in header.cards if FORM.fullmatch(card.keyword)}:
+        kept.remove(key, remove_all=True)
+    return {CARDS: kept.tostring(sep="\n", endcard=False, padding=False).encode("ascii")} if len(kept) else {}
 
 
 def _notes(table: Any, number: int) -> dict[bytes, str]:

@@ -16,6 +16,10 @@ UNIT, DESCRIPTION, UCD = b"unit", b"description", b"ucd"
 """Metadata of a field: what FITS and VOTable say of a column beside its name."""
 
 
+CARDS = b"fits.header"
+"""Metadata of a schema: the cards of a FITS header that say something of the table and not of its form."""
+
+
 @dataclass(frozen=True)
 class CompleteTable:
     """A table that is open for reading, with all of its columns.

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.tables.columns import FILTER_TABLE
-from jpasbatch.storage.tables.complete.table import DESCRIPTION, UCD, UNIT
+from jpasbatch.storage.tables.complete.table import CARDS, DESCRIPTION, UCD, UNIT
 from jpasbatch.storage.tables.output.columns import as_storable, numpy_column, storable_schema
 
 BLOCK = 2880
@@ -103,6 +103,9 @@ class FitsFile:
                 header[f"TUCD{number}"] = _ascii(notes[UCD].decode())
             if DESCRIPTION in notes:
                 header[f"TCOMM{number}"] = _ascii(notes[DESCRIPTION].decode())
+        cards = (self._schema.metadata or {}).get(CARDS)
+        if cards is not None:
+            header.update(fits.Header.fromstring(cards.decode("ascii"), sep="\n"))
         for key, text in self._facts.items():
             header[keyword(key)] = _ascii(text)
         if header["NAXIS1"] != _row_type(columns).itemsize:
