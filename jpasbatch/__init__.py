@@ -3,7 +3,7 @@
 What a script or a notebook needs, after ``import jpasbatch as jb``::
 
     table = jb.classify(jb.read_table("tile.fits"))             # the same table, with probabilities
-    committee = jb.load_committee("runs/jpas/committee")
+    committee = jb.load_committee("runs/jpas")
     probabilities = committee.predict_proba((flux, flux_err))   # as scikit-learn has it
     predictions = jb.open_predictions("runs/jpas")              # an lsdb catalogue of a whole run
 

@@ -111,7 +111,7 @@ def _add_classify(command: argparse.ArgumentParser) -> None:
     add(
         "--committee",
         metavar="FOLDER|NAME",
-        help="folder that training wrote, or a committee of the package (default: that of the survey)",
+        help="output folder of a run that trained one, or a committee of the package (default: that of the survey)",
     )
     add(
         "--survey",

@@ -30,6 +30,8 @@ def shipped_committees() -> dict[str, Path]:
 def committee_folder(name: str | Path) -> Path:
     """Return the folder of the version that a folder, or the name of a committee of the package, means.
 
+    A folder is that of a version, that of versions, or the output folder of a run that trained.
+
     Raises
     ------
     InputError
@@ -37,13 +39,14 @@ def committee_folder(name: str | Path) -> Path:
     """
     folder = Path(name)
     if folder.is_dir():
-        return committee_version(folder)
+        of_a_run = folder / "committee"
+        return committee_version(of_a_run if (of_a_run / POINTER).is_file() else folder)
     known = shipped_committees()
     if str(name) in known:
         return committee_version(known[str(name)])
     raise InputError(
         f"committee {str(name)!r}: is neither a folder nor the name of a committee that comes with the package "
-        f"({', '.join(known) or 'none does'}); name the folder that training wrote, such as runs/NAME/committee"
+        f"({', '.join(known) or 'none does'}); name the folder of a run that trained one, such as runs/NAME"
     )
 
 
@@ -60,5 +63,5 @@ def default_committee(survey: str) -> Path:
         return committee_version(known[survey])
     raise InputError(
         f"no committee for survey {survey!r} comes with this package (it has {', '.join(known) or 'none'}): train one "
-        "with `jpasbatch train JOB.toml`, and name its folder (--committee runs/NAME/committee)"
+        "with `jpasbatch train JOB.toml`, and name its folder (--committee runs/NAME)"
     )

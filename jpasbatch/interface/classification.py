@@ -17,8 +17,9 @@ from jpasbatch.interface.reading import read_table
 from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.raw_table import RawTable
-from jpasbatch.photometry.survey import Survey
+from jpasbatch.photometry.survey import Survey, survey_names
 from jpasbatch.stages.classify.columns import added_schema, prefixed
+from jpasbatch.stages.classify.recognition import recognise_survey
 from jpasbatch.stages.classify.rows import classify_photometry, classify_rows
 from jpasbatch.stages.classify.stage import CHUNK_ROWS
 from jpasbatch.storage.tables.columns import FILTER_TABLE
@@ -79,10 +80,11 @@ def classify(
         the survey apply). A path is read by `read_table`. Arrays are photometry in microjansky: a `Photometry`,
         (flux, flux_err), or fluxes and then errors side by side.
     committee : Committee, str or Path, optional
-        Or the folder that training wrote, or the name of a committee that comes with the package; without it the
-        default of the survey.
+        Or the output folder of a run that trained one, or the name of a committee that comes with the package; without
+        it the default of the survey.
     survey : Survey, str or Path, optional
-        Of the table; without it the one of the committee.
+        Of the table; without it the one of the committee. With neither, the one that the metadata of the table name,
+        as `read_table` puts it there.
     bands : sequence of str, optional
         Which band is where in vectors. Without it ``meta["FILTER"]`` of an astropy Table (names, separated by commas),
         or ``attrs["FILTER"]`` of a DataFrame, or the metadata ``FILTER`` of a pyarrow Table tell.
@@ -104,7 +106,9 @@ def classify(
         When the table lacks a column, has one of the names that are added, or is of another survey.
     """
     if not isinstance(committee, Committee):
-        committee = load_committee(committee, survey)
+        committee = load_committee(
+            committee, _stated_survey(table) if committee is survey is None else survey
+        )
     elif survey is not None:
         committee = committee.of_survey(survey)
     cuts = QualityCuts() if cuts is None else cuts
@@ -124,6 +128,18 @@ def classify(
         f"classify: found {type(table).__name__}; allowed are an astropy Table, a pandas DataFrame, a pyarrow Table, "
         "the path of a table, a Photometry, and arrays (flux, flux_err)"
     )
+
+
+def _stated_survey(table: Any) -> Survey | str | None:
+    """Return the survey that a table says it is of, or that a path is of; none where that is not known."""
+    if isinstance(table, str | Path):
+        return recognise_survey(Path(table))
+    if isinstance(table, pa.Table):
+        name = (table.schema.metadata or {}).get(b"jpasbatch.survey", b"").decode()
+    else:
+        notes = getattr(table, "meta", None) or getattr(table, "attrs", None) or {}
+        name = str(notes.get(keyword("survey"), ""))
+    return name if name in survey_names() else None
 
 
 def _is_a(table: object, module: str, name: str) -> bool:

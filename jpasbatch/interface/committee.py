@@ -93,8 +93,8 @@ def load_committee(
     Parameters
     ----------
     committee : str or Path, optional
-        Folder that training wrote, or the name of a committee that comes with the package; without it the default of
-        the survey.
+        Output folder of a run that trained one, or the name of a committee that comes with the package; without it
+        the default of the survey.
     survey : Survey, str or Path, optional
         Of the photometry; without it the one that the committee learnt from.
 

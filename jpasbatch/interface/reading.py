@@ -14,6 +14,7 @@ from jpasbatch.storage.tables.columns import FILTER_TABLE
 from jpasbatch.storage.tables.complete.opening import open_complete
 from jpasbatch.storage.tables.memory import listed_bands
 from jpasbatch.storage.tables.output.columns import astropy_table
+from jpasbatch.storage.tables.output.fits import keyword
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -33,7 +34,7 @@ def read_table(path: str | Path, survey: Survey | str | Path | None = None) -> T
     -------
     astropy.table.Table
         With the units that the file states. ``meta["FILTER"]`` names the bands of its vectors in their order, where the
-        file tells.
+        file tells; ``meta["JBSURVEY"]`` names the survey.
 
     Raises
     ------
@@ -48,4 +49,5 @@ def read_table(path: str | Path, survey: Survey | str | Path | None = None) -> T
     with open_complete(path, survey, CHUNK_ROWS) as complete:
         rows = pa.concat_tables([complete.schema.empty_table(), *complete.pieces])
         bands = listed_bands(complete.schema)
-    return astropy_table(rows, {} if bands is None else {FILTER_TABLE: bands})
+    meta = {keyword("survey"): survey.name}
+    return astropy_table(rows, meta if bands is None else meta | {FILTER_TABLE: bands})

@@ -1,5 +1,7 @@
 """Tables in memory get what the command writes, and come back in kind."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pytest
 from astropy.table import QTable, Table
 
 import jpasbatch as jb
+from jpasbatch.committees import registry
 from jpasbatch.interface import classification
 from jpasbatch.stages.classify.stage import classify_tables
 
@@ -191,6 +194,18 @@ def test_what_is_no_table(given, words, committee):
     with pytest.raises(jb.InputError) as caught:
         jb.classify(given, committee)
     assert words in str(caught.value)
+
+
+def test_the_default_of_the_survey_that_a_table_names(table, tile, written, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "home", lambda: tmp_path)
+    with pytest.raises(jb.InputError, match="no committee for survey 'jpas60' comes with this package"):
+        jb.classify(table)
+    shutil.copytree(folder, tmp_path / "jpas60")
+    for one in (table, tile, written.drop_columns(written.column_names[11:])):
+        assert_same(jb.classify(one), written)
+    del table.meta["JBSURVEY"]
+    with pytest.raises(jb.InputError, match="neither a survey nor a committee"):
+        jb.classify(table)
 
 
 def test_units_must_be_stated(table, committee):
