@@ -1,4 +1,7 @@
-"""Kinds of objects that no training set holds: spectra of templates, and what makes ordinary photometry wrong."""
+"""Odd kinds of objects: spectra of templates, and what makes ordinary photometry wrong.
+
+A training set of `jobs/mock_sky.toml` holds relatives of most kinds of stars and galaxies here since decision 29.
+"""
 
 import re
 from collections.abc import Callable

@@ -67,6 +67,8 @@ def variants(data: Path) -> dict[str, TemplateSky]:
             young_light=0.0,
             burst_share=0.0,
             seyfert_share=0.0,
+            liner_share=0.0,
+            bulge_light=0.0,
             continuum_wiggles=0.0,
         ),
         stars=replace(whole.stars, continuum_wiggles=0.0),

@@ -35,6 +35,9 @@ VERBS = {
 }
 IN_STORES = ("infer", "correct", "summarise")
 SKY = "collection in an object store, where `replicate` put it (default: sky/ in the output folder)"
+STRESS = (
+    "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
+)
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
@@ -79,6 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
                 metavar="s3://BUCKET/PREFIX",
                 help=SKY if verb in IN_STORES else argparse.SUPPRESS,
             )
+        if verb == "evaluate":
+            command.add_argument("--stress", action="store_true", help=STRESS)
     raw = argparse.RawDescriptionHelpFormatter
     compare = verbs.add_parser(
         "compare", help=COMPARE, description=COMPARE, epilog=EPILOGUE, formatter_class=raw
@@ -137,6 +142,13 @@ def _add_classify(command: argparse.ArgumentParser) -> None:
     )
     add("--flags", type=int, default=0, metavar="BITS", help="bits of FLAGS that a row may have (default 0)")
     add("--mask-flags", type=int, default=0, metavar="BITS", help="the same of MASK_FLAGS")
+    add(
+        "--flagged",
+        choices=["row", "band"],
+        default="row",
+        help="what other bits take out: the row, or the band that has them (default row)",
+    )
+    add("--aperture", default="", metavar="NAME", help="in which fluxes are read (default: the survey's own)")
     add("--json", action="store_true", help="print what was done as one JSON object")
     add("--verbose", action="store_true", help="log the details, and show tracebacks")
 
@@ -268,6 +280,7 @@ def _run(options: argparse.Namespace) -> int:
         allow_gaps=options.allow_gaps,
         metrics=options.metrics,
         sky=getattr(options, "sky", None),
+        stress=getattr(options, "stress", False),
     )
 
 
@@ -277,12 +290,18 @@ def _classify(options: argparse.Namespace) -> int:
     from jpasbatch.stages.classify.stage import ClassifyOptions
 
     try:
-        cuts = QualityCuts(flags=options.flags, mask_flags=options.mask_flags)
+        cuts = QualityCuts(flags=options.flags, mask_flags=options.mask_flags, flagged=options.flagged)
     except ValueError as error:
         raise InputError(f"--{str(error).replace('_', '-')}") from None
     how = ClassifyOptions(cuts, options.prefix, options.filter_table, options.overwrite)
     return classify_command(
-        options.tables, options.committee, options.survey, options.output, how, options.json
+        options.tables,
+        options.committee,
+        options.survey,
+        options.output,
+        how,
+        aperture=options.aperture,
+        as_json=options.json,
     )
 
 

@@ -247,8 +247,9 @@ def _from_toml(declared: Any, value: Any, where: str) -> Any:
     plain, _ = _parts(declared)
     origin = get_origin(plain) or plain
     if origin in (Union, UnionType):
-        plain = next(one for one in get_args(plain) if one is not NoneType)
-        return _from_toml(plain, value, where)
+        members = [one for one in get_args(plain) if one is not NoneType]
+        tables = [one for one in members if is_dataclass(one)]
+        return _from_toml(tables[0] if tables and isinstance(value, dict) else members[0], value, where)
     if is_dataclass(origin):
         return from_table(origin, value, where)
     if origin is Literal:

@@ -152,8 +152,11 @@ def test_flags_say_where_and_how_and_never_what():
             "--filter-table",
             "--flags",
             "--mask-flags",
+            "--flagged",
+            "--aperture",
             "--json",
         ),
+        "--stress",  # of evaluate: whether the table that the job describes is wanted now
     }
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from jpasbatch.compute.steps import Running
+
 
 @dataclass
 class Meter:
@@ -27,6 +29,8 @@ class Meter:
     rows, bytes, quarantined : int
         Rows and bytes that this run's tasks wrote, and rows that they refused, as far as they tell.
     workers : int
+    running : Running
+        Tasks that run now and tell how far they are, if the stage's do.
     start, end : float
         Monotonic times, in seconds; the end is None while tasks run.
     """
@@ -40,6 +44,7 @@ class Meter:
     bytes: int = 0
     quarantined: int = 0
     workers: int = 1
+    running: Running = field(default_factory=Running)
     start: float = field(default_factory=time.monotonic)
     end: float | None = None
 
@@ -84,9 +89,15 @@ class Meter:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of this run so far; None before its first task ended."""
+        """By what running tasks tell, or at the pace of this run so far; None while neither is known."""
+        told = self._told()
+        if told is not None:
+            return told
         ended = self.ended - self.earlier
         return self.seconds / ended * (self.total - self.ended) if ended else None
+
+    def _told(self) -> float | None:
+        return self.running.seconds_left(self.total - self.ended)
 
     def speed(self) -> str:
         """Return rows per second and errors, as far as there are any."""
@@ -97,7 +108,10 @@ class Meter:
 
     def time_left(self) -> str:
         """Return the time that is left, where it is known and there is any."""
-        return f"{duration(self.seconds_left)} left" if self.seconds_left else ""
+        if not self.seconds_left:
+            return ""
+        most = "up to " if self._told() is not None else ""  # a training may stop early
+        return f"{most}{duration(self.seconds_left)} left"
 
     def line(self) -> str:
         """Return one line for a log."""

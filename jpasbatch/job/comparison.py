@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -23,6 +23,51 @@ class CombinedSection(Section):
 
     name: str
     of: Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class ChosenSection(Section):
+    """The best of several classifiers, chosen anew in every fold by what validates it: a choice that sees no test.
+
+    What the best of them is better by on the tests, than this, is the luck of having been chosen there.
+
+    Attributes
+    ----------
+    name : str
+    of : tuple of str
+        Titles of classifiers.
+    by : {"roc_auc", "log_loss"}
+        Area under the curve of the class that is sought, or the mean logarithmic loss; both on those objects that
+        validate all of them.
+    """
+
+    name: str
+    of: Annotated[tuple[str, ...], Field(min_length=2)]
+    by: Literal["roc_auc", "log_loss"] = "log_loss"
+
+
+class RepeatsSection(Section):
+    """Seeds with which everything is trained and tested again: what a difference is worth.
+
+    Attributes
+    ----------
+    seeds : tuple of int
+        Of the trainings; each in the place of the job's own.
+    folds : bool
+        Whether objects are dealt to folds anew too, with the seed in the place of ``fold_seed``.
+    of : tuple of str
+        Titles of the classifiers; all of them if empty. What is made of others is left out.
+    """
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=2, max_length=100)]
+    folds: bool = True
+    of: tuple[str, ...] = ()
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("the same seed twice is the same training twice; give different ones")
+        return seeds
 
 
 class CalibratedSection(Section):
@@ -146,7 +191,7 @@ class Comparison(Section):
         Test samples of which the table shows the scores of all objects.
     reference : str
         Title of the classifier that the others are measured against.
-    combined, calibrated, published, findings, detection, external, field
+    combined, chosen, calibrated, published, findings, detection, external, field, repeats
         See there.
     """
 
@@ -157,12 +202,14 @@ class Comparison(Section):
     further: tuple[str, ...] = ()
     reference: str
     combined: tuple[CombinedSection, ...] = ()
+    chosen: tuple[ChosenSection, ...] = ()
     calibrated: tuple[CalibratedSection, ...] = ()
     published: tuple[PublishedSection, ...] = ()
     findings: FindingsSection | None = None
     detection: DetectionSection | None = None
     external: tuple[ExternalSection, ...] = ()
     field: FieldSection | None = None
+    repeats: RepeatsSection | None = None
 
     @field_validator("name")
     @classmethod

@@ -54,6 +54,7 @@ from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
+from jpasbatch.scoring.options import EvaluationOptions
 
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
@@ -118,6 +119,7 @@ class Job(ProductTables):
     committee: CommitteeSection = CommitteeSection()
     inference: InferenceOptions = InferenceOptions()
     redshifts: RedshiftOptions | None = None
+    evaluation: EvaluationOptions = EvaluationOptions()
 
     @field_validator("name")
     @classmethod

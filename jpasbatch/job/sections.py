@@ -51,6 +51,9 @@ class CatalogueSection(Section):
         committee is their systematic error.
     filter_table : str, optional
         A CEFCA ``Filter`` table (CSV) that names the bands of array columns in files without one.
+    aperture : str
+        In which fluxes are read, by its name in the survey file (``"3_0_cor"``), also those of tables to learn from;
+        the survey's own choice without it. Sets that a mock makes have no apertures.
     cuts : QualityCuts
         Which quality flags a row may carry, and what to do when an object id occurs twice.
     partitions : PartitionOptions
@@ -60,6 +63,7 @@ class CatalogueSection(Section):
     input: str | None = None
     sample: Literal["training", "validation", "test", "field", "survey", "held_out"] | None = None
     filter_table: str | None = None
+    aperture: str = ""
     cuts: QualityCuts = QualityCuts()
     partitions: PartitionOptions = PartitionOptions()
 

@@ -63,6 +63,16 @@ def limit_threads_once(n: int) -> None:
         threading.set_inter_op_parallelism_threads(n)
 
 
+def framework_threads() -> int | None:
+    """Return how many threads the training framework of this process uses, or None where it does not say.
+
+    None too in a process that has not loaded a framework: it trains trees, on one thread.
+    """
+    if "keras" not in sys.modules or load_keras().backend.backend() != "tensorflow":
+        return None
+    return _tensorflow_threading().get_intra_op_parallelism_threads() or None
+
+
 def _tensorflow_threading() -> Any:
     import tensorflow
 

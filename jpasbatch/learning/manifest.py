@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,17 +13,14 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
+from jpasbatch.learning.machine import installed_versions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.version import __version__
 
 if TYPE_CHECKING:
     from jpasbatch.learning.members import TrainedMember
-
-_PACKAGES = ("numpy", "keras", "tensorflow", "scikit-learn", "onnx")
-
 
 OPTIONAL = {"folds", "origin"}
 """Keys that a manifest may lack."""
@@ -206,7 +201,7 @@ def describe_committee(
         "members": [_describe(member) for member in members],
         "options": options,
         "validation": validation,
-        "versions": _versions(),
+        "versions": installed_versions(),
         "learnt": learnt,
         "calibration": {"kind": jury.calibration.name, "state": jury.calibration.state()},
         "decision": {
@@ -303,14 +298,3 @@ def _describe(member: TrainedMember) -> dict[str, Any]:
         "best_epoch": member.best_epoch,
         "input_scaling": None if member.scaling is None else member.scaling.to_dict(),
     }
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions that shaped the weights, without importing anything."""
-    versions = {"jpasbatch": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions

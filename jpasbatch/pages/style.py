@@ -117,3 +117,11 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     label = quoteattr(description)
     text = text.replace("<svg ", f'<svg role="img" aria-label={label}{size} ', 1)
     return text.replace(">", f"><title>{escape(description)}</title>", 1)
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return a figure as a picture on white (PNG)."""
+    with house_style():
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    return file.getvalue()

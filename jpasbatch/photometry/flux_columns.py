@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.photometry.band_order import band_order
 from jpasbatch.photometry.catalogue_format import PhotometryForm
+from jpasbatch.photometry.noise import expected_errors
 from jpasbatch.photometry.photometry import (
     MAGNITUDES_PER_E_FOLD,
     flux_from_ab_magnitude,
@@ -18,8 +21,10 @@ from jpasbatch.photometry.raw_table import (
     as_floats,
     as_scalars,
     as_vectors,
+    error_columns,
     form_columns,
     missing_column,
+    value_columns,
 )
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.units import FluxUnit, flux_unit, is_dimensionless
@@ -27,19 +32,29 @@ from jpasbatch.photometry.units import FluxUnit, flux_unit, is_dimensionless
 SENTINEL_TOLERANCE = 1e-3
 FAINTEST_MAGNITUDE, BRIGHTEST_MAGNITUDE = 50.0, -30.0
 
+LARGE_ERROR = 1.0
+"""Magnitudes: beyond, a magnitude with its error stands for a flux near zero."""
+
+CONTRADICTION = "relative error below 0 beside a flux above 0: band taken as not observed"
+UNUSABLE = "error not above 0 or not finite: flux kept, error unknown"
+NEAR_ZERO = f"magnitude error above {LARGE_ERROR:g}: kept, as a flux near zero with its error"
+MODELLED = "magnitude without an error: error from the survey's depth"
+
 
 class FluxColumns(NamedTuple):
     """Canonical fluxes and the rows that cannot be used.
 
     ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in
     `jpasbatch.photometry.photometry`; ``infinite`` and ``out_of_range`` are (n,) bool; ``absent`` names the
-    optional bands that the file lacks.
+    optional bands that the file lacks; ``values`` counts single values (an object in a band) that were doubted or
+    completed, by what was done.
     """
 
     flux: np.ndarray
     flux_err: np.ndarray
     infinite: np.ndarray
     out_of_range: np.ndarray
+    values: Counter[str]
     absent: tuple[str, ...] = ()
 
 
@@ -53,59 +68,32 @@ def read_fluxes(raw: RawTable, survey: Survey, matched: dict[str, str]) -> FluxC
         another length, or a unit is missing, unknown or of another quantity.
     """
     form = choose_form(raw, survey, matched)
-    names = [matched.get(name) for name in form_columns(form, survey)]
-    values, errors = names[: len(names) // 2], names[len(names) // 2 :]
+    values = [matched.get(name) for name in value_columns(form, survey)]
+    errors = [matched.get(name) for name in error_columns(form, survey)]
     if survey.catalogue.layout == "arrays":
         order = band_order(raw, survey)
-        value, error = (_select(raw, name, order) for name in names if name is not None)
+        value, *rest = (_select(raw, name, order) for name in values + errors if name is not None)
+        error = rest[0] if rest else None
     else:
-        value, error = _stack(raw, values), _stack(raw, errors)
+        value, error = _stack(raw, values), _stack(raw, errors) if errors else None
     unit = _common_unit(raw, form, [name for name in values if name is not None])
     _check_error_units(raw, form, unit, [name for name in errors if name is not None])
     if form.kind == "magnitude":
-        fluxes = _from_magnitudes(value, error, form)
+        fluxes = _from_magnitudes(value, error, form, survey)
     else:
+        assert error is not None
         fluxes = _from_fluxes(value, error, form, unit, survey)
     return fluxes._replace(absent=absent_bands(form, survey, matched))
-
-
-def band_order(raw: RawTable, survey: Survey) -> np.ndarray | None:
-    """Return where each band of the survey stands in the vectors of a file; None if in place.
-
-    Raises
-    ------
-    InputError
-        If the file has no filter table, names a band twice, or lacks a band.
-    """
-    if raw.band_names is None:
-        raise InputError(
-            f"{raw.source}: the order of bands in its vectors is unknown: a table FILTER with the columns"
-            " FILTER_ID and NAME is needed in the file, or a filter table next to it (filter_table = ...)"
-        )
-    fold = str.casefold if survey.catalogue.ignore_case else str
-    found = [fold(name.strip()) for name in raw.band_names]
-    twice = sorted({name for name in found if found.count(name) > 1})
-    if twice:
-        raise InputError(f"{raw.source}: the filter table names a band twice: {', '.join(twice)}")
-    missing = [name for name in survey.band_names if fold(name) not in found]
-    if missing:
-        raise InputError(
-            f"{raw.source}: {len(missing)} of the {len(survey.bands)} bands of survey {survey.name!r} are"
-            f" missing from its filter table: {', '.join(missing)}"
-        )
-    order = np.array([found.index(fold(name)) for name in survey.band_names])
-    return None if np.array_equal(order, np.arange(len(found))) else order
 
 
 def absent_bands(form: PhotometryForm, survey: Survey, matched: dict[str, str]) -> tuple[str, ...]:
     """Return the optional bands of which a file has neither value nor error; none in layout "arrays"."""
     if survey.catalogue.layout == "arrays":
         return ()
-    names = form_columns(form, survey)
-    pairs = zip(survey.bands, names, names[len(survey.bands) :], strict=False)
+    parts = [part for part in (value_columns(form, survey), error_columns(form, survey)) if part]
     return tuple(
         band.name
-        for band, *columns in pairs
+        for band, *columns in zip(survey.bands, *parts, strict=True)
         if band.optional and not any(name in matched for name in columns)
     )
 
@@ -113,43 +101,76 @@ def absent_bands(form: PhotometryForm, survey: Survey, matched: dict[str, str]) 
 def choose_form(raw: RawTable, survey: Survey, matched: dict[str, str]) -> PhotometryForm:
     """Return the first form of photometry that a file holds, optional bands aside.
 
+    A form without errors is taken only where the file has not one error column of the form before it.
+
     Raises
     ------
     InputError
         If it holds none.
     """
     available = (*raw.columns, *raw.other_columns)
-    for form in survey.catalogue.forms:
+    forms = survey.catalogue.published_forms
+    for form, later in zip(forms, (*forms[1:], None), strict=True):
         names = form_columns(form, survey)
         free = absent_bands(form, survey, matched)
         absent = [
             name
-            for band, name in zip(_owners(survey), names, strict=True)
+            for band, name in zip(_owners(form, survey), names, strict=True)
             if name not in matched and (band not in free or _is_misspelt(name, available))
         ]
         if not absent:
             return form
+        bare = later is not None and later.value == form.value and not later.error
+        if bare and set(absent) >= set(error_columns(form, survey)):
+            continue
         if survey.catalogue.layout == "columns" and len(absent) < len(names):
-            bands = [band for band, name in zip(_owners(survey), names, strict=True) if name in absent]
+            bands = [band for band, name in zip(_owners(form, survey), names, strict=True) if name in absent]
             raise InputError(
                 f"{raw.source}: bands are missing: {', '.join(dict.fromkeys(bands))} (columns"
                 f" {', '.join(absent)})"
             )
-    if len(survey.catalogue.forms) == 1:
-        first = next(name for name in form_columns(survey.catalogue.forms[0], survey) if name not in matched)
-        raise missing_column(first, available, survey.catalogue, raw.source)
-    forms = " or ".join(f"{form.value} with {form.error}" for form in survey.catalogue.forms)
-    for form in survey.catalogue.forms:
-        for name in form_columns(form, survey):
-            if name not in matched:
-                detail = missing_column(name, available, survey.catalogue, raw.source)
-                raise InputError(f"{detail}; photometry is accepted as {forms}")
-    raise AssertionError("unreachable: some column is missing")
+    raise _no_form(raw, survey, matched, available)
 
 
-def _owners(survey: Survey) -> tuple[str, ...]:
+def _no_form(
+    raw: RawTable, survey: Survey, matched: dict[str, str], available: tuple[str, ...]
+) -> InputError:
+    """Return the error of a file that holds no form of photometry whole."""
+    catalogue = survey.catalogue
+    forms = catalogue.published_forms
+    names = [name for form in forms for name in form_columns(form, survey)]
+    if not any(name in matched for name in names) and (others := _apertures_of(available, survey)):
+        return InputError(
+            f"{raw.source}: holds no photometry of aperture {catalogue.aperture!r} ({' or '.join(names[::2])}); it"
+            f" has {', '.join(others)}: choose one by [catalogue] aperture"
+        )
+    detail = missing_column(
+        next(name for name in names if name not in matched), available, catalogue, raw.source
+    )
+    if len(forms) == 1:
+        return detail
+    accepted = " or ".join(f"{form.value} with {form.error or 'no error'}" for form in forms)
+    return InputError(f"{detail}; photometry is accepted as {accepted}")
+
+
+def _apertures_of(available: tuple[str, ...], survey: Survey) -> list[str]:
+    """Return the apertures of which a file holds a form whole."""
+    catalogue = survey.catalogue
+    present = {catalogue.key(name) for name in available}
+    return [
+        aperture
+        for aperture in catalogue.apertures
+        if any(
+            present.issuperset(map(catalogue.key, form_columns(form, survey)))
+            for form in catalogue.forms_of(aperture)
+        )
+    ]
+
+
+def _owners(form: PhotometryForm, survey: Survey) -> tuple[str, ...]:
     """Return the band that each of the names of `form_columns` belongs to; in layout "arrays" to none."""
-    return ("", "") if survey.catalogue.layout == "arrays" else survey.band_names * 2
+    kinds = 2 if form.error else 1
+    return ("",) * kinds if survey.catalogue.layout == "arrays" else survey.band_names * kinds
 
 
 def _is_misspelt(name: str, available: tuple[str, ...]) -> bool:
@@ -219,15 +240,22 @@ def _from_fluxes(
     factor = np.full(len(survey.bands), unit.scale)
     if unit.quantity == "flux_lambda":
         factor = flux_nu_from_lambda(factor, survey.wavelengths)
+    values: Counter[str] = Counter()
     with np.errstate(invalid="ignore", over="ignore"):
+        if form.error_kind == "relative":
+            # beside a negative flux the sign says nothing that the flux does not; beside a positive one it cannot be
+            contradicting = (error < 0) & (flux > 0)
+            flux[contradicting] = np.nan
+            _count(values, CONTRADICTION, contradicting)
         flux *= factor
-        # the sign of a relative error says nothing that the flux does not
         flux_err = np.abs(error * flux) if form.error_kind == "relative" else error * factor
     flux_err[not_detected] = np.nan
-    return _finish(flux, flux_err, np.zeros(len(flux), dtype=bool))
+    return _finish(flux, flux_err, np.zeros(len(flux), dtype=bool), values)
 
 
-def _from_magnitudes(value: np.ndarray, error: np.ndarray, form: PhotometryForm) -> FluxColumns:
+def _from_magnitudes(
+    value: np.ndarray, error: np.ndarray | None, form: PhotometryForm, survey: Survey
+) -> FluxColumns:
     missing = np.isnan(value) | _is(value, form.not_observed)
     not_detected = _is(value, form.non_detection)
     measured = ~(missing | not_detected)
@@ -235,10 +263,22 @@ def _from_magnitudes(value: np.ndarray, error: np.ndarray, form: PhotometryForm)
     measured &= ~outside
     flux = np.where(not_detected, 0.0, np.nan)
     flux[measured] = flux_from_ab_magnitude(value[measured])
+    values: Counter[str] = Counter()
+    if error is None:
+        flux_err = np.where(measured, expected_errors(flux, survey), np.nan)
+        _count(values, MODELLED, measured)
+        return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values)
     usable = measured & ~_is(error, form.non_detection) & ~_is(error, form.not_observed)
     with np.errstate(invalid="ignore", over="ignore"):
+        # SExtractor's error of a magnitude is 1.0857 times that of the flux over the flux, however large it is
         flux_err = np.where(usable, flux * error / MAGNITUDES_PER_E_FOLD, np.nan)
-    return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1))
+        _count(values, NEAR_ZERO, usable & (error > LARGE_ERROR) & np.isfinite(error))
+    return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values)
+
+
+def _count(values: Counter[str], what: str, where: np.ndarray) -> None:
+    if number := int(where.sum()):
+        values[what] += number
 
 
 def _is(value: np.ndarray, sentinel: float | None) -> np.ndarray:
@@ -248,9 +288,14 @@ def _is(value: np.ndarray, sentinel: float | None) -> np.ndarray:
         return np.abs(value - sentinel) < SENTINEL_TOLERANCE
 
 
-def _finish(flux: np.ndarray, flux_err: np.ndarray, out_of_range: np.ndarray) -> FluxColumns:
+def _finish(
+    flux: np.ndarray, flux_err: np.ndarray, out_of_range: np.ndarray, values: Counter[str]
+) -> FluxColumns:
     """Return single precision, with NaN for every error that is not positive and finite."""
     with np.errstate(over="ignore"):
         flux, flux_err = flux.astype(np.float32), flux_err.astype(np.float32)
-    flux_err[~((flux_err > 0) & np.isfinite(flux_err)) | np.isnan(flux)] = np.nan
-    return FluxColumns(flux, flux_err, np.logical_or.reduce(np.isinf(flux), axis=1), out_of_range)
+    wrong = ~((flux_err > 0) & np.isfinite(flux_err))
+    _count(values, UNUSABLE, wrong & (flux != 0) & np.isfinite(flux))
+    flux_err[wrong | np.isnan(flux)] = np.nan
+    infinite = np.logical_or.reduce(np.isinf(flux), axis=1)
+    return FluxColumns(flux, flux_err, infinite, out_of_range, values)

@@ -110,9 +110,12 @@ class BandLayout:
     reference: int
     narrow: np.ndarray
 
-    def without_reference(self, bands: np.ndarray) -> np.ndarray:
-        """Return some positions of bands, less the reference."""
-        return bands[bands != self.reference]
+    @property
+    def side_by_side(self) -> np.ndarray:
+        """Positions of the narrow bands by wavelength, less the reference: those that have neighbours."""
+        places = np.flatnonzero(self.narrow)
+        places = places[places != self.reference]
+        return places[np.argsort(self.wavelength[places], kind="stable")]
 
 
 def draw_gaps(
@@ -176,8 +179,7 @@ def _random(pattern: GapPattern, layout: BandLayout, rows: int, rng: np.random.G
 
 def _neighbours(pattern: GapPattern, layout: BandLayout, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Return masks of bands that follow each other in wavelength."""
-    places = layout.without_reference(np.flatnonzero(layout.narrow))
-    places = places[np.argsort(layout.wavelength[places], kind="stable")]
+    places = layout.side_by_side
     number = np.minimum(rng.integers(pattern.bands[0], pattern.bands[1] + 1, size=rows), len(places))
     first = (rng.random(rows) * (len(places) - number + 1)).astype(np.int64)
     step = np.arange(len(places))

@@ -57,6 +57,27 @@ def depths_of_tile(survey: Survey, tile_index: int) -> np.ndarray:
     return np.array(depths, dtype=np.float64)
 
 
+def expected_errors(flux: np.ndarray, survey: Survey) -> np.ndarray:
+    """Return the errors that a survey's depths say, for magnitudes that are published without.
+
+    sigma^2 = (f_5 / 5)^2 + (0.4 ln 10 dm f)^2, with f_5 the flux of the band's 5-sigma depth and dm the error of the
+    zero point: the error of `observe` without its scatter.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n, bands)
+        Microjansky.
+    survey : Survey
+
+    Returns
+    -------
+    ndarray, shape (n, bands), float64
+        Microjansky.
+    """
+    sky = flux_from_ab_magnitude(np.array([band.depth for band in survey.bands])) / 5
+    return np.hypot(sky, 0.4 * np.log(10) * survey.zero_point_error * flux)
+
+
 def observe(
     true_flux: np.ndarray,
     tile_depth: np.ndarray,
@@ -239,3 +260,37 @@ def observe_again(
         sigma[undetected | np.isnan(part)] = np.nan
         flux[rows], error[rows] = part, sigma
     return flux, error
+
+
+def observe_shallower(
+    flux: np.ndarray,
+    flux_err: np.ndarray,
+    magnitudes: float,
+    zero_point_error: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fluxes and errors as an observation that is less deep would have measured them.
+
+    Noise is added to what was measured: independent noises add in squares, so that no true flux need be known. The part
+    of the error that is the zero point's stays.
+
+    Parameters
+    ----------
+    flux, flux_err : ndarray, shape (n, bands), float32
+        Microjansky. What has no error gets no noise.
+    magnitudes : float
+        By which the depth of every band is less.
+    zero_point_error : float
+        Part of the errors that does not depend on the depth, magnitudes.
+    rng : numpy Generator
+
+    Returns
+    -------
+    flux, flux_err : ndarray, shape (n, bands), float32
+    """
+    floor = np.float32(0.4 * np.log(10) * zero_point_error)
+    sky_squared = np.maximum(flux_err**2 - (floor * flux) ** 2, np.float32(0.0))
+    added = np.sqrt(sky_squared * np.float32(10 ** (0.8 * magnitudes) - 1))
+    drawn = rng.standard_normal(flux.shape, dtype=np.float32)
+    noisier = flux + np.nan_to_num(added, nan=0.0) * drawn
+    return noisier.astype(np.float32), np.hypot(flux_err, added).astype(np.float32)

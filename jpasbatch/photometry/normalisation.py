@@ -7,7 +7,7 @@ What a whole file gets wrong (a missing band, an unknown unit, another order of 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,13 +17,13 @@ from annotated_types import Ge, Interval
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
 from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
-from jpasbatch.photometry.flux_columns import FluxColumns, read_fluxes
+from jpasbatch.photometry.flags import FlagColumn, read_flags
+from jpasbatch.photometry.flux_columns import MODELLED, FluxColumns, read_fluxes
 from jpasbatch.photometry.identifiers import read_identifiers, read_text, repeated
 from jpasbatch.photometry.raw_table import (
     RawTable,
     as_floats,
     as_scalars,
-    as_vectors,
     match_columns,
     missing_column,
 )
@@ -42,6 +42,7 @@ REASONS = (
     "dec out of range",
     "flux infinite",
     "magnitude out of range",
+    "reference band flagged",
     "reference band not observed",
     "reference flux not positive",
     "flags masked",
@@ -51,6 +52,10 @@ REASONS = (
 )
 """Stable codes of why a row is rejected. A row with several faults gets the first of this list; the reasons of the
 survey's own requirements follow."""
+
+FLAG_ROLES = ("flags", "mask_flags")
+
+FLAGGED = "flags that are not allowed: band taken as not observed"
 
 Columns = dict[str, np.ndarray | pa.Array]
 
@@ -64,6 +69,9 @@ class QualityCuts(Options):
     flags, mask_flags : int
         Bits that are allowed; a row with any other bit set, in any band, is rejected. 0 is the
         selection FLAGS = 0 and MASK_FLAGS = 0 of Martinez-Solaeche et al. 2023, sect. 2.1.
+    flagged : {"row", "band"}
+        What any other bit rejects: the row, or only the band that has it, which then counts as not observed (the row
+        too where it is the reference band). Flags of one value an object always reject the row.
     maximum_rejected_fraction : float
         A file is refused if a larger fraction of its rows (of those read at once, 100,000) has impossible
         coordinates ...
@@ -81,6 +89,7 @@ class QualityCuts(Options):
     mask_flags: Annotated[int, Ge(0)] = 0
     maximum_rejected_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.01
     tolerated_rows: Annotated[int, Ge(0)] = 10
+    flagged: Literal["row", "band"] = "row"
     duplicates: Literal["refuse", "quarantine"] = "refuse"
     require: tuple[str, ...] = ()
 
@@ -90,12 +99,14 @@ class Normalised:
     """Accepted rows in the catalogue schema, rejected rows in the quarantine schema, and notes.
 
     Every input row is in exactly one of the two tables, in the order of the input. ``notes``
-    say what was changed on the way in words for a log.
+    say what was changed on the way in words for a log, and ``values`` counts the single values (an object in a band)
+    that were, of accepted and rejected rows.
     """
 
     accepted: pa.Table
     rejected: pa.Table
     notes: tuple[str, ...] = ()
+    values: Counter[str] = field(default_factory=Counter)
 
     def reasons(self) -> Counter[str]:
         """Return how many rows were rejected for each reason."""
@@ -143,12 +154,11 @@ def normalise(
         _mark(verdict, reason, rows)
     _check_coordinate_faults(coordinates.faults, raw, cuts)
     fluxes = read_fluxes(raw, survey, matched)
-    _mark_fluxes(verdict, fluxes, survey)
     flags = {}
-    for role in ("flags", "mask_flags"):
-        flags[role], masked = _read_flags(raw, matched.get(getattr(catalogue, role)))
-        _mark(verdict, f"{role} masked", masked)
-        _mark(verdict, role, (flags[role] & ~np.int32(getattr(cuts, role))) != 0)
+    for role in FLAG_ROLES:
+        column = read_flags(raw, matched.get(getattr(catalogue, role)), survey)
+        flags[role], fluxes = _judge_flags(verdict, role, column, fluxes, survey, cuts)
+    _mark_fluxes(verdict, fluxes, survey)
     rules = [catalogue.requirement(name) for name in cuts.require]
     _mark_requirements(verdict, rules, raw, matched)
     if unique:
@@ -160,8 +170,28 @@ def normalise(
     notes = coordinates.notes
     if fluxes.absent:
         notes += (f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}",)
+    if MODELLED in fluxes.values:
+        notes += (f"{raw.source}: magnitudes without errors: they are those of the depths of {survey.name}",)
     reasons = (*REASONS, *(rule.reason for rule in rules))
-    return Normalised(accepted, _rejected(columns, verdict, raw, reasons), notes)
+    return Normalised(accepted, _rejected(columns, verdict, raw, reasons), notes, fluxes.values)
+
+
+def _judge_flags(
+    verdict: np.ndarray, role: str, column: FlagColumn, fluxes: FluxColumns, survey: Survey, cuts: QualityCuts
+) -> tuple[np.ndarray, FluxColumns]:
+    """Reject flagged rows, or take flagged bands as not observed; return the bits of what is left, and the fluxes."""
+    allowed = getattr(cuts, role)
+    if cuts.flagged == "row" or not column.of_bands:
+        combined = column.combined()
+        _mark(verdict, f"{role} masked", np.asarray(column.masked.any(axis=1)))
+        _mark(verdict, role, (combined & ~np.int32(allowed)) != 0)
+        return combined, fluxes
+    forbidden = column.forbidden(allowed)
+    _mark(verdict, "reference band flagged", forbidden[:, survey.reference_index])
+    lost = forbidden & np.isfinite(fluxes.flux)
+    flux, flux_err = (np.where(forbidden, np.float32(np.nan), part) for part in fluxes[:2])
+    values = fluxes.values + Counter({FLAGGED: int(lost.sum())})
+    return column.combined(~forbidden), fluxes._replace(flux=flux, flux_err=flux_err, values=values)
 
 
 def _mark(verdict: np.ndarray, reason: str, rows: np.ndarray) -> None:
@@ -223,33 +253,6 @@ def _check_coordinate_faults(faults: dict[str, np.ndarray], raw: RawTable, cuts:
             f"{raw.source}: {count} of {len(raw)} rows have impossible coordinates ({counts}); allowed are"
             f" {cuts.maximum_rejected_fraction:.2%} (maximum_rejected_fraction)"
         )
-
-
-def _read_flags(raw: RawTable, name: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bitwise OR over bands, (n,) int32, and where any band is masked."""
-    if name is None:
-        return np.zeros(len(raw), dtype=np.int32), np.zeros(len(raw), dtype=bool)
-    column = raw.columns[name]
-    absent = (None, np.ma.masked)
-    objects = column if column.dtype == object and column.ndim == 1 else ()
-    first = next((value for value in objects if not any(value is nothing for nothing in absent)), None)
-    width = int(np.prod(column.shape[1:])) if first is None else np.size(first)
-    if width > 1:
-        expected = len(raw.band_names) if raw.band_names is not None else width
-        column = as_vectors(raw, name, expected)
-    else:
-        column = as_scalars(raw, name)[:, np.newaxis]
-    hidden = np.ma.getmaskarray(column)
-    values = np.ma.getdata(column)
-    if values.dtype.kind == "f" and np.all((values == np.floor(values)) | hidden):
-        values = np.where(hidden, 0, values).astype(np.int64)
-    if values.dtype.kind not in "iub":
-        raise InputError(f"{raw.source}: column {name!r} must hold integers, found {values.dtype}")
-    combined = np.bitwise_or.reduce(np.where(hidden, 0, values).astype(np.int64), axis=1)
-    limits = np.iinfo(np.int32)
-    if len(combined) and not (limits.min <= combined.min() and combined.max() <= limits.max):
-        raise InputError(f"{raw.source}: column {name!r} holds flags beyond 32 bits ({combined.max()})")
-    return combined.astype(np.int32), np.logical_or.reduce(hidden, axis=1)
 
 
 def _optional_columns(raw: RawTable, survey: Survey, matched: dict[str, str]) -> Columns:

@@ -57,20 +57,31 @@ class RawTable:
 def declared_columns(survey: Survey) -> tuple[str, ...]:
     """Return the names of all columns that a survey may read, in its own spelling."""
     catalogue = survey.catalogue
-    forms = [name for form in catalogue.forms for name in form_columns(form, survey)]
+    forms = [name for form in catalogue.published_forms for name in form_columns(form, survey)]
     rules = [name for rule in catalogue.requirements for name in rule.columns]
     names = (*catalogue.coordinates_and_keys, *catalogue.optional_columns, *forms, *rules)
     return tuple(dict.fromkeys(names))
 
 
 def form_columns(form: PhotometryForm, survey: Survey) -> tuple[str, ...]:
-    """Return the value columns and then the error columns of a form of photometry."""
+    """Return the value columns and then the error columns, if it has them, of a form of photometry."""
+    return value_columns(form, survey) + error_columns(form, survey)
+
+
+def value_columns(form: PhotometryForm, survey: Survey) -> tuple[str, ...]:
+    """Return the columns of values: one of vectors, or one a band."""
+    return _columns_of(form.value, survey)
+
+
+def error_columns(form: PhotometryForm, survey: Survey) -> tuple[str, ...]:
+    """Return the columns of errors: one of vectors, or one a band; none for a form without errors."""
+    return _columns_of(form.error, survey) if form.error else ()
+
+
+def _columns_of(template: str, survey: Survey) -> tuple[str, ...]:
     if survey.catalogue.layout == "arrays":
-        return form.value, form.error
-    stems = [band.column or band.name for band in survey.bands]
-    return tuple(
-        template.replace("{column}", stem) for template in (form.value, form.error) for stem in stems
-    )
+        return (template,)
+    return tuple(template.replace("{column}", band.column or band.name) for band in survey.bands)
 
 
 def match_columns(available: Iterable[str], survey: Survey, source: str) -> dict[str, str]:

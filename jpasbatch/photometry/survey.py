@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Interval, Len
@@ -21,6 +21,7 @@ from annotated_types import Interval, Len
 from jpasbatch.errors import InputError
 from jpasbatch.options import Matches, Options, from_table
 from jpasbatch.photometry.catalogue_format import CatalogueFormat
+from jpasbatch.photometry.combinations import BandCombination
 from jpasbatch.photometry.gaps import BandLayout, GapPattern, check_patterns
 
 Angstrom = Annotated[float, Interval(gt=0, lt=np.inf)]
@@ -50,6 +51,8 @@ class Band(Options):
         Key into `Survey.sources`: where the numbers were published.
     column : str
         What stands for ``{column}`` in the column names of layout "columns"; the name if empty.
+    curve : str
+        What stands for ``{curve}`` in the name of its file of transmission (`CurveFiles`); the name if empty.
     optional : bool
         Whether a file of layout "columns" may lack the band, which is then missing for every object.
     """
@@ -63,7 +66,31 @@ class Band(Options):
     instrument: str = ""
     source: str = ""
     column: str = ""
+    curve: str = ""
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class CurveFiles(Options):
+    """Where the transmission curves of the bands lie: in a folder of a template pack, or in one that a job names.
+
+    Parameters
+    ----------
+    folder : str
+        Of a template pack (docs/template_pack.md).
+    file : str
+        Name of a band's file; ``{curve}`` in it is replaced by the band's `Band.curve` (or its name).
+    unit : {"Angstrom", "nm"}
+        Of the wavelengths.
+    """
+
+    folder: str = "jpas_filters"
+    file: Annotated[str, Matches(r".*\{curve\}.*", "a name that holds {curve}")] = "JPAS_{curve}.tab"
+    unit: Literal["Angstrom", "nm"] = "Angstrom"
+
+    def name_of(self, band: Band) -> str:
+        """Return the name of a band's file."""
+        return self.file.replace("{curve}", band.curve or band.name)
 
 
 @dataclass(frozen=True)
@@ -81,8 +108,9 @@ class Survey(Options):
     magnitude_bins : tuple of (float, float)
         Reference magnitudes, lower bound exclusive, upper inclusive (Martinez-Solaeche et al.
         2023, A&A 673, A103, eq. 14 for miniJPAS).
-    reported_bands : dict of str to str
-        Role ("u", "g", "r", "i") to band name: the magnitudes that products report.
+    reported_bands : dict of str to str or BandCombination
+        Role ("u", "g", "r", "i") to band name, or to a sum of bands where the survey has none: the magnitudes that
+        products report.
     catalogue : CatalogueFormat
         The published columns.
     tiles : tuple of str
@@ -93,6 +121,8 @@ class Survey(Options):
         Where the numbers come from.
     gaps : tuple of GapPattern
         How bands are missing together on the sky; training and stress tests draw from them.
+    curves : CurveFiles
+        Files of the transmission of its bands.
     """
 
     name: str
@@ -101,11 +131,12 @@ class Survey(Options):
     reference_band: str
     magnitude_bins: tuple[tuple[float, float], ...]
     catalogue: CatalogueFormat
-    reported_bands: dict[str, str] = field(default_factory=dict, hash=False)
+    reported_bands: dict[str, str | BandCombination] = field(default_factory=dict, hash=False)
     tiles: tuple[str, ...] = ()
     zero_point_error: float = 0.0
     sources: dict[str, str] = field(default_factory=dict, hash=False)
     gaps: tuple[GapPattern, ...] = ()
+    curves: CurveFiles = CurveFiles()
 
     def check_relations(self) -> None:
         """Refuse names that occur twice or belong to no band, and bands that contradict the survey."""
@@ -114,7 +145,17 @@ class Survey(Options):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(f"bands: listed twice: {', '.join(twice)}")
         named = {"reference_band": self.reference_band}
-        named |= {f"reported_bands.{role}": band for role, band in self.reported_bands.items()}
+        for role, reported in self.reported_bands.items():
+            if isinstance(reported, str):
+                named[f"reported_bands.{role}"] = reported
+                continue
+            foreign = [one for one in reported.bands if one not in names]
+            if foreign:
+                raise ValueError(f"reported_bands.{role}.bands: {foreign[0]!r} is not a band of this survey")
+            if reported.source not in ("", *self.sources):
+                raise ValueError(
+                    f"source = {reported.source!r} of reported_bands.{role}: no such key in [sources]"
+                )
         for key, band in named.items():
             if band not in names:
                 raise ValueError(f"{key} = {band!r}: is not a band of this survey ({', '.join(names)})")
@@ -138,6 +179,11 @@ class Survey(Options):
     def band_names(self) -> tuple[str, ...]:
         """Names of the bands in their order."""
         return tuple(band.name for band in self.bands)
+
+    @cached_property
+    def reported_names(self) -> dict[str, str]:
+        """What each reported magnitude is called on pages and in tables: its band, or its role for a sum of bands."""
+        return {role: one if isinstance(one, str) else role for role, one in self.reported_bands.items()}
 
     @cached_property
     def wavelengths(self) -> np.ndarray:
@@ -203,15 +249,22 @@ def survey_names() -> tuple[str, ...]:
     )
 
 
-def load_survey(name_or_path: str | Path) -> Survey:
+def load_survey(name_or_path: str | Path, aperture: str = "") -> Survey:
     """Load a survey of the package by its name, or any survey file by its path (``*.toml``).
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+    aperture : str
+        In which its published tables are read; that of the survey file if empty.
 
     Raises
     ------
     InputError
-        If there is no such survey, or its file is not valid: the message names the key.
+        If there is no such survey or aperture, or its file is not valid: the message names the key.
     """
-    return _parse(*_read(name_or_path))
+    survey = _parse(*_read(name_or_path))
+    return replace(survey, catalogue=survey.catalogue.with_aperture(aperture)) if aperture else survey
 
 
 # by the text and not by the path: a worker outlives an edited file

@@ -47,6 +47,7 @@ from jpasbatch.learning.judgement import Judgement
 from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
 from jpasbatch.learning.redshifts import RedshiftRanges, Redshifts
 from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.reported import reported_magnitudes
 from jpasbatch.photometry.survey import Survey
 
 HEALPIX_COLUMN = "_healpix_29"
@@ -69,6 +70,8 @@ class Quality(IntFlag):
     """At least one reported magnitude is missing."""
     UNDECIDED = 16
     """No class has more than half of the probability."""
+    FEW_BANDS = 32
+    """Fewer bands than the committee was validated with: `subset` is never "safe"."""
 
 
 def probability_column(class_name: str) -> str:
@@ -224,13 +227,15 @@ def make_record(
         columns[HEALPIX_COLUMN] = healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())
     for number, name in enumerate(classes):
         columns[probability_column(name)] = probabilities[:, number].astype(np.float32)
-    for role, band in survey.reported_bands.items():
-        magnitude, error = photometry.magnitudes(survey.index(band))
+    for role in survey.reported_bands:
+        magnitude, error = reported_magnitudes(photometry, survey, role)
         columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
     reference, _ = photometry.magnitudes(survey.index(survey.reference_band))
     columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)
     columns["missing_bands"] = photometry.missing
     columns["quality"] = _quality(photometry, probabilities, columns, survey)
+    if novelty.few_bands is not None:
+        columns["quality"][novelty.few_bands] |= Quality.FEW_BANDS
     ranges, redshifts = found or (None, None)
     if redshifts is not None:
         columns |= _redshift_columns(redshifts)
@@ -268,6 +273,11 @@ def _quality(
         quality[np.isnan(np.asarray(columns[magnitude_column(role)]))] |= Quality.NO_REPORTED_MAGNITUDE
     quality[~(probabilities > 0.5).any(axis=1)] |= Quality.UNDECIDED
     return quality
+
+
+def count_quality(record: pa.Table, bit: Quality) -> int:
+    """Return how many records carry a bit of `Quality`."""
+    return int(np.count_nonzero(record["quality"].to_numpy() & bit))
 
 
 def _check_probabilities(

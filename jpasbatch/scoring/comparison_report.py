@@ -10,7 +10,7 @@ from jpasbatch.pages.reliability import reliability
 from jpasbatch.pages.style import class_colours, class_label, to_svg
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
-from jpasbatch.scoring.comparison_tables import comparison_rows, training_rows
+from jpasbatch.scoring.comparison_tables import comparison_rows, stress_comparison, training_rows
 from jpasbatch.scoring.detection_figures import detection_figures
 from jpasbatch.scoring.detection_tables import (
     agreement_rows,
@@ -19,6 +19,7 @@ from jpasbatch.scoring.detection_tables import (
     external_rows,
 )
 from jpasbatch.scoring.evaluation_report import reliability_curves
+from jpasbatch.scoring.repeat_tables import CHOICE_HEADER, choice_rows, repeats_content
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,12 +45,16 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         stored=stored,
         comparison=comparison,
         survey=survey.name,
+        stressed={sample: stress_comparison(stored, sample) for sample in samples},
         tables={sample: list(comparison_rows(stored, sample)) for sample in samples},
         training=list(training_rows(stored)),
         detection=list(detection_rows(stored)) if stored["detection"] else [],
         detection_header=detection_header(stored) if stored["detection"] else [],
         external=external_rows(stored) if stored["detection"] else [],
         agreement=agreement_rows(stored["field"]) if stored["field"] else [],
+        choices=choice_rows(stored),
+        choice_header=CHOICE_HEADER,
+        repeats=repeats_content(stored),
         figures=figures,
         classes=classes,
         swatches=class_colours(classes),

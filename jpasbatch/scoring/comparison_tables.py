@@ -7,6 +7,7 @@ from typing import Any
 
 from jpasbatch.scoring.detection_tables import detection_markdown
 from jpasbatch.scoring.evaluation_tables import score_text
+from jpasbatch.scoring.repeat_tables import repeats_markdown
 
 COST_HEADER = (
     "classifier",
@@ -73,6 +74,25 @@ def _row(
     }
 
 
+def stress_comparison(stored: Mapping[str, Any], sample: str) -> list[list[str]]:
+    """Return weighted f1 under each stress beside each other: a header, and a row a stress; nothing if none was tried.
+
+    Classifiers that were not stressed have no column; one that was not tried in some way has a dash there.
+    """
+    tried = {title: part["stress"] for title, part in stored["samples"][sample].items() if "stress" in part}
+    names = dict.fromkeys(name for one in tried.values() for name in one["scores"])
+    rows = [["", *(f"{title} ({one['objects']:,} objects)" for title, one in tried.items())]]
+    rows += [[name, *(_stressed(one["scores"].get(name)) for one in tried.values())] for name in names]
+    return rows if tried else []
+
+
+def _stressed(found: Sequence[float | None] | None) -> str:
+    if found is None or found[0] is None:
+        return "–"
+    value, change = found
+    return f"{value:.3f} ({change:+.3f})"
+
+
 def comparison_markdown(stored: Mapping[str, Any]) -> str:
     """Return the comparison as Markdown."""
     comparison, classes, made = stored["comparison"], stored["classes"], stored["made"]
@@ -86,7 +106,12 @@ def comparison_markdown(stored: Mapping[str, Any]) -> str:
         for group in dict.fromkeys(row["group"] for row in rows):
             own = [_cells(row) for row in rows if row["group"] == group]
             lines += ["", f"## {sample}, {group}", "", *_table(header, own)]
+        stressed = stress_comparison(stored, sample)
+        if stressed:
+            title = f"## {sample}, under stress: weighted f1, and its change"
+            lines += ["", title, "", *_table(stressed[0], stressed[1:])]
     lines += detection_markdown(stored)
+    lines += repeats_markdown(stored)
     if stored["findings"]:
         rows = [[one["paper"], one["here"], one["holds"]] for one in stored["findings"]]
         lines += ["", "## The paper's findings", "", *_table(["the paper", "here", "holds"], rows)]

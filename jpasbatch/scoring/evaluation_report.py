@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.learning.curves import Curve
 from jpasbatch.pages.confusion import Scores, confusion_matrices, score_bars
 from jpasbatch.pages.page import render_page
 from jpasbatch.pages.reliability import ReliabilityCurve, reliability
@@ -15,6 +16,8 @@ from jpasbatch.pages.style import bin_label, class_colours, to_svg
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.evaluation_tables import score_text
+from jpasbatch.scoring.stress_page import stress_section
+from jpasbatch.scoring.training_figures import training_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,19 +28,23 @@ def render_evaluation(
     examples: Mapping[str, tuple[Spectrum, ...]],
     facts: Mapping[str, Any],
     survey: Survey,
+    curves: Sequence[Curve] = (),
 ) -> str:
     """Return the page as HTML; the same content gives the same text.
 
     Parameters
     ----------
     content : mapping
-        By sample: ``classes``, ``rows``, ``rejected``, ``groups``, ``reliability``, ``by_signal`` and ``calibration``.
+        By sample: ``classes``, ``rows``, ``rejected``, ``few_bands``, ``groups``, ``reliability``, ``by_signal`` and
+        ``calibration``; ``stress`` where the sample was stressed (`jpasbatch.scoring.stress_tables.Content`).
     examples : mapping
         By sample: objects of the commonest confusions.
     facts : mapping
         ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``,
-        and ``warnings`` that stand at the top of the page.
+        ``warnings`` that stand at the top of the page, and ``machines`` that trained it.
     survey : Survey
+    curves : sequence of Curve
+        How the members learnt, where that is known.
     """
     from markupsafe import Markup
 
@@ -46,7 +53,17 @@ def render_evaluation(
         for sample, part in content.items()
         for name, figure, text in _figures(sample, part, examples[sample], survey)
     }
+    if curves:
+        picture = training_curves(curves)
+        figures["training"] = Markup(
+            to_svg(picture, "training", "Losses and f1 of each member after its epochs")
+        )
     classes = tuple(next(iter(content.values()))["classes"])
+    stress = {
+        name: stress_section(name, part["stress"], classes, bool(survey.gaps))
+        for name, part in content.items()
+        if "stress" in part
+    }
     return render_page(
         "scoring/evaluation_report.html.j2",
         {"score": lambda pair: score_text(*pair)},
@@ -56,6 +73,7 @@ def render_evaluation(
         classes=classes,
         swatches=class_colours(classes),
         calibration={name: calibration_cells(part) for name, part in content.items()},
+        stress=stress,
     )
 
 

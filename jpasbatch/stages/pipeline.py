@@ -55,7 +55,7 @@ def open_workspace(
         When the job is wrong, also where only its last stage would see that.
     """
     job = load_checked_job(job_file, data)
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     if job.classes:
         check_products(job.products.products(survey))
     _check_filter_tables(job)
@@ -95,6 +95,7 @@ def run_verb(
     allow_gaps: bool = False,
     metrics: Path | None = None,
     sky: str | None = None,
+    stress: bool = False,
 ) -> int:
     """Run one verb and print what came of it.
 
@@ -110,7 +111,7 @@ def run_verb(
         )
     workspace = open_workspace(job_file, output, data, allow_gaps, sky)
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
-    workspace = replace(workspace, incremental=verb == "update")
+    workspace = replace(workspace, incremental=verb == "update", stress=stress)
     stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
     if (
         "summarise" in stages[1:]
@@ -214,8 +215,8 @@ REPORTED = {
     "mock": ("rows",),
     "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
     "train": ("members", "rows", "validation"),
-    "evaluate": ("rows", "weighted_f1", "roc_auc"),
-    "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "precision"),
+    "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
+    "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),
     "correct": ("partitions", "rows_out", "shares"),
     "summarise": tuple(product.name for product in PRODUCTS),
 }

@@ -11,6 +11,7 @@ from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
 from jpasbatch.learning.manifest import Manifest, check_manifest, describe_committee
 from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.photometry.survey import load_survey
 from tests.learning.conftest import DEFINITIONS as CLASSES
 
 
@@ -53,6 +54,11 @@ def test_another_number_of_bands_is_refused(manifest, survey):
     )
     with pytest.raises(InputError, match=rf"{len(survey.bands)} bands against {len(fewer)}"):
         check_manifest(manifest, replace(survey, bands=fewer))
+
+
+def test_a_committee_of_mini_jpas_is_none_of_j_pas(manifest):
+    with pytest.raises(InputError, match=r"on survey 'jpas60', this is 'jpas57': .*60 bands against 57"):
+        check_manifest(manifest, load_survey("jpas57"))
 
 
 def test_another_wavelength_is_refused(manifest, survey):

@@ -9,6 +9,9 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import limit_threads_once
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.curves import weighted_f1
+from jpasbatch.learning.graph import committee_graph
+from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import TrainedNetwork, member_from_arrays
 from jpasbatch.learning.plan import TrainingPlan
 from jpasbatch.learning.samples import LabelledFeatures
@@ -76,6 +79,25 @@ def test_early_stopping_returns_the_best_epoch(training_set, validation_set):
         SMALL, TrainingPlan(stopped.best_epoch, 60, 1e-2, 2), training_set, noise, seed=1
     )  # the same run, cut at its best epoch
     assert arrays_of(best) == arrays_of(stopped)
+
+
+@pytest.mark.parametrize("batch_size", [20, 60])  # a loop of Keras, and one of our own
+def test_f1_and_learning_rate_are_told_and_change_nothing(training_set, validation_set, batch_size):
+    told = []
+    plan = TrainingPlan(3, batch_size, 5e-3, schedule="cosine")
+    trained = train_network(
+        SMALL, plan, training_set, validation_set, 5, Monitor(on_epoch=lambda _, logs: told.append(logs))
+    )
+    assert trained.history.keys() == {"loss", "validation_loss", "validation_accuracy", "monitor"}
+    rates = [logs["learning_rate"] for logs in told]
+    assert rates == sorted(rates, reverse=True)
+    assert 5e-3 > rates[0] > rates[-1] == pytest.approx(5e-5)
+    assert [0 < logs["validation_f1"] <= 1 for logs in told] == [True] * 3
+    engine = InferenceEngine(committee_graph([trained], training_set.n_inputs))
+    predicted = engine.members(validation_set.features)[:, 0].argmax(axis=1)
+    classes = len(validation_set.classes)
+    f1 = weighted_f1(predicted, validation_set.labels, classes)
+    assert told[trained.best_epoch - 1]["validation_f1"] == pytest.approx(f1, abs=1e-6)
 
 
 def test_outliers_of_any_size_do_not_stop_it(training_set, validation_set):

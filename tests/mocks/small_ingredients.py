@@ -5,9 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from jpasbatch.mocks.descendants.stars import STAR_KINDS
+from jpasbatch.mocks.descendants.galaxy_variety import MIXED_KINDS
+from jpasbatch.mocks.descendants.stars import PARENTS_OF, STAR_KINDS
 from jpasbatch.mocks.options.templates import TemplateSky
-from jpasbatch.mocks.parents.packs.galaxies import youngest_light
+from jpasbatch.mocks.parents.packs.galaxies import old_light, youngest_light
 from jpasbatch.mocks.parents.packs.ingredients import DEFAULT_MIXTURE, Ingredients
 from jpasbatch.mocks.parents.parents import HELD_OUT, Parents, from_basis, from_spectra, join, split_of
 from jpasbatch.mocks.skies.objects import Workshop
@@ -44,6 +45,7 @@ def small_ingredients() -> Ingredients:
         trough_split=split_of(names),
         mixture=DEFAULT_MIXTURE,
         young=youngest_light(galaxies),
+        old=old_light(galaxies),
         real_tiles=RealTiles.of_survey(survey),
         weights=(weights / weights.max()).astype(np.float32),
         lacking=(),
@@ -53,8 +55,8 @@ def small_ingredients() -> Ingredients:
 def _stars() -> Parents:
     """Two black bodies each, the hottest first; and observed stars that do not cover the bluest bands."""
     parts = []
-    for place, kind in enumerate(STAR_KINDS):
-        hot = 12_000.0 * 0.8**place
+    for place, kind in enumerate(kind for kind in STAR_KINDS if kind not in PARENTS_OF):
+        hot = 12_000.0 * 0.88**place
         basis = np.array([_black_body(hot), _black_body(0.8 * hot)])
         parts.append(from_basis(basis, _mixtures(2), _names(f"star-{place}"), kind, WHOLE))
         parts[-1] = replace(parts[-1], rank=np.linspace(0.0, 1.0, PARENTS_OF_A_KIND))
@@ -72,6 +74,10 @@ def _galaxies() -> Parents:
             from_basis(basis, near, _names("near", 2), _repeated("red", "blue"), WHOLE),
             from_basis(old, distant, _names("lrg"), "LRG", WHOLE),
             from_basis(young, distant, _names("elg"), "ELG", (1250.0, WHOLE[1])),
+            *(
+                from_basis(basis, _mixtures(5), _names(f"mixed-{place}"), kind, WHOLE)
+                for place, kind in enumerate(MIXED_KINDS)
+            ),
             _held_out(np.array([_power_law(0.2), _power_law(-0.7)]), "atlas", "Sb", (1250.0, 9500.0)),
         ]
     )

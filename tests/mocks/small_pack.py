@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from jpasbatch.mocks.packs.layout import STAR_TYPES
-from jpasbatch.mocks.spectra.responses import CURVE_NAMES, approximate_responses
+from jpasbatch.mocks.spectra.responses import approximate_responses
 from jpasbatch.photometry.survey import load_survey
 
 TEMPERATURES = {"B": 20000, "A": 9000, "F": 6800, "G": 5700, "K": 4300, "M": 3300, "WD": 15000, "CV": 12000}
@@ -30,12 +30,12 @@ def write_pack(folder: Path) -> Path:
     _write_stars(folder, rng)
     curves = folder / "jpas_filters"
     curves.mkdir()
-    for response in approximate_responses(load_survey("jpas60")):
+    survey = load_survey("jpas60")
+    for band, response in zip(survey.bands, approximate_responses(survey), strict=True):
         lines = "\n".join(
             f"{x:.3f} {y:.6f}" for x, y in zip(response.wavelength, response.transmission, strict=True)
         )
-        name = CURVE_NAMES.get(response.name, response.name)
-        (curves / f"JPAS_{name}.tab").write_text(f"# lambda [Angstrom] T\n{lines}\n")
+        (curves / survey.curves.name_of(band)).write_text(f"# lambda [Angstrom] T\n{lines}\n")
     return folder
 
 

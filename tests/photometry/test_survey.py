@@ -1,3 +1,4 @@
+import csv
 import tomllib
 from importlib import resources
 
@@ -46,6 +47,42 @@ def test_jpas60_agrees_with_the_filter_table(data_folder):
     assert [float(width) for _, _, width in published] == [band.width for band in survey.bands]
 
 
+def test_jpas57_is_jpas60_without_what_j_pas_lacks():
+    survey, mini = load_survey("jpas57"), load_survey("jpas60")
+    assert survey.band_names == tuple(
+        name for name in mini.band_names if name not in ("uJPAS", "gSDSS", "rSDSS")
+    )
+    assert survey.reference_band == survey.band_names[-1] == "iSDSS"
+    for band in survey.bands:
+        same = mini.bands[mini.index(band.name)]
+        assert (band.wavelength, band.width, band.group) == (same.wavelength, same.width, same.group)
+        assert band.tile_depths[:4] == same.tile_depths
+        assert np.mean(band.tile_depths) == pytest.approx(band.depth, abs=1e-4)
+
+
+def test_jpas57_has_the_depths_of_the_image_tables(data_folder):
+    path = data_folder / "minijpas_tables" / "derived_depth3arc5s_by_filter.csv"
+    published = {line.split(",")[1]: float(line.split(",")[-1]) for line in path.read_text().splitlines()[1:]}
+    assert {band.name: band.tile_depths[-1] for band in load_survey("jpas57").bands} == {
+        name: pytest.approx(depth, abs=1e-4)
+        for name, depth in published.items()
+        if name not in ("uJPAS", "gSDSS", "rSDSS")
+    }
+
+
+@pytest.mark.parametrize("name", ["jplus12", "splus12"])
+def test_the_12_bands_have_the_wavelengths_of_their_curves(data_folder, name):
+    path = data_folder / "splus_filters" / "central_wavelengths.csv"
+    with path.open(newline="") as lines:
+        published = {row["filter"]: row for row in csv.DictReader(lines)}
+    survey = load_survey(name)
+    assert len(survey.bands) == 12
+    for band in survey.bands:
+        row = published[band.curve or band.name]
+        assert band.wavelength == pytest.approx(float(row["pivot_wave"]), abs=0.06)
+        assert band.width == pytest.approx(float(row["trapz_width"]), abs=0.06)
+
+
 def test_nepw44_holds_the_published_numbers():
     survey = load_survey("nepw44")
     assert len(survey.bands) == 44
@@ -76,7 +113,7 @@ def test_nepw44_agrees_with_its_14_bands():
 
 
 def test_an_unknown_name_lists_what_is_allowed():
-    with pytest.raises(InputError, match="allowed are jpas60, nepw14, nepw44"):
+    with pytest.raises(InputError, match="allowed are jpas57, jpas60, jplus12, nepw14, nepw44, splus12"):
         load_survey("jpas61")
 
 
@@ -126,6 +163,21 @@ def test_the_fingerprint_follows_bands_and_order_but_not_depths(tmp_path):
         ('kind = "magnitude"', 'kind = "luptitude"', "kind: found 'luptitude'; allowed: 'flux', 'magnitude'"),
         ("[17.0, 20.0]", "[20.0, 17.0]", "is empty"),
         ("[catalogue]", "[catalogue", "not valid TOML"),
+        (
+            "[[catalogue.forms]]",
+            '[catalogue.apertures]\nwide = { value = "W" }\n[[catalogue.forms]]',
+            "no form holds '{aperture}'",
+        ),
+        (
+            'value = "{column}m"',
+            'value = "{column}{aperture}"',
+            "must be one of [catalogue.apertures] (none)",
+        ),
+        (
+            'kind = "magnitude"\nvalue = "{column}m"\nerror = "{column}me"',
+            'kind = "flux"\nvalue = "{column}m"',
+            "only magnitudes may come without errors",
+        ),
     ],
 )
 def test_a_wrong_survey_file_is_an_error_that_names_the_key(tmp_path, old, new, message):

@@ -8,7 +8,14 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.judgement import Judgement
 from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
 from jpasbatch.photometry.photometry import Photometry
-from jpasbatch.products.record import Quality, healpix_29, magnitude_bin, make_record, record_schema
+from jpasbatch.products.record import (
+    Quality,
+    count_quality,
+    healpix_29,
+    magnitude_bin,
+    make_record,
+    record_schema,
+)
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 
@@ -31,6 +38,12 @@ def test_how_unusual_objects_are_is_recorded(sky, survey):
     assert record["subset"].to_pylist() == list(SUBSETS)
     assert record["novelty"].to_pylist()[:3] == [0.5, 1.5, 3.25]
     assert record["disagreement"].to_pylist() == [0.0, 0.125, 0.25, 0.375]
+    assert count_quality(record, Quality.FEW_BANDS) == 0
+    few = replace(novelty, few_bands=np.array([True, False, False, True]))
+    record = make_record(table, photometry, replace(judgement, novelty=few), survey, CLASSES)
+    marked = record["quality"].to_numpy() & Quality.FEW_BANDS
+    assert (marked > 0).tolist() == [True, False, False, True]
+    assert count_quality(record, Quality.FEW_BANDS) == 2
 
 
 def test_schema_and_rows(sky, survey):

@@ -16,6 +16,7 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import GapsError, InputError
+from jpasbatch.products.record import Quality, count_quality
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
@@ -87,7 +88,9 @@ def test_no_row_is_lost(finished):
     assert rejected.num_rows == ingest["quarantined"] + inference["quarantined"]
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["rows"]["in"] == summary["rows"]["out"] + summary["rows"]["quarantined"]
-    kept = all_rows(predictions_of(finished))["object_id"].to_pylist()
+    rows = all_rows(predictions_of(finished))
+    assert count_quality(rows, Quality.FEW_BANDS) == inference["few_bands"] == summary["rows"]["few_bands"]
+    kept = rows["object_id"].to_pylist()
     assert len(set(kept)) == len(kept)
     assert not set(kept) & set(rejected["object_id"].to_pylist())
 

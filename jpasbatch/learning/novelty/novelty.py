@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,11 +25,14 @@ class Novelty:
         Position in `SUBSETS`.
     disagreement : ndarray of float64, shape (n,)
         Of the members, bits (`disagreement`); NaN for a committee of one.
+    few_bands : ndarray of bool, shape (n,), or None
+        Which objects have fewer bands than the committee was validated with; None where that is not known.
     """
 
     score: np.ndarray
     subset: np.ndarray
     disagreement: np.ndarray
+    few_bands: np.ndarray | None = None
 
     @classmethod
     def unknown(cls, rows: int) -> Novelty:
@@ -39,14 +42,23 @@ class Novelty:
 
     def take(self, rows: np.ndarray) -> Novelty:
         """Return what is known of some of the objects."""
-        return Novelty(self.score[rows], self.subset[rows], self.disagreement[rows])
+        few_bands = None if self.few_bands is None else self.few_bands[rows]
+        return Novelty(self.score[rows], self.subset[rows], self.disagreement[rows], few_bands)
 
     def spread(self, rows: np.ndarray) -> Novelty:
         """Return the same of more objects, of which only these are known; rows is bool, shape (all objects,)."""
         whole = Novelty.unknown(len(rows))
         whole.score[rows], whole.subset[rows] = self.score, self.subset
         whole.disagreement[rows] = self.disagreement
-        return whole
+        if self.few_bands is None:
+            return whole
+        few_bands = np.zeros(len(rows), dtype=bool)
+        few_bands[rows] = self.few_bands
+        return replace(whole, few_bands=few_bands)
+
+    def count_few_bands(self) -> int | None:
+        """Return how many objects have fewer bands than the committee was validated with; None if not known."""
+        return None if self.few_bands is None else int(np.count_nonzero(self.few_bands))
 
 
 def disagreement(members: np.ndarray) -> np.ndarray:

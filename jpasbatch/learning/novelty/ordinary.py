@@ -87,12 +87,13 @@ class Ordinary:
         # a committee of one, whose levels ask for the disagreement of members, gives NaN: nothing is known then
         known = (found.bands >= 2 * self.basis.shape[2]) & np.isfinite(score)
         low, high = self.limits[voted].T
-        beyond = (magnitude < low) | (magnitude > high) | (found.bands < self.fewest_bands)
+        few_bands = found.bands < self.fewest_bands
+        beyond = (magnitude < low) | (magnitude > high) | few_bands
         subset = np.full(len(score), SAFE, dtype=np.int8)
         subset[beyond | (score > EXTRAPOLATION_LEVEL)] = EXTRAPOLATION
         subset[score > UNSAFE_LEVEL] = UNSAFE
         subset[~known] = UNKNOWN
-        return Novelty(np.where(known, score, np.nan), subset, disagreement)
+        return Novelty(np.where(known, score, np.nan), subset, disagreement, few_bands)
 
     def compare(self, photometry: Photometry, voted: np.ndarray) -> Misfits:
         """Return how far objects are from the spectra of the class voted for, (n,)."""

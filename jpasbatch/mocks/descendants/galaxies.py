@@ -4,44 +4,24 @@ Red and blue galaxies follow the luminosity functions of the two colours (`jpasb
 ones descend from red galaxies of SDSS and, beyond z 0.3, from luminous red galaxies of DESI as well; blue ones
 from blue galaxies of SDSS and, where they are faint (M_r > -19) or increasingly from z 0.3 to 0.7, from
 emission-line galaxies of DESI. The galaxies of SDSS are luminous; their faint descendants get young light, and some of
-the dwarfs are in a burst of star formation, as blue as quasars.
+the dwarfs are in a burst of star formation, as blue as quasars. A share of either colour descends from starbursts,
+active galaxies, post-starbursts and sums of bulge and disc. Near galaxies are seen in part: their bulge varies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from jpasbatch.mocks.descendants.emission import Emission, add_lines
+from jpasbatch.mocks.descendants.galaxy_variety import MIXED_KINDS, GalaxyVariety
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents.parents import Parents
-from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.spectra.cosmology import distance_modulus
-from jpasbatch.mocks.spectra.grids import LOG_STEP, OBSERVED_PIXELS, observed_grid, shifted
+from jpasbatch.mocks.spectra.grids import shifted
 from jpasbatch.photometry.streams import ObjectStreams
-
-LINES = {
-    # rest wavelength (vacuum, Angstrom): the ratio that sets it, and its share of that
-    3728.5: ("oxygen_low", 1.0),
-    3869.9: ("oxygen_high", 0.08),
-    4341.7: ("hydrogen", 0.47),
-    4862.7: ("hydrogen", 1.0),
-    4960.3: ("oxygen_high", 0.335),
-    5008.2: ("oxygen_high", 1.0),
-    6549.9: ("nitrogen", 0.34),
-    6564.6: ("hydrogen", 2.86),
-    6585.3: ("nitrogen", 1.0),
-    6718.3: ("sulphur", 0.6),
-    6732.7: ("sulphur", 0.4),
-}
-"""Case B hydrogen (Osterbrock & Ferland 2006); the ratios to H beta are drawn, as are DESI's."""
-
-RATIOS = ("oxygen_high", "oxygen_low", "nitrogen", "sulphur")
-"""log10 of [O III] 5008, [O II], [N II] 6585, [S II] to H beta: the order of DESI's mixture."""
-
-SEYFERT_RATIOS = ((0.95, 0.25), (0.45, 0.25), (0.50, 0.20), (0.35, 0.20))
-"""Mean and scatter of the same, of Seyfert 2 galaxies (where they lie in the diagrams of Kewley et al. 2006,
-MNRAS 372, 961): read off, approximate."""
 
 DWARF_LIMIT = -19.0
 """M_r; galaxies that are fainter count as dwarfs."""
@@ -53,53 +33,15 @@ BURST_LIGHT = (0.8, 4.0)
 """Young light over old at 5500 Angstrom in a burst, uniform in the logarithm: H alpha of about 100 to 230 Angstrom, to
 which the young component has 300."""
 
+NEAR = 0.1
+"""Redshift below which an aperture of 3 arcsec (5.5 kpc there) holds a part of a galaxy only."""
 
-@dataclass(frozen=True)
-class GalaxyVariety:
-    """How galaxies vary beyond their parents.
+BULGES = ("blue", "ELG", "starburst")
+"""Kinds that get old light there; the others hold a bulge."""
 
-    Parameters
-    ----------
-    line_width_blue, line_width_red : float
-        Mean rest equivalent width of H beta in Angstrom, exponential, on top of the parent's own lines.
-    young_light : float
-        Mean share of young stars' light at 5500 Angstrom added to blue galaxies of M_r = -17.5 and fainter,
-        exponential; less for brighter ones, none from -20 on: the parents are bright and have their own.
-    burst_share : float
-        Share of the dwarfs among blue galaxies (M_r > -19) in a burst of star formation: those with H alpha wider than
-        100 Angstrom, 6 % (Lee et al. 2009, ApJ 692, 1305).
-    burst_width : float
-        Mean rest equivalent width of H beta of these, instead of `line_width_blue`.
-    seyfert_share : float
-        Share of galaxies with the lines of a Seyfert 2 nucleus.
-    seyfert_width : float
-        Median rest equivalent width of [O III] 5008 of these in Angstrom of the continuum at H beta (scatter
-        0.35 dex).
-    continuum_wiggles : float
-        Standard deviation of the continuum's wiggles.
-    """
-
-    line_width_blue: float = 5.0
-    line_width_red: float = 0.3
-    young_light: float = 0.2
-    burst_share: float = 0.06
-    burst_width: float = 25.0
-    seyfert_share: float = 0.04
-    seyfert_width: float = 20.0
-    continuum_wiggles: float = 0.03
-
-    def __post_init__(self) -> None:
-        limits = {
-            "line_width_blue": (0, 100.0),
-            "line_width_red": (0, 100.0),
-            "young_light": (0, 1.0),
-            "burst_share": (0, 1.0),
-            "burst_width": (0, 100.0),
-            "seyfert_share": (0, 1.0),
-            "seyfert_width": (0, 500.0),
-            "continuum_wiggles": (0, 0.3),
-        }
-        check_ranges(self, limits)
+DWARFS_AMONG_NEAR = 0.5
+"""Share of near galaxies whose lines are those of their luminosity; the others are parts of luminous galaxies, whose
+lines are those of the mixture. Assumed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,17 +51,19 @@ class GalaxyFamily:
     Attributes
     ----------
     parents : Parents
-        Kinds "red", "blue", "LRG", "ELG"; one of red and LRG, and one of blue and ELG, at least.
+        Kinds "red", "blue", "LRG", "ELG", one of red and LRG, and one of blue and ELG, at least; and some of
+        `MIXED_KINDS`.
     mixture : (ndarray, ndarray, ndarray)
         Weights (k,), means (k, 4), covariances (k, 4, 4) of `RATIOS`.
-    young : ndarray of float32, shape (3910,)
-        Light of young stars, 1 on average from 5000 to 6000 Angstrom; as that of the parents.
+    young, old : ndarray of float32, shape (3910,)
+        Light of young and of old stars, 1 on average from 5000 to 6000 Angstrom; as that of the parents.
     variety : GalaxyVariety
     """
 
     parents: Parents
     mixture: tuple[np.ndarray, np.ndarray, np.ndarray]
     young: np.ndarray
+    old: np.ndarray
     variety: GalaxyVariety
 
 
@@ -134,8 +78,20 @@ def choose_galaxies(
     red: np.ndarray,
     magnitude_and_redshift: tuple[np.ndarray, np.ndarray],
     streams: ObjectStreams,
+    kinds: Mapping[str, float],
 ) -> np.ndarray:
-    """Return the parent (n,) of each galaxy, of its colour (red: True) and fit for its place."""
+    """Return the parent (n,) of each galaxy, of its colour (red: True) and fit for its place, or of a mixed kind.
+
+    Parameters
+    ----------
+    parents : Parents
+    split : str
+    red : ndarray of bool, shape (n,)
+    magnitude_and_redshift : (ndarray, ndarray), each (n,)
+    streams : ObjectStreams
+    kinds : mapping of str to float
+        Shares of the kinds of `MIXED_KINDS`.
+    """
     redshift = magnitude_and_redshift[1]
     drawn = streams.named("galaxy parent")
     distant, pick = drawn.uniform(), drawn.uniform()
@@ -150,8 +106,29 @@ def choose_galaxies(
         for far in (False, True):
             rows = np.flatnonzero((red == colour) & ((distant < share) == far))
             pool = pools[int(far)] if pools[int(far)].size else pools[int(not far)]
-            chosen[rows] = pool[np.minimum((pick[rows] * pool.size).astype(np.int64), pool.size - 1)]
+            chosen[rows] = _picked(pool, pick[rows])
+    _choose_mixed(chosen, parents, split, kinds, streams)
     return chosen
+
+
+def _choose_mixed(
+    chosen: np.ndarray, parents: Parents, split: str, kinds: Mapping[str, float], streams: ObjectStreams
+) -> None:
+    """Replace parents (n,) in place by such of the mixed kinds, in their shares."""
+    drawn = streams.named("galaxy kind")
+    place, pick = drawn.uniform(), drawn.uniform()
+    start = 0.0
+    for kind in MIXED_KINDS:
+        rows = np.flatnonzero((place >= start) & (place < start + kinds.get(kind, 0.0)))
+        start += kinds.get(kind, 0.0)
+        pool = parents.of_kind(split, kind)
+        if pool.size:
+            chosen[rows] = _picked(pool, pick[rows])
+
+
+def _picked(pool: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return the entries of a pool at places from 0 to 1."""
+    return pool[np.minimum((place * pool.size).astype(np.int64), pool.size - 1)]
 
 
 def galaxy_spectra(
@@ -165,6 +142,25 @@ def galaxy_spectra(
     kind = family.parents.kind[chosen]
     flux = family.parents.observed(chosen, redshift)
     absolute = absolute_magnitude(magnitude, redshift)
+    bursting = _add_young_light(flux, family, (kind, redshift, absolute), streams)
+    _add_bulges(flux, family, (kind, redshift), streams)
+    flux = np.maximum(flux, np.float32(1e-5) * flux.mean(axis=1, keepdims=True))
+    add_wiggles(flux, family.variety.continuum_wiggles, streams.named("galaxy continuum"))
+    strong = bursting | (kind == "starburst")
+    whole = streams.named("galaxy part").uniform() < DWARFS_AMONG_NEAR
+    known = strong | (whole & (redshift < NEAR))
+    add_lines(flux, redshift, _emission(family, (kind, absolute), strong, known), streams)
+    return flux
+
+
+def _add_young_light(
+    flux: np.ndarray,
+    family: GalaxyFamily,
+    what: tuple[np.ndarray, np.ndarray, np.ndarray],
+    streams: ObjectStreams,
+) -> np.ndarray:
+    """Add the light of young stars to blue galaxies in place; return which (n,) are in a burst."""
+    kind, redshift, absolute = what
     young = streams.named("galaxy young light").exponential()
     faint = np.clip((absolute + 20.0) / 2.5, 0.0, 1.0)
     share = np.minimum(family.variety.young_light * faint * young, 2.0)
@@ -173,62 +169,48 @@ def galaxy_spectra(
     low, high = np.log(BURST_LIGHT)
     share = np.where(bursting, np.exp(low + (high - low) * burst.uniform()), share * (kind == "blue"))
     flux += share.astype(np.float32)[:, None] * shifted(family.young, redshift)
-    flux = np.maximum(flux, np.float32(1e-5) * flux.mean(axis=1, keepdims=True))
-    add_wiggles(flux, family.variety.continuum_wiggles, streams.named("galaxy continuum"))
-    variety = family.variety
-    width = np.where(np.isin(kind, ("red", "LRG")), variety.line_width_red, variety.line_width_blue)
-    _add_lines(flux, redshift, np.where(bursting, variety.burst_width, width), family, streams)
-    return flux
+    return bursting
 
 
-def _add_lines(
-    flux: np.ndarray,
-    redshift: np.ndarray,
-    mean_width: np.ndarray,
-    family: GalaxyFamily,
-    streams: ObjectStreams,
+def _add_bulges(
+    flux: np.ndarray, family: GalaxyFamily, what: tuple[np.ndarray, np.ndarray], streams: ObjectStreams
 ) -> None:
-    """Add lines in place; `mean_width` (n,) is that of H beta, rest equivalent width in Angstrom."""
+    """Add old light to near blue galaxies in place, in shares of the light at 5500 Angstrom."""
+    kind, redshift = what
+    share = family.variety.bulge_light * streams.named("galaxy bulge").uniform()
+    rows = np.flatnonzero((redshift < NEAR) & np.isin(kind, BULGES) & (share > 0))
+    if not rows.size:
+        return
+    # parents are 1 on average about 5500 Angstrom, and young light comes on top
+    ratio = (share[rows] / (1 - share[rows])).astype(np.float32)
+    flux[rows] += ratio[:, None] * shifted(family.old, redshift[rows])
+
+
+def _emission(
+    family: GalaxyFamily, what: tuple[np.ndarray, np.ndarray], strong: np.ndarray, known: np.ndarray
+) -> Emission:
+    """Return what sets the lines of galaxies, by their kind and luminosity.
+
+    Parameters
+    ----------
+    family : GalaxyFamily
+    what : (ndarray, ndarray), each (n,)
+        Kind and M_r.
+    strong, known : ndarray of bool, shape (n,)
+        Which are in a burst, and whose ratios follow from their luminosity.
+    """
+    kind, absolute = what
     variety = family.variety
-    drawn = streams.named("galaxy lines")
-    width = drawn.exponential(mean_width)
-    active = drawn.uniform() < variety.seyfert_share
-    ratios = _draw_ratios(family.mixture, drawn)
-    means, scatters = np.array(SEYFERT_RATIOS).T
-    seyfert = means + scatters * drawn.normal(size=(len(flux), len(RATIOS)))
-    ratios = np.where(active[:, None], seyfert, ratios)
-    oxygen = variety.seyfert_width * 10 ** drawn.normal(0.0, 0.35)
-    width = np.where(active, oxygen / 10 ** seyfert[:, 0], width)
-    strengths = {name: 10 ** ratios[:, column] for column, name in enumerate(RATIOS)}
-    strengths["hydrogen"] = np.ones(len(flux))
-    continuum = _level(flux, 4862.7 * (1 + redshift))
-    for centre, (ratio, share) in LINES.items():
-        area = width * continuum * (1 + redshift) * strengths[ratio] * share
-        _add_line(flux, centre * (1 + redshift), area)
-
-
-def _draw_ratios(mixture: tuple[np.ndarray, np.ndarray, np.ndarray], drawn) -> np.ndarray:
-    """Draw log ratios (n, 4) from a mixture of Gaussians, kept within 4 sigma of [-2, 2] by its own tails."""
-    weights, means, covariances = mixture
-    component = drawn.choice(weights)
-    roots = np.linalg.cholesky(covariances)
-    normal = drawn.normal(size=(component.size, means.shape[1]))
-    return np.clip(means[component] + np.einsum("nij,nj->ni", roots[component], normal), -2.0, 2.0)
-
-
-def _level(flux: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
-    """Mean flux (n,) within 1 % of an observed wavelength, clipped to the grid."""
-    grid = observed_grid()
-    centre = np.clip(np.rint(np.log(wavelength / grid[0]) / LOG_STEP).astype(np.int64), 12, grid.size - 13)
-    return np.take_along_axis(flux, centre[:, None] + np.arange(-12, 13), axis=1).mean(axis=1)
-
-
-def _add_line(flux: np.ndarray, centre: np.ndarray, area: np.ndarray) -> None:
-    """Add an unresolved line in place: a Gaussian of one pixel (240 km/s), area in flux unit times Angstrom."""
-    place = np.log(centre / observed_grid()[0]) / LOG_STEP
-    rows = np.flatnonzero((place > 5) & (place < OBSERVED_PIXELS - 6))
-    nearest = np.rint(place[rows]).astype(np.int64)
-    offsets = np.arange(-4, 5)
-    shape = np.exp(-0.5 * (offsets - (place[rows] - nearest)[:, None]) ** 2)
-    height = area[rows] / (np.sqrt(2 * np.pi) * LOG_STEP * centre[rows])
-    flux[rows[:, None], nearest[:, None] + offsets] += (height[:, None] * shape).astype(np.float32)
+    quiet = np.isin(kind, ("red", "LRG", "post-starburst"))
+    width = np.where(quiet, variety.line_width_red, variety.line_width_blue)
+    return Emission(
+        mixture=family.mixture,
+        width=np.where(strong, variety.burst_width, width),
+        seyfert=np.where(kind == "active", 1.0, variety.seyfert_share),
+        liner=np.where(np.isin(kind, ("red", "LRG")), variety.liner_share, 0.0),
+        seyfert_width=variety.seyfert_width,
+        liner_width=variety.liner_width,
+        abundance_known=known,
+        absolute=absolute,
+        dust=variety.line_dust,
+    )

@@ -57,6 +57,10 @@ class QuasarVariety:
     broad_absorption_share, reddened_absorption_share : float
         Share of quasars with a broad-absorption trough; and of those that lie behind more dust, for the two go
         together (37 % in Urrutia et al. 2009, ApJ 698, 1095).
+    weak_line_share, weak_line_strength : float
+        Share of quasars whose lines are all weak, and the mean of their strength relative to the parent's, uniform from
+        0 to twice it. 1.3 % above z = 3 (Diamond-Stanic et al. 2009, ApJ 699, 782); more at low luminosity, where
+        spectroscopic surveys miss them: assumed.
     continuum_wiggles : float
         Standard deviation of the continuum's wiggles (see `descendants.residuals`).
     host_below : float
@@ -70,8 +74,10 @@ class QuasarVariety:
     reddened_scale: float = 0.12
     broad_absorption_share: float = 0.12
     reddened_absorption_share: float = 0.37
+    weak_line_share: float = 0.03
+    weak_line_strength: float = 0.3
     continuum_wiggles: float = 0.04
-    host_below: float = 0.8
+    host_below: float = 1.0
 
     def __post_init__(self) -> None:
         limits = {
@@ -82,6 +88,8 @@ class QuasarVariety:
             "reddened_scale": (0, 0.5),
             "broad_absorption_share": (0, 1.0),
             "reddened_absorption_share": (0, 1.0),
+            "weak_line_share": (0, 1.0),
+            "weak_line_strength": (0, 0.5),
             "continuum_wiggles": (0, 0.3),
             "host_below": (0, 2.0),
         }
@@ -206,6 +214,9 @@ def _vary_lines(
     slopes = np.array([BALDWIN_SLOPES.get(line[0], 0.0) for line in VARIED_LINES])
     scatter = variety.line_scatter * streams.named("quasar lines").normal(size=(len(flux), len(slopes)))
     strength = variety.line_strength * 10 ** (slopes * fainter[:, None] + scatter)
+    drawn = streams.named("weak quasar lines")
+    weak = drawn.uniform() < variety.weak_line_share
+    strength *= np.where(weak, 2 * variety.weak_line_strength * drawn.uniform(), 1.0)[:, None]
     profiles = _line_profiles()
     start = BLUE_PIXELS - np.log1p(redshift) / LOG_STEP
     for number, (line, profile) in enumerate(zip(VARIED_LINES, profiles, strict=True)):

@@ -6,9 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
+from jpasbatch.mocks.descendants.galaxy_variety import GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import StarVariety
+from jpasbatch.mocks.options.stellarity import Stellarity
 from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.photometry.noise import NoiseModel
 
@@ -30,6 +31,9 @@ class BalancedSamples:
         galaxies; no such library of quasars is known).
     magnitudes : {"natural", "uniform"}
         Distribution of r within a class: that of the sky, or flat.
+    near_share : float
+        Share of the galaxies of training, validation and test that are taken from those of the sky for others
+        nearer than z = 0.105, evenly over redshift and magnitude. Assumed.
     incomplete_share : float
         Share of the rows of training, validation and test in which each of `incomplete_bands` is missing or not
         with even chances, so that a committee learns to do without them.
@@ -42,12 +46,14 @@ class BalancedSamples:
     test: int = 10_000
     held_out: int = 0
     magnitudes: Literal["natural", "uniform"] = "natural"
+    near_share: float = 0.2
     incomplete_share: float = 0.0
     incomplete_bands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         sets = ("training", "validation", "test", "held_out")
-        check_ranges(self, dict.fromkeys(sets, (0, 10_000_000)) | {"incomplete_share": (0, 1)})
+        check_ranges(self, {"near_share": (0, 1), "incomplete_share": (0, 1)})
+        check_ranges(self, dict.fromkeys(sets, (0, 10_000_000)))
         for key in sets:
             value = getattr(self, key)
             if value % 2:
@@ -170,6 +176,8 @@ class TemplateSky:
         What is made, and under which conditions.
     stars, galaxies, quasars : StarVariety, GalaxyVariety, QuasarVariety
         How objects vary beyond their parents.
+    stellarity : Stellarity
+        How well points and galaxies are told apart, by magnitude.
     noise : NoiseModel
         Of the photometry.
     """
@@ -190,6 +198,7 @@ class TemplateSky:
     stars: StarVariety = dataclasses.field(default_factory=StarVariety)
     galaxies: GalaxyVariety = dataclasses.field(default_factory=GalaxyVariety)
     quasars: QuasarVariety = dataclasses.field(default_factory=QuasarVariety)
+    stellarity: Stellarity = dataclasses.field(default_factory=Stellarity)
     noise: NoiseModel = dataclasses.field(default_factory=NoiseModel)
 
     def __post_init__(self) -> None:

@@ -105,6 +105,12 @@ class FitsFile:
         data = self._column(hdu, name)
         return self._numbers(data, (None, *shape), dtype, f"column {name} of HDU {hdu!r}")
 
+    def column_shape(self, hdu: str | int, name: str) -> tuple[int, ...]:
+        """Return the shape of a table column, its rows first."""
+        data = self._column(hdu, name)
+        with refused(self.path):
+            return tuple(np.shape(data))
+
     def text_column(self, hdu: str | int, name: str) -> np.ndarray:
         """Return a table column of text, stripped of blanks, as an array of str."""
         data = self._column(hdu, name)

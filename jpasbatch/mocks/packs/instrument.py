@@ -19,11 +19,14 @@ from jpasbatch.mocks.packs.reading import (
     refused,
     row_numbers,
 )
-from jpasbatch.mocks.spectra.responses import CURVE_NAMES, Response, load_responses
+from jpasbatch.mocks.spectra.responses import ANGSTROM_PER, Response, curve_table, load_responses
 from jpasbatch.photometry.survey import Band, Survey
 
 UNDERSHOOT = 2e-3
 """Tolerated negative transmission in units of the peak: the published curve of rSDSS falls to -0.0006 of 0.62."""
+
+CURVE_SOURCES = {"jpas_filters": "filter-curves", "splus_filters": "splus-curves"}
+"""Folders of curves in a pack, and the sources that they are."""
 
 DEPTH, SEEING = "DEPTH3ARC5S", "FWHMG"
 
@@ -52,17 +55,26 @@ def read_filter_curves(pack: str | Path, survey: Survey) -> tuple[Response, ...]
     InputError
         If a file is missing or wrong; it names the file.
     """
-    paths = {path.name.removesuffix(".gz"): path for path in needed(pack, "filter-curves")}
+    curves = survey.curves
+    if curves.folder not in CURVE_SOURCES:
+        raise InputError(
+            f"survey {survey.name!r}: a template pack has no folder {curves.folder!r} of curves; allowed are "
+            f"{', '.join(CURVE_SOURCES)} ([curves] folder of the survey file)"
+        )
+    source = CURVE_SOURCES[curves.folder]
+    paths = {path.name.removesuffix(".gz"): path for path in needed(pack, source)}
     for band in survey.bands:
-        name = f"JPAS_{CURVE_NAMES.get(band.name, band.name)}.tab"
+        name = curves.name_of(band)
         if name not in paths:
-            raise InputError(f"{Path(pack) / 'jpas_filters' / name}: there is no curve of band {band.name!r}")
-        _check_curve(paths[name], band)
-    return load_responses(Path(pack) / "jpas_filters", survey)
+            raise InputError(f"{Path(pack) / curves.folder / name}: there is no curve of band {band.name!r}")
+        _check_curve(paths[name], band, ANGSTROM_PER[curves.unit])
+    return load_responses(Path(pack) / curves.folder, survey)
 
 
-def read_tile_images(pack: str | Path, survey: Survey) -> TileConditions:
+def read_tile_images(pack: str | Path, survey: Survey) -> TileConditions | None:
     """Read depth and seeing from the TileImage tables of miniJPAS and, if it is there, of J-NEP.
+
+    None for a survey whose file names no tiles: these images are not its own.
 
     Bands are matched by name: FILTER_ID through the Filter table, and that name must be in the name of
     the image too, which guards J-NEP, whose own Filter table is not in the pack.
@@ -72,6 +84,8 @@ def read_tile_images(pack: str | Path, survey: Survey) -> TileConditions:
     InputError
         If a file is missing or wrong, or a tile has a band twice or not at all; it names the file.
     """
+    if not survey.tiles:
+        return None
     paths = {path.name.removesuffix(".gz"): path for path in needed(pack, "tile-images")}
     band_of = _filter_names(paths.pop("minijpas.Filter.csv"), survey)
     tiles = [entry for path in paths.values() for entry in _tiles(path, band_of, survey).items()]
@@ -136,16 +150,13 @@ def _band_of_row(row: dict[str, str], band_of: dict[str, str], path: Path) -> st
     return band
 
 
-def _check_curve(path: Path, band: Band) -> None:
+def _check_curve(path: Path, band: Band, scale: float) -> None:
     with refused(path):
-        lines = read_bytes(path).decode("ascii").splitlines()
-        table = np.array(
-            [line.split()[:2] for line in lines if line.strip()[:1] not in ("", "#")], np.float64
-        )
+        table = curve_table(read_bytes(path))
     if table.ndim != 2 or table.shape[1] != 2:
         raise InputError(f"{path}: expected two columns, wavelength in Angstrom and transmission")
     check_finite(table, str(path))
     wavelength, transmission = table.T
     low, high = band.wavelength - band.width / 2, band.wavelength + band.width / 2
-    check_wavelength(wavelength, low, high, path, floor=1000)
+    check_wavelength(wavelength * scale, low, high, path, floor=1000)
     check_not_negative(transmission, path, "the transmission", UNDERSHOOT * float(transmission.max()))

@@ -6,10 +6,11 @@ Every path is relative to the pack; any file may also be there compressed, with 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.packs.further_sources import FURTHER_SOURCES
+from jpasbatch.mocks.packs.source import Source
 
 DESISIM = "github.com/desihub/desisim-testdata, desi/spectro/templates/basis_templates/v3.2"
 REDROCK = "github.com/desihub/redrock-templates"
@@ -21,42 +22,10 @@ CURVES = (
 )
 """Names of the published curves; J0348 is the band uJAVA."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """One publication of the pack.
-
-    Parameters
-    ----------
-    key : str
-        Short name.
-    files : tuple of str
-        Patterns below the pack; all of them are needed, without their ``.gz``.
-    provides : str
-        What it gives, in one line.
-    role : str
-        "quasars", "galaxies", "stars", "enrichment", "instrument" or "check".
-    published : str
-        Where.
-    licence : str
-        Of the data, as far as their authors state one.
-    cite : str
-        What to cite.
-    instead : tuple of str
-        Other forms of the same data; any one of them can replace `files`.
-    optional : tuple of str
-        Files that add to it.
-    """
-
-    key: str
-    files: tuple[str, ...]
-    provides: str
-    role: str
-    published: str
-    licence: str
-    cite: str
-    instead: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
+SPLUS_CURVES = (
+    *("uJAVA", "J0378", "J0395", "J0410", "J0430", "gSDSS"),
+    *("J0515", "rSDSS", "J0660", "iSDSS", "J0861", "zSDSS"),
+)
 
 
 SOURCES: tuple[Source, ...] = (
@@ -165,6 +134,15 @@ SOURCES: tuple[Source, ...] = (
         cite="CEFCA, Varela & Marin 2017; Bonoli et al. 2021, A&A 653, A31",
     ),
     Source(
+        key="splus-curves",
+        files=tuple(f"splus_filters/{name}.csv" for name in SPLUS_CURVES),
+        provides="transmission of the 12 bands of S-PLUS and J-PLUS",
+        role="other survey",
+        published="github.com/splus-collab/splus_filters",
+        licence="GPL-3.0 (of the repository)",
+        cite="S-PLUS: Mendes de Oliveira et al. 2019, MNRAS 489, 241",
+    ),
+    Source(
         key="tile-images",
         files=("minijpas_tables/minijpas.TileImage.csv", "minijpas_tables/minijpas.Filter.csv"),
         optional=("minijpas_tables/jnep.TileImage.csv",),
@@ -210,6 +188,7 @@ SOURCES: tuple[Source, ...] = (
         licence="public SDSS data",
         cite="Abolfathi et al. 2018, ApJS 235, 42",
     ),
+    *FURTHER_SOURCES,
 )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.packs import checks, galaxies, instrument, quasars, stars
-from jpasbatch.mocks.packs.layout import SOURCES, Source, find, lacking, published_at
+from jpasbatch.mocks.packs import checks, galaxies, instrument, quasars, stars, templates
+from jpasbatch.mocks.packs.layout import SOURCES, find, lacking, published_at
 from jpasbatch.mocks.packs.reading import refused
+from jpasbatch.mocks.packs.source import Source
 from jpasbatch.photometry.survey import load_survey
 
 CLASS_NEEDS = {
@@ -31,11 +32,18 @@ READERS: dict[str, Callable[[Path], object]] = {
     "star-basis": stars.read_star_basis,
     "white-dwarfs": stars.read_white_dwarfs,
     "filter-curves": lambda pack: instrument.read_filter_curves(pack, load_survey("jpas60")),
+    "splus-curves": lambda pack: instrument.read_filter_curves(pack, load_survey("splus12")),
     "tile-images": lambda pack: instrument.read_tile_images(pack, load_survey("jpas60")),
     "pickles": stars.read_pickles,
     "sdss-stars": stars.read_sdss_star_templates,
     "galaxy-atlas": galaxies.read_galaxy_atlas,
     "sdss-photometry": checks.read_sdss_photometry,
+    "active-galaxies": templates.read_active_galaxies,
+    "galaxy-sequence": templates.read_galaxy_sequence,
+    "galaxies-with-lines": templates.read_galaxies_with_lines,
+    "blue-galaxies": templates.read_blue_galaxies,
+    "hot-white-dwarfs": templates.read_hot_white_dwarfs,
+    "brown-dwarfs": templates.read_brown_dwarfs,
 }
 
 
@@ -85,12 +93,12 @@ class PackStatus:
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """Keys of what would enrich the mocks and cannot be used: all but the needs of a class and the checks."""
+        """Keys of what would enrich the mocks and cannot be used; not needs of a class, checks, other surveys."""
         usable = self.present.union(*CLASS_NEEDS.values())
         return tuple(
             entry.source.key
             for entry in self.sources
-            if entry.source.role != "check" and entry.source.key not in usable
+            if entry.source.role not in ("check", "other survey") and entry.source.key not in usable
         )
 
     @property

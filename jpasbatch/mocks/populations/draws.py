@@ -8,19 +8,22 @@ from __future__ import annotations
 import numpy as np
 
 from jpasbatch.mocks.populations.densities import (
-    GALAXY_REDSHIFTS,
     HIGH_REDSHIFT,
     MAGNITUDE_LIMITS,
     MAGNITUDES,
     QUASAR_REDSHIFTS,
     STAR_SLOPE,
-    galaxy_density,
     quasar_density,
+)
+from jpasbatch.mocks.populations.nearby import (
+    GalaxyDensity,
+    draw_evenly,
+    sky_density,
 )
 from jpasbatch.photometry.streams import NamedStream, ObjectStreams
 
 MAGNITUDE_STEP = 0.05
-QUASAR_STEP, GALAXY_STEP = 0.02, 0.01
+QUASAR_STEP = 0.02
 HALVES = {"low": (0.1, HIGH_REDSHIFT), "high": (HIGH_REDSHIFT, 5.0), "all": (0.1, 5.0)}
 
 
@@ -68,14 +71,41 @@ def draw_quasars(streams: ObjectStreams, half: str, flat: bool) -> tuple[np.ndar
     return magnitude, np.clip(redshift, low, np.nextafter(high, 0))
 
 
-def draw_galaxies(streams: ObjectStreams, flat: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each."""
-    drawn = streams.named("galaxy population")
-    both = np.concatenate([galaxy_density("red"), galaxy_density("blue")], axis=1)
-    grid = np.concatenate([GALAXY_REDSHIFTS, GALAXY_REDSHIFTS + 10.0])  # 10: the second colour
-    magnitude, redshift = _place(both, grid, GALAXY_STEP, drawn, flat)
-    red = redshift < 5.0
-    return magnitude, np.where(red, redshift, redshift - 10.0), red
+def draw_galaxies(
+    streams: ObjectStreams, flat: bool, near_share: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each.
+
+    Parameters
+    ----------
+    streams : ObjectStreams
+    flat : bool
+        Uniform in magnitude.
+    near_share : float
+        Share of galaxies that are taken from those of the sky for others nearer than z = 0.105, evenly over redshift
+        and magnitude.
+    """
+    sky = _place_colours(sky_density(), streams.named("galaxy population"), flat)
+    near = streams.named("near galaxy or any").uniform() < near_share
+    magnitude, redshift, red = (np.where(near, *pair) for pair in zip(draw_evenly(streams), sky, strict=True))
+    return magnitude, redshift, red
+
+
+def _place_colours(
+    parts: tuple[GalaxyDensity, ...], drawn: NamedStream, flat: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw magnitudes, redshifts and whether the galaxy is red, (n,) each, from the sum of some densities."""
+    density = np.concatenate([part.density * part.step for part in parts], axis=1)
+    row, column = _cells(density, drawn, flat)
+    redshifts, steps, red = (
+        np.concatenate(values)
+        for values in zip(
+            *((part.redshift, np.full(part.redshift.size, part.step), part.red) for part in parts),
+            strict=True,
+        )
+    )
+    magnitude = _within(MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5))
+    return magnitude, redshifts[column] + steps[column] * drawn.uniform(-0.5, 0.5), red[column]
 
 
 def draw_stars(streams: ObjectStreams, flat: bool) -> np.ndarray:
@@ -91,12 +121,22 @@ def draw_stars(streams: ObjectStreams, flat: bool) -> np.ndarray:
 def _place(
     density: np.ndarray, redshifts: np.ndarray, step: float, drawn: NamedStream, flat: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw from a density (magnitudes, redshifts) by its cumulative sum, uniform within the cells."""
+    """Draw from a density (magnitudes, redshifts), uniform within the cells."""
+    row, column = _cells(density, drawn, flat)
+    magnitude = MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5)
+    return _within(magnitude), redshifts[column] + step * drawn.uniform(-0.5, 0.5)
+
+
+def _cells(density: np.ndarray, drawn: NamedStream, flat: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows and columns (n,) from numbers of objects (rows, columns), by their cumulative sum."""
     if flat:
         density = density / density.sum(axis=1, keepdims=True)
     cumulative = np.cumsum(density.ravel())
     cell = np.searchsorted(cumulative, drawn.uniform() * cumulative[-1], side="right")
     row, column = np.unravel_index(np.minimum(cell, density.size - 1), density.shape)
-    magnitude = MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5)
-    redshift = redshifts[column] + step * drawn.uniform(-0.5, 0.5)
-    return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), MAGNITUDE_LIMITS[1]), redshift
+    return row, column
+
+
+def _within(magnitude: np.ndarray) -> np.ndarray:
+    """Return magnitudes within the limits, the lower one exclusive."""
+    return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), MAGNITUDE_LIMITS[1])

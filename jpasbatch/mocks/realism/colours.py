@@ -19,6 +19,7 @@ from jpasbatch.mocks.skies.objects import Kinds, Workshop, spectra_in_chunks, tr
 from jpasbatch.mocks.spectra.dust import redden_by_milky_way
 from jpasbatch.mocks.spectra.grids import observed_grid
 from jpasbatch.mocks.spectra.responses import Response, band_weights, integrate_bands
+from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.photometry.streams import ObjectStreams
 
 SDSS_BANDS: tuple[str, ...] = ("u", "g", "r", "i")
@@ -228,6 +229,9 @@ def _sdss_colours(workshop: Workshop, drawn: Drawn, weights: np.ndarray) -> Colo
         flux[rows] = integrate_bands(spectra, weights)
     magnitudes = dict(zip(SDSS_BANDS, _magnitudes(flux).T, strict=True))
     known = {"redshift": drawn.kinds.redshift, "r": drawn.kinds.magnitude}
+    role = magnitude_role(workshop.survey)
+    if role != "r" and role in SDSS_BANDS:  # magnitudes are drawn in the survey's reference band
+        known["r"] = drawn.kinds.magnitude + magnitudes["r"] - magnitudes[role]
     known["u"] = magnitudes["u"] - magnitudes["r"] + known["r"] - SDSS_OFFSET["u"]
     return _differences(magnitudes, SDSS_COLOURS) | known
 

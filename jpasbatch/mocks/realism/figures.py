@@ -19,8 +19,8 @@ REAL = "#777777"
 BROAD_BAND_ANGSTROM = 400.0
 
 
-def distributions(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw how many objects of each class there are by r and by redshift: a row for each set."""
+def distributions(sets: Mapping[str, Mapping[str, Any]], band: str) -> Figure:
+    """Draw how many objects of each class there are by magnitude and by redshift: a row for each set."""
     with house_style():
         figure = new_figure(10, 0.5 + 2.0 * len(sets))
         panels = figure.subplots(len(sets), 2, squeeze=False, sharex="col")
@@ -29,7 +29,7 @@ def distributions(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
             for axes, key in zip(panels[row], ("magnitudes", "redshifts"), strict=True):
                 _draw_histograms(axes, tally, key)
             panels[row, 0].set_ylabel(name.replace("_", " "), weight="bold")
-        panels[-1, 0].set_xlabel("r (AB mag), objects per 0.1 mag")
+        panels[-1, 0].set_xlabel(f"{band} (AB mag), objects per 0.1 mag")
         panels[-1, 1].set_xlabel("redshift, objects per 0.05; stars left out")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
@@ -98,7 +98,7 @@ def _draw_locus(axes: Any, edges_real_mock: tuple[np.ndarray, Any, Any], colour:
         axes.set_ylim(bottom - 0.08 * (top - bottom), top + 0.08 * (top - bottom))
 
 
-def signal_to_noise(tally: Mapping[str, Any], bands: Mapping[str, Sequence[Any]]) -> Figure:
+def signal_to_noise(tally: Mapping[str, Any], bands: Mapping[str, Sequence[Any]], band: str) -> Figure:
     """Draw the median signal-to-noise ratio and the share of non-detections by band and magnitude.
 
     Parameters
@@ -107,6 +107,8 @@ def signal_to_noise(tally: Mapping[str, Any], bands: Mapping[str, Sequence[Any]]
         Of a set.
     bands : mapping
         ``band`` (names) and ``wavelength`` (Angstrom), in the tally's order.
+    band : str
+        Of the magnitudes.
     """
     from matplotlib.colors import LogNorm
 
@@ -137,7 +139,7 @@ def signal_to_noise(tally: Mapping[str, Any], bands: Mapping[str, Sequence[Any]]
             axes.grid(visible=False)
             names = [bands["band"][one] for one in order]
             axes.set_xticks(range(len(order)), names if place else [], rotation=90, size=6.5)
-            axes.set(ylabel="r (AB mag)", title=title)
+            axes.set(ylabel=f"{band} (AB mag)", title=title)
             figure.colorbar(image, ax=axes, pad=0.01, extend="min" if norm else "neither")
     return figure
 

@@ -103,6 +103,9 @@ def unvaried(workshop: Workshop) -> Workshop:
         line_width_blue=0.0,
         line_width_red=0.0,
         seyfert_share=0.0,
+        liner_share=0.0,
+        bulge_light=0.0,
+        kinds_in_the_sky={},
         continuum_wiggles=0.0,
     )
     changed = dataclasses.replace(options, stars=stars, galaxies=galaxies)

@@ -43,15 +43,18 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         ``library_colours``, ``lines``, ``gallery``, ``parents`` (by class, kind and split), ``lacking`` (keys of
         sources) and ``notes``. All but ``sets`` may be missing or None.
     facts : mapping
-        ``job``, ``survey``, ``seed``, ``templates``, ``version``, ``date``, and optionally ``title`` and ``options``.
+        ``job``, ``survey``, ``seed``, ``templates``, ``version``, ``date``, and optionally ``band`` (of the objects'
+        magnitudes), ``title`` and ``options``.
     """
     from markupsafe import Markup
 
+    band = facts.get("band") or "r"
     figures = {
-        name: Markup(to_svg(figure, name, description)) for name, figure, description in _figures(content)
+        name: Markup(to_svg(figure, name, description))
+        for name, figure, description in _figures(content, band)
     }
     colours, libraries = (content.get(key) or {} for key in ("colours", "library_colours"))
-    counts = {name: counts_of(name, part) for name, part in content["sets"].items() if part["expected"]}
+    counts = {name: counts_of(name, part, band) for name, part in content["sets"].items() if part["expected"]}
     return render_page(
         "mocks/realism/report.html.j2",
         {"signed": signed_text},
@@ -107,7 +110,7 @@ def offset_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def counts_of(set_name: str, part: Mapping[str, Any]) -> dict[str, Any]:
+def counts_of(set_name: str, part: Mapping[str, Any], band: str = "r") -> dict[str, Any]:
     """Compare a set's quasars with the table of counts: rows of cells, and chi2 with its probability."""
     from scipy.stats import chi2
 
@@ -120,7 +123,7 @@ def counts_of(set_name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     freedom = int(counted.sum()) - CONDITIONS_ON_COUNTS.get(set_name, 2)
     rows = [
         {
-            "bin": bin_label("r", limits),
+            "bin": bin_label(band, limits),
             "cells": [
                 {
                     "found": found[row, one],
@@ -152,10 +155,14 @@ def signed_text(value: float | None, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def _figures(content: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
+def _figures(content: Mapping[str, Any], band: str) -> Iterator[tuple[str, Figure, str]]:
     if content["sets"]:
-        figure = realism_figures.distributions(content["sets"])
-        yield "distributions", figure, "Histograms of r magnitude and redshift by class, a row for each set"
+        figure = realism_figures.distributions(content["sets"], band)
+        yield (
+            "distributions",
+            figure,
+            f"Histograms of {band} magnitude and redshift by class, a row for each set",
+        )
     for key, start in (("colours", "sdss"), ("library_colours", "library")):
         for name, part in ((content.get(key) or {}).get("classes") or {}).items():
             figure = realism_figures.colour_loci(part, name)
@@ -165,7 +172,7 @@ def _figures(content: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
             yield f"{start}-{name}", figure, label
     noisy, bands = _noisy_set(content), _bands(content)
     if noisy is not None and bands is not None:
-        figure = realism_figures.signal_to_noise(content["sets"][noisy]["tally"], bands)
+        figure = realism_figures.signal_to_noise(content["sets"][noisy]["tally"], bands, band)
         yield (
             "noise",
             figure,

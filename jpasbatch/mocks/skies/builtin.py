@@ -34,6 +34,7 @@ from jpasbatch.mocks.spectra.responses import (
 )
 from jpasbatch.photometry.noise import depths_of_tile, observe
 from jpasbatch.photometry.photometry import flux_from_ab_magnitude
+from jpasbatch.photometry.reported import combination_matrix
 from jpasbatch.photometry.survey import Survey
 
 FIRST_TILE = {"sky": 90001, "training": 91001, "validation": 92001, "spectra": 93001}
@@ -142,8 +143,8 @@ def observed_spectra_table(options: ObservedSpectra, survey: Survey) -> MockTabl
     roles = survey.reported_bands
     if options.match_photometry and not all(role in roles for role in PHOTOMETRY):
         raise InputError(f"match_photometry = true: survey {survey.name!r} does not report all of g, r, i")
-    bands = tuple(survey.index(roles[role]) for role in PHOTOMETRY) if options.match_photometry else None
-    flux, flux_err = spectra_photometry(spectra, responses, bands)
+    matched = combination_matrix(survey, tuple(PHOTOMETRY)) if options.match_photometry else None
+    flux, flux_err = spectra_photometry(spectra, responses, matched)
     rng = np.random.default_rng([options.seed, _STREAMS["spectra"], 0])
     if options.survey_noise:
         tile = rng.integers(max(len(survey.tiles), 1), size=len(flux))

@@ -73,7 +73,9 @@ class Workshop:
     def galaxy_family(self) -> GalaxyFamily:
         """Galaxies with their line ratios."""
         given = self.ingredients
-        return GalaxyFamily(given.parents["galaxy"], given.mixture, given.young, self.options.galaxies)
+        return GalaxyFamily(
+            given.parents["galaxy"], given.mixture, given.young, given.old, self.options.galaxies
+        )
 
     @cached_property
     def covered_weight(self) -> np.ndarray:
@@ -87,7 +89,14 @@ class Workshop:
         return self.ingredients.parents[true_class]
 
 
-def draw_kinds(workshop: Workshop, true_class: str, split: str, streams: ObjectStreams, half: str) -> Kinds:
+def draw_kinds(
+    workshop: Workshop,
+    true_class: str,
+    split: str,
+    streams: ObjectStreams,
+    half: str,
+    balanced: bool = False,
+) -> Kinds:
     """Draw magnitudes, redshifts and parents of objects of one class.
 
     Parameters
@@ -99,6 +108,8 @@ def draw_kinds(workshop: Workshop, true_class: str, split: str, streams: ObjectS
     streams : ObjectStreams
     half : {"low", "high", "all", "flat low", ...}
         Of the quasars' redshifts; with "flat " before it, magnitudes are uniform.
+    balanced : bool
+        Rare kinds and near galaxies in the shares in which they are learnt, and not in those of the sky.
 
     Raises
     ------
@@ -106,6 +117,7 @@ def draw_kinds(workshop: Workshop, true_class: str, split: str, streams: ObjectS
         If the pack holds no parent of the class in the split.
     """
     flat, half = half.startswith("flat "), half.removeprefix("flat ")
+    options = workshop.options
     parents = workshop.parents(true_class)
     if not parents.rows_of_split[split].size:
         raise InputError(
@@ -120,13 +132,16 @@ def draw_kinds(workshop: Workshop, true_class: str, split: str, streams: ObjectS
             return Kinds(magnitude, redshift, rows[streams.named("star parent").integers(rows.size)])
         low, high = MAGNITUDE_LIMITS
         brightness = (high - magnitude) / (high - low)
-        chosen = choose_stars(parents, split, brightness, streams, workshop.options.stars)
+        rare = options.stars.rare_learnt if balanced else options.stars.rare_in_the_sky
+        chosen = choose_stars(parents, split, brightness, streams, options.stars, rare)
     elif true_class == "galaxy":
-        magnitude, redshift, red = draws.draw_galaxies(streams, flat)
+        near = options.samples.near_share if balanced else 0.0
+        magnitude, redshift, red = draws.draw_galaxies(streams, flat, near)
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]
             return Kinds(magnitude, redshift, rows[streams.named("galaxy parent").integers(rows.size)])
-        chosen = choose_galaxies(parents, split, red, (magnitude, redshift), streams)
+        shares = options.galaxies.kinds_learnt if balanced else options.galaxies.kinds_in_the_sky
+        chosen = choose_galaxies(parents, split, red, (magnitude, redshift), streams, shares)
     else:
         magnitude, redshift = draws.draw_quasars(streams, half, flat)
         chosen = choose_quasars(parents, split, redshift, streams)
@@ -143,7 +158,7 @@ def true_fluxes(
 ) -> np.ndarray:
     """Return noiseless fluxes (n, bands) float32 in microjansky, within the aperture.
 
-    NaN in bands that the parent does not cover at the redshift.
+    NaN in bands that the parent does not cover at the redshift, and in all where it has no light in the reference band.
 
     Parameters
     ----------
@@ -161,6 +176,8 @@ def true_fluxes(
         redden_by_milky_way(spectra, conditions.dust[rows])
         flux[rows] = integrate_bands(spectra, weights)
     _blank_uncovered(flux, workshop, workshop.parents(true_class), kinds)
+    # without light in the reference band there is no scale: some observed spectra end before it at high redshift
+    flux[~(flux[:, reference] > 0)] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         flux *= (flux_from_ab_magnitude(kinds.magnitude) / flux[:, reference])[:, None].astype(np.float32)
     if true_class == "galaxy":

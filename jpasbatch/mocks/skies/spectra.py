@@ -90,7 +90,7 @@ def read_spectra(folder: str | Path) -> SpectrumSet:
 
 
 def spectra_photometry(
-    spectra: SpectrumSet, responses: tuple[Response, ...], bands: tuple[int, ...] | None
+    spectra: SpectrumSet, responses: tuple[Response, ...], matched: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return fluxes and errors of spectra in the bands.
 
@@ -107,8 +107,8 @@ def spectra_photometry(
         n spectra.
     responses : tuple of Response
         The bands.
-    bands : (int, int, int) or None
-        Positions of g, r and i; None to leave the spectra as observed.
+    matched : ndarray, shape (bands, 3), or None
+        Weights with which the bands give g, r and i; None to leave the spectra as observed.
 
     Returns
     -------
@@ -133,11 +133,17 @@ def spectra_photometry(
         spread = FLUX_UNIT * np.sqrt((1 / ivar[good]) @ weights[pixels] ** 2)
         flux[row, covered] = (total / np.where(covered, share, 1.0))[covered]
         flux_err[row, covered] = (spread / np.where(covered, share, 1.0))[covered]
-    if bands is not None:
+    if matched is not None:
         centres = np.array([float(r.wavelength @ r.transmission / r.transmission.sum()) for r in responses])
-        factor = _calibration(flux[:, list(bands)], spectra.magnitudes, centres)
+        factor = _calibration(_combined(flux, matched), spectra.magnitudes, centres)
         flux, flux_err = flux * factor, flux_err * factor
     return flux, flux_err
+
+
+def _combined(flux: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return sums of the bands that have a weight, (n, columns): a band without one may be unknown."""
+    parts = [(np.flatnonzero(column), column) for column in weights.T]
+    return np.stack([flux[:, used] @ column[used] for used, column in parts], axis=1)
 
 
 def _calibration(measured: np.ndarray, magnitudes: np.ndarray, wavelength: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from jpasbatch.mocks.observation.appearance import stellarity
+from jpasbatch.mocks.observation.stellarity import draw_stellarity
 from jpasbatch.mocks.parents.parents import HELD_OUT
 from jpasbatch.mocks.populations.densities import MAGNITUDE_LIMITS
 from jpasbatch.mocks.skies.objects import Kinds, Workshop, draw_kinds, true_fluxes
@@ -152,7 +152,7 @@ def _rows_of_class(
         noiseless_flux=flux,
         flags=flags,
         mask_flags=mask_flags,
-        class_star=stellarity(names, magnitude, redshift, appearance),
+        class_star=draw_stellarity(true_class, magnitude, redshift, appearance, options.stellarity),
         tile=np.array([f"mock-{number}" for number in places.tile.tolist()], dtype=str),
         tile_number=places.tile,
         true_class=names,
@@ -176,10 +176,11 @@ def _kinds(
     if set_name in ("field", "survey"):
         return draw_kinds(workshop, true_class, split, streams, "all")
     if true_class != "qso":
-        return draw_kinds(workshop, true_class, split, streams, f"{flat}all")
+        balanced = set_name != "held_out"
+        return draw_kinds(workshop, true_class, split, streams, f"{flat}all", balanced)
     odd = (places.mock_id & 1).astype(bool)
     low, high = (
-        draw_kinds(workshop, true_class, split, streams[rows], flat + half)
+        draw_kinds(workshop, true_class, split, streams[rows], flat + half, True)
         for rows, half in ((~odd, "low"), (odd, "high"))
     )
     result = Kinds(*(np.empty(odd.size, dtype=kind) for kind in (np.float64, np.float64, np.int64)))

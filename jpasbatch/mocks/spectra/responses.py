@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.survey import Band, Survey
+from jpasbatch.photometry.survey import Band, CurveFiles, Survey
 
 MINIMUM_COVERAGE = 0.98
 """Share of a band's weight that a spectrum must cover; below, the band counts as not observed."""
 
-CURVE_NAMES = {"uJAVA": "J0348"}
-"""Bands whose published J-PAS curve bears another name (CEFCA, Varela & Marin 2017)."""
+ANGSTROM_PER = {"Angstrom": 1.0, "nm": 10.0}
 
 MICROJANSKY_PER_MAGGIE = 3.631e9
 
@@ -55,9 +54,10 @@ def approximate_responses(survey: Survey) -> tuple[Response, ...]:
 
 
 def load_responses(folder: str | Path, survey: Survey) -> tuple[Response, ...]:
-    """Read the published curves ``JPAS_<band>.tab`` or ``.tab.gz``, in the survey's order.
+    """Read the published curves of a survey's bands, plain or with ``.gz``, in the survey's order.
 
-    Two columns, wavelength in Angstrom and transmission; lines that start with ``#`` are comments.
+    The survey file says how their files are called, and in which unit (``[curves]``). Columns are wavelength and
+    transmission, apart by blanks or a comma, and further ones; lines that start with ``#`` are comments.
 
     Raises
     ------
@@ -66,10 +66,9 @@ def load_responses(folder: str | Path, survey: Survey) -> tuple[Response, ...]:
     """
     directory = Path(folder)
     if not directory.is_dir():
-        raise InputError(
-            f"filters = {str(folder)!r}: is not a folder; name the one that holds JPAS_<band>.tab"
-        )
-    return tuple(_load(directory, band.name) for band in survey.bands)
+        first = survey.curves.name_of(survey.bands[0])
+        raise InputError(f"filters = {str(folder)!r}: is not a folder; name the one that holds {first}")
+    return tuple(_load(directory, band, survey.curves) for band in survey.bands)
 
 
 def band_weights(wavelength: np.ndarray, responses: tuple[Response, ...]) -> np.ndarray:
@@ -148,19 +147,14 @@ def _approximate(band: Band) -> Response:
     return Response(band.name, wavelength, transmission)
 
 
-def _load(directory: Path, band_name: str) -> Response:
-    stem = f"JPAS_{CURVE_NAMES.get(band_name, band_name)}.tab"
+def _load(directory: Path, band: Band, curves: CurveFiles) -> Response:
+    stem = curves.name_of(band)
     path = next((directory / name for name in (stem, stem + ".gz") if (directory / name).is_file()), None)
     if path is None:
-        raise InputError(f"no curve of band {band_name!r}: found neither {stem} nor {stem}.gz in {directory}")
+        raise InputError(f"no curve of band {band.name!r}: found neither {stem} nor {stem}.gz in {directory}")
     try:
-        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        rows = [
-            line.split()[:2]
-            for line in text.decode("ascii").splitlines()
-            if line.strip()[:1] not in ("", "#")
-        ]
-        table = np.array(rows, dtype=np.float64)
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        table = curve_table(content)
     except (OSError, EOFError, ValueError) as error:
         raise InputError(f"filter curve {path}: cannot be read ({error})") from None
     if table.ndim != 2 or table.shape[1] != 2 or not np.isfinite(table).all():
@@ -168,7 +162,21 @@ def _load(directory: Path, band_name: str) -> Response:
     wavelength, transmission = table.T
     if np.any(np.diff(wavelength) <= 0) or not np.any(transmission > 0):
         raise InputError(f"filter curve {path}: wavelengths must increase and some transmission be positive")
-    return _trimmed(band_name, wavelength, np.clip(transmission, 0.0, None))
+    scale = ANGSTROM_PER[curves.unit]
+    return _trimmed(band.name, wavelength * scale, np.clip(transmission, 0.0, None))
+
+
+def curve_table(content: bytes) -> np.ndarray:
+    """Return the first two columns of a curve's file, float64 (k, 2), as they are.
+
+    Raises
+    ------
+    ValueError
+        If a line holds no numbers, or is not text.
+    """
+    lines = content.decode("ascii").splitlines()
+    rows = [line.replace(",", " ").split()[:2] for line in lines if line.strip()[:1] not in ("", "#")]
+    return np.array(rows, dtype=np.float64)
 
 
 def _trimmed(name: str, wavelength: np.ndarray, transmission: np.ndarray) -> Response:

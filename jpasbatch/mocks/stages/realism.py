@@ -13,6 +13,7 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.stages.materials import count_parents, open_workshop
+from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically
@@ -59,6 +60,7 @@ def write_realism_report(
         "job": workspace.job.name,
         "title": workspace.job.title,
         "survey": workspace.survey.name,
+        "band": magnitude_role(workspace.survey),
         "seed": options.seed,
         "templates": Path(options.templates).name,
         "version": __version__,

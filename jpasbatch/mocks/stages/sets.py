@@ -141,7 +141,8 @@ def _own(options: TemplateSky, name: str) -> dict[str, Any]:
     if name in ("field", "survey"):
         return own | asdict(getattr(options, name))
     samples = asdict(options.samples)
-    return own | {key: samples[key] for key in (name, "magnitudes", "incomplete_share", "incomplete_bands")}
+    shared = ("magnitudes", "near_share", "incomplete_share", "incomplete_bands")
+    return own | {key: samples[key] for key in (name, *shared)}
 
 
 def _plan_set(

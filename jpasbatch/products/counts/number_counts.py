@@ -130,7 +130,7 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
         area = _area(findings)
         if np.isnan(area) or not found.number.any():
             return {}
-        band = self.setting.survey.reported_bands[found.band_role]
+        band = self.setting.survey.reported_names[found.band_role]
         figure = number_counts_figure(found, area, band, self.setting.class_names)
         text = "Objects per square degree and magnitude, by class; the table number_counts holds the numbers"
         return {"number_counts": PageFigure(figure, text)}

@@ -123,7 +123,7 @@ class Literature(Product[NumberTally, LiteratureSummary]):
         if np.isnan(area) or not drawn:
             return {}
         role = drawn[0].interval.band_role
-        band = self.setting.survey.reported_bands[role]
+        band = self.setting.survey.reported_names[role]
         of_band = [one for one in drawn if one.interval.band_role == role]
         figure = literature_figure(of_band, area, band, self.setting.class_names)
         text = f"Objects per square degree and magnitude of {band}, here and as published"
@@ -142,7 +142,7 @@ class Literature(Product[NumberTally, LiteratureSummary]):
             package_file("products/literature/section.html.j2"),
             self.setting.class_names,
             figures=figures,
-            rows=[_row(one, area, self.setting.survey.reported_bands) for one in shown],
+            rows=[_row(one, area, self.setting.survey.reported_names) for one in shown],
             tables=list(distinct_tables(found.comparisons)),
             left_out=found.left_out,
             corrected=self.setting.corrected,
@@ -158,7 +158,7 @@ class Literature(Product[NumberTally, LiteratureSummary]):
         return {"literature": {"comparisons": rows, "not_compared": list(found.left_out)}}
 
     def _rows(self, found: LiteratureSummary, findings: Findings) -> Iterator[dict[str, Any]]:
-        area, bands = _area(findings), self.setting.survey.reported_bands
+        area, bands = _area(findings), self.setting.survey.reported_names
         for one in found.comparisons:
             yield {
                 key: value for key, value in _row(one, area, bands).items() if key not in ("title", "label")

@@ -23,7 +23,9 @@ def classify_command(
     survey: str | None,
     output: Path | None,
     options: ClassifyOptions,
-    as_json: bool,
+    *,
+    aperture: str = "",
+    as_json: bool = False,
 ) -> int:
     """Classify tables, tell what was done, and return the exit code.
 
@@ -36,6 +38,8 @@ def classify_command(
     output : Path, optional
         One file for all rows; without it each table gets one in the current folder (`own_output`).
     options : ClassifyOptions
+    aperture : str
+        In which the photometry is read; that of the survey if empty.
     as_json : bool
         Print one JSON object instead of lines.
 
@@ -51,9 +55,9 @@ def classify_command(
     if committee is None and survey is None:
         recognised = recognise_survey(paths[0], options.filter_table)
         log.info("classify: the table is of survey %s", recognised.name)
-        named = name_committee(None, recognised)
+        named = name_committee(None, recognised, aperture)
     else:
-        named = name_committee(committee, survey)
+        named = name_committee(committee, survey, aperture)
     groups = [(paths, output)] if output is not None else [([path], own_output(path)) for path in paths]
     _check_distinct([target for _, target in groups])
     done = [classify_tables(group, target, named, options) for group, target in groups]
@@ -85,6 +89,7 @@ def _lines(summary: dict[str, Any], named: NamedCommittee) -> list[str]:
         lines += [f"  classes: {_counts(one['classes'])}"]
         lines += [f"  subsets: {_counts(one['subsets'])}"] if one["subsets"] else []
         lines += [f"  not classified: {_counts(one['refused'])}"] if one["refused"] else []
+        lines += [f"  values: {_counts(one['values'])}"] if one["values"] else []
         lines += [f"  {note}" for note in one["notes"]]
     lines += [
         f"committee {named.name} (survey {named.survey.name}); probabilities are {summary['probabilities']}"

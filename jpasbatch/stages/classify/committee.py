@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jpasbatch.committees.registry import committee_folder, default_committee
@@ -58,7 +58,7 @@ class NamedCommittee:
 
 
 def name_committee(
-    committee: str | Path | None = None, survey: Survey | str | Path | None = None
+    committee: str | Path | None = None, survey: Survey | str | Path | None = None, aperture: str = ""
 ) -> NamedCommittee:
     """Return a committee that is ready to judge.
 
@@ -68,6 +68,9 @@ def name_committee(
         Folder of one, or the name of one that comes with the package; without it the default of the survey.
     survey : Survey, str or Path, optional
         Of the photometry; without it the one that the committee learnt from, where it comes with the package.
+
+    aperture : str
+        In which the photometry is read; that of the survey if empty.
 
     Raises
     ------
@@ -89,6 +92,8 @@ def name_committee(
     manifest = load_version(folder).manifest
     if survey is None:
         survey = _survey_of(manifest)
+    if aperture:
+        survey = replace(survey, catalogue=survey.catalogue.with_aperture(aperture))
     check_manifest(manifest, survey)
     opened = open_committee(str(folder), survey)
     return NamedCommittee(folder.name, committee_fingerprint(folder), manifest, survey, opened)

@@ -23,6 +23,8 @@ class RowTally:
         Rows that were classified, by the class that the committee decides for and by subset.
     reasons : Counter of str
         Rows that were not, by reason.
+    values : Counter of str
+        Single values (an object in a band) that were doubted or completed, by what was done.
     notes : set of str
         What was changed on the way, in words.
     """
@@ -31,6 +33,7 @@ class RowTally:
     classes: Counter[str] = field(default_factory=Counter)
     subsets: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    values: Counter[str] = field(default_factory=Counter)
     notes: set[str] = field(default_factory=set)
 
     def add(self, found: pa.Table, normalised: Normalised) -> None:
@@ -41,6 +44,7 @@ class RowTally:
             counter.update(
                 {one["values"]: one["counts"] for one in found[name].drop_null().value_counts().to_pylist()}
             )
+        self.values.update(normalised.values)
         self.notes.update(normalised.notes)
 
     @property
@@ -56,5 +60,6 @@ class RowTally:
             "refused": dict(sorted(self.reasons.items())),
             "classes": {name: self.classes[name] for name in classes},
             "subsets": dict(sorted(self.subsets.items())),
+            "values": {name: number for name, number in sorted(self.values.items()) if number},
             "notes": sorted(self.notes),
         }

@@ -101,7 +101,7 @@ def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, t
         ``rows``, ``patterns`` and ``rejected``.
     """
     first = committees[0][0]
-    survey = load_survey(first.survey)
+    survey = load_survey(first.survey, first.catalogue.aperture)
     loaded = []
     for job, folder in committees:
         check_manifest(Manifest.from_json(load_committee(Path(folder))[0]), survey, job.classes)

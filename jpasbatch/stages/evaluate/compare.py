@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,26 +16,26 @@ import pyarrow.parquet as pq
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison, PublishedSection
-from jpasbatch.job.job import Job
 from jpasbatch.learning.classifiers.registry import classifier_from_table
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.scoring.combination import combine
 from jpasbatch.scoring.comparison_report import render_comparison
 from jpasbatch.scoring.comparison_tables import comparison_markdown
 from jpasbatch.scoring.evaluation import Predictions, compare, evaluate, score_confusion
 from jpasbatch.scoring.evaluation_tables import score_rows, to_table
+from jpasbatch.scoring.stress_findings import stress_summary
 from jpasbatch.stages.evaluate.agreement import agreement
+from jpasbatch.stages.evaluate.derivation import derive
 from jpasbatch.stages.evaluate.detection import compare_detection
 from jpasbatch.stages.evaluate.findings import check_findings
-from jpasbatch.stages.evaluate.predictions import by_fold, in_order, judged_again, read_predictions
+from jpasbatch.stages.evaluate.repeats import run_repeats
+from jpasbatch.stages.evaluate.several import Train, evaluate_all, read_all
 from jpasbatch.stages.evaluate.stage import (
     EVALUATION,
     FOLDER,
     VALIDATION,
     evaluated_samples,
     evaluation_content,
-    run_evaluate,
 )
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.workspace import Workspace
@@ -53,7 +53,7 @@ def run_compare(
     workspaces: Mapping[str, Workspace],
     folder: Path,
     executor: Executor,
-    train: Callable[[Workspace, Executor], object] | None,
+    train: Train | None,
 ) -> dict[str, Any]:
     """Evaluate what is not evaluated yet, and write the comparison.
 
@@ -79,18 +79,16 @@ def run_compare(
         When the jobs do not fit together, or a committee or sample is missing.
     """
     _check(comparison, workspaces)
-    records = {}
-    for title, workspace in workspaces.items():
-        with workspace.prepare():
-            if train is not None:
-                train(workspace, executor)
-            records[title] = run_evaluate(workspace, executor)
+    records = evaluate_all(workspaces, executor, train)
     survey = next(iter(workspaces.values())).survey
     samples = (comparison.sample, *comparison.further)
-    predictions = {name: _predictions(name, workspaces, records) for name in (*samples, VALIDATION)}
+    predictions = {name: read_all(name, workspaces, records) for name in (*samples, VALIDATION)}
     decision = next(iter(workspaces.values())).job
+    choices: dict[str, dict[str, dict[str, int]]] = {}
     for name in samples:
-        predictions[name] |= _derived(comparison, predictions[VALIDATION], predictions[name], decision)
+        made, picked = derive(comparison, predictions[VALIDATION], predictions[name], decision)
+        predictions[name] |= made
+        choices[name] = picked
     content = {
         name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
         for name in samples
@@ -107,6 +105,8 @@ def run_compare(
             comparison, predictions[comparison.sample], tuple(next(iter(workspaces.values())).job.classes)
         ),
         "field": agreement(comparison, workspaces, folder, executor),
+        "choices": choices[comparison.sample],
+        "repeats": run_repeats(comparison, workspaces, folder, executor, train),
         "findings": check_findings(comparison, content[comparison.sample], predictions[comparison.sample]),
         "made": {"version": __version__, "date": datetime.now(UTC).date().isoformat()},
     }
@@ -119,15 +119,21 @@ def run_compare(
 
 def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
     """Refuse jobs that cannot stand in one table."""
-    made = {one.name for one in (*comparison.combined, *comparison.calibrated)}
+    made = {one.name for one in (*comparison.combined, *comparison.chosen, *comparison.calibrated)}
     named = [] if comparison.reference in made else [comparison.reference]
-    named += [title for one in comparison.combined for title in one.of]
+    named += [title for one in (*comparison.combined, *comparison.chosen) for title in one.of]
+    named += [] if comparison.repeats is None else comparison.repeats.of
     named += [one.of for one in comparison.calibrated]
     named += [] if comparison.field is None else comparison.field.of
     if comparison.findings is not None:
         found = comparison.findings
         named += [found.network, found.network_hybrid, found.forest, *found.reduced_hybrid]
         named += [found.reduced] if found.reduced else []
+    if comparison.detection is None and any(one.by == "roc_auc" for one in comparison.chosen):
+        raise InputError(
+            f'comparison {comparison.name!r}: [[chosen]] by = "roc_auc" needs [detection], which says what is sought; '
+            'add it, or choose by = "log_loss"'
+        )
     unknown = [title for title in named if title not in workspaces]
     if unknown:
         raise InputError(
@@ -148,64 +154,15 @@ def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
             )
 
 
-def _predictions(
-    name: str, workspaces: Mapping[str, Workspace], records: Mapping[str, dict[str, Any]]
-) -> dict[str, Predictions]:
-    """Return the predictions of all classifiers on one sample, which must be the same for all."""
-    identities = {title: record["samples"].get(name) for title, record in records.items()}
-    (first, identity), *others = identities.items()
-    for title, other in others:
-        if other != identity:
-            raise InputError(
-                f"{first!r} and {title!r} were evaluated on different samples {name!r}; name the same one in both jobs"
-            )
-    found = {}
-    for title, workspace in workspaces.items():
-        path = workspace.folder / FOLDER / f"predictions-{name}.parquet"
-        found[title] = read_predictions(path, tuple(workspace.job.classes))
-    return found
-
-
-def _derived(
-    comparison: Comparison,
-    validation: Mapping[str, Predictions],
-    found: Mapping[str, Predictions],
-    job: Job,
-) -> dict[str, Predictions]:
-    """Return what calibrations and combinations, fitted to the validation sample, make of the predictions.
-
-    With folds each is fitted anew in every fold, to what validated its members; so is the threshold.
-    """
-    derived = {}
-    for one in comparison.calibrated:
-        parts = by_fold([validation[one.of]], [found[one.of]])
-        derived[one.name] = Predictions.joined(
-            [_calibrated(one.kind, known[0], given[0], job) for known, given in parts]
-        )
-    for both in comparison.combined:
-        parts = by_fold([validation[title] for title in both.of], [found[title] for title in both.of])
-        derived[both.name] = Predictions.joined([_combined(known, given, job) for known, given in parts])
-    return {title: in_order(one, next(iter(found.values()))) for title, one in derived.items()}
-
-
-def _calibrated(kind: str, known: Predictions, given: Predictions, job: Job) -> Predictions:
-    return judged_again(given, given.probabilities, known, known.probabilities, kind, job)
-
-
-def _combined(known: list[Predictions], given: list[Predictions], job: Job) -> Predictions:
-    combination = combine([one.probabilities for one in known], known[0].magnitude, known[0].labels)
-    on_known = combination([one.probabilities for one in known], known[0].magnitude)
-    on_given = combination([one.probabilities for one in given], given[0].magnitude)
-    return judged_again(given[0], on_given, known[0], on_known, "none", job)
-
-
 def _content(
     title: str, name: str, predictions: Predictions, workspaces: Mapping[str, Workspace]
 ) -> dict[str, Any]:
     """Return a classifier's scores on a sample: those that its job stored, or those of what was derived here."""
     if title in workspaces:
         stored = json.loads((workspaces[title].folder / FOLDER / EVALUATION).read_bytes())
-        return {**stored[name], "name": title}
+        content = {**stored[name], "name": title}
+        # the whole table stays with the committee
+        return content | ({"stress": stress_summary(content["stress"])} if "stress" in content else {})
     workspace = next(iter(workspaces.values()))
     job, survey = workspace.job, workspace.survey
     found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)

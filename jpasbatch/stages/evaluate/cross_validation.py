@@ -73,7 +73,7 @@ def predict_folds(
     Counter of str
         Rows that were rejected, by reason.
     """
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     manifest = Manifest.from_json(load_committee(Path(committee_folder))[0])
     check_folds(manifest, job, [Path(path) for path in files])
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)

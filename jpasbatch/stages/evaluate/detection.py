@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from jpasbatch.errors import InputError
-from jpasbatch.job.comparison import Comparison, ExternalSection
+from jpasbatch.job.comparison import Comparison, DetectionSection, ExternalSection
 from jpasbatch.scoring.detection import detect, detection_difference
 from jpasbatch.scoring.evaluation import Predictions
 from jpasbatch.scoring.ranking import rank_class
@@ -37,11 +37,7 @@ def compare_detection(
     if comparison.detection is None:
         return {}
     options = comparison.detection
-    if options.of not in classes:
-        raise InputError(
-            f"detection.of = {options.of!r}: is no class of the jobs; allowed: {', '.join(classes)}"
-        )
-    sought, share = classes.index(options.of), options.others_completeness
+    sought, share = sought_class(options, classes), options.others_completeness
     reference = predictions[comparison.reference]
     return {
         "sought": options.of,
@@ -58,6 +54,21 @@ def compare_detection(
             external_score(one, reference, sought, comparison.reference) for one in comparison.external
         ],
     }
+
+
+def sought_class(options: DetectionSection, classes: Sequence[str]) -> int:
+    """Return the position of the class that is sought.
+
+    Raises
+    ------
+    InputError
+        When it is none of the classes.
+    """
+    if options.of not in classes:
+        raise InputError(
+            f"detection.of = {options.of!r}: is no class of the jobs; allowed: {', '.join(classes)}"
+        )
+    return classes.index(options.of)
 
 
 def _plain(content: dict[str, Any]) -> dict[str, Any]:

@@ -50,13 +50,16 @@ def read_predictions(path: Path, classes: tuple[str, ...]) -> Predictions:
 def by_fold(
     known: Sequence[Predictions], given: Sequence[Predictions]
 ) -> list[tuple[list[Predictions], list[Predictions]]]:
-    """Return validation and test predictions of several classifiers, fold by fold; all at once without folds."""
-    fold, other = known[0].fold, given[0].fold
-    if fold is None or other is None:
+    """Return validation and test predictions of several classifiers, fold by fold; all at once without folds.
+
+    Different numbers of members are validated by different objects.
+    """
+    fold = given[0].fold
+    if fold is None or any(one.fold is None for one in known):
         return [(list(known), list(given))]
     return [
-        ([one.take(fold == number) for one in known], [one.take(other == number) for one in given])
-        for number in np.unique(other)
+        tuple([one.take(one.fold == number) for one in side] for side in (known, given))  # type: ignore[misc]
+        for number in np.unique(fold)
     ]
 
 

@@ -7,7 +7,9 @@ chosen here: thresholds, calibration and the number of members come from the val
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,39 +23,51 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.machine import machine_line
 from jpasbatch.learning.manifest import Manifest, check_manifest
+from jpasbatch.learning.novelty.novelty import Novelty
+from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.learning.samples import UNLABELLED
-from jpasbatch.pages.spectra import Spectrum
-from jpasbatch.pages.style import bin_label, class_label
+from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.scoring.calibration_scores import sample_scores
+from jpasbatch.scoring.card import CardFacts, committee_card
 from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
 from jpasbatch.scoring.evaluation_report import render_evaluation
 from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
 from jpasbatch.scoring.ranking import Ranking
+from jpasbatch.scoring.stress_findings import worst_stress
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
+from jpasbatch.stages.evaluate.examples import confusion_examples, to_spectrum
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
+from jpasbatch.stages.evaluate.stress import plan_stress, run_stress, write_stress
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.committees import find_committee, open_committee, origin_warning
+from jpasbatch.stages.run.committees import few_bands_warning, find_committee, open_committee, origin_warning
+from jpasbatch.stages.run.curves import read_curves
 from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
 from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
 from jpasbatch.version import __version__
 
+log = logging.getLogger(__name__)
+
 FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
 EVALUATION = "evaluation.json"
+CARD = "card.md"
 VALIDATION = "validation"
 """The sample that choices were made on: its predictions are kept for combiners, and it has no scores here."""
 
-CONFUSIONS = 4
-"""Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
+
+TOLD = ("job", "survey", "committee", "version", "date")
+"""Facts that the metadata of tables repeat."""
 
 
 def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -68,7 +82,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     manifest, graph, version = find_committee(workspace)
     check_manifest(manifest, workspace.survey, job.classes)
     samples = {name: list_sample(path) for name, path in evaluated_samples(workspace).items()}
-    identity = fingerprint(
+    base = fingerprint(
         committee=version.name,
         samples={name: identify_sample(files) for name, files in samples.items()},
         survey=repr(workspace.survey),
@@ -78,10 +92,13 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         title=(job.name, job.title),
         algorithms=algorithm_numbers("evaluate"),
     )
+    whole = {name: files for name, files in samples.items() if name not in (VALIDATION, FOLDS)}
+    plan = plan_stress(workspace, whole, base)
+    identity = base if plan is None else fingerprint(base=base, stress=plan.identity)
     unchanged = workspace.unchanged("evaluate", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
         return unchanged
-    run = run_on_disk(workspace, "evaluate", identity)
+    run = run_on_disk(workspace, "evaluate", base)
     with stopwatch() as elapsed:
         tasks = {name: (name, [str(path) for path in files]) for name, files in samples.items()}
         shared = (str(version), job, run)
@@ -90,18 +107,37 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         content = {
             name: _score(name, records[name], workspace, run.path) for name in samples if name != VALIDATION
         }
-        files = _write(content, samples, workspace, run.path, manifest)
+        stressed = {} if plan is None else run_stress(plan, version, workspace, executor)
+        for name, one in stressed.items():
+            content[name]["stress"] = one
+        files = _write(content, samples, workspace, run.path, manifest, version)
+    for text in _few_bands(content):
+        log.warning("evaluate: %s", text)
     record = {
         "algorithms": algorithm_numbers("evaluate"),
         "committee": version.name,
         "rows": {name: part["rows"] for name, part in content.items()},
         "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
         "roc_auc": {name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
-        "warnings": list(origin_warning(manifest.origin)),
+        "few_bands": {name: part["few_bands"] for name, part in content.items()},
+        "warnings": _warnings(content, manifest),
+        "stress": None if plan is None else {"identity": plan.identity, "samples": list(plan.files)},
+        "worst_stress": {name: worst_stress(one) for name, one in stressed.items()} or None,
         "files": files,
         "samples": {name: identify_sample(paths) for name, paths in samples.items()},
     }
     return workspace.finish("evaluate", identity, elapsed[0], record)
+
+
+def _warnings(content: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> list[str]:
+    """Return what page and record warn of."""
+    return [*origin_warning(manifest.origin), *_few_bands(content)]
+
+
+def _few_bands(content: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what to say of samples of which many objects have few bands."""
+    for name, part in content.items():
+        yield from (f"{name}: {text}" for text in few_bands_warning(part["few_bands"], part["rows"]))
 
 
 def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
@@ -136,17 +172,18 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     """Classify one labelled sample and write what came of it.
 
     With folds, what is tested or validates in them is classified by the members that did not learn from it. The commit
-    holds the ``rows`` that have a class and features, ``rejected`` rows by reason, and ``examples`` of the commonest
-    confusions.
+    holds the ``rows`` that have a class and features, ``rejected`` rows by reason, how many have ``few_bands`` (None
+    where that is not known), and ``examples`` of the commonest confusions.
     """
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     if job.samples.folds is not None and name in (FOLDS, VALIDATION):
         parts, photometry, redshift, rejected = predict_folds(committee_folder, files, job)
         predictions = parts[TESTED if name == FOLDS else VALIDATED]
         examples = name == FOLDS
+        novelty = open_committee(committee_folder, survey, job.inference).judge(photometry).novelty
     else:
         found = _predict_all(name, files, committee_folder, job, survey)
-        predictions, photometry, redshift, rejected = found
+        predictions, photometry, redshift, rejected, novelty = found
         examples = True
     target = run.path / f"{name}.parquet"
     with written_aside(target) as aside:
@@ -154,15 +191,16 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     classes, bins = tuple(job.classes), survey.magnitude_bins
     facts = {
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
-        "examples": _confusion_examples(predictions, photometry, redshift, classes, bins) if examples else [],
+        "few_bands": None if novelty is None else novelty.count_few_bands(),
+        "examples": confusion_examples(predictions, photometry, redshift, classes, bins) if examples else [],
     }
     return Made(len(predictions), facts, [target])
 
 
 def _predict_all(
     name: str, files: list[str], committee_folder: str, job: Job, survey: Survey
-) -> tuple[Predictions, Photometry, np.ndarray, Counter[str]]:
-    """Return what the whole committee says of a sample, its photometry and redshifts, and rejected rows."""
+) -> tuple[Predictions, Photometry, np.ndarray, Counter[str], Novelty | None]:
+    """Return what the whole committee says of a sample, its photometry and redshifts, rejected rows, and novelty."""
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)
     labels = labels_of(accepted, job)
     usable = labels != UNLABELLED
@@ -188,52 +226,7 @@ def _predict_all(
         decided=judgement.decided,
         object_id=accepted["object_id"].filter(pa.array(usable)).to_numpy(zero_copy_only=False).astype(str),
     )
-    return predictions, photometry, redshift, rejected
-
-
-def _confusion_examples(
-    predictions: Predictions,
-    photometry: Photometry,
-    redshift: np.ndarray,
-    classes: tuple[str, ...],
-    bins: tuple[tuple[float, float], ...],
-) -> list[dict[str, Any]]:
-    """Return an object of each of the commonest confusions and each bin of magnitude: the typical one.
-
-    Typical is the one whose confidence in the wrong class is the median of its like.
-    """
-    cells = predictions.labels.astype(np.int64) * len(classes) + predictions.predicted
-    counts = np.bincount(cells, minlength=len(classes) ** 2).reshape((len(classes),) * 2)
-    np.fill_diagonal(counts, 0)
-    common = [
-        cell for cell in np.argsort(-counts.ravel(), kind="stable")[:CONFUSIONS] if counts.ravel()[cell]
-    ]
-    examples = []
-    for cell in common:
-        true, wrong = divmod(int(cell), len(classes))
-        for number, (low, high) in enumerate(bins):
-            magnitude = predictions.magnitude
-            rows = np.flatnonzero((cells == cell) & (magnitude > low) & (magnitude <= high))
-            if not rows.size:
-                continue
-            sure = predictions.probabilities[rows, wrong]
-            row = int(rows[np.argsort(sure, kind="stable")[rows.size // 2]])
-            examples.append(
-                {
-                    "kind": f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
-                    "magnitude_bin": number,
-                    "rank": row,
-                    "object_id": f"r = {magnitude[row]:.2f}",
-                    "ra": 0.0,
-                    "dec": 0.0,
-                    "probabilities": predictions.probabilities[row].tolist(),
-                    "flux": photometry.flux[row].tolist(),
-                    "flux_err": photometry.flux_err[row].tolist(),
-                    "true_class": classes[true],
-                    "true_redshift": float(redshift[row]),
-                }
-            )
-    return examples
+    return predictions, photometry, redshift, rejected, judgement.novelty
 
 
 def _score(name: str, record: dict[str, Any], workspace: Workspace, folder: Path) -> dict[str, Any]:
@@ -245,6 +238,7 @@ def _score(name: str, record: dict[str, Any], workspace: Workspace, folder: Path
         "name": name,
         "rows": record["rows"],
         "rejected": record["rejected"],
+        "few_bands": record["few_bands"],
         "examples": record["examples"],
         "calibration": _calibration(predictions, workspace),
         **evaluation_content(found, survey, classes),
@@ -295,25 +289,30 @@ def _write(
     workspace: Workspace,
     folder: Path,
     manifest: Manifest,
+    committee: Path,
 ) -> dict[str, str]:
     """Write tables, numbers, predictions and the report; return their paths with their hashes."""
     job, target = workspace.job, workspace.folder / FOLDER
+    curves = read_curves(committee)
     target.mkdir(parents=True, exist_ok=True)
     rows = [row for part in content.values() for row in score_rows(part)]
     facts = {
         "job": job.name,
         "title": job.title or job.name,
         "survey": workspace.survey.name,
+        "committee": committee.name,
         "model": manifest.options["model"],
         "features": manifest.features["kind"],
         "members": len(manifest.members),
         "calibration": manifest.calibration["kind"],
-        "warnings": list(origin_warning(manifest.origin)),
+        "warnings": _warnings(content, manifest),
+        "machines": [machine_line(one) for one in curves.machines] if curves else [],
         "version": __version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
-    examples = {name: tuple(_spectrum(one) for one in part["examples"]) for name, part in content.items()}
-    page = render_evaluation(content, examples, facts, workspace.survey)
+    examples = {name: tuple(to_spectrum(one) for one in part["examples"]) for name, part in content.items()}
+    members = curves.members if curves else ()
+    page = render_evaluation(content, examples, facts, workspace.survey, members)
     with written_aside(target / "scores.parquet") as aside:
         pq.write_table(to_table(rows), aside)
     write_atomically(target / "scores.md", to_markdown(rows).encode())
@@ -322,23 +321,24 @@ def _write(
         with written_aside(target / f"predictions-{name}.parquet") as aside:
             pq.write_table(pq.read_table(folder / f"{name}.parquet"), aside)
     write_atomically(workspace.folder / REPORT, page.encode())
-    names = ["scores.parquet", "scores.md", EVALUATION, "evaluation.html"]
+    write_atomically(target / CARD, _card(content, facts, workspace, manifest, committee).encode())
+    stressed = {name: part["stress"] for name, part in content.items() if "stress" in part}
+    names = ["scores.parquet", "scores.md", EVALUATION, "evaluation.html", CARD]
+    names += write_stress(target, stressed, tuple(job.classes), {key: str(facts[key]) for key in TOLD})
     names += [f"predictions-{name}.parquet" for name in samples]
     return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
 
 
-def _spectrum(stored: dict[str, Any]) -> Spectrum:
-    def floats(values: list[float | None]) -> tuple[float, ...]:
-        return tuple(float("nan") if value is None else value for value in values)
-
-    redshift = stored["true_redshift"]
-    return Spectrum(
-        kind=stored["kind"],
-        magnitude_bin=stored["magnitude_bin"],
-        title=stored["object_id"],
-        probabilities=floats(stored["probabilities"]),
-        flux=floats(stored["flux"]),
-        flux_err=floats(stored["flux_err"]),
-        true_class=stored["true_class"],
-        true_redshift=float("nan") if redshift is None else redshift,
-    )
+def _card(
+    content: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[str, Any],
+    workspace: Workspace,
+    manifest: Manifest,
+    committee: Path,
+) -> str:
+    """Return the card of the committee."""
+    survey, data = workspace.survey, load_ordinary(committee)
+    ordinary = None if data is None else Ordinary.from_bytes(data, len(manifest.classes), len(survey.bands))
+    made = f"jpasbatch {facts['version']}, {facts['date']}"
+    told = CardFacts(committee.name, manifest, ordinary, survey.reference_band, facts["warnings"], made)
+    return committee_card(told, content)

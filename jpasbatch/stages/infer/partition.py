@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.products.record import Quality, count_quality
 from jpasbatch.stages.infer.classification import classify
 from jpasbatch.stages.infer.redshifts import RedshiftFinder, RedshiftSearch
 from jpasbatch.stages.run.commits import Made
@@ -87,6 +88,7 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
         files = [rejected_key(inference.folder, name)]
         store.put(files[0], parquet_bytes(rejected))
     facts = staged.record((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
+    facts["few_bands"] = None if committee.ordinary is None else count_quality(records, Quality.FEW_BANDS)
     return Made(records.num_rows, facts, files, own=staged.files, told={"quarantined": rejected.num_rows})
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,13 @@ from jpasbatch.stages.infer.redshifts import RedshiftSearch, candidate_classes
 from jpasbatch.stages.run.changes import changed_parts, digests
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commits, committed
-from jpasbatch.stages.run.committees import GPU, StoredCommittee, find_committee, load_version
+from jpasbatch.stages.run.committees import (
+    GPU,
+    StoredCommittee,
+    few_bands_warning,
+    find_committee,
+    load_version,
+)
 from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.site import Site, open_site
@@ -105,6 +112,9 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         precision = measure_precision(inference, catalogue, executor)
         with stopwatch() as publishing:
             predictions, records = _publish(site, (catalogue, names), manifest, inference, commits)
+    few_bands, rows_out = count_few_bands(records), sum(record["rows"] for record in records)
+    for text in few_bands_warning(few_bands, rows_out):
+        log.warning("infer: %s", text)
     content = {
         "predictions": site.place(predictions),
         "committee": str(committee_folder),
@@ -119,14 +129,32 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "changed": changed,
         "gaps": len(commits.failed),
         "rows_in": catalogue.rows,
-        "rows_out": sum(record["rows"] for record in records),
+        "rows_out": rows_out,
         "quarantined": sum(record["quarantined"] for record in records),
+        "few_bands": few_bands,
         "seconds_publishing": round(publishing[0], 2),
         "parts": digests({**parts, **given}),
     }
     if second is not None:
         content["redshifts"] = {"committee": str(second.version), "origin": second.manifest.origin}
     return workspace.finish("infer", identity, elapsed[0], content)
+
+
+def count_few_bands(records: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return how many classified rows have fewer bands than the committee was validated with.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        Of partitions; one that was left out as a gap holds no classified row, and says nothing.
+
+    Returns
+    -------
+    int or None
+        None for a committee that does not know with how few bands it was validated.
+    """
+    told = [record["few_bands"] for record in records if "few_bands" in record]
+    return None if None in told else sum(told)
 
 
 def _identity(stored: StoredCommittee, ordinary: bytes | None = None) -> list[Any]:

@@ -102,6 +102,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "algorithms": parts["algorithms"],
         "cuts": asdict(section.cuts),
     }
+    for what, number in content["values"].items():
+        log.info("ingest: %d values (an object in a band): %s", number, what)
     record = workspace.finish("ingest", identity, elapsed[0], content)
     shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
     shutil.rmtree(folder / "indexed", ignore_errors=True)
@@ -138,6 +140,7 @@ def _import(
         "reasons": quarantine,
         "partitions": len(published.pixels),
         "new_partitions": len(published.pixels),
+        "values": _values(records),
         "notes": _notes(records),
     }
 
@@ -166,12 +169,21 @@ def _grow(
         "reasons": quarantine,
         "partitions": len(grown.catalogue.pixels),
         "new_partitions": grown.touched,
+        "values": _values([before, *records]),
         "notes": sorted({*before["notes"], *_notes(records)}),
     }
 
 
 def _notes(records: list[dict[str, Any]]) -> list[str]:
     return sorted({note for record in records for note in record["notes"]})
+
+
+def _values(records: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how many values (an object in a band) were doubted or completed, by what was done."""
+    total: Counter[str] = Counter()
+    for record in records:
+        total.update(record.get("values", {}))
+    return dict(sorted(total.items()))
 
 
 def _quarantine(workspace: Workspace, identity: str) -> Path:
@@ -228,9 +240,9 @@ def normalise_table(survey_name: str, section: CatalogueSection, folder: str, na
     """Check one input file and write its accepted and its rejected rows aside.
 
     Memory is bounded by a chunk of the file. The commit holds ``name``, ``source``, ``rows``, ``accepted``, ``reasons``
-    (rejected rows by reason) and ``notes``.
+    (rejected rows by reason), ``values`` (an object in a band) that were doubted or completed, and ``notes``.
     """
-    survey = load_survey(survey_name)
+    survey = load_survey(survey_name, section.aperture)
     parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
     for part in parts.values():
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -238,6 +250,7 @@ def normalise_table(survey_name: str, section: CatalogueSection, folder: str, na
     filter_table = Path(section.filter_table) if section.filter_table else None
     notes: set[str] = set()
     reasons: Counter[str] = Counter()
+    values: Counter[str] = Counter()
     with (
         written_aside(parts["accepted"]) as accepted_aside,
         written_aside(parts["rejected"]) as rejected_aside,
@@ -252,7 +265,8 @@ def normalise_table(survey_name: str, section: CatalogueSection, folder: str, na
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
             record["accepted"] += result.accepted.num_rows
             reasons.update(result.reasons())
-    record |= {"reasons": reasons, "notes": sorted(notes)}
+            values.update(result.values)
+    record |= {"reasons": reasons, "values": values, "notes": sorted(notes)}
     return Made(record["rows"], record, list(parts.values()))
 
 

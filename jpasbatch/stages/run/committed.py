@@ -89,6 +89,7 @@ def committed(
     *,
     shared: tuple[Any, ...] = (),
     resources: dict[str, float] | None = None,
+    topic: str | None = None,
 ) -> Commits:
     """Run those tasks that have no commit yet, and commit what they make.
 
@@ -106,6 +107,8 @@ def committed(
         First arguments of every task.
     resources : dict, optional
         What a worker must have.
+    topic : str, optional
+        On which tasks tell how far they are; see `jpasbatch.stages.run.mapping.run_each`.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def committed(
     troubles: list[Outcome] = []
     failed: set[str] = set()
     refused = False
-    for outcome in run_each(meter, worker.commit_task, work, executor, resources):
+    for outcome in run_each(meter, worker.commit_task, work, executor, resources, topic):
         if outcome.status != "done":
             ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
             failed.add(outcome.key)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GPU = "GPU"
 """The resource that workers with a GPU declare."""
 
+FEW_BANDS_SHARE = 0.01
+"""Share of objects with fewer bands than the committee was validated with, above which a reader is warned."""
+
 
 def origin_warning(origin: str | None) -> Iterator[str]:
     """Yield what every page made with a committee must say of the sample that it learnt from.
@@ -38,6 +41,23 @@ def origin_warning(origin: str | None) -> Iterator[str]:
         yield (
             "It is not recorded what the committee learnt from: it was trained before that was kept. If that was the "
             "built-in mock sky, what it says is not for science."
+        )
+
+
+def few_bands_warning(few: int | None, objects: int) -> Iterator[str]:
+    """Yield what to say of objects with fewer bands than the committee was validated with, where they are many.
+
+    Parameters
+    ----------
+    few : int or None
+        How many; None where that is not known, which is not warned of.
+    objects : int
+        All of them.
+    """
+    if few is not None and few > FEW_BANDS_SHARE * objects:
+        yield (
+            f"{few:,} of {objects:,} objects have fewer bands than the committee was validated with: their classes and "
+            'probabilities were never tested. None is called "safe", and records have the bit FEW_BANDS of `quality`.'
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.messages import Listener, Message, listening
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task, run_tasks
+from jpasbatch.compute.steps import Report
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.stages.run.installation import call_with_same_code, installation_hash
 from jpasbatch.stages.run.progress import Progress, show_progress
@@ -64,6 +66,7 @@ def run_each(
     tasks: Iterable[Task],
     executor: Executor,
     resources: dict[str, float] | None = None,
+    topic: str | None = None,
 ) -> Iterator[Outcome]:
     """Run a function over tasks, show progress, and yield each outcome as it comes.
 
@@ -73,6 +76,8 @@ def run_each(
         With what is to do; it is kept up to date.
     tasks : iterable of Task
         Consumed lazily, so that no number of partitions fills the driver's memory.
+    topic : str, optional
+        On which the tasks send each a `Report` of how far they are; one that no other run has.
     """
     if meter.total == meter.earlier:
         return
@@ -80,8 +85,10 @@ def run_each(
     checked = (Task(task.key, (installed, function, task.arguments)) for task in tasks)
     with show_progress(meter, executor.displays) as progress:
         tick = _ticking(meter, progress, executor)
-        with closing(run_tasks(call_with_same_code, checked, executor, resources, tick)) as outcomes:
+        heard = nullcontext() if topic is None else listening(executor, topic, _hearing(progress, executor))
+        with heard, closing(run_tasks(call_with_same_code, checked, executor, resources, tick)) as outcomes:
             for outcome in outcomes:
+                meter.running.end(outcome.key)
                 if outcome.status == "done":
                     meter.succeed(outcome.result)
                 else:
@@ -104,6 +111,17 @@ def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[
         progress.show()
 
     return tick
+
+
+def _hearing(progress: Progress, executor: Executor) -> Listener:
+    """Return what takes reports; it shows them where nothing else would until the task ends."""
+
+    def hear(message: Message) -> None:
+        progress.meter.running.hear(Report.from_message(message))
+        if executor.client is None:
+            progress.show()
+
+    return hear
 
 
 def headline(outcome: Outcome) -> str:

@@ -1,13 +1,22 @@
-"""Progress for people: a bar on a terminal, otherwise a line a minute in a log."""
+"""Progress for people: bars on a terminal, otherwise lines in a log every minute.
+
+One for the stage; and where its tasks tell how far they are, one for each that runs.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
 
-from jpasbatch.compute.meter import Display, Meter
+from jpasbatch.compute.meter import Display, Meter, duration
+from jpasbatch.compute.steps import Report
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +26,37 @@ WORTH_A_LAST_LINE = 2.0
 """Seconds that a stage must have taken for its end to be told."""
 
 
+BAR = 8
+BESIDE_TEXT = BAR + 15 + 7 + 16 + 5
+"""Columns of a terminal for bar, steps, time, time left, and the blanks between them."""
+
+MOST_TASKS = 16
+"""Running tasks that are shown one by one."""
+
+
+def _shown(meter: Meter) -> tuple[list[Report], int]:
+    """Return the running tasks to be shown, and how many others there are."""
+    reports = meter.running.reports
+    return reports[:MOST_TASKS], max(len(reports) - MOST_TASKS, 0)
+
+
+def _left(report: Report) -> str:
+    left = report.seconds_left(time.monotonic())
+    return f"up to {duration(left)} left" if left else ""
+
+
+def _steps(report: Report) -> str:
+    return f"{report.unit} {report.done:,} of {report.total:,}" if report.done else ""
+
+
+def _line(title: str, report: Report) -> str:
+    """Return what a running task says, for a log."""
+    said = ", ".join(part for part in (_steps(report), report.text, _left(report)) if part)
+    return f"{title}: {report.key}: {said}"
+
+
 class _Lines:
-    """A line in the log every minute, for what is not a terminal; the first one sooner."""
+    """Lines in the log every minute, for what is not a terminal; the first ones sooner."""
 
     def __init__(self, meter: Meter) -> None:
         self.due = FIRST_LINE_SECONDS
@@ -29,6 +67,11 @@ class _Lines:
         if meter.seconds >= self.due:
             self.due = meter.seconds + SECONDS_BETWEEN_LINES
             log.info("%s", meter.line())
+            reports, more = _shown(meter)
+            for report in reports:
+                log.info("%s", _line(meter.title, report))
+            if more:
+                log.info("%s: ... and %d more", meter.title, more)
 
     def close(self, meter: Meter) -> None:
         if meter.seconds >= WORTH_A_LAST_LINE:
@@ -36,28 +79,53 @@ class _Lines:
 
 
 class _Bar:
-    """A bar of rich on a terminal; it shows what the lines say."""
+    """A bar of rich on a terminal, and one more for each running task that tells how far it is."""
 
     def __init__(self, meter: Meter) -> None:
         from rich import progress
         from rich.console import Console
 
         self.bar = progress.Progress(
-            progress.TextColumn("{task.description:<28}"),
-            progress.BarColumn(bar_width=24),
-            progress.TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+            progress.TextColumn("{task.description:<16}"),
+            progress.BarColumn(bar_width=BAR),
+            progress.TextColumn("{task.fields[counts]}"),
             progress.TimeElapsedColumn(),
             progress.TextColumn("{task.fields[left]}"),
             progress.TextColumn("{task.fields[speed]}"),
             console=Console(stderr=True),
         )
-        self.task = self.bar.add_task(
-            meter.title, total=meter.total, completed=meter.earlier, left="", speed=""
-        )
+        self.task = self._add(meter.title, meter.total)
+        self.running: dict[str, TaskID] = {}
+        self.show(meter)
         self.bar.start()
 
     def show(self, meter: Meter) -> None:
-        self.bar.update(self.task, completed=meter.ended, left=meter.time_left(), speed=meter.speed())
+        reports, more = _shown(meter)
+        for key in self.running.keys() - {report.key for report in reports}:
+            self.bar.remove_task(self.running.pop(key))
+        for report in reports:
+            if report.key not in self.running:
+                self.running[report.key] = self._add(f"  {report.key}", None)
+            self.bar.update(
+                self.running[report.key],
+                total=report.total or None,  # a bar that only moves, until it is known
+                completed=report.done,
+                counts=_steps(report),
+                left=_left(report),
+                speed=self._cropped(report.text),
+            )
+        speed = ", ".join(part for part in (meter.speed(), f"{more} more" if more else "") if part)
+        counts = f"{meter.ended:,} of {meter.total:,}"
+        self.bar.update(self.task, completed=meter.ended, counts=counts, left=meter.time_left(), speed=speed)
+
+    def _cropped(self, text: str) -> str:
+        """Return what of a text fits beside the rest, which would give way to it otherwise."""
+        titles = max(len(task.description) for task in self.bar.tasks)
+        room = max(self.bar.console.width - titles - BESIDE_TEXT, 1)
+        return text if len(text) <= room else f"{text[: room - 1]}…"
+
+    def _add(self, title: str, total: int | None) -> TaskID:
+        return self.bar.add_task(title, total=total, counts="", left="", speed="")
 
     def close(self, meter: Meter) -> None:
         self.show(meter)

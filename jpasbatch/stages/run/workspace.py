@@ -57,7 +57,7 @@ READS = {
     "mock": MOCK,
     "ingest": INGEST,
     "train": TRAIN,
-    "evaluate": INGEST | TRAIN | {"name", "title", "inference"},
+    "evaluate": INGEST | TRAIN | {"name", "title", "inference", "evaluation"},
     "infer": INGEST | TRAIN | INFER,
     "correct": INGEST | TRAIN | INFER | {"prior"},
     "summarise": INGEST
@@ -80,6 +80,8 @@ class Workspace:
     incremental: bool = False
     location: str | None = None
     """Of the collection, where it is in an object store (see `jpasbatch.stages.run.site`)."""
+    stress: bool = False
+    """Whether ``evaluate`` makes the stress table although the job file does not ask for it."""
     used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
     """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
 

@@ -164,6 +164,7 @@ def summary_values(outcome: Outcome) -> dict[str, Any]:
             "in": ingest.get("rows_in", infer.get("rows_in")),
             "out": infer.get("rows_out"),
             "quarantined": held,
+            "few_bands": infer.get("few_bands"),
             "reasons": {line.reason: line.rows for line in _quarantine(records)},
         },
         # of the sample that also decided when to stop: better than on a test set

@@ -10,7 +10,7 @@ import numpy as np
 
 from jpasbatch.products.expected.tally import ThresholdCurves
 from jpasbatch.products.protocol import Findings
-from jpasbatch.stages.run.committees import origin_warning
+from jpasbatch.stages.run.committees import few_bands_warning, origin_warning
 
 SURE = 3.0
 """Standard errors by which a share must differ to be called different."""
@@ -120,6 +120,7 @@ def run_warnings(sky: str, records: Mapping[str, Mapping[str, Any]], findings: F
             "towards the mix that was learnt: the true difference is larger. Counts of classes that are rarer here "
             "than in what was learnt come out too high."
         )
+    yield from few_bands_warning(infer.get("few_bands"), infer.get("rows_out", 0))
     if infer.get("gaps"):
         yield (
             f"{infer['gaps']} of {infer['partitions']} partitions could not be classified and "

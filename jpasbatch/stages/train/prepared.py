@@ -100,7 +100,7 @@ def prepare_sample(
     fitted : mapping, optional
         State of features that are fitted; without it they are fitted to this sample.
     """
-    survey = load_survey(job.survey)
+    survey = load_survey(job.survey, job.catalogue.aperture)
     noiseless = part == sample_parts(job)[0] and job.augmentation.noise == "fresh"
     accepted, rejected = read_sample([Path(path) for path in files], survey, job, noiseless)
     photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)

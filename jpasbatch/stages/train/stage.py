@@ -11,7 +11,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -19,34 +20,26 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.machine import describe_machine
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
-from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_origin, sample_path
+from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.train.prepared import (
-    VALIDATION,
     fitted_features,
     member_samples,
     noise_model,
     prepare_sample,
-    read_prepared,
     sample_parts,
     training_draws,
 )
-from jpasbatch.storage.stores.artefacts import save_committee
+from jpasbatch.stages.train.publishing import RECORDED, Trained, publish, scores_by_size
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
 
-if TYPE_CHECKING:
-    from jpasbatch.learning.committee import Committee
-    from jpasbatch.learning.members import TrainedMember
-
 log = logging.getLogger(__name__)
-
-RECORDED = ("model", "training", "loss", "stop", "augmentation")
-"""Tables of the job that the manifest of a committee holds."""
 
 PREPARED = "with-groups"
 """In the names of commits of samples: what is kept of a sample. One that an older version kept is prepared again, and
@@ -89,7 +82,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         prepared = _prepare(samples, workspace, run, executor)
         learnt = prepared[parts[0]]
         members, growth = _train_members(workspace, run, learnt["features"], executor)
-        committee, found = _publish(Trained(workspace, run, learnt, members), samples)
+        committee, found = publish(Trained(workspace, run, learnt, members), samples)
     content = {
         "committee": str(committee.relative_to(workspace.folder)),
         "members": len(members),
@@ -160,7 +153,7 @@ def _train_members(
     while len(records) < limit and grown(scores) is None:
         # what is trained at once is no more than what there are hands for, and decides nothing
         records = _train_up_to(min(len(records) + together, limit), workspace, run, fitted, executor)
-        scores = _scores_by_size(Trained(workspace, run, {"features": fitted}, records))
+        scores = scores_by_size(Trained(workspace, run, {"features": fitted}, records))
     size = grown(scores) or len(records)
     log.info(
         "train: a committee of %d (validation f1 by size: %s)", size, ", ".join(f"{x:.4f}" for x in scores)
@@ -187,7 +180,8 @@ def grown(scores: Sequence[float]) -> int | None:
 def _train_up_to(
     members: int, workspace: Workspace, run: Run, fitted: dict[str, Any], executor: Executor
 ) -> list[dict[str, Any]]:
-    tasks = {member_name(index): (index,) for index in range(members)}
+    topic = f"jpasbatch-train-{uuid4().hex}"
+    tasks = {member_name(index): (index, topic) for index in range(members)}
     commits = committed(
         run,
         "train: members",
@@ -196,15 +190,19 @@ def _train_up_to(
         executor,
         shared=(workspace.job, str(run.path), fitted),
         resources=executor.request(GPU),
+        topic=topic,
     )
     return list(commits.whole("members of the committee").values())
 
 
-def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) -> Made:
+def train_one_member(
+    job: Job, folder: str, fitted: dict[str, Any], index: int, topic: str | None = None
+) -> Made:
     """Train one member from the prepared samples and write its arrays aside.
 
     After every epoch its whole state is written too, so that a killed training goes on from there. The commit holds
-    ``index``, ``seed``, ``epochs``, ``best_epoch`` and ``seconds`` (of this process alone).
+    ``index``, ``seed``, ``epochs``, ``best_epoch``, ``seconds`` (of this process alone), ``curve`` (how it learnt) and
+    ``machine`` (on which).
 
     Parameters
     ----------
@@ -215,8 +213,12 @@ def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) 
         State of the features.
     index : int
         Which member.
+    topic : str, optional
+        On which it tells how far it is.
     """
+    from jpasbatch.learning.backend import framework_threads
     from jpasbatch.learning.training import Monitor
+    from jpasbatch.stages.train.watching import Watch
 
     place, survey, seed = Path(folder), load_survey(job.survey), member_seed(job.seed, index)
     features = fitted_features(job, survey, fitted)
@@ -224,7 +226,12 @@ def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) 
     training = training_draws(learns, job, survey, features, seed)
     validation = validates.labelled(features, tuple(job.classes))
     state = place / f"{member_name(index)}.state.npz"
-    monitor = Monitor(save=lambda snapshot: _write_arrays(state, snapshot), resume=_read_arrays(state))
+    earlier = _read_arrays(state)
+    watch = Watch(topic, member_name(index), job.plan.epochs, earlier)
+    watch.begin()
+    monitor = Monitor(
+        watch.on_epoch, lambda snapshot: _write_arrays(state, watch.with_curve(snapshot)), earlier
+    )
     with stopwatch() as elapsed:
         member = job.model.train(job.plan, training, validation, seed, monitor)
     target = place / f"{member_name(index)}.npz"
@@ -235,6 +242,8 @@ def train_one_member(job: Job, folder: str, fitted: dict[str, Any], index: int) 
         "epochs": len(member.history["validation_loss"]),
         "best_epoch": member.best_epoch,
         "seconds": round(elapsed[0], 2),
+        "curve": watch.curve(member).thinned().to_dict(),
+        "machine": describe_machine(framework_threads()),
     }
     return Made(0, facts, [target], spent=[state])
 
@@ -255,104 +264,3 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 def member_seed(seed: int, index: int) -> int:
     """Return a member's own seed: independent streams from one number of the job file."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % (2**31))
-
-
-def read_member(path: Path, sha256: str) -> TrainedMember:
-    """Read a member and check that its bytes are those that were committed.
-
-    Raises
-    ------
-    InputError
-        When the file was changed since.
-    """
-    from jpasbatch.learning.members import member_from_arrays
-
-    if sha256_file(path) != sha256:
-        raise InputError(f"{path}: not the weights that were trained (sha256 differs); remove its folder")
-    with np.load(path, allow_pickle=False) as arrays:
-        return member_from_arrays(arrays)
-
-
-class Trained(NamedTuple):
-    """Members that are trained: the run that trained them, the commit of what they learnt from, and their commits."""
-
-    workspace: Workspace
-    run: Run
-    learnt: dict[str, Any]
-    members: list[dict[str, Any]]
-
-
-def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Committee]:
-    """Return the members, their graph, and the committee that they are before anything is fitted to its votes."""
-    from jpasbatch.learning.committee import Committee
-    from jpasbatch.learning.graph import committee_graph
-    from jpasbatch.learning.inference import InferenceEngine
-    from jpasbatch.learning.judgement import Jury
-
-    job, survey = trained.workspace.job, trained.workspace.survey
-    features = fitted_features(job, survey, trained.learnt["features"])
-    members = [
-        read_member(Path(trained.run.place) / file, sha256)
-        for record in trained.members
-        for file, sha256 in record["files"].items()
-    ]
-    graph = committee_graph(members, features.n_inputs)
-    committee = Committee(survey, features, InferenceEngine(graph), Jury.plain(), tuple(job.classes))
-    return members, graph, committee
-
-
-def _scores_by_size(trained: Trained) -> list[float]:
-    """Return the weighted f1 on the validation set of the first 1, 2, ... members."""
-    from jpasbatch.scoring.metrics import validation_scores
-
-    _, _, committee = _untried_committee(trained)
-    sample = read_prepared(trained.run.path, VALIDATION)
-    members = committee.member_probabilities(sample.photometry)[1]
-    magnitude = sample.magnitude(trained.workspace.survey)
-    judged = [
-        committee.jury.judge(members[:, :size], magnitude) for size in range(1, len(trained.members) + 1)
-    ]
-    return [validation_scores(sample.labels, one, committee.classes)["weighted_f1"] for one in judged]
-
-
-def _publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dict[str, Any]]:
-    """Calibrate and score the committee on the validation sample, and save it as an immutable version.
-
-    With it goes how many objects of each class it learnt from (who borrows it is warned of a mix that no sky has), what
-    it says of the validation sample (``correct`` finds the mix of a sky by it), and what is ordinary.
-    """
-    from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import describe_committee
-    from jpasbatch.priors.validation import Validation
-    from jpasbatch.scoring.metrics import validation_scores
-    from jpasbatch.stages.train.ordinary import ordinary_objects
-    from jpasbatch.stages.train.validation import describe_folds, judged_variants, validated_sample
-
-    job, survey = trained.workspace.job, trained.workspace.survey
-    members, graph, committee = _untried_committee(trained)
-    known, classes = validated_sample(trained.run.path, job, survey, committee), committee.classes
-    jury = Jury.fit(
-        known.probabilities, known.magnitude, known.labels, job.calibration.kind, job.decision, classes
-    )
-    judgement = jury.judge_votes(known.probabilities, known.magnitude)
-    ordinary = ordinary_objects(trained.run.path, job, known)
-    scores = validation_scores(known.labels, judgement, classes)
-    manifest = describe_committee(
-        survey,
-        committee.features,
-        job.classes,
-        members,
-        jury,
-        options={key: asdict(getattr(job, key)) for key in RECORDED},
-        validation=scores,
-        learnt=trained.learnt["classes"],
-        folds=None if job.samples.folds is None else describe_folds(job, samples),
-        origin=sample_origin(trained.workspace, sample_parts(job)[0]),
-    )
-    variants = judged_variants(job, survey, committee, jury)
-    beside = (
-        Validation(known.judged(judgement), variants).to_bytes(),
-        None if ordinary is None else ordinary.to_bytes(),
-    )
-    saved = save_committee(trained.workspace.committees, manifest.to_json(), graph, *beside)
-    return saved, {"validation": scores, "ordinary": None if ordinary is None else ordinary.describe()}

@@ -7,6 +7,7 @@ Layout of a folder of committees::
     <folder>/<name>-<sha12>/committee.onnx the members as one graph
     <folder>/<name>-<sha12>/validation.npz what they say of the validation sample
     <folder>/<name>-<sha12>/ordinary.npz   what ordinary objects look like, and how far they stray from it
+    <folder>/<name>-<sha12>/curves.*       how its members learnt, for people: no part of its contents
 
 The version's name is the hash of its contents, so that a changed committee is another folder and an older one
 stays.
@@ -46,6 +47,7 @@ def save_committee(
     graph: bytes,
     validation: bytes | None = None,
     ordinary: bytes | None = None,
+    notes: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Save a committee as an immutable version and make it the current one.
 
@@ -64,6 +66,8 @@ def save_committee(
         Arrays of the validation sample, for who corrects probabilities for another mix of classes.
     ordinary
         Arrays of what ordinary objects look like.
+    notes
+        Files by name that are kept beside the contents and are no part of them. A version that is there keeps its own.
 
     Returns
     -------
@@ -92,8 +96,11 @@ def save_committee(
     version.parent.mkdir(parents=True, exist_ok=True)
     if version.is_dir():
         load_committee(version)
+        for file, data in (notes or {}).items():
+            if not (version / file).exists():
+                write_atomically(version / file, data)
     else:
-        _write_version(version, contents | {"sha256": digest}, files)
+        _write_version(version, contents | {"sha256": digest}, {**(notes or {}), **files})
     if (version.parent / POINTER).is_file():
         with contextlib.suppress(InputError):
             os.utime(

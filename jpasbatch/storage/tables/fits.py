@@ -219,7 +219,7 @@ def _objects(rows: dict[str, np.ndarray], survey: Survey) -> Any:
     from astropy.io import fits
 
     catalogue = survey.catalogue
-    form = next((form for form in catalogue.forms if form.kind == "flux"), None)
+    form = next((form for form in catalogue.published_forms if form.kind == "flux"), None)
     if catalogue.layout != "arrays" or form is None or form.error_kind != "relative":
         raise ValueError(f"survey {survey.name!r} does not publish vectors of fluxes with relative errors")
     if len(catalogue.id_columns) != 2:

@@ -69,7 +69,7 @@ def write_column_table(path: Path, rows: dict[str, np.ndarray], survey: Survey, 
     if rows["flux"].shape != expected or rows["flux_err"].shape != expected:
         raise ValueError(f"flux and flux_err must have the shape {expected}, found {rows['flux'].shape}")
     fields, arrays = _keys(rows, survey)
-    form = catalogue.forms[0]
+    form = catalogue.published_forms[0]
     values = _photometry(rows, survey, form)
     for name, column in zip(form_columns(form, survey), values, strict=True):
         unit = form.unit if column.is_value or form.error_kind == "absolute" else ""

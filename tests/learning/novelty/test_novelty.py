@@ -40,3 +40,12 @@ def test_what_was_not_judged_is_never_safe():
     assert whole.subset.tolist() == [UNKNOWN, SAFE, 2, UNKNOWN]
     assert np.isnan(whole.score).tolist() == [True, False, False, True]
     assert whole.take(np.array([1, 2])).disagreement.tolist() == [0.1, 0.2]
+
+
+def test_few_bands_are_known_of_what_was_judged_alone():
+    few = np.array([True, False])
+    known = Novelty(np.zeros(2), np.zeros(2, dtype=np.int8), np.zeros(2), few)
+    whole = known.spread(np.array([False, True, True, False]))
+    assert whole.few_bands.tolist() == [False, True, False, False]
+    assert whole.take(np.array([1, 3])).count_few_bands() == 1
+    assert Novelty.unknown(3).count_few_bands() is None

@@ -188,3 +188,15 @@ def test_members_that_were_asked_and_say_nothing_now_leave_all_unknown(ordinary,
     photometry, voted = others
     novelty = ordinary.judge(photometry, voted, magnitude_of(photometry), np.full(len(voted), np.nan))
     assert (novelty.subset == UNKNOWN).all()
+
+
+def test_objects_with_few_bands_are_marked_whatever_their_score(ordinary, others):
+    photometry, voted = others[0].select(slice(0, 40)), others[1][:40]
+    assert judged(ordinary, photometry, voted).count_few_bands() == 0
+    flux = photometry.flux.copy()
+    lost = np.flatnonzero(np.arange(BANDS) != REFERENCE)[: BANDS - ordinary.fewest_bands + 1]
+    flux[np.ix_(np.arange(0, 40, 4), lost)] = np.nan
+    found = judged(ordinary, Photometry(flux, photometry.flux_err), voted)
+    assert found.few_bands.tolist() == [row % 4 == 0 for row in range(40)]
+    assert found.count_few_bands() == 10
+    assert not (found.subset[found.few_bands] == SAFE).any()

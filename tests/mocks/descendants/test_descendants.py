@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.descendants.emission import SEYFERT_RATIOS
 from jpasbatch.mocks.descendants.galaxies import (
     DWARF_SHARE,
-    SEYFERT_RATIOS,
     GalaxyFamily,
-    GalaxyVariety,
     choose_galaxies,
     galaxy_spectra,
 )
+from jpasbatch.mocks.descendants.galaxy_variety import MIXED_KINDS, GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import (
     BALDWIN_SLOPES,
     NEIGHBOURS,
@@ -34,7 +34,15 @@ from jpasbatch.mocks.descendants.sightlines import (
     absorb_forest,
     mean_transmission,
 )
-from jpasbatch.mocks.descendants.stars import METAL_RANK, STAR_KINDS, StarVariety, choose_stars, star_spectra
+from jpasbatch.mocks.descendants.stars import (
+    METAL_RANK,
+    OPTIONAL_KINDS,
+    PARENTS_OF,
+    STAR_KINDS,
+    StarVariety,
+    choose_stars,
+    star_spectra,
+)
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.parents.packs.ingredients import DEFAULT_MIXTURE
 from jpasbatch.mocks.parents.parents import HELD_OUT, from_basis
@@ -269,6 +277,21 @@ def test_lines_of_half_the_strength():
     assert (ratio[:, between] == 1).all()
 
 
+def test_a_share_of_quasars_has_weak_lines():
+    """Of the flux above the continuum, up to 0.6 and 0.3 on average is left."""
+    variety = replace(CALM, weak_line_share=0.25, weak_line_strength=0.3)
+    flux, calm = quasars(variety, 2.0, 2000), quasars(CALM, 2.0, 1)
+    between = (WAVELENGTH > 3 * 2100) & (WAVELENGTH < 3 * 2600)
+    assert (flux[:, between] == calm[:, between]).all()
+    ratio = flux[:, pixel_at(3 * CARBON)] / calm[:, pixel_at(3 * CARBON)]
+    weak = ratio < 1
+    assert weak.mean() == pytest.approx(0.25, abs=0.04)
+    line = 23.8 / (np.sqrt(2 * np.pi) * 14.3)
+    strength = ((1 + line) * ratio[weak] - 1) / line
+    assert strength.mean() == pytest.approx(0.3, abs=0.03)
+    assert (strength < 0.61).all()
+
+
 def test_lines_vary_apart():
     ratio = np.log(quasars(replace(CALM, line_scatter=0.3), 2.0) / quasars(CALM, 2.0))
     pair = ratio[:, [pixel_at(3 * CARBON), pixel_at(3 * 2799.1)]]
@@ -376,8 +399,8 @@ def test_the_width_of_an_unseen_line_is_unknown():
 def test_stars_of_a_kind_come_from_parents_of_that_kind(kind, split):
     parents = small_ingredients().parents["star"]
     variety = StarVariety(bright={kind: 1.0}, faint={kind: 3.0})
-    chosen = choose_stars(parents, split, np.linspace(0, 1, 200), streams_of(200), variety)
-    assert set(parents.kind[chosen]) == {kind}
+    chosen = choose_stars(parents, split, np.linspace(0, 1, 200), streams_of(200), variety, {})
+    assert set(parents.kind[chosen]) == {PARENTS_OF.get(kind, kind)}
     assert set(parents.split[chosen]) == {split}
     assert np.unique(chosen).size > 1
 
@@ -386,7 +409,7 @@ def test_stars_of_a_kind_come_from_parents_of_that_kind(kind, split):
 def test_the_mix_of_stars_goes_from_the_faint_to_the_bright(brightness):
     parents, number = small_ingredients().parents["star"], 20_000
     variety = StarVariety(bright={"G": 3.0, "M": 1.0}, faint={"M": 2.0})
-    chosen = choose_stars(parents, "test", np.full(number, brightness), streams_of(number), variety)
+    chosen = choose_stars(parents, "test", np.full(number, brightness), streams_of(number), variety, {})
     assert (parents.kind[chosen] == "G").mean() == pytest.approx(0.75 * brightness, abs=0.013)
 
 
@@ -394,25 +417,49 @@ def test_a_kind_without_parents_is_named():
     parents = small_ingredients().parents["star"]
     without = parents.take(np.flatnonzero(parents.kind != "K"))
     with pytest.raises(InputError, match=r"'K' in split 'test'.*\[mock\.stars\]"):
-        choose_stars(without, "test", np.ones(500), streams_of(500), StarVariety())
+        choose_stars(without, "test", np.ones(500), streams_of(500), StarVariety(), {})
 
 
 def test_a_kind_without_parents_may_have_no_share():
     parents = small_ingredients().parents["star"]
     without = parents.take(np.flatnonzero(parents.kind != "K"))
     variety = StarVariety(bright={"G": 1.0, "K": 0.0}, faint={"M": 1.0})
-    assert choose_stars(without, "test", np.ones(50), streams_of(50), variety).size == 50
+    assert choose_stars(without, "test", np.ones(50), streams_of(50), variety, {}).size == 50
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STAR_KINDS if kind not in PARENTS_OF])
+def test_rare_stars_take_their_share(kind):
+    parents, number = small_ingredients().parents["star"], 20_000
+    variety = StarVariety(bright={"G": 1.0}, faint={"K": 1.0})
+    chosen = choose_stars(
+        parents, "test", np.linspace(0, 1, number), streams_of(number), variety, {kind: 0.04}
+    )
+    share = 0.04 + 0.96 * 0.5 * (kind in ("G", "K"))
+    assert (parents.kind[chosen] == kind).mean() == pytest.approx(share, abs=4 * np.sqrt(share / number))
+
+
+@pytest.mark.parametrize("kind", OPTIONAL_KINDS)
+def test_optional_stars_that_a_pack_lacks_leave_their_share_to_others(kind):
+    parents = small_ingredients().parents["star"]
+    without = parents.take(np.flatnonzero(parents.kind != kind))
+    variety = StarVariety(bright={"G": 1.0}, faint={"G": 1.0})
+    chosen = choose_stars(without, "test", np.ones(500), streams_of(500), variety, {kind: 0.5})
+    assert set(without.kind[chosen]) == {"G"}
 
 
 @pytest.mark.parametrize("kind", METAL_RANK)
 def test_stars_are_chosen_by_their_metals(kind):
     number = 1000
     names = np.array([f"many-{row:05d}" for row in range(number)])
-    parents = from_basis(np.ones((1, REST_PIXELS)), np.ones((number, 1)), names, kind, (500, 11000))
+    named = PARENTS_OF.get(kind, kind)
+    parents = from_basis(np.ones((1, REST_PIXELS)), np.ones((number, 1)), names, named, (500, 11000))
     parents = replace(parents, rank=np.random.default_rng(1).permutation(number) / number)
     variety = StarVariety(bright={kind: 1.0}, faint={kind: 1.0})
-    chosen = choose_stars(parents, "training", np.ones(5000), streams_of(5000), variety)
+    chosen = choose_stars(parents, "training", np.ones(5000), streams_of(5000), variety, {})
     mean, scatter = METAL_RANK[kind]
+    if mean == 0:  # numbers below are reflected
+        assert np.median(parents.rank[chosen]) == pytest.approx(0.674 * scatter, abs=0.03)
+        return
     assert np.median(parents.rank[chosen]) == pytest.approx(mean, abs=0.05)
     assert parents.rank[chosen].std() == pytest.approx(scatter, rel=0.4)
 
@@ -425,7 +472,9 @@ def test_without_variety_stars_are_their_parents():
 
 # Galaxies
 
-PLAIN = GalaxyVariety(*[0.0] * 8)
+PLAIN = GalaxyVariety(
+    **{field.name: {} if field.name.startswith("kinds") else 0.0 for field in fields(GalaxyVariety)}
+)
 ONE_RATIO = (np.ones(1), np.zeros((1, 4)), np.diag(np.full(4, 1e-8))[None])
 """All ratios to H beta are 1."""
 
@@ -433,7 +482,7 @@ ONE_RATIO = (np.ones(1), np.zeros((1, 4)), np.diag(np.full(4, 1e-8))[None])
 def galaxies(variety, kind="blue", redshift=0.2, number=300, magnitude=20.0, mixture=ONE_RATIO) -> np.ndarray:
     """Return galaxies of one parent, one redshift and one magnitude."""
     given = small_ingredients()
-    family = GalaxyFamily(given.parents["galaxy"], mixture, given.young, variety)
+    family = GalaxyFamily(given.parents["galaxy"], mixture, given.young, given.old, variety)
     chosen = np.full(number, family.parents.of_kind("test", kind)[0])
     wanted = np.full(number, magnitude), np.full(number, redshift)
     return galaxy_spectra(family, chosen, wanted, streams_of(number))
@@ -452,7 +501,7 @@ def galaxies(variety, kind="blue", redshift=0.2, number=300, magnitude=20.0, mix
 def test_galaxies_descend_from_their_colour(split, red, redshift, kinds):
     parents = small_ingredients().parents["galaxy"]
     wanted = np.full(200, 17.5), np.full(200, redshift)
-    chosen = choose_galaxies(parents, split, np.full(200, red), wanted, streams_of(200))
+    chosen = choose_galaxies(parents, split, np.full(200, red), wanted, streams_of(200), {})
     assert set(parents.kind[chosen]) == kinds
     assert set(parents.split[chosen]) == {split}
 
@@ -460,8 +509,21 @@ def test_galaxies_descend_from_their_colour(split, red, redshift, kinds):
 def test_faint_near_blue_galaxies_may_descend_from_emission_line_galaxies():
     parents = small_ingredients().parents["galaxy"]
     wanted = np.full(2000, 23.0), np.full(2000, 0.1)
-    chosen = choose_galaxies(parents, "test", np.zeros(2000, dtype=bool), wanted, streams_of(2000))
+    chosen = choose_galaxies(parents, "test", np.zeros(2000, dtype=bool), wanted, streams_of(2000), {})
     assert (parents.kind[chosen] == "ELG").mean() == pytest.approx(DWARF_SHARE, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", MIXED_KINDS)
+def test_galaxies_of_either_colour_may_descend_from_mixtures(kind):
+    parents, number = small_ingredients().parents["galaxy"], 4000
+    red, wanted = np.arange(number) % 2 == 0, (np.full(number, 20.0), np.full(number, 0.2))
+    chosen = choose_galaxies(parents, "training", red, wanted, streams_of(number), {kind: 0.1})
+    mixed = parents.kind[chosen] == kind
+    for colour in (red, ~red):
+        assert mixed[colour].mean() == pytest.approx(0.1, abs=4 * np.sqrt(0.09 / 2000))
+    without = parents.take(np.flatnonzero(parents.kind != kind))
+    chosen = choose_galaxies(without, "training", red, wanted, streams_of(number), {kind: 0.1})
+    assert kind not in set(without.kind[chosen])
 
 
 @pytest.mark.parametrize("only", [("red", "blue"), ("LRG", "ELG"), ("blue",)])
@@ -469,7 +531,7 @@ def test_a_pack_with_few_kinds_still_gives_galaxies(only):
     parents = small_ingredients().parents["galaxy"]
     parents = parents.take(np.flatnonzero(np.isin(parents.kind, only)))
     wanted = np.linspace(18, 23, 100), np.linspace(0.05, 1.2, 100)
-    chosen = choose_galaxies(parents, "test", np.arange(100) % 2 == 0, wanted, streams_of(100))
+    chosen = choose_galaxies(parents, "test", np.arange(100) % 2 == 0, wanted, streams_of(100), {})
     assert set(parents.kind[chosen]) == set(only)
 
 

@@ -3,9 +3,10 @@
 import math
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
-from jpasbatch.mocks.descendants.galaxies import GalaxyVariety
+from jpasbatch.mocks.descendants.galaxy_variety import MIXED_KINDS, GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import STAR_KINDS, StarVariety
 from jpasbatch.mocks.options.templates import (
@@ -22,7 +23,7 @@ NUMBERS = [
     (table, field.name)
     for table in (BalancedSamples, FieldCounts, SurveyPlan, TileOptions, GalaxyVariety, QuasarVariety)
     for field in fields(table)
-    if field.name not in ("magnitudes", "incomplete_bands")
+    if field.name not in ("magnitudes", "incomplete_bands", "kinds_in_the_sky", "kinds_learnt")
 ]
 """Tables, and the keys of them that hold numbers."""
 
@@ -97,7 +98,39 @@ def test_wrong_wiggles_of_stars_are_named(value):
 
 
 def test_all_kinds_of_stars_have_a_share_by_default():
-    assert set(StarVariety().bright) == set(StarVariety().faint) == set(STAR_KINDS)
+    variety = StarVariety()
+    for rare in (variety.rare_in_the_sky, variety.rare_learnt):
+        assert set(variety.bright) | set(rare) == set(variety.faint) | set(rare) == set(STAR_KINDS)
+
+
+def test_all_kinds_of_galaxies_have_a_share_by_default():
+    assert set(GalaxyVariety().kinds_in_the_sky) == set(GalaxyVariety().kinds_learnt) == set(MIXED_KINDS)
+
+
+RARE = [(GalaxyVariety, "kinds_in_the_sky", "active"), (GalaxyVariety, "kinds_learnt", "starburst"),
+        (StarVariety, "rare_in_the_sky", "carbon star"), (StarVariety, "rare_learnt", "A")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "key", "kind"), RARE)
+@pytest.mark.parametrize("share", [-0.1, 1.0, math.nan, math.inf])
+def test_wrong_shares_of_rare_kinds_are_named(table, key, kind, share):
+    with pytest.raises(ValueError, match=rf"^{key} = .*must not be negative, and their sum must be below 1"):
+        table(**{key: {kind: share}})
+
+
+@pytest.mark.parametrize(("table", "key", "kind"), RARE)
+def test_rare_kinds_that_do_not_exist_are_named(table, key, kind):
+    with pytest.raises(ValueError, match=rf"^{key}: no kind 'comet'; allowed: .*{kind}"):
+        table(**{key: {"comet": 0.1}})
+
+
+@pytest.mark.parametrize("kinds", [("B", "A"), ("carbon star", "Wolf-Rayet star")])
+def test_shares_of_stars_sum_to_one(kinds):
+    variety = StarVariety()
+    mix = variety.mix(np.linspace(0, 1, 5), dict.fromkeys(kinds, 0.2))
+    assert mix.sum(axis=1) == pytest.approx(1.0)
+    for kind in kinds:
+        assert (mix[:, STAR_KINDS.index(kind)] >= 0.2).all()
 
 
 def test_the_defaults_are_those_of_the_paper():

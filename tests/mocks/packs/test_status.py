@@ -8,7 +8,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.mocks.packs.layout import SOURCES, find, lacking, needed, published_at, source
 from jpasbatch.mocks.packs.status import CLASS_NEEDS, READERS, check_pack
 
-ROLES = {"quasars", "galaxies", "stars", "enrichment", "instrument", "check"}
+ROLES = {"quasars", "galaxies", "stars", "enrichment", "instrument", "other survey", "check"}
 
 
 @pytest.fixture(autouse=True)

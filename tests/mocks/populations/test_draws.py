@@ -5,12 +5,10 @@ import pytest
 from scipy.stats import chi2, kstest
 
 from jpasbatch.mocks.populations.densities import (
-    GALAXY_REDSHIFTS,
     HIGH_REDSHIFT,
     MAGNITUDE_LIMITS,
     MAGNITUDES,
     STAR_SLOPE,
-    galaxy_density,
 )
 from jpasbatch.mocks.populations.draws import (
     draw_galaxies,
@@ -18,6 +16,13 @@ from jpasbatch.mocks.populations.draws import (
     draw_stars,
     expected_quasars,
     quasars_per_deg2,
+)
+from jpasbatch.mocks.populations.nearby import (
+    NEAR_LIMIT,
+    RED_SHARE_LEARNT,
+    far_density,
+    near_density,
+    sky_density,
 )
 from jpasbatch.photometry.streams import ObjectStreams
 
@@ -108,6 +113,51 @@ def test_quasars_keep_to_their_half(half, low, high, flat):
     assert np.histogram(redshift, [high - 0.1, high])[0][0] > 0
 
 
+def test_as_many_galaxies_are_near_as_in_the_sky():
+    """About 600 per deg2 nearer than z = 0.105, by the luminosity functions of GAMA."""
+    parts = sky_density()
+    assert sum(part.number for part in parts) == pytest.approx(6410)
+    near = sum(part.number for part in parts[:2])
+    assert near == pytest.approx(600, rel=0.25)
+    _, redshift, _ = draw_galaxies(STREAMS, False)
+    spread = np.sqrt(near / 6410 / redshift.size)
+    assert (redshift < NEAR_LIMIT).mean() == pytest.approx(near / 6410, abs=4 * spread)
+
+
+def test_bright_galaxies_are_near_whatever_the_distribution_of_magnitudes():
+    for flat in (False, True):
+        magnitude, redshift, _ = draw_galaxies(STREAMS, flat)
+        bright = magnitude < 18
+        share = sum(part.density[MAGNITUDES < 18].sum() * part.step for part in sky_density()[:2])
+        share /= sum(part.density[MAGNITUDES < 18].sum() * part.step for part in sky_density())
+        if flat:
+            assert (redshift < NEAR_LIMIT)[bright].mean() > 0.8 * share
+        else:
+            assert (redshift < NEAR_LIMIT)[bright].mean() == pytest.approx(share, abs=0.06)
+    assert share > 0.2
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_balanced_sets_have_the_wanted_share_of_further_near_galaxies(share, flat):
+    sky, drawn = draw_galaxies(STREAMS, flat), draw_galaxies(STREAMS, flat, share)
+    further = sky[1] != drawn[1]
+    assert further.mean() == pytest.approx(share, abs=0.01)
+    if share:
+        magnitude, redshift, red = (values[further] for values in drawn)
+        for values, low, high in ((magnitude, BRIGHT, FAINT), (redshift, 0.0025, NEAR_LIMIT)):
+            assert kstest(values, "uniform", (low, high - low)).pvalue > 1e-3
+        assert red.mean() == pytest.approx(RED_SHARE_LEARNT, abs=0.03)
+
+
+def test_further_near_galaxies_leave_the_others_alone():
+    one, other = (draw_galaxies(STREAMS, False, share) for share in (0.0, 0.3))
+    same = one[1] == other[1]
+    assert same.mean() == pytest.approx(0.7, abs=0.01)
+    for before, after in zip(one, other, strict=True):
+        assert np.array_equal(before[same], after[same])
+
+
 def test_galaxies_keep_to_their_redshifts():
     _, redshift, _ = draw_galaxies(STREAMS, False)
     assert redshift.min() > 0
@@ -115,15 +165,19 @@ def test_galaxies_keep_to_their_redshifts():
 
 
 @pytest.mark.parametrize("red", [True, False])
-def test_galaxies_follow_the_luminosity_function_of_their_colour(red):
-    magnitude, redshift, colour = draw_galaxies(STREAMS, False)
-    density = {name: galaxy_density("red" if name else "blue") for name in (True, False)}
+@pytest.mark.parametrize(("near", "density_of"), [(False, far_density), (True, near_density)])
+def test_galaxies_follow_the_luminosity_function_of_their_colour(near, density_of, red):
+    drawn = draw_galaxies(STREAMS, False)
+    magnitude, redshift, colour = (values[(drawn[1] < NEAR_LIMIT) == near] for values in drawn)
+    redshifts = density_of("red").redshift
+    density = {name: density_of("red" if name else "blue").density for name in (True, False)}
     total = sum(part.sum() for part in density.values())
     wanted, chosen = density[red] / total * magnitude.size, colour == red
-    for values, grid, axis in ((magnitude, MAGNITUDES, 1), (redshift, GALAXY_REDSHIFTS, 0)):
+    for values, grid, axis in ((magnitude, MAGNITUDES, 1), (redshift, redshifts, 0)):
         step = grid[1] - grid[0]
         edges = np.append(grid - step / 2, grid[-1] + step / 2)
-        counts, expected = np.histogram(values[chosen], edges)[0], wanted.sum(axis=axis)
+        both = np.histogram(values[chosen], edges)[0], wanted.sum(axis=axis)
+        counts, expected = (np.add.reduceat(part, np.arange(0, part.size, 6)) for part in both)
         used = expected > 10
         assert chi2.sf(((counts - expected)[used] ** 2 / expected[used]).sum(), used.sum()) > 1e-3
 

@@ -10,6 +10,7 @@ from jpasbatch.mocks.skies.builtin import observed_spectra_table
 from jpasbatch.mocks.skies.spectra import COLUMNS, read_spectra, spectra_photometry
 from jpasbatch.mocks.spectra.responses import approximate_responses
 from jpasbatch.photometry.photometry import ab_magnitude, flux_lambda_from_nu
+from jpasbatch.photometry.reported import combination_matrix
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def test_flux_error_and_truth(folder, survey):
     assert list(spectra.true_class) == ["star", None, "qso"]
     assert spectra.true_redshift == pytest.approx([0.0, np.nan, 2.5], nan_ok=True)
     bands = tuple(survey.index(name) for name in ("gSDSS", "rSDSS", "iSDSS"))
-    flux, flux_err = spectra_photometry(spectra, approximate_responses(survey), bands)
+    matched = combination_matrix(survey, ("g", "r", "i"))
+    flux, flux_err = spectra_photometry(spectra, approximate_responses(survey), matched)
     narrow = survey.index("J0600")
     assert flux[1, narrow] == pytest.approx(100.0, rel=1e-3)
     assert np.isnan(flux[:, survey.index("uJAVA")]).all()

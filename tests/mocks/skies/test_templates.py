@@ -220,6 +220,33 @@ def test_a_split_without_parents_is_named(true_class, split):
         draw_kinds(workshop, true_class, split, ObjectStreams(1, np.arange(5)), "all")
 
 
+@pytest.mark.parametrize("true_class", ["star", "galaxy"])
+def test_rare_kinds_have_their_shares_in_the_sky_and_in_balanced_sets(true_class):
+    workshop, number = small_workshop(OPTIONS), 20_000
+    options = workshop.options
+    shares = {
+        "star": (options.stars.rare_in_the_sky, options.stars.rare_learnt),
+        "galaxy": (options.galaxies.kinds_in_the_sky, options.galaxies.kinds_learnt),
+    }[true_class]
+    for balanced, wanted in zip((False, True), shares, strict=True):
+        streams = ObjectStreams(1, np.arange(number))
+        kinds = draw_kinds(workshop, true_class, "training", streams, "all", balanced)
+        found = workshop.parents(true_class).kind[kinds.parent]
+        for kind in ("starburst", "active", "carbon star", "brown dwarf"):
+            share = wanted.get(kind, 0.0)
+            spread = 4 * np.sqrt(share / number) + 1e-9
+            assert (found == kind).mean() == pytest.approx(share, abs=spread)
+
+
+@pytest.mark.parametrize("name", ["training", "validation", "test", "field", "survey", "held_out"])
+def test_only_balanced_sets_learn_from_further_near_galaxies(name):
+    """All of them, if the options want that; the others keep the redshifts of the sky."""
+    options = replace(OPTIONS, samples=replace(OPTIONS.samples, near_share=1.0), classes=("galaxy",))
+    rows = make_set(options, name, classes=("galaxy",))
+    near = (rows["true_redshift"] < 0.105).mean()
+    assert near == 1.0 if name in ("training", "validation", "test") else near < 0.4
+
+
 SPLIT_OF = {"training": "training", "validation": "validation", "held_out": HELD_OUT}
 
 

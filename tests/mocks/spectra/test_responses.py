@@ -13,6 +13,7 @@ from jpasbatch.mocks.spectra.responses import (
     synthesise,
 )
 from jpasbatch.photometry.photometry import flux_lambda_from_nu
+from jpasbatch.photometry.survey import load_survey
 
 
 def test_constant_flux_nu_is_returned_in_every_band(survey):
@@ -106,3 +107,21 @@ def test_response_survives_any_scale():
     grid = np.linspace(4000.0, 6000.0, 400)
     one, two = (band_weights(grid, (Response("a", wavelength, k * shape),)) for k in (1.0, 0.01))
     assert one == pytest.approx(two)
+
+
+@pytest.mark.parametrize("name", ["splus12", "jplus12"])
+def test_the_12_bands_have_curves_in_nanometres(data_folder, name):
+    other = load_survey(name)
+    responses = load_responses(data_folder / "splus_filters", other)
+    assert [response.name for response in responses] == list(other.band_names)
+    for band, response in zip(other.bands, responses, strict=True):
+        centre = response.wavelength @ response.transmission / response.transmission.sum()
+        assert centre == pytest.approx(band.wavelength, rel=0.02)
+
+
+def test_j_pas_has_the_curves_of_its_filters(data_folder, survey):
+    found = load_responses(data_folder / "jpas_filters", load_survey("jpas57"))
+    mini = {one.name: one for one in load_responses(data_folder / "jpas_filters", survey)}
+    assert found[0].name == "uJAVA"
+    for response in found:
+        np.testing.assert_array_equal(response.transmission, mini[response.name].transmission)

@@ -5,6 +5,7 @@ import logging
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from jpasbatch.committees import registry
 from jpasbatch.errors import InputError
 from jpasbatch.stages.classify.recognition import recognise_survey
 from jpasbatch.storage.stores.artefacts import committee_version
+from jpasbatch.storage.tables.complete.table import band_metadata
+from tests.photometry.real_table import magnitude_columns, make_raw
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +92,7 @@ def test_what_is_wrong_is_told(tiles, committee_folder, tmp_path, capsys):
     refused(capsys, [tile, "--survey", "absent"], "'absent'", "jpas60")
     refused(capsys, [tile, tile, *committee], "named twice")
     refused(capsys, [tile, *committee, "--flags", "-1"], "--flags", "at least 0")
+    refused(capsys, [tile, *committee, "--aperture", "9_9"], "'9_9'")
     refused(capsys, [tile, *committee, "--output", "out.txt"], "out.txt", ".parquet")
     refused(capsys, [tile, *committee, "--filter-table", "absent.csv"], "absent.csv")
     copy = tmp_path / "copy" / tile.name
@@ -122,6 +126,23 @@ def test_a_survey_is_known_by_its_columns(tiles, tmp_path):
     with pytest.raises(InputError, match=r"^.*notes.fits: is not a readable FITS file") as caught:
         recognise_survey(tmp_path / "notes.fits")
     assert "nepw14" not in str(caught.value)
+
+
+def test_j_pas_is_known_by_its_bands():
+    raw = make_raw(magnitude_columns())
+    fields = [
+        pa.field(name, _vectors(one).type, metadata={"unit": raw.units.get(name, "")})
+        for name, one in raw.columns.items()
+    ]
+    schema = pa.schema(fields, metadata=band_metadata(raw.band_names))
+    table = pa.Table.from_arrays([_vectors(one) for one in raw.columns.values()], schema=schema)
+    pq.write_table(table, "jpas.parquet")
+    assert recognise_survey(Path("jpas.parquet")).name == "jpas57"
+
+
+def _vectors(column):
+    flat = pa.array(column.ravel())
+    return flat if column.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, column.shape[1])
 
 
 def test_a_table_without_rows_is_of_a_survey_too(rows):

@@ -113,6 +113,21 @@ def test_flags_that_are_allowed(rows, named):
     assert classified(flagged, named, QualityCuts(flags=4))[REASON].to_pylist()[1] is None
 
 
+def test_a_flag_may_take_a_band_alone(rows, named):
+    few = rows.filter(classified(rows, named)[REASON].is_null()).slice(0, 3).combine_chunks()
+    flags = few["FLAGS"].to_pylist()
+    flags[1][3] = 4
+    position = few.schema.get_field_index("FLAGS")
+    flagged = few.set_column(
+        position, few.schema.field(position), pa.array(flags, few.schema.field(position).type)
+    )
+    assert classified(flagged, named)[REASON].to_pylist() == [None, "flags", None]
+    found = classified(flagged, named, QualityCuts(flagged="band"))
+    assert found[REASON].to_pylist() == [None] * 3
+    missing = classified(few, named)["missing_bands"].to_pylist()
+    assert found["missing_bands"].to_pylist() == [missing[0], missing[1] + 1, missing[2]]
+
+
 def test_an_id_may_occur_twice(rows, named):
     twice = pa.concat_tables([rows.slice(0, 5)] * 2).combine_chunks()
     found = bits(classified(twice, named))

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib import resources
 
 import numpy as np
 import pyarrow as pa
@@ -176,20 +175,39 @@ def test_fits_is_as_the_standard_asks(tiles, named, tmp_path):
 # csv: a survey of columns
 
 
+COLUMNS = """
+name = "jpas60"
+title = "The same bands, one column each"
+reference_band = "rSDSS"
+magnitude_bins = [[17.0, 20.0], [20.0, 22.5], [22.5, 23.6]]
+reported_bands = { g = "gSDSS", r = "rSDSS" }
+
+[catalogue]
+layout = "columns"
+id_columns = ["TILE_ID", "NUMBER"]
+ra = "ALPHA_J2000"
+dec = "DELTA_J2000"
+flags = "FLAGS"
+mask_flags = "MASK_FLAGS"
+
+[[catalogue.forms]]
+kind = "flux"
+value = "f_{column}"
+error = "e_{column}"
+unit = "uJy"
+"""
+
+
 @pytest.fixture(scope="module")
-def columns_survey(tmp_path_factory):
-    """Return a survey of 60 columns that the committee takes, since its bands are the same."""
-    text = (load_path("jpas60")).read_text().replace('layout = "arrays"', 'layout = "columns"')
-    head, tail = text.split("[[catalogue.forms]]", 1)
-    rest = tail.split("[[bands]]", 1)[1]
-    form = '[[catalogue.forms]]\nkind = "flux"\nvalue = "f_{column}"\nerror = "e_{column}"\nunit = "uJy"\n\n'
+def columns_survey(tmp_path_factory, survey):
+    """Return a survey file of 60 columns whose committee is that of the vectors, since its bands are the same."""
+    bands = [
+        f'[[bands]]\nname = "{band.name}"\nwavelength = {band.wavelength}\nwidth = {band.width}\ndepth = {band.depth}\n'
+        for band in survey.bands
+    ]
     path = tmp_path_factory.mktemp("survey") / "columns.toml"
-    path.write_text(head + form + "[[bands]]" + rest)
+    path.write_text(COLUMNS + "\n".join(bands))
     return path
-
-
-def load_path(name):
-    return resources.files("jpasbatch.photometry") / "surveys" / f"{name}.toml"
 
 
 @pytest.fixture

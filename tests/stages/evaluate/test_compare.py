@@ -40,6 +40,10 @@ network        = "Network"
 network_hybrid = "Network"
 forest         = "Forest"
 
+[repeats]
+seeds = [1, 2]
+of    = ["Forest"]
+
 [[published]]
 name      = "Others"
 source    = "somewhere"
@@ -114,13 +118,22 @@ def test_published_scores_are_those_of_their_matrices(compared):
     assert stored["costs"] == {"Network": 59 * 16 + 16 * 16 + 16 * 4, "Forest": None}
 
 
+def test_samples_of_a_repeat_are_those_of_its_job(compared):
+    folder, _ = compared
+    stored = json.loads((folder / "result" / "comparison.json").read_text())["repeats"]
+    assert list(stored["classifiers"]) == ["Forest"]  # what is made of others too is left out
+    assert stored["differences"] == {}
+    [score] = stored["classifiers"]["Forest"].values()
+    assert 0 < score["mean"] < 1
+    assert score["values"][0] != score["values"][1]
+
+
 def test_without_training_the_committees_as_they_are_are_compared(compared, survey, monkeypatch):
     folder, result = compared
     monkeypatch.setattr("jpasbatch.stages.train.stage.train_one_member", lambda *_: pytest.fail("trained"))
     monkeypatch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
-    again = run_compare(
-        load_comparison(folder / "both.toml"), workspaces(folder, survey), folder / "again", serial(), None
-    )
+    both = load_comparison(folder / "both.toml").model_copy(update={"repeats": None})
+    again = run_compare(both, workspaces(folder, survey), folder / "again", serial(), None)
     assert again["scores"] == result["scores"]
 
 

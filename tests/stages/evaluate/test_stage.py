@@ -19,6 +19,8 @@ from jpasbatch.stages.evaluate.stage import (
     signal_to_noise,
 )
 from jpasbatch.stages.pipeline import needed_stages, run_stage
+from jpasbatch.stages.run.committees import find_committee
+from jpasbatch.stages.run.curves import read_curves
 from tests.stages.tiny_run import serial, workspace_of
 from tests.storage.small_sets import publish_set, set_rows
 
@@ -87,6 +89,31 @@ def test_the_page_is_one_file_and_shows_all(evaluated):
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert "nan" not in page.lower().split("<main>")[1].replace("provenance", "")
+
+
+def test_the_page_shows_how_the_committee_learnt(evaluated):
+    workspace, _ = evaluated
+    page = (workspace.folder / "evaluation" / "evaluation.html").read_text()
+    assert page.count('id="training"') == 1
+    assert "Losses and f1 of each member after its epochs" in page
+    version = find_committee(workspace).version
+    curves = read_curves(version)
+    assert [curve.column("epoch").tolist() for curve in curves.members] == [[1, 2], [1, 2]]
+    assert all(np.isfinite(curve.rows).all() for curve in curves.members)
+    assert curves.machine_of == [0, 0]
+    assert workspace.require("train")["machines"] == curves.machines
+    assert curves.machines[0]["threads"] >= 1
+    assert (version / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_committee_without_curves_has_a_page_without_them(evaluated, tmp_path):
+    workspace, record = evaluated
+    older = workspace_of(Path(shutil.copytree(workspace.folder, tmp_path / "older")))
+    (find_committee(older).version / "curves.ecsv").unlink()
+    page = older.folder / "evaluation" / "evaluation.html"
+    page.unlink()
+    assert run_evaluate(older, serial())["rows"] == record["rows"]
+    assert 'id="training"' not in page.read_text()
 
 
 def test_a_second_run_does_nothing(evaluated):

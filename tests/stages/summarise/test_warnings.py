@@ -96,3 +96,11 @@ def test_where_a_sample_is_from(tmp_path):
         samples = workspace.job.samples.model_copy(update={"training": str(path)})
         job = workspace.job.model_copy(update={"samples": samples})
         assert sample_origin(workspace.__class__(**{**vars(workspace), "job": job}), "training") == origin
+
+
+@pytest.mark.parametrize(("few", "told"), [(None, 0), (0, 0), (10, 0), (11, 1)])
+def test_objects_with_fewer_bands_than_validated_are_warned_of_above_one_per_cent(survey, few, told):
+    records = {"infer": {"origin": GIVEN, "few_bands": few, "rows_out": 1000}}
+    found = list(run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 100)))
+    assert len(found) == told
+    assert all("11 of 1,000 objects have fewer bands" in text for text in found)

@@ -115,3 +115,14 @@ def test_what_is_ordinary_is_kept_beside_the_graph_and_may_be_absent(tmp_path):
     (version / "ordinary.npz").unlink()
     with pytest.raises(InputError, match="no such file"):
         load_ordinary(version)
+
+
+def test_notes_are_no_part_of_the_contents(tmp_path):
+    first = save_committee(tmp_path, MANIFEST, GRAPH)
+    again = save_committee(tmp_path, MANIFEST, GRAPH, notes={"curves.ecsv": b"of the first training"})
+    later = save_committee(tmp_path, MANIFEST, GRAPH, notes={"curves.ecsv": b"of another"})
+    assert first == again == later
+    assert (first / "curves.ecsv").read_bytes() == b"of the first training"
+    assert load_committee(first) == (MANIFEST, GRAPH)
+    other = save_committee(tmp_path, MANIFEST, GRAPH + b"!", notes={"curves.ecsv": b"of the third"})
+    assert (other / "curves.ecsv").read_bytes() == b"of the third"

@@ -18,6 +18,9 @@ from jpasbatch.mocks.spectra.grids import resample, rest_grid, smooth
 
 KCORRECT_TEMPLATES = 5
 
+OLD_PARENTS = 300
+"""Red parents that old light is the mean of."""
+
 ERROR_FLOOR = 0.03
 """Relative, added in quadrature to the published errors: the templates are no better."""
 
@@ -101,6 +104,14 @@ def youngest_light(parents: Parents) -> np.ndarray:
     components = slice(parents.first[rows[0]], parents.first[rows[0]] + KCORRECT_TEMPLATES)
     curves = parents.curves[components]
     return curves[int(np.argmin(_rest_colour(curves, np.eye(len(curves)))))]
+
+
+def old_light(parents: Parents) -> np.ndarray:
+    """Return the mean (3910,) float32 of the parents of kind "red": old stars; zeros if there is none."""
+    rows = np.flatnonzero(parents.kind == "red")
+    if not rows.size:
+        return np.zeros(rest_grid().size, dtype=np.float32)
+    return parents.rest(rows[:OLD_PARENTS]).mean(axis=0)
 
 
 def lrg_parents(galaxies: LuminousRedGalaxies) -> Parents:

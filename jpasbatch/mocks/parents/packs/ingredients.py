@@ -9,20 +9,26 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.packs import galaxies as galaxy_files
-from jpasbatch.mocks.packs import instrument, quasars, stars
+from jpasbatch.mocks.packs import instrument, quasars, stars, templates
 from jpasbatch.mocks.packs.status import PackStatus, check_pack
 from jpasbatch.mocks.parents.packs.galaxies import (
     elg_parents,
     held_out_galaxies,
     kcorrect_parents,
     lrg_parents,
+    old_light,
     youngest_light,
 )
+from jpasbatch.mocks.parents.packs.mixtures import mixed_galaxies
 from jpasbatch.mocks.parents.packs.quasars import quasar_parents
+from jpasbatch.mocks.parents.packs.rare_stars import rare_star_parents
 from jpasbatch.mocks.parents.packs.stars import (
+    brown_dwarf_parents,
     featureless_white_dwarf_parents,
     held_out_stars,
+    hot_white_dwarf_parents,
     star_parents,
+    stars_of_type_a,
     white_dwarf_parents,
 )
 from jpasbatch.mocks.parents.parents import Parents, join, split_of
@@ -30,6 +36,14 @@ from jpasbatch.mocks.spectra.grids import observed_grid, resample, rest_grid
 from jpasbatch.mocks.spectra.responses import band_weights
 from jpasbatch.photometry.conditions import RealTiles
 from jpasbatch.photometry.survey import Survey
+
+GALAXY_TEMPLATES = {
+    "active-galaxies": templates.read_active_galaxies,
+    "galaxy-sequence": templates.read_galaxy_sequence,
+    "galaxies-with-lines": templates.read_galaxies_with_lines,
+    "blue-galaxies": templates.read_blue_galaxies,
+}
+"""Sources of the light that galaxies are mixed of."""
 
 DEFAULT_MIXTURE = (np.ones(1), np.array([[0.05, 0.45, 0.02, 0.10]]), np.diag([0.07, 0.03, 0.05, 0.03])[None])
 """Star-forming galaxies, where no pack gives a mixture: assumed."""
@@ -47,8 +61,9 @@ class Ingredients:
         Broad-absorption transmission (k, 3910) float32 on the rest grid, and their splits (k,).
     mixture : tuple of ndarray
         Weights, means and covariances of galaxies' line ratios.
-    young : ndarray of float32, shape (3910,)
-        Light of young stars on the rest grid, 1 on average from 5000 to 6000 Angstrom; zeros without galaxies.
+    young, old : ndarray of float32, shape (3910,)
+        Light of young and of old stars on the rest grid, 1 on average from 5000 to 6000 Angstrom; zeros without
+        galaxies.
     real_tiles : RealTiles
     weights : ndarray of float32, shape (1626, bands)
         Of the pixels of `observed_grid` in each band, any common scale.
@@ -61,6 +76,7 @@ class Ingredients:
     trough_split: np.ndarray
     mixture: tuple[np.ndarray, np.ndarray, np.ndarray]
     young: np.ndarray
+    old: np.ndarray
     real_tiles: RealTiles
     weights: np.ndarray
     lacking: tuple[str, ...]
@@ -75,6 +91,7 @@ class Ingredients:
             "troughs": self.troughs,
             "trough_split": self.trough_split,
             "young": self.young,
+            "old": self.old,
             "depth": self.real_tiles.depth,
             "seeing": self.real_tiles.seeing,
             "weights": self.weights,
@@ -101,6 +118,7 @@ class Ingredients:
             trough_split=arrays["trough_split"],
             mixture=(arrays["mixture_0"], arrays["mixture_1"], arrays["mixture_2"]),
             young=arrays["young"],
+            old=arrays["old"],
             real_tiles=RealTiles(arrays["depth"], arrays["seeing"]),
             weights=arrays["weights"],
             lacking=tuple(map(str, arrays["lacking"])),
@@ -139,7 +157,7 @@ def gather(folder: Path, classes: tuple[str, ...], survey: Survey, with_held_out
     parents = {name: makers[name](folder, status, with_held_out) for name in classes}
     weights = band_weights(observed_grid(), instrument.read_filter_curves(folder, survey))
     _check_bands(weights, survey)
-    has = status.present
+    has, nothing = status.present, np.zeros(rest_grid().size, dtype=np.float32)
     troughs = quasars.read_bal_troughs(folder) if "bal-troughs" in has else None
     mixture = galaxy_files.read_forbidden_mixture(folder) if "forbidden-lines" in has else None
     tiles = instrument.read_tile_images(folder, survey) if "tile-images" in has else None
@@ -148,7 +166,8 @@ def gather(folder: Path, classes: tuple[str, ...], survey: Survey, with_held_out
         troughs=_trough_curves(troughs),
         trough_split=split_of(troughs.name) if troughs else np.array([], dtype=str),
         mixture=(mixture.weights, mixture.means, mixture.covariances) if mixture else DEFAULT_MIXTURE,
-        young=youngest_light(parents["galaxy"]) if "galaxy" in parents else np.zeros(rest_grid().size),
+        young=youngest_light(parents["galaxy"]) if "galaxy" in parents else nothing,
+        old=old_light(parents["galaxy"]) if "galaxy" in parents else nothing,
         real_tiles=RealTiles(tiles.depth, tiles.fwhm) if tiles else RealTiles.of_survey(survey),
         weights=(weights / np.nanmax(weights)).astype(np.float32),
         lacking=status.lacking,
@@ -167,15 +186,28 @@ def _galaxies(folder: Path, status: PackStatus, with_held_out: bool) -> Parents:
         parts.append(lrg_parents(galaxy_files.read_lrg(folder)))
     if "desi-elg" in status.present:
         parts.append(elg_parents(galaxy_files.read_elg(folder)))
+    sources = {key: read(folder) for key, read in GALAXY_TEMPLATES.items() if key in status.present}
+    a_stars = np.zeros((0, rest_grid().size), dtype=np.float32)
+    if "star-basis" in status.present:
+        a_stars = stars_of_type_a(stars.read_star_basis(folder))
+    parts += mixed_galaxies(sources, old_light(parts[0])[None], a_stars)
     if with_held_out and "galaxy-atlas" in status.present:
         parts.append(held_out_galaxies(galaxy_files.read_galaxy_atlas(folder)))
     return join(parts)
 
 
 def _stars(folder: Path, status: PackStatus, with_held_out: bool) -> Parents:
-    parts = [star_parents(stars.read_star_basis(folder)), featureless_white_dwarf_parents()]
+    parts = [
+        star_parents(stars.read_star_basis(folder)),
+        featureless_white_dwarf_parents(),
+        rare_star_parents(),
+    ]
     if "white-dwarfs" in status.present:
         parts.append(white_dwarf_parents(stars.read_white_dwarfs(folder)))
+    if "hot-white-dwarfs" in status.present:
+        parts.append(hot_white_dwarf_parents(templates.read_hot_white_dwarfs(folder)))
+    if "brown-dwarfs" in status.present:
+        parts.append(brown_dwarf_parents(templates.read_brown_dwarfs(folder)))
     readers = {"pickles": stars.read_pickles, "sdss-stars": stars.read_sdss_star_templates}
     for key, read in readers.items():
         if with_held_out and key in status.present:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
+from jpasbatch.errors import InputError
 from jpasbatch.mocks.packs.stars import LibrarySpectrum, StarBasis
+from jpasbatch.mocks.packs.templates import TemplateSpectrum
 from jpasbatch.mocks.parents.parents import HELD_OUT, Parents, from_basis, from_spectra, join
 from jpasbatch.mocks.spectra.grids import LAST_WAVELENGTH, resample, rest_grid, smooth
 
@@ -27,6 +30,15 @@ FEATURELESS_TEMPERATURES = np.geomspace(4500.0, 30_000.0, 240)
 """Of white dwarfs without lines, kelvin. Below about 11,000 K helium shows no lines, below 5,000 K hydrogen none
 (type DC); the hotter ones stand for magnetic white dwarfs, whose lines fields of 10 MG and more smear beyond
 what a band of 145 Angstrom resolves."""
+
+HOTTEST_BROWN_DWARF = 2600
+"""Kelvin; hotter ones are M dwarfs."""
+
+BROWN_DWARFS = 120
+"""Parents of this kind, of a dozen models."""
+
+A_STARS = 12
+"""Models of type A whose light post-starburst galaxies hold."""
 
 CATACLYSMIC_PARENTS = 100
 CATACLYSMIC_SCATTER = 3.0
@@ -140,6 +152,54 @@ def white_dwarf_parents(library: Sequence[LibrarySpectrum]) -> Parents:
     return from_spectra(np.maximum(curves, 0.0), names, KINDS["WD"], coverage)
 
 
+def hot_white_dwarf_parents(library: Sequence[TemplateSpectrum]) -> Parents:
+    """Return the hot standards of HST, kind "white dwarf"; names as "wd-standard-WDgd71"."""
+    curves = np.concatenate([resample(item.wavelength, item.flux) for item in library])
+    curves /= curves.max(axis=1, keepdims=True)
+    names = np.array([f"wd-standard-{item.name}" for item in library])
+    coverage = np.tile([rest_grid()[0], LAST_WAVELENGTH], (len(names), 1))
+    return from_spectra(curves, names, KINDS["WD"], coverage)
+
+
+def brown_dwarf_parents(library: Sequence[TemplateSpectrum]) -> Parents:
+    """Return sums of neighbouring model atmospheres of at most `HOTTEST_BROWN_DWARF`, kind "brown dwarf".
+
+    A fixed seed: these parents have permanent names.
+    """
+    cool = sorted((temperature_of(item.name), item.name, item) for item in library)
+    cool = [entry for entry in cool if entry[0] <= HOTTEST_BROWN_DWARF]
+    if not cool:
+        raise InputError(
+            f"the template pack holds no model atmosphere of {HOTTEST_BROWN_DWARF} K or less among its brown dwarfs"
+        )
+    curves = np.concatenate([resample(item.wavelength, item.flux) for _, _, item in cool])
+    grid = rest_grid()
+    curves /= curves[:, (grid > 8000) & (grid < 9000)].mean(axis=1, keepdims=True)
+    drawn = np.random.default_rng(20)
+    place = drawn.uniform(0, len(curves) - 1, BROWN_DWARFS)
+    lower = np.minimum(place.astype(np.int64), max(len(curves) - 2, 0))
+    weights = np.zeros((BROWN_DWARFS, len(curves)))
+    weights[np.arange(BROWN_DWARFS), lower] = 1 - (place - lower)
+    weights[np.arange(BROWN_DWARFS), np.minimum(lower + 1, len(curves) - 1)] += place - lower
+    names = np.array([f"brown-dwarf-mixture-{number:05d}" for number in range(BROWN_DWARFS)])
+    covered = (float(grid[0]), LAST_WAVELENGTH)
+    return from_basis(curves, weights, names, "brown dwarf", covered)
+
+
+def temperature_of(name: str) -> int:
+    """Return the temperature in kelvin that a model's name says: "lte08-4.5-0.0.AMES-cond.7" is of 800 K.
+
+    Raises
+    ------
+    InputError
+        If the name says none.
+    """
+    found = re.match(r"lte(\d+)", name)
+    if not found:
+        raise InputError(f"{name}: no model atmosphere's name, such as lte08-4.5-0.0.AMES-cond.7 (800 K)")
+    return 100 * int(found[1])
+
+
 def featureless_white_dwarf_parents() -> Parents:
     """Return black bodies of `FEATURELESS_TEMPERATURES`, kind "featureless white dwarf"; they need no pack."""
     from astropy.modeling.models import BlackBody
@@ -152,6 +212,21 @@ def featureless_white_dwarf_parents() -> Parents:
     names = np.array([f"wd-featureless-{kelvin:05.0f}" for kelvin in FEATURELESS_TEMPERATURES])
     coverage = np.tile([rest_grid()[0], LAST_WAVELENGTH], (len(names), 1))
     return from_spectra(curves, names, FEATURELESS_KIND, coverage)
+
+
+def stars_of_type_a(bases: Mapping[str, StarBasis]) -> np.ndarray:
+    """Return the light (k, 3910) of `A_STARS` models of type A, evenly over their colours, for post-starbursts."""
+    basis = bases["A"]
+    curves = resample(basis.wavelength, basis.vectors)
+    weights, _ = _positive(np.asarray(basis.coefficients, dtype=np.float64), curves, (3300.0, 10_500.0))
+    flux = weights @ curves
+    colour = _level(flux, 4400, 5200) / _level(flux, 5800, 6700)
+    chosen = np.argsort(colour, kind="stable")[np.linspace(0, len(flux) - 1, A_STARS).astype(np.int64)]
+    # galaxies are seen redshifted: blueward of what the models cover they go on as at its end
+    covered = np.flatnonzero(flux[chosen[0]] != 0)[0]
+    result = flux[chosen]
+    result[:, :covered] = result[:, covered : covered + 100].mean(axis=1, keepdims=True)
+    return result.astype(np.float32)
 
 
 def held_out_stars(library: Sequence[LibrarySpectrum], prefix: str) -> Parents:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.descendants.stars import STAR_KINDS
+from jpasbatch.mocks.descendants.galaxy_variety import MIXED_KINDS
+from jpasbatch.mocks.descendants.stars import PARENTS_OF, STAR_KINDS
+from jpasbatch.mocks.packs.further_sources import FURTHER_SOURCES
 from jpasbatch.mocks.parents.packs.ingredients import DEFAULT_MIXTURE, Ingredients, gather
 from jpasbatch.mocks.parents.parents import HELD_OUT, SPLITS, split_of
 from jpasbatch.mocks.spectra.grids import OBSERVED_PIXELS, REST_PIXELS
@@ -57,7 +59,8 @@ def ingredients(request) -> Ingredients:
 
 
 def test_every_kind_has_parents_in_every_split(ingredients):
-    kinds = {"star": STAR_KINDS, "galaxy": ("red", "blue", "LRG", "ELG"), "qso": ("boss", "sdss")}
+    stars = [kind for kind in STAR_KINDS if kind not in PARENTS_OF]
+    kinds = {"star": stars, "galaxy": ("red", "blue", "LRG", "ELG", *MIXED_KINDS), "qso": ("boss", "sdss")}
     assert set(ingredients.parents) == set(CLASSES)
     for name, parents in ingredients.parents.items():
         for kind in kinds[name]:
@@ -131,6 +134,7 @@ def test_a_library_that_is_not_wanted_is_not_held_out(poor):
 
 def test_a_poor_pack_says_what_it_lacks(poor):
     assert {"bal-troughs", "forbidden-lines", "desi-lrg", "desi-elg", "tile-images"} <= set(poor.lacking)
+    assert {entry.key for entry in FURTHER_SOURCES} <= set(poor.lacking)
     assert "kcorrect" not in poor.lacking
 
 

@@ -1,0 +1,89 @@
+"""How a member of a committee learnt: losses, validation f1 and learning rate of each epoch, and how long they took.
+
+A curve decides nothing. It is kept beside the committee, and no fingerprint knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.learning.members import History
+
+COLUMNS = ("epoch", "training_loss", "validation_loss", "validation_f1", "learning_rate", "seconds")
+MOST_ROWS = 500
+"""Epochs of a curve that are kept at most."""
+
+DIGITS = 6
+"""Significant digits that are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The epochs of a training.
+
+    Attributes
+    ----------
+    rows : ndarray of float64, shape (epochs, 6)
+        The columns are those of `COLUMNS`; NaN where something was not measured. ``seconds`` since the training began,
+        without the time between two processes where it was cut off.
+    best_epoch : int
+        Whose weights are kept, counted from 1.
+    """
+
+    rows: np.ndarray
+    best_epoch: int
+
+    @classmethod
+    def from_history(cls, history: History, best_epoch: int) -> Curve:
+        """Return what the history of a member tells, where no curve was kept: losses alone."""
+        validation = history.get("validation_loss", [])
+        rows = np.full((len(validation), len(COLUMNS)), np.nan)
+        rows[:, 0] = np.arange(1, len(validation) + 1)
+        rows[:, 2] = validation
+        if len(training := history.get("loss", [])) == len(validation):
+            rows[:, 1] = training
+        return cls(rows, best_epoch)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one of `COLUMNS`, float64 (epochs,)."""
+        return self.rows[:, COLUMNS.index(name)]
+
+    def thinned(self, most: int = MOST_ROWS) -> Curve:
+        """Return at most so many epochs (3 at least), evenly spread, with the first, the last and the kept one."""
+        if len(self.rows) <= most:
+            return self
+        chosen = np.linspace(0, len(self.rows) - 1, max(most, 3) - 1).round().astype(np.int64)
+        best = np.flatnonzero(self.column("epoch") == self.best_epoch)
+        return Curve(self.rows[np.union1d(chosen, best)], self.best_epoch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able form, rounded to `DIGITS`; NaN stays NaN."""
+        columns = {
+            name: [float(f"{value:.{DIGITS}g}") for value in self.column(name).tolist()] for name in COLUMNS
+        }
+        return {"best_epoch": self.best_epoch, **columns}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Curve:
+        """Return the curve that `to_dict` described; None, as JSON has it, becomes NaN."""
+        columns = [np.array(content[name], dtype=np.float64) for name in COLUMNS]
+        return cls(np.stack(columns, axis=1), int(content["best_epoch"]))
+
+
+def weighted_f1(predicted: np.ndarray, labels: np.ndarray, classes: int) -> float:
+    """Return the f1 score of all classes, weighted by their objects (Martinez-Solaeche et al. 2023, eqs. 8 and 9).
+
+    Parameters
+    ----------
+    predicted, labels : ndarray of int, shape (n,)
+    classes : int
+        Number of classes.
+    """
+    right = np.bincount(labels[predicted == labels], minlength=classes)
+    true, called = np.bincount(labels, minlength=classes), np.bincount(predicted, minlength=classes)
+    f1 = 2.0 * right / np.maximum(true + called, 1)
+    return float((true * f1).sum() / max(true.sum(), 1))

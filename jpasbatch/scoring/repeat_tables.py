@@ -1,0 +1,135 @@
+"""Tables of what repeats with other seeds gave, and of what was chosen in each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jpasbatch.pages.style import class_label
+from jpasbatch.scoring.detection_tables import DASH
+
+NAMES = {"folds": "ROC AUC, folds", "pooled": "ROC AUC, pooled", "weighted_f1": "weighted f1"}
+CAPTION = (
+    "Mean of the repeats ± its error for other objects of the same kind (corrected for what folds share, or a "
+    "bootstrap of the objects); in brackets the scatter of one repeat."
+)
+
+
+def repeat_header(stored: Mapping[str, Any]) -> list[str]:
+    """Return the names of the columns of `repeat_rows`; none without repeats."""
+    return ["classifier", *(_name(stored, score) for score in _scores(stored))]
+
+
+def repeat_rows(stored: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row of texts for each classifier that was repeated."""
+    return [
+        [title, *(_text(found[score]) for score in _scores(stored))]
+        for title, found in _repeats(stored, "classifiers").items()
+    ]
+
+
+def repeat_difference_rows(stored: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row of texts for what the reference is better by than each classifier."""
+    return [
+        [title, *(_text(found[score], sign="+") for score in _scores(stored))]
+        for title, found in _repeats(stored, "differences").items()
+    ]
+
+
+def choice_rows(stored: Mapping[str, Any]) -> list[list[str]]:
+    """Return, for each choice and each of its classifiers, how often it was chosen: here, and in all repeats."""
+    again = _repeats(stored, "choices")
+    return [
+        [name, title, str(count), str(again[name][title]) if name in again else DASH]
+        for name, counts in stored.get("choices", {}).items()
+        for title, count in counts.items()
+    ]
+
+
+LUCK_CAPTION = (
+    "What the best of them owes to luck when it is chosen by the tests themselves: better than their mean on objects "
+    "drawn with replacement, less the same on those not drawn ± scatter of one choice."
+)
+CHOICE_HEADER = ["choice", "of", "folds in which it was chosen", "the same in all repeats"]
+
+
+def luck_rows(stored: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row of texts for each choice: what the best owes to luck where the tests choose it."""
+    return [
+        [name, *(_value_and_scatter(found.get(score)) for score in _scores(stored))]
+        for name, found in _repeats(stored, "luck").items()
+    ]
+
+
+def _value_and_scatter(pair: Sequence[float | None] | None) -> str:
+    if pair is None or pair[0] is None or pair[1] is None:
+        return DASH
+    return f"{pair[0]:+.3f} ± {pair[1]:.3f}"
+
+
+def repeat_title(stored: Mapping[str, Any]) -> str:
+    """Return what the repeats are, for a heading."""
+    repeats = stored["repeats"]
+    dealt = ", folds dealt anew with each" if repeats["folds"] else ""
+    return f"Over {len(repeats['seeds'])} seeds{dealt}"
+
+
+def repeats_content(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page shows of repeats: ``title``, ``caption``, ``header``, ``rows`` and ``differences``."""
+    if not stored.get("repeats"):
+        return {}
+    return {
+        "title": repeat_title(stored),
+        "caption": CAPTION,
+        "header": repeat_header(stored),
+        "rows": repeat_rows(stored),
+        "differences": repeat_difference_rows(stored),
+        "luck": luck_rows(stored),
+        "luck_caption": LUCK_CAPTION,
+    }
+
+
+def repeats_markdown(stored: Mapping[str, Any]) -> list[str]:
+    """Return the tables as lines of Markdown."""
+    lines: list[str] = []
+    if rows := choice_rows(stored):
+        lines += ["", "## Chosen on what validates", "", *_table(CHOICE_HEADER, rows)]
+    if not stored.get("repeats"):
+        return lines
+    header, reference = repeat_header(stored), stored["comparison"]["reference"]
+    if rows:
+        lines += ["", LUCK_CAPTION, "", *_table(["choice", *header[1:]], luck_rows(stored))]
+    lines += ["", f"## {repeat_title(stored)}", "", CAPTION, "", *_table(header, repeat_rows(stored))]
+    if rows := repeat_difference_rows(stored):
+        lines += ["", f"{reference} less each of the others:", "", *_table(header, rows)]
+    return lines
+
+
+def _repeats(stored: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return stored["repeats"][key] if stored.get("repeats") else {}
+
+
+def _scores(stored: Mapping[str, Any]) -> list[str]:
+    some = next(iter(_repeats(stored, "classifiers").values()), {})
+    return [score for score in ("folds", "pooled", "equal", "weighted_f1") if score in some]
+
+
+def _name(stored: Mapping[str, Any], score: str) -> str:
+    if score != "equal":
+        return NAMES[score]
+    found = stored["detection"]
+    share = f"{100 * found['others_completeness']:.0f} %"
+    return f"{class_label(found['sought'])} completeness where the others' is {share}"
+
+
+def _text(found: Mapping[str, Any], sign: str = "") -> str:
+    mean, error, deviation = (found[key] for key in ("mean", "error", "deviation"))
+    if mean is None:
+        return DASH
+    known = "" if error is None else f" ± {error:.3f}"
+    scatter = "" if deviation is None else f" ({deviation:.3f})"
+    return f"{mean:{sign}.3f}{known}{scatter}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -1,0 +1,120 @@
+"""The part of the evaluation's page that shows a sample under stress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jpasbatch.pages.page import package_file, render_block
+from jpasbatch.pages.style import class_label, to_svg
+from jpasbatch.scoring import stress_figures
+from jpasbatch.scoring.stress import TRIPLE
+from jpasbatch.scoring.stress_findings import group_of, known_or_last, worst_confusion, worst_triple
+from jpasbatch.scoring.stress_scores import ALL, LIBRARY
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+FEWEST = 20
+"""Objects of a library without which it has no row on the page; the tables have all."""
+
+
+def stress_section(sample: str, content: Mapping[str, Any], classes: Sequence[str], patterns: bool) -> Markup:
+    """Return figures and tables of a sample under stress as HTML.
+
+    Parameters
+    ----------
+    sample : str
+        Its name.
+    content : mapping
+        `jpasbatch.scoring.stress_tables.Content` of the sample.
+    classes : sequence of str
+    patterns : bool
+        Whether the survey declares patterns of missing bands.
+    """
+    from markupsafe import Markup
+
+    figures = {
+        name: Markup(to_svg(figure, f"{sample}-stress-{name}", text))
+        for name, figure, text in _figures(content, classes)
+    }
+    rows = list(stress_rows(content, classes))
+    text = render_block(
+        package_file("scoring/stress_section.html.j2"),
+        {"signed": signed_score},
+        figures=figures,
+        objects=content["objects"],
+        rejected=content["rejected"],
+        ways=len(content["stresses"]) - 1,
+        patterns=patterns,
+        rows=rows,
+        unclassified=any(row["all"]["unclassified"] for row in rows),
+        libraries=list(library_rows(content, classes)),
+    )
+    return Markup(text)
+
+
+def _figures(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, Figure, str]]:
+    yield "missing", stress_figures.missing_bands(content), "Weighted f1 against the number of missing bands"
+    yield "map", stress_figures.stress_map(content), "Weighted f1 of every stress by magnitude"
+    drawn = stress_figures.triples(content, classes)
+    if drawn is not None:
+        yield "triples", drawn, "What three missing neighbours cost, along the wavelength"
+
+
+def stress_rows(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each stress, and for the worst three given neighbours alone.
+
+    Each has ``title``, ``all`` (scores of all objects, `stress_scores`), and ``confused``: in words, which confusion of
+    all objects grows most.
+    """
+    worst = worst_triple(content)
+    for stress in content["stresses"]:
+        if stress["stress"] == TRIPLE and stress is not worst:
+            continue
+        group = group_of(stress, ALL)
+        name = "worst three" if stress is worst else stress["stress"]
+        yield {
+            "title": f"{name}: {stress['level']}" if stress["level"] else name,
+            "all": group,
+            "confused": _confused(group, classes),
+        }
+
+
+def _confused(group: Mapping[str, Any], classes: Sequence[str]) -> str:
+    found = worst_confusion(group, classes)
+    if found is None:
+        return ""
+    names = f"{class_label(found.true_class)} called {class_label(found.called)}"
+    return f"{names} {100 * found.share:.1f} % ({100 * found.change:+.1f})"
+
+
+def library_rows(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each library of spectra with `FEWEST` objects.
+
+    Each has ``name``, ``objects``, the share that is ``right`` when unspoilt, ``worst`` (the share that is right under
+    the stress that leaves fewest right, single triples included), ``under`` (which stress) and ``confused`` by it.
+    """
+    unspoilt, *others = content["stresses"]
+    for group in unspoilt["groups"]:
+        if not group["group"].startswith(LIBRARY) or group["objects"] < FEWEST:
+            continue
+        found = [(one, group_of(one, group["group"])) for one in others]
+        stress, worst = min(found, key=lambda pair: known_or_last(pair[1]["right"]))
+        yield {
+            "name": group["group"].removeprefix(LIBRARY),
+            "objects": group["objects"],
+            "right": group["right"],
+            "worst": worst["right"],
+            "under": f"{stress['stress']}: {stress['level']}",
+            "confused": _confused(worst, classes),
+        }
+
+
+def signed_score(pair: Sequence[float | None]) -> str:
+    """Return a change with its error, or a dash where it is not defined."""
+    value, error = pair
+    if value is None or value != value:
+        return "–"
+    return f"{value:+.3f} ± {error:.3f}"

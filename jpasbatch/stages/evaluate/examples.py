@@ -1,0 +1,79 @@
+"""Examples of what a committee confuses: typical objects of the commonest confusions, for the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.pages.spectra import Spectrum
+from jpasbatch.pages.style import class_label
+from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.scoring.evaluation import Predictions
+
+CONFUSIONS = 4
+"""Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
+
+
+def confusion_examples(
+    predictions: Predictions,
+    photometry: Photometry,
+    redshift: np.ndarray,
+    classes: tuple[str, ...],
+    bins: tuple[tuple[float, float], ...],
+) -> list[dict[str, Any]]:
+    """Return an object of each of the commonest confusions and each bin of magnitude: the typical one.
+
+    Typical is the one whose confidence in the wrong class is the median of its like.
+    """
+    cells = predictions.labels.astype(np.int64) * len(classes) + predictions.predicted
+    counts = np.bincount(cells, minlength=len(classes) ** 2).reshape((len(classes),) * 2)
+    np.fill_diagonal(counts, 0)
+    common = [
+        cell for cell in np.argsort(-counts.ravel(), kind="stable")[:CONFUSIONS] if counts.ravel()[cell]
+    ]
+    examples = []
+    for cell in common:
+        true, wrong = divmod(int(cell), len(classes))
+        for number, (low, high) in enumerate(bins):
+            magnitude = predictions.magnitude
+            rows = np.flatnonzero((cells == cell) & (magnitude > low) & (magnitude <= high))
+            if not rows.size:
+                continue
+            sure = predictions.probabilities[rows, wrong]
+            row = int(rows[np.argsort(sure, kind="stable")[rows.size // 2]])
+            examples.append(
+                {
+                    "kind": f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
+                    "magnitude_bin": number,
+                    "rank": row,
+                    "object_id": f"r = {magnitude[row]:.2f}",
+                    "ra": 0.0,
+                    "dec": 0.0,
+                    "probabilities": predictions.probabilities[row].tolist(),
+                    "flux": photometry.flux[row].tolist(),
+                    "flux_err": photometry.flux_err[row].tolist(),
+                    "true_class": classes[true],
+                    "true_redshift": float(redshift[row]),
+                }
+            )
+    return examples
+
+
+def to_spectrum(stored: dict[str, Any]) -> Spectrum:
+    """Return an example as the page draws it."""
+
+    def floats(values: list[float | None]) -> tuple[float, ...]:
+        return tuple(float("nan") if value is None else value for value in values)
+
+    redshift = stored["true_redshift"]
+    return Spectrum(
+        kind=stored["kind"],
+        magnitude_bin=stored["magnitude_bin"],
+        title=stored["object_id"],
+        probabilities=floats(stored["probabilities"]),
+        flux=floats(stored["flux"]),
+        flux_err=floats(stored["flux_err"]),
+        true_class=stored["true_class"],
+        true_redshift=float("nan") if redshift is None else redshift,
+    )
