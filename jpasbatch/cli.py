@@ -17,9 +17,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jpasbatch import __version__
 from jpasbatch.compute.interruption import stop_on_signals
-from jpasbatch.errors import JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.version import __version__
 
 VERBS = {
     "run": "all stages that the job needs, in order",
@@ -42,6 +42,12 @@ DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is 
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
 REPLICATE = "publish the collection of an output folder in an object store, whole, and point at it last"
+CLASSIFY = "classify the rows of any table that a survey file describes, without a job file"
+CLASSIFY_TEXT = """\
+Writes the same table, rows in order, with probabilities, class, entropy, novelty, subset, disagreement and quality
+of each row. Rows that cannot be classified stay, with their reason. Tables are FITS, VOTable, Parquet or CSV, of any
+size: a part of them is in memory at a time, but VOTable is read and written as a whole. Probabilities are the
+committee's own, under the class mix that it learnt, not that of the sky."""
 TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
@@ -93,10 +99,58 @@ def build_parser() -> argparse.ArgumentParser:
             "replicate", help=REPLICATE, description=REPLICATE, epilog=EPILOGUE, formatter_class=raw
         )
     )
+    _add_classify(
+        verbs.add_parser(
+            "classify", help=CLASSIFY, description=CLASSIFY_TEXT, epilog=EPILOGUE, formatter_class=raw
+        )
+    )
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
+
+
+def _add_classify(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("tables", type=Path, nargs="+", metavar="TABLE", help="table, or folder of tables")
+    add(
+        "--committee",
+        metavar="FOLDER|NAME",
+        help="output folder of a run that trained one, or a committee of the package (default: that of the survey)",
+    )
+    add(
+        "--survey",
+        metavar="NAME|FILE",
+        help="survey of the tables (default: that of the committee, or the one whose columns they have)",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="one file for all rows: .fits, .vot, .xml, .parquet, .csv or .ecsv (default: NAME-classified of the same "
+        "kind for each table, in the current folder)",
+    )
+    add("--overwrite", action="store_true", help="replace an output that is there")
+    add(
+        "--prefix", default="", metavar="TEXT", help="put this before the names of the columns that are added"
+    )
+    add(
+        "--filter-table",
+        type=Path,
+        metavar="FILE.csv",
+        help="which band is where in vectors, for tables without a table FILTER",
+    )
+    add("--flags", type=int, default=0, metavar="BITS", help="bits of FLAGS that a row may have (default 0)")
+    add("--mask-flags", type=int, default=0, metavar="BITS", help="the same of MASK_FLAGS")
+    add(
+        "--flagged",
+        choices=["row", "band"],
+        default="row",
+        help="what other bits take out: the row, or the band that has them (default row)",
+    )
+    add("--aperture", default="", metavar="NAME", help="in which fluxes are read (default: the survey's own)")
+    add("--json", action="store_true", help="print what was done as one JSON object")
+    add("--verbose", action="store_true", help="log the details, and show tracebacks")
 
 
 def _add_replicate(command: argparse.ArgumentParser) -> None:
@@ -192,6 +246,8 @@ def _run(options: argparse.Namespace) -> int:
         from jpasbatch.mocks.stages.templates import show_templates
 
         return show_templates(options.folder)
+    if options.verb == "classify":
+        return _classify(options)
     if options.verb == "compare":
         from jpasbatch.stages.pipeline import compare_jobs
 
@@ -225,6 +281,27 @@ def _run(options: argparse.Namespace) -> int:
         metrics=options.metrics,
         sky=getattr(options, "sky", None),
         stress=getattr(options, "stress", False),
+    )
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from jpasbatch.photometry.normalisation import QualityCuts
+    from jpasbatch.stages.classify.command import classify_command
+    from jpasbatch.stages.classify.stage import ClassifyOptions
+
+    try:
+        cuts = QualityCuts(flags=options.flags, mask_flags=options.mask_flags, flagged=options.flagged)
+    except ValueError as error:
+        raise InputError(f"--{str(error).replace('_', '-')}") from None
+    how = ClassifyOptions(cuts, options.prefix, options.filter_table, options.overwrite)
+    return classify_command(
+        options.tables,
+        options.committee,
+        options.survey,
+        options.output,
+        how,
+        aperture=options.aperture,
+        as_json=options.json,
     )
 
 

@@ -109,7 +109,7 @@ def test_help_names_every_verb_and_code(capsys):
         main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for word in (*VERBS, "demo", "| 2 ", "| 3 ", "75 "):
+    for word in (*VERBS, "demo", "classify", "| 2 ", "| 3 ", "75 "):
         assert word in text
 
 
@@ -143,6 +143,19 @@ def test_flags_say_where_and_how_and_never_what():
         *("--keep-days", "--keep", "--dry-run"),  # of prune
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
+        # of classify, which has no job file
+        *(
+            "--committee",
+            "--survey",
+            "--overwrite",
+            "--prefix",
+            "--filter-table",
+            "--flags",
+            "--mask-flags",
+            "--flagged",
+            "--aperture",
+            "--json",
+        ),
         "--stress",  # of evaluate: whether the table that the job describes is wanted now
     }
 
@@ -154,7 +167,8 @@ def test_flags_say_where_and_how_and_never_what():
     ("arguments", "words"),
     [
         ([], "VERB"),
-        (["classify", "job.toml"], "invalid choice"),
+        (["classified", "job.toml"], "invalid choice"),
+        (["classify"], "TABLE"),
         (["infer"], "JOB.toml"),
         (["infer", "job.toml", "--sereal"], "--sereal"),
         (["infer", "job.toml", "--serial", "--cluster", "c.toml"], "not allowed with"),

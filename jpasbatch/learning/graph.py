@@ -84,7 +84,7 @@ def _halve(constants: dict[str, np.ndarray]) -> list[Any]:
     for name in [name for name in constants if name.startswith("kernel_")]:
         kernel = constants.pop(name)
         largest = float(np.abs(kernel).max(initial=0.0))
-        if largest > np.finfo(np.float16).max:
+        if largest > float(np.finfo(np.float16).max):
             raise InputError(
                 f"a weight of {largest:.3g} is too large for half precision; set [committee] weights = 'float32'"
             )

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jpasbatch
+from jpasbatch.version import __version__
 
 PACKAGES = ("numpy", "keras", "tensorflow", "scikit-learn", "onnx")
 INSTRUCTION_SETS = (
@@ -56,7 +56,7 @@ def describe_machine(threads: int | None = None) -> dict[str, Any]:
 
 def installed_versions() -> dict[str, str]:
     """Return the versions that shape weights, without importing anything."""
-    versions = {"jpasbatch": jpasbatch.__version__, "python": platform.python_version()}
+    versions = {"jpasbatch": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -113,7 +113,9 @@ class Normalised:
         return count_reasons(self.rejected)
 
 
-def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool = True) -> Normalised:
+def normalise(
+    raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool = True, unique: bool = True
+) -> Normalised:
     """Return the rows of a raw table in canonical form, and those that are not fit for it.
 
     Parameters
@@ -127,6 +129,9 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool 
     positions : bool
         Whether objects need a place in the sky; without, a table that has no coordinates gets NaN, as samples
         to learn from may.
+    unique : bool
+        Whether an id names one row. Without, rows that share an id are taken for what they are, each by itself, so
+        that what becomes of a row does not depend on the others.
 
     Raises
     ------
@@ -156,7 +161,8 @@ def normalise(raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool 
     _mark_fluxes(verdict, fluxes, survey)
     rules = [catalogue.requirement(name) for name in cuts.require]
     _mark_requirements(verdict, rules, raw, matched)
-    _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
+    if unique:
+        _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
 
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
     columns |= _optional_columns(raw, survey, matched)
@@ -177,7 +183,7 @@ def _judge_flags(
     allowed = getattr(cuts, role)
     if cuts.flagged == "row" or not column.of_bands:
         combined = column.combined()
-        _mark(verdict, f"{role} masked", np.logical_or.reduce(column.masked, axis=1))
+        _mark(verdict, f"{role} masked", np.asarray(column.masked.any(axis=1)))
         _mark(verdict, role, (combined & ~np.int32(allowed)) != 0)
         return combined, fluxes
     forbidden = column.forbidden(allowed)

@@ -50,7 +50,7 @@ def flux_unit(text: str, column: str, source: str) -> FluxUnit:
         return FluxUnit("magnitude", 1.0)
     from astropy import units
 
-    readable = _MICROJANSKY.sub("uJy", _ANGSTROM.sub("Angstrom", text.strip()))
+    readable = readable_unit(text)
     per_wavelength = units.Unit("erg s-1 cm-2 Angstrom-1")
     with warnings.catch_warnings():
         # several slashes are "discouraged", and usual
@@ -67,6 +67,11 @@ def flux_unit(text: str, column: str, source: str) -> FluxUnit:
         f"{source}: column {column!r} has the unit {text!r}, which is not a known unit of flux; allowed are"
         " units of flux per wavelength (for example 1e-19 erg/s/cm2/A) or per frequency (uJy), and mag"
     )
+
+
+def readable_unit(text: str) -> str:
+    """Return a unit in the spelling that astropy takes for what tables of fluxes mean by it."""
+    return _MICROJANSKY.sub("uJy", _ANGSTROM.sub("Angstrom", text.strip()))
 
 
 def is_degrees(text: str) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import jpasbatch
 from jpasbatch.products.protocol import Findings, Writer
+from jpasbatch.version import __version__
 
 
 def description(findings: Findings, created: str) -> dict[str, str]:
@@ -27,7 +27,7 @@ def description(findings: Findings, created: str) -> dict[str, str]:
     setting = findings.setting
     return {
         "created": created,
-        "software": f"jpasbatch {jpasbatch.__version__}",
+        "software": f"jpasbatch {__version__}",
         "survey": setting.survey.name,
         "classes": ",".join(setting.class_names),
         "probabilities": "under the class mix of this sky" if setting.corrected else "the committee's own",

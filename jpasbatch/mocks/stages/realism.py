@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jpasbatch
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
 from jpasbatch.mocks.options.templates import TemplateSky
@@ -18,6 +17,7 @@ from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically
+from jpasbatch.version import __version__
 
 REPORT, MEASURED = "mock/realism.html", "mock/realism.json"
 
@@ -64,7 +64,7 @@ def write_realism_report(
         "band": magnitude_role(workspace.survey),
         "seed": options.seed,
         "templates": Path(options.templates).name,
-        "version": jpasbatch.__version__,
+        "version": __version__,
         "date": datetime.now(UTC).date().isoformat(),
         "options": {key: value for key, value in asdict(options).items() if key != "templates"},
     }

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-import jpasbatch
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison, PublishedSection
@@ -42,6 +41,7 @@ from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import without_undefined
+from jpasbatch.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def run_compare(
         "choices": choices[comparison.sample],
         "repeats": run_repeats(comparison, workspaces, folder, executor, train),
         "findings": check_findings(comparison, content[comparison.sample], predictions[comparison.sample]),
-        "made": {"version": jpasbatch.__version__, "date": datetime.now(UTC).date().isoformat()},
+        "made": {"version": __version__, "date": datetime.now(UTC).date().isoformat()},
     }
     _write(result, survey, folder)
     scores = {

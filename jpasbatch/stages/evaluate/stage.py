@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import jpasbatch
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
@@ -55,6 +54,7 @@ from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
+from jpasbatch.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -307,7 +307,7 @@ def _write(
         "calibration": manifest.calibration["kind"],
         "warnings": _warnings(content, manifest),
         "machines": [machine_line(one) for one in curves.machines] if curves else [],
-        "version": jpasbatch.__version__,
+        "version": __version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
     examples = {name: tuple(to_spectrum(one) for one in part["examples"]) for name, part in content.items()}

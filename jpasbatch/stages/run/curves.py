@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-import jpasbatch
 from jpasbatch.learning.curves import COLUMNS, MOST_ROWS, Curve
+from jpasbatch.version import __version__
 
 FILE = "curves.ecsv"
 PICTURE = "curves.png"
@@ -75,7 +75,7 @@ class Curves:
         columns["epoch"] = rows[:, 0].astype(np.int64)
         columns["kept"] = columns["epoch"] == best
         meta = {
-            "software": f"jpasbatch {jpasbatch.__version__}",
+            "software": f"jpasbatch {__version__}",
             "machines": self.machines,
             "machine_of_member": self.machine_of,
         }

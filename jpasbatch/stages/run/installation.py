@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jpasbatch
+from jpasbatch import version
 from jpasbatch.errors import InputError
 
 
@@ -18,8 +18,8 @@ def installation_hash() -> str:
 
     It tells two installations apart. Whether results are up to date is told by `jpasbatch.algorithms`.
     """
-    package = Path(jpasbatch.__file__).parent
-    digest = hashlib.sha256(f"jpasbatch {jpasbatch.__version__}\n".encode())
+    package = Path(version.__file__).parent
+    digest = hashlib.sha256(f"jpasbatch {version.__version__}\n".encode())
     files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     for path in sorted(files):
         content = hashlib.sha256(path.read_bytes()).hexdigest()

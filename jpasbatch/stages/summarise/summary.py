@@ -8,12 +8,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jpasbatch
 from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, product_warnings
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.stages.summarise.warnings import class_mixes, run_warnings
 from jpasbatch.storage.stores.ledger import without_undefined
+from jpasbatch.version import __version__
 
 PACKAGES = (
     "numpy",
@@ -32,7 +32,7 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the versions of what shapes the products; packages that are not installed are left out."""
-    found = {"jpasbatch": jpasbatch.__version__, "python": platform.python_version()}
+    found = {"jpasbatch": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

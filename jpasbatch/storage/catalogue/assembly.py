@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import jpasbatch
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.collection import BUILDING
 from jpasbatch.storage.catalogue.partitions import (
@@ -33,6 +32,7 @@ from jpasbatch.storage.catalogue.partitions import (
 from jpasbatch.storage.catalogue.validation import check_catalogue, check_index
 from jpasbatch.storage.stores.files import fsync_folder, fsync_tree, naming, sha256_file
 from jpasbatch.storage.stores.ledger import canonical_json, fingerprint, without_undefined
+from jpasbatch.version import __version__
 
 RECORD_KEYS = ("order", "pixel", "rows", "bytes", "sha256", "path", "fingerprint", "quarantined")
 DESCRIBED_KEYS = tuple(key for key in RECORD_KEYS if key != "path")
@@ -327,7 +327,7 @@ def write_metadata(assembly: Assembly, building: Path, point_map: np.ndarray) ->
             "hats_max_rows": max(record["rows"] for record in filled),
             "moc_sky_fraction": f"{partition_info.calculate_fractional_coverage():0.5f}",
             **assembly.properties,
-            **TableProperties.new_provenance_dict(building, builder=f"jpasbatch v{jpasbatch.__version__}"),
+            **TableProperties.new_provenance_dict(building, builder=f"jpasbatch v{__version__}"),
         }
     )
     properties.to_properties_file(building)

@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 
-import jpasbatch
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.assembly import (
     DESCRIBED_KEYS,
@@ -42,6 +41,7 @@ from jpasbatch.storage.catalogue.margin import ensure_margin
 from jpasbatch.storage.catalogue.partitions import HEALPIX_ORDER, partition_file
 from jpasbatch.storage.catalogue.validation import pixel_range
 from jpasbatch.storage.stores.files import Lease, remove_if_empty, sha256_file
+from jpasbatch.version import __version__
 
 _FINEST_MAP = 12
 
@@ -162,7 +162,7 @@ def point_at_primary(collection: Path, version: str, margin: str | None = None) 
         all_margins=margins or None,
         default_margin=margin,
         all_extensions=None,
-        hats_builder=f"jpasbatch v{jpasbatch.__version__}, hats v{version_of('hats')}",
+        hats_builder=f"jpasbatch v{__version__}, hats v{version_of('hats')}",
         hats_version="v1.0",
     )
 

@@ -159,6 +159,18 @@ def load_committee(place: Path | Store) -> tuple[dict[str, Any], bytes]:
     return contents["manifest"], _checked(store, contents["graph"], GRAPH, "graph")
 
 
+def committee_fingerprint(place: Path | Store) -> str:
+    """Return the SHA-256 of all that a committee is: its graph, its manifest and what lies beside them.
+
+    Raises
+    ------
+    InputError
+        When the manifest is missing or was changed.
+    """
+    store = open_store(committee_version(place) if isinstance(place, Path) else place)
+    return str(_check_manifest(f"{store}/{MANIFEST}", _read(store, MANIFEST))["sha256"])
+
+
 def load_validation(place: Path | Store) -> tuple[bytes, str]:
     """Load what a committee says of its validation sample, and verify every byte; return it with its SHA-256.
 

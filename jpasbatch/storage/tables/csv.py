@@ -46,17 +46,27 @@ def iterate_csv(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTabl
 
     A file without units: the survey's own apply. Vectors cannot be read from CSV.
     """
-    skipped, header = _header(path)
+    skipped, header = read_header(path)
     wanted = wanted_columns(header, survey)
     others = tuple(name for name in header if name not in wanted)
     first_row = 0
+    if not wanted:  # arrow would take no names for all of them
+        yield RawTable({}, {}, None, str(path), has_units=False, other_columns=others)
+        return
     for table in _chunks(path, skipped, wanted, survey, chunk_rows):
         columns = {name: _numpy(table.column(name)) for name in wanted}
         yield RawTable(columns, {}, None, str(path), first_row, has_units=False, other_columns=others)
         first_row += table.num_rows
 
 
-def _header(path: Path) -> tuple[int, list[str]]:
+def read_header(path: Path) -> tuple[int, list[str]]:
+    """Return how many lines stand before the header, and the names of the columns, trimmed.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it names a column twice.
+    """
     skipped = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -78,7 +88,7 @@ def _chunks(
     path: Path, skipped: int, wanted: list[str], survey: Survey, chunk_rows: int
 ) -> Iterator[pa.Table]:
     # types are declared, not guessed: a column that is empty in the first block has no type
-    types = {name: _type(name, survey) for name in wanted}
+    types = {name: column_type(name, survey) for name in wanted}
     convert = arrow_csv.ConvertOptions(
         column_types=types, include_columns=wanted, null_values=NULLS, strings_can_be_null=True
     )
@@ -100,7 +110,8 @@ def _chunks(
         yield pa.concat_tables(pending)
 
 
-def _type(name: str, survey: Survey) -> pa.DataType:
+def column_type(name: str, survey: Survey) -> pa.DataType:
+    """Return the type of a column that a survey declares."""
     catalogue = survey.catalogue
     same = catalogue.key(name)
     if same in map(catalogue.key, catalogue.id_columns):

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,7 @@ def iterate_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTab
 
     Units are TUNIT; the order of bands is that of the extension FILTER.
     """
-    with ExitStack() as stack:
-        plain = stack.enter_context(_decompressed(path)) if path.name.lower().endswith(".gz") else None
-        name = Path(plain.name) if plain is not None else path
-        hdus = stack.enter_context(_open(name, path))
-        _check_whole(hdus, name, path)
-        table, bands = _choose_tables(hdus, survey, path)
+    with open_tables(path, survey) as (table, bands):
         names = table.columns.names
         wanted = wanted_columns(names, survey)
         others = tuple(other for other in names if other not in wanted)
@@ -48,10 +43,27 @@ def iterate_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTab
         for start in range(0, max(n_rows, 1), chunk_rows):
             rows = slice(start, min(start + chunk_rows, n_rows))
             try:
-                columns = {column: _read(table, column, rows) for column in wanted}
+                columns = {column: read_rows(table, column, rows) for column in wanted}
             except (ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
                 raise InputError(f"{path}: is damaged ({error})") from None
             yield RawTable(columns, units, bands, str(path), start, other_columns=others)
+
+
+@contextmanager
+def open_tables(path: Path, survey: Survey) -> Iterator[tuple[Any, tuple[str, ...] | None]]:
+    """Open a FITS file; give its table of objects, and the order of bands that its extension FILTER tells, if any.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, a checksum does not hold, or it holds several tables of objects.
+    """
+    with ExitStack() as stack:
+        plain = stack.enter_context(_decompressed(path)) if path.name.lower().endswith(".gz") else None
+        name = Path(plain.name) if plain is not None else path
+        hdus = stack.enter_context(_open(name, path))
+        _check_whole(hdus, name, path)
+        yield _choose_tables(hdus, survey, path)
 
 
 def _decompressed(path: Path) -> Any:
@@ -151,7 +163,7 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     return table, bands
 
 
-def _read(table: Any, name: str, rows: slice) -> np.ndarray:
+def read_rows(table: Any, name: str, rows: slice) -> np.ndarray:
     """Return rows of a column, masked where an integer is TNULL."""
     if rows.start >= rows.stop:
         return np.array(table.data.field(name)[:0])

@@ -35,17 +35,17 @@ def iterate_parquet(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
             _check_size(path, file.metadata)
             wanted = wanted_columns(schema.names, survey)
             others = tuple(name for name in schema.names if name not in wanted)
-            units = {name: _unit(schema.field(name)) for name in wanted}
-            bands = _bands(path, schema)
+            units = {name: unit_of(schema.field(name)) for name in wanted}
+            bands = schema_bands(path, schema)
             batches = file.iter_batches(batch_size=chunk_rows, columns=wanted)
             for batch in batches:
                 if not batch.num_rows:
                     continue
-                columns = {name: _numpy(batch.column(name), name, path) for name in wanted}
+                columns = {name: numpy_of(batch.column(name), name, path) for name in wanted}
                 yield RawTable(columns, units, bands, str(path), first_row, other_columns=others)
                 first_row += batch.num_rows
             if first_row == 0:
-                empty = {name: _numpy(pa.array([], schema.field(name).type), name, path) for name in wanted}
+                empty = {name: numpy_of(pa.array([], schema.field(name).type), name, path) for name in wanted}
                 yield RawTable(empty, units, bands, str(path), 0, other_columns=others)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: is truncated or damaged ({error})") from None
@@ -63,11 +63,19 @@ def _check_size(path: Path, metadata: pq.FileMetaData) -> None:
             )
 
 
-def _unit(field: pa.Field) -> str:
+def unit_of(field: pa.Field) -> str:
+    """Return the unit that a field states."""
     return (field.metadata or {}).get(b"unit", b"").decode()
 
 
-def _bands(path: Path, schema: pa.Schema) -> tuple[str, ...] | None:
+def schema_bands(path: Path | str, schema: pa.Schema) -> tuple[str, ...] | None:
+    """Return the order of bands that the metadata of a schema tell, if they do.
+
+    Raises
+    ------
+    InputError
+        When they cannot be read.
+    """
     text = (schema.metadata or {}).get(FILTER_TABLE.encode())
     if text is None:
         return None
@@ -80,10 +88,17 @@ def _bands(path: Path, schema: pa.Schema) -> tuple[str, ...] | None:
     return band_names_by_id(content, path)
 
 
-def _numpy(array: pa.Array, name: str, path: Path) -> np.ndarray:
+def numpy_of(array: pa.Array, name: str, path: Path | str) -> np.ndarray:
+    """Return a column as numpy has it, (n,) or (n, width), masked where numbers are null.
+
+    Raises
+    ------
+    InputError
+        When vectors differ in length.
+    """
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return _numpy(array.dictionary_decode(), name, path)
+        return numpy_of(array.dictionary_decode(), name, path)
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _vectors(array, name, path)
     if array.null_count and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
@@ -92,7 +107,7 @@ def _numpy(array: pa.Array, name: str, path: Path) -> np.ndarray:
     return array.to_numpy(zero_copy_only=False)
 
 
-def _vectors(array: pa.Array, name: str, path: Path) -> np.ndarray:
+def _vectors(array: pa.Array, name: str, path: Path | str) -> np.ndarray:
     if array.null_count:
         raise InputError(f"{path}: column {name!r} holds null instead of a vector in {array.null_count} rows")
     if pa.types.is_fixed_size_list(array.type):
@@ -104,5 +119,5 @@ def _vectors(array: pa.Array, name: str, path: Path) -> np.ndarray:
                 f"{path}: column {name!r} holds vectors of different lengths ({', '.join(map(str, widths))})"
             )
         width = int(widths[0]) if len(widths) else 0
-    values = _numpy(array.flatten(), name, path)
+    values = numpy_of(array.flatten(), name, path)
     return values.reshape(len(array), width) if len(array) else np.empty((0, width), dtype=values.dtype)

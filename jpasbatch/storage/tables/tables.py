@@ -63,7 +63,7 @@ def iterate_raw(
     path = Path(path)
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows = {chunk_rows}: must be at least 1")
-    reader = READERS[_extension(path)]
+    reader = READERS[extension_of(path)]
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     listed = None if filter_table is None else read_filter_csv(Path(filter_table))
@@ -115,7 +115,7 @@ def list_tables(path: Path | str) -> list[Path]:
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_file():
-        _extension(path)
+        extension_of(path)
         return [path.resolve()]
     found: dict[Path, Path] = {}
     for listed in sorted(_walk(path, set())):
@@ -146,7 +146,14 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
             raise InputError(f"{entry}: is a link that leads nowhere")
 
 
-def _extension(path: Path) -> str:
+def extension_of(path: Path) -> str:
+    """Return which of `EXTENSIONS` a name ends in.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+    """
     name = path.name.lower()
     for extension in sorted(EXTENSIONS, key=len, reverse=True):
         if name.endswith(extension):

@@ -21,7 +21,7 @@ def iterate_votable(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
     Units are the attribute ``unit`` of a FIELD; the order of bands is that of a TABLE with the
     name FILTER. The file is read as a whole: TAP services give a tile or a few at once.
     """
-    table, bands = _choose_tables(_parse(path), path)
+    table, bands = read_tables(path)
     fields = _columns(table)
     wanted = wanted_columns(fields, survey)
     others = tuple(name for name in fields if name not in wanted)
@@ -31,6 +31,17 @@ def iterate_votable(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
         rows = slice(start, min(start + chunk_rows, n_rows))
         columns = {name: _plain(fields[name][1][rows]) for name in wanted}
         yield RawTable(columns, units, bands, str(path), start, other_columns=others)
+
+
+def read_tables(path: Path) -> tuple[Any, tuple[str, ...] | None]:
+    """Return the table of objects of a VOTable, and the order of bands that its table FILTER tells, if it has one.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or holds several tables of objects.
+    """
+    return _choose_tables(_parse(path), path)
 
 
 def _parse(path: Path) -> Any:

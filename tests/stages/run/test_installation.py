@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import jpasbatch
+from jpasbatch import version
 from jpasbatch.errors import InputError
 from jpasbatch.stages.run.installation import installation_hash
 from jpasbatch.stages.run.mapping import call_with_same_code
@@ -19,9 +19,9 @@ def test_the_hash_is_the_same_in_another_process():
 
 @pytest.mark.parametrize("file", ["cli.py", "photometry/surveys/one.toml"])
 def test_any_byte_of_any_file_counts(tmp_path, monkeypatch, file):
-    here = tmp_path / "__init__.py"
+    here = tmp_path / "version.py"
     here.touch()
-    monkeypatch.setattr(jpasbatch, "__file__", str(here))
+    monkeypatch.setattr(version, "__file__", str(here))
     changed = tmp_path / file
     changed.parent.mkdir(parents=True, exist_ok=True)
     changed.write_text("# one\n")
@@ -33,7 +33,7 @@ def test_any_byte_of_any_file_counts(tmp_path, monkeypatch, file):
     assert installation_hash.__wrapped__() != before
     changed.rename(changed.with_name("other.py"))
     assert installation_hash.__wrapped__() != before
-    monkeypatch.setattr(jpasbatch, "__version__", "0.0.1")
+    monkeypatch.setattr(version, "__version__", "0.0.1")
     assert installation_hash.__wrapped__() != before
 
 

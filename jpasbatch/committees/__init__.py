@@ -1,0 +1,1 @@
+"""Committees that come with the package: a folder each, ``<name>/``, as training wrote it."""

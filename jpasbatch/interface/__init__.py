@@ -1,0 +1,1 @@
+"""What ``import jpasbatch`` offers to scripts and notebooks: a thin layer on the stages."""

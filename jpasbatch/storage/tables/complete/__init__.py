@@ -1,0 +1,1 @@
+"""All columns of a published table, as arrow: what is handed on to a result, and never interpreted."""

@@ -1,0 +1,121 @@
+"""All columns of a CSV file: as the texts that it holds, or with the types that all of its rows allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.tables.columns import wanted_columns
+from jpasbatch.storage.tables.complete.table import CompleteTable
+from jpasbatch.storage.tables.csv import BLOCK_BYTES, NULLS, column_type, read_header
+
+GUESSES = (pa.int64(), pa.float64())
+"""Types that are tried for a column of which the survey says nothing; otherwise it is text."""
+
+
+@contextmanager
+def open_complete_csv(path: Path, survey: Survey, as_text: bool) -> Iterator[CompleteTable]:
+    """Open a CSV file; a block of it is in memory at a time.
+
+    It is read twice: a first time for the number of rows and the types, which no block alone can tell.
+
+    Parameters
+    ----------
+    path : Path
+    survey : Survey
+        Declares the types of its own columns.
+    as_text : bool
+        Keep every cell as the file writes it: for who writes CSV again.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    header = read_header(path)[1]
+    rows, types = _survey_of_types(path, survey, header, as_text)
+    schema = pa.schema([pa.field(name, types[name]) for name in header])
+    yield CompleteTable(path, schema, rows, _pieces(path, header, types))
+
+
+def _batches(path: Path, header: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield all cells as texts."""
+    skipped = read_header(path)[0] + 1
+    if not _has_rows(path, skipped):
+        return
+    options = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, null_values=[]
+    )
+    read = arrow_csv.ReadOptions(
+        skip_rows=skipped, column_names=header, block_size=BLOCK_BYTES, use_threads=False
+    )
+    try:
+        with arrow_csv.open_csv(path, read_options=read, convert_options=options) as reader:
+            yield from reader
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: is not a valid table ({error})") from None
+
+
+def _has_rows(path: Path, skipped: int) -> bool:
+    """Return whether anything stands below the header; arrow refuses a file without rows."""
+    with path.open("rb") as lines:
+        return any(line.strip() for line in islice(lines, skipped, None))
+
+
+def _survey_of_types(
+    path: Path, survey: Survey, header: list[str], as_text: bool
+) -> tuple[int, dict[str, pa.DataType]]:
+    """Return the number of rows, and the type of each column that all rows have."""
+    declared = {name: column_type(name, survey) for name in wanted_columns(header, survey)}
+    left = {} if as_text else {name: list(GUESSES) for name in header if name not in declared}
+    rows = 0
+    for batch in _batches(path, header):
+        rows += batch.num_rows
+        for name, kinds in left.items():
+            texts = _with_nulls(batch.column(name))
+            while kinds and not _fits(texts, kinds[0]):
+                kinds.pop(0)
+    if as_text:
+        return rows, dict.fromkeys(header, pa.string())
+    guessed = {name: kinds[0] if kinds else pa.string() for name, kinds in left.items()}
+    return rows, guessed | declared
+
+
+def _fits(texts: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        texts.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _with_nulls(texts: pa.Array) -> pa.Array:
+    """Return trimmed texts, null where a cell says that it is empty."""
+    trimmed = pc.call_function("utf8_trim_whitespace", [texts])
+    absent = pc.call_function("is_in", [trimmed], pc.SetLookupOptions(value_set=pa.array(NULLS)))
+    return pc.call_function("if_else", [absent, pa.scalar(None, pa.string()), trimmed])
+
+
+def _pieces(path: Path, header: list[str], types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
+    for batch in _batches(path, header):
+        as_text = all(kind == pa.string() for kind in types.values())
+        columns = [
+            batch.column(name) if as_text else _typed(batch.column(name), types[name], name, path)
+            for name in header
+        ]
+        yield pa.table(columns, names=header)
+
+
+def _typed(texts: pa.Array, kind: pa.DataType, name: str, path: Path) -> pa.Array:
+    try:
+        return _with_nulls(texts).cast(kind)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: column {name!r} is not a column of {kind} ({error})") from None

@@ -1,0 +1,44 @@
+"""The one way to open a table with all of its columns, by the ending of its name."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from jpasbatch.photometry.survey import Survey
+from jpasbatch.storage.tables.complete.csv import open_complete_csv
+from jpasbatch.storage.tables.complete.fits import open_complete_fits
+from jpasbatch.storage.tables.complete.parquet import open_complete_parquet
+from jpasbatch.storage.tables.complete.table import CompleteTable
+from jpasbatch.storage.tables.complete.votable import open_complete_votable
+from jpasbatch.storage.tables.tables import extension_of
+
+
+def open_complete(
+    path: Path, survey: Survey, chunk_rows: int, as_text: bool = False
+) -> AbstractContextManager[CompleteTable]:
+    """Open a published table with all of its columns.
+
+    Parameters
+    ----------
+    path : Path
+        Of a table that `jpasbatch.storage.tables.tables.iterate_raw` reads.
+    survey : Survey
+    chunk_rows : int
+        Rows that are in memory at once, where the format allows to read a part.
+    as_text : bool
+        Keep cells of CSV as they are written; other formats have types.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or a column cannot be handed on.
+    """
+    ending = extension_of(path)
+    if ending == ".parquet":
+        return open_complete_parquet(path, chunk_rows)
+    if ending == ".csv":
+        return open_complete_csv(path, survey, as_text)
+    if ending.startswith(".fit"):
+        return open_complete_fits(path, survey, chunk_rows)
+    return open_complete_votable(path)

@@ -1,0 +1,1 @@
+"""Tables of any columns, written chunk by chunk: FITS, VOTable, Parquet, CSV and ECSV."""
