@@ -8,13 +8,14 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
-.PHONY: help demo test slow lint check bless clean
+.PHONY: help demo test slow lint check bless pretrained clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
 	@echo "make test   install what is needed, run the tests in two processes (make test WORKERS=8: in eight)"
 	@echo "make slow   run the slow tests as well"
 	@echo "make lint   ruff, pyright and import-linter"
 	@echo "make check  say which algorithms' code changed since their results were last compared"
+	@echo "make pretrained DATA=FOLDER   train the committees of the package again, from a template pack"
 	@echo "make bless  compare their results with the golden ones; keep their numbers if they are the same"
 
 # A stamp, so that an unchanged environment is not installed again.
@@ -45,6 +46,18 @@ check: $(STAMP)
 
 bless: $(STAMP)
 	$(BIN)/python -m tests.algorithms bless
+
+# Each: a mock sky, a committee, its scores under stress; then what the package keeps of them.
+PRETRAINED ?= jpas57 jpas60 jplus12
+pretrained: $(STAMP)
+	@test -n "$(DATA)" || { echo "name the template pack (docs/template_pack.md): make pretrained DATA=FOLDER"; exit 2; }
+	for name in $(PRETRAINED); do \
+	  job=jobs/pretrained/$$name.toml && \
+	  $(BIN)/jpasbatch mock $$job --data "$(DATA)" && \
+	  $(BIN)/jpasbatch train $$job --data "$(DATA)" && \
+	  $(BIN)/jpasbatch evaluate $$job --data "$(DATA)" && \
+	  $(BIN)/python jobs/pretrained/keep.py runs/pretrained-$$name $$name || exit $$?; \
+	done
 
 clean:
 	rm -rf demo runs .pytest_cache .ruff_cache .hypothesis
