@@ -235,8 +235,8 @@ def fetch_tile(
 
 def _cut_off(answer: Answer, counted: int) -> str:
     return (
-        f"the service cut the table off after {answer.rows} of {counted} rows (OVERFLOW: its own limit on rows); divide "
-        "the table by a [fetch] tile_column with smaller pieces, or ask its operators for a higher limit"
+        f"the service cut the table off after {answer.rows} of {counted} rows (OVERFLOW: its own limit on rows); "
+        "divide the table by a [fetch] tile_column with smaller pieces, or ask its operators for a higher limit"
     )
 
 
