@@ -24,6 +24,7 @@ from jpasbatch.version import __version__
 VERBS = {
     "run": "all stages that the job needs, in order",
     "update": "all stages again, but of the catalogue only what new files, models or options changed",
+    "fetch": "fetch the job's tables from a TAP service, tile by tile",
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
     "train": "train the committee",
@@ -76,6 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
+        if verb == "fetch":
+            command.add_argument("--json", action="store_true", help="print what came of it as JSON")
         if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
             command.add_argument(
                 "--sky",
@@ -281,6 +284,7 @@ def _run(options: argparse.Namespace) -> int:
         metrics=options.metrics,
         sky=getattr(options, "sky", None),
         stress=getattr(options, "stress", False),
+        as_json=getattr(options, "json", False),
     )
 
 

@@ -22,8 +22,8 @@ HELD_OUT = ("check", "other survey")
 SOURCES_TEXT = """
 ## What its spectra come from
 
-Mock objects descend from published spectra and bases. The committee holds none of them: only weights that were learnt from
-their descendants, and what it says of a validation sample. Cite the sources with it.
+Mock objects descend from published spectra and bases. The committee holds none of them: only weights that were
+learnt from their descendants, and what it says of a validation sample. Cite the sources with it.
 
 | source | published | licence of the data | cite |
 |---|---|---|---|

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
 from jpasbatch.compute.interruption import stop_requested
+from jpasbatch.compute.threads import call_in_threads
 from jpasbatch.errors import InputError, TryAgainError, disk_is_full, no_space
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def run_tasks(
     Yields
     ------
     Outcome
-        In order of completion; in order of the tasks when serial.
+        In order of completion; in order of the tasks when serial and in one thread.
 
     Raises
     ------
@@ -133,7 +134,10 @@ def run_tasks(
 
     try:
         if executor.client is None:
-            yield from _run_serially(function, tasks, tick)
+            if executor.threads > 1:
+                yield from _run_in_threads(function, tasks, executor.threads, tick)
+            else:
+                yield from _run_serially(function, tasks, tick)
             return
         window = _Window(function, executor, resources)
         try:
@@ -150,14 +154,28 @@ def _run_serially(
     function: Callable[..., Any], tasks: Iterable[Task], tick: Callable[[], None]
 ) -> Iterator[Outcome]:
     for task in tasks:
-        status, result = "failed", None
-        for _ in range(ATTEMPTS):
-            status, result = guard(function, task.arguments)
-            tick()
-            _stop(status, result)
-            if status != "failed":
-                break
-        yield Outcome(task.key, status, result)  # type: ignore[arg-type]
+        yield _attempt(function, task, tick)
+
+
+def _run_in_threads(
+    function: Callable[..., Any], tasks: Iterable[Task], threads: int, tick: Callable[[], None]
+) -> Iterator[Outcome]:
+    # the tick is for the main thread alone: it shows the progress
+    return call_in_threads(
+        lambda task: _attempt(function, task, lambda: None), tasks, threads, tick, TICK_SECONDS
+    )
+
+
+def _attempt(function: Callable[..., Any], task: Task, tick: Callable[[], None]) -> Outcome:
+    """Run a task in this process, three times at most."""
+    status, result = "failed", None
+    for _ in range(ATTEMPTS):
+        status, result = guard(function, task.arguments)
+        tick()
+        _stop(status, result)
+        if status != "failed":
+            break
+    return Outcome(task.key, status, result)  # type: ignore[arg-type]
 
 
 class _Window:

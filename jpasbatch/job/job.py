@@ -30,6 +30,7 @@ from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import CLUSTERS, import_kind
 from jpasbatch.errors import InputError
 from jpasbatch.job.explanations import check_values, choices, explain
+from jpasbatch.job.fetch import FetchOptions
 from jpasbatch.job.sections import (
     CalibrationSection,
     CatalogueSection,
@@ -97,6 +98,8 @@ class Job(ProductTables):
         From which all random streams of training derive.
     mock : MockTable, optional
         The table as it is written; `jpasbatch.mocks.options.table.load_checked_job` checks and completes it.
+    fetch : FetchOptions, optional
+        Tables of a TAP service; they are the catalogue's input then.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Job(ProductTables):
     seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
     classes: dict[str, ClassDefinition] = Field(default_factory=dict)
     mock: MockTable | None = None
+    fetch: FetchOptions | None = None
     catalogue: CatalogueSection = CatalogueSection()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
@@ -141,6 +145,14 @@ class Job(ProductTables):
                     )
         if self.samples.folds is not None and self.committee.grow:
             raise ValueError("committee.grow: a committee of folds has the same number of members in each")
+        return self
+
+    @model_validator(mode="after")
+    def _one_catalogue(self) -> Job:
+        if self.fetch is not None and (self.catalogue.input is not None or self.catalogue.sample is not None):
+            raise ValueError(
+                "fetch: the tables that are fetched are the catalogue; leave out catalogue.input and sample"
+            )
         return self
 
     @model_validator(mode="after")

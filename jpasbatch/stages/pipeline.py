@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 IN_STORES = ("infer", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
-ORDER = ("mock", "ingest", "train", "evaluate", "infer", "correct", "summarise")
+ORDER = ("fetch", "mock", "ingest", "train", "evaluate", "infer", "correct", "summarise")
 
 
 def demo_job() -> Path:
@@ -96,8 +97,9 @@ def run_verb(
     metrics: Path | None = None,
     sky: str | None = None,
     stress: bool = False,
+    as_json: bool = False,
 ) -> int:
-    """Run one verb and print what came of it.
+    """Run one verb and print what came of it: for people, or the records of the stages as JSON, one a line.
 
     Returns
     -------
@@ -110,7 +112,8 @@ def run_verb(
             "put it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
         )
     workspace = open_workspace(job_file, output, data, allow_gaps, sky)
-    cluster = SerialCluster() if serial else load_cluster(cluster_file)
+    # what waits for a service needs no workers
+    cluster = SerialCluster() if serial or verb == "fetch" else load_cluster(cluster_file)
     workspace = replace(workspace, incremental=verb == "update", stress=stress)
     stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
     if (
@@ -124,7 +127,11 @@ def run_verb(
         open_cluster(cluster) as executor,
     ):
         for stage in stages:
-            report_stage(stage, run_stage(stage, workspace, replace(executor, displays=displays)))
+            record = run_stage(stage, workspace, replace(executor, displays=displays))
+            if as_json:
+                print(json.dumps(record, sort_keys=True), flush=True)
+            else:
+                report_stage(stage, record)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
             print(f"report: {workspace.folder / report}")
@@ -169,13 +176,15 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     """Return the stages that the job's tables ask for, in order."""
     job = workspace.job
     without: set[str] = set()
+    if job.fetch is None:
+        without.add("fetch")
     if job.mock is None:
         without.add("mock")
     if job.committee.artefact is not None:
         without.add("train")
     if not job.classes:  # a catalogue for its own sake
         without |= {"train", "evaluate", "infer", "correct", "summarise"}
-    if job.mock is None and job.catalogue.input is None:  # a committee for its own sake
+    if job.mock is None and job.catalogue.input is None and job.fetch is None:  # a committee for its own sake
         without |= {"ingest", "infer", "correct", "summarise"}
     if job.prior.kind == "none":
         without.add("correct")
@@ -186,7 +195,9 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
 
 def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:
     """Return the function of a stage; its libraries are imported now and not before."""
-    if stage == "mock":
+    if stage == "fetch":
+        from jpasbatch.stages.fetch.stage import run_fetch as function
+    elif stage == "mock":
         from jpasbatch.mocks.stages.mock import run_mock as function
     elif stage == "ingest":
         from jpasbatch.stages.ingest.stage import run_ingest as function
@@ -212,6 +223,7 @@ def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str,
 
 
 REPORTED = {
+    "fetch": ("tiles", "fetched", "rows", "bytes", "empty", "tables"),
     "mock": ("rows",),
     "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
     "train": ("members", "rows", "validation"),

@@ -38,21 +38,24 @@ class Executor:
         Seconds without any worker after which the run gives up.
     displays : tuple of Display
         Where progress is shown, beside the terminal or the log.
+    threads : int
+        Without a client: how many tasks this process runs at the same time, for tasks that wait for a service.
     """
 
     client: Client | None
     resources: dict[str, float]
     no_workers_timeout: float
     displays: tuple[Display, ...] = ()
+    threads: int = 1
 
     def request(self, resource: str) -> dict[str, float] | None:
         """Return the request for one unit of a resource, or None where no worker declares it."""
         return {resource: 1} if resource in self.resources else None
 
     def count_workers(self) -> int:
-        """Return how many workers there are now; 1 in this process, 0 when the scheduler does not answer."""
+        """Return how many workers there are now; threads in this process, 0 when the scheduler does not answer."""
         if self.client is None:
-            return 1
+            return self.threads
         try:
             return len(cast(dict, self.client.nthreads()))
         except Exception:  # a lost scheduler shows in many ways; the runner finds out by itself

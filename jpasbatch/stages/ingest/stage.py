@@ -60,7 +60,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         its mock does not make.
     """
     section = workspace.job.catalogue
-    if section.input is None and makes_sets(mock := workspace.require("mock")):
+    fetched = workspace.job.fetch is not None
+    if section.input is None and not fetched and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
     root = _input_path(workspace)
     files = {_label(path, root): path for path in list_tables(root)}
@@ -194,6 +195,8 @@ def _input_path(workspace: Workspace) -> Path:
     section = workspace.job.catalogue
     if section.input is not None:
         return Path(section.input)
+    if workspace.job.fetch is not None:
+        return workspace.folder / workspace.require("fetch")["tables"]
     mock = workspace.require("mock")
     return mock_part(workspace, mock, section.sample or "survey", "[catalogue] sample")
 

@@ -2,6 +2,7 @@
 
 Layout below the output folder::
 
+    tables/             what was fetched from a TAP service: a link to the current version
     sky/                the published HATS collection: photometry, its margin, predictions
     committee/          trained committees, each an immutable folder, and a pointer to the current one
     evaluation/         scores of the committee on test samples: tables, report
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 SHORT = 12
 
 MOCK = {"mock"}
-INGEST = MOCK | {"catalogue"}
+FETCH = {"fetch"}
+INGEST = MOCK | FETCH | {"catalogue"}
 LEARNING = {
     "classes",
     "features",
@@ -54,6 +56,7 @@ LEARNING = {
 TRAIN = MOCK | LEARNING | {"catalogue", "seed"}
 INFER = {"inference", "redshifts"}
 READS = {
+    "fetch": FETCH,
     "mock": MOCK,
     "ingest": INGEST,
     "train": TRAIN,
