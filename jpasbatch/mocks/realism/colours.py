@@ -21,6 +21,7 @@ from jpasbatch.mocks.spectra.grids import observed_grid
 from jpasbatch.mocks.spectra.responses import Response, band_weights, integrate_bands
 from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.photometry.streams import ObjectStreams
+from jpasbatch.photometry.survey import Survey
 
 SDSS_BANDS: tuple[str, ...] = ("u", "g", "r", "i")
 SDSS_COLOURS = ("u-g", "g-r", "r-i")
@@ -39,6 +40,9 @@ MATCHED_STEP = 0.1
 LIBRARY_COLOURS = ("uJPAS-gSDSS", "gSDSS-rSDSS", "rSDSS-iSDSS", "J0390-J0430", "J0520-J0560", "J0700-J0740")
 """The narrow ones see the 4000 Angstrom break with Ca II, Mg b, and TiO, and no strong emission line at the
 redshifts, below 0.025, that library galaxies have kept."""
+
+LIBRARY_AXES = ("gSDSS-rSDSS", "J0480-J0620")
+"""What the loci of libraries are a function of: the first that a survey has. J-PAS has no broad g and r."""
 
 LIBRARY_NEAR = 0.1
 """Redshift below which mock galaxies stand beside the library, which is at rest."""
@@ -118,10 +122,12 @@ def library_colours(workshop: Workshop, number: int = 3000) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``classes`` (by class, see `compare_loci`) and ``notes``; classes without such a library are missing.
+        ``classes`` (by class, see `compare_loci`) and ``notes``; classes without such a library are missing, and all
+        classes of a survey that has none of `LIBRARY_AXES`.
     """
     classes = {}
-    for name in ("star", "galaxy"):
+    axis = next((name for name in LIBRARY_AXES if _has(workshop.survey, name)), None)
+    for name in ("star", "galaxy") if axis else ():
         parents = workshop.ingredients.parents.get(name)
         if parents is None or not parents.rows_of_split[HELD_OUT].size:
             continue
@@ -137,8 +143,8 @@ def library_colours(workshop: Workshop, number: int = 3000) -> dict[str, Any]:
         classes[name] = compare_loci(
             _survey_colours(workshop, drawn),
             _survey_colours(unvaried(workshop), own),
-            LIBRARY_COLOURS,
-            ("gSDSS-rSDSS", LIBRARY_EDGES),
+            tuple(name for name in LIBRARY_COLOURS if _has(workshop.survey, name)),
+            (axis, LIBRARY_EDGES),
             FEWEST_OF_LIBRARY,
         )
     return {
@@ -257,8 +263,12 @@ def _survey_colours(workshop: Workshop, drawn: Drawn) -> Colours:
     conditions = plain_conditions(workshop, len(drawn))
     flux = true_fluxes(workshop, drawn.true_class, drawn.split, drawn.kinds, drawn.streams, conditions)
     magnitudes = dict(zip(workshop.survey.band_names, _magnitudes(flux).T, strict=True))
-    known = tuple(name for name in LIBRARY_COLOURS if set(name.split("-")) <= set(magnitudes))
-    return _differences(magnitudes, known)
+    known = (*LIBRARY_COLOURS, *LIBRARY_AXES)
+    return _differences(magnitudes, tuple(name for name in known if _has(workshop.survey, name)))
+
+
+def _has(survey: Survey, colour: str) -> bool:
+    return set(colour.split("-")) <= set(survey.band_names)
 
 
 def _magnitudes(flux: np.ndarray) -> np.ndarray:
