@@ -14,6 +14,7 @@ magnitude     s(m) log p + b(m), class by class; s is a parabola and b a line in
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -255,8 +256,10 @@ def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Return probabilities (n, classes) of log-probabilities that lack a constant."""
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    # column by column: NumPy reduces short rows at a tenth of that speed
+    odds = np.exp(scores - reduce(np.maximum, scores.T)[:, None])
+    odds /= reduce(np.add, odds.T)[:, None]
+    return odds
 
 
 def check_labels(labels: np.ndarray, classes: int) -> None:

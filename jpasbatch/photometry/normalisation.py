@@ -183,7 +183,7 @@ def _judge_flags(
     allowed = getattr(cuts, role)
     if cuts.flagged == "row" or not column.of_bands:
         combined = column.combined()
-        _mark(verdict, f"{role} masked", np.asarray(column.masked.any(axis=1)))
+        _mark(verdict, f"{role} masked", np.logical_or.reduce(column.masked, axis=1))
         _mark(verdict, role, (combined & ~np.int32(allowed)) != 0)
         return combined, fluxes
     forbidden = column.forbidden(allowed)

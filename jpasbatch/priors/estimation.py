@@ -6,6 +6,8 @@ the objects alone is p / source, up to a factor: the likelihoods of the classes.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 ITERATIONS = 3000
@@ -79,7 +81,8 @@ def posterior(probabilities: np.ndarray, ratio: np.ndarray) -> np.ndarray:
         Rows sum to 1.
     """
     weighted = probabilities.astype(np.float64) * ratio
-    return weighted / weighted.sum(axis=1, keepdims=True)
+    weighted /= reduce(np.add, weighted.T)[:, None]
+    return weighted
 
 
 def covariance(likelihoods: np.ndarray, weights: np.ndarray, expected: np.ndarray) -> np.ndarray:

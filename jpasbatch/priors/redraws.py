@@ -11,7 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from jpasbatch.priors.calibrations.log_linear import fit_log_linear
+from jpasbatch.priors.calibrations.log_linear import (
+    LogLinearCalibration,
+    Nearby,
+    fit_log_linear,
+    fit_nearby,
+)
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, SkyCells, source_shares
@@ -60,13 +65,21 @@ class Moves:
         return moved * self.prior.objects[:, None]
 
     @cached_property
+    def _again(self) -> Nearby:
+        """The same sample, calibrated once more as the others are."""
+        return fit_nearby(RECALIBRATION, self.reference.sample)
+
+    @cached_property
     def _unmoved(self) -> np.ndarray:
-        """Shares that the same sample gives, once more calibrated as the others are."""
-        return self._shares(self.reference.sample)
+        """Shares that the same sample gives."""
+        return self._shares_by(self.reference.sample, self._again.calibration)
 
     def _shares(self, sample: ValidationSample) -> np.ndarray:
         """Return the shares by a sample that is calibrated as the cells are."""
-        calibration = fit_log_linear(RECALIBRATION, sample)
+        return self._shares_by(sample, fit_log_linear(RECALIBRATION, sample, near=self._again))
+
+    def _shares_by(self, sample: ValidationSample, calibration: LogLinearCalibration) -> np.ndarray:
+        """Return the shares by a sample and its calibration."""
         probabilities = calibration(self.sky.probabilities, self.magnitude, self.missing)
         sky = replace(self.sky, probabilities=probabilities)
         given = sample.calibrated_by(calibration)

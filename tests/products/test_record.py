@@ -7,7 +7,8 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.judgement import Judgement
 from jpasbatch.learning.novelty.novelty import SUBSETS, Novelty
-from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.record import (
     Quality,
     count_quality,
@@ -16,6 +17,7 @@ from jpasbatch.products.record import (
     make_record,
     record_schema,
 )
+from tests.products.conftest import make_sky
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 
@@ -57,6 +59,24 @@ def test_schema_and_rows(sky, survey):
     probability = np.column_stack([record[f"probability_{name}"].to_numpy() for name in CLASSES])
     assert record["predicted_class"].to_pylist() == names[probability.argmax(axis=1)].tolist()
     assert record["_healpix_29"][7].as_py() == healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())[7]
+
+
+def test_j_pas_reports_g_and_r_that_are_no_bands():
+    survey = load_survey("jpas57")
+    _, photometry, record = make_sky(survey, rows=300)
+    bright = ab_magnitude(photometry.flux[:, survey.reference_index]) < 21
+    for role in ("g", "r", "i"):
+        magnitude, error = (record[f"magnitude_{kind}{role}"].to_numpy() for kind in ("", "err_"))
+        assert np.isfinite(magnitude[bright]).all()
+        assert (error[bright] > 0).all()
+    # the sky is straight in magnitudes: a band in between has the magnitude in between
+    blue, red = (ab_magnitude(photometry.flux[bright, survey.index(name)]) for name in ("J0450", "J0500"))
+    assert abs(np.median(record["magnitude_g"].to_numpy()[bright] - (blue + red) / 2)) < 0.05
+    bins = record["magnitude_bin"].to_numpy()[bright]
+    assert (
+        bins.tolist()
+        == magnitude_bin(record["magnitude_i"].to_numpy()[bright], survey.magnitude_bins).tolist()
+    )
 
 
 def test_bins_are_open_below_and_closed_above():

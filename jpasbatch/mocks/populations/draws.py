@@ -27,12 +27,21 @@ QUASAR_STEP = 0.02
 HALVES = {"low": (0.1, HIGH_REDSHIFT), "high": (HIGH_REDSHIFT, 5.0), "all": (0.1, 5.0)}
 
 
-def quasars_per_deg2() -> float:
-    """Return the number of quasars per square degree with 17 < r <= 23.6: 415.
+FAINTEST = MAGNITUDE_LIMITS[1]
+
+
+def quasars_per_deg2(faintest: float = FAINTEST) -> float:
+    """Return the number of quasars per square degree with 17 < r <= 23.6, or a brighter limit: 415 to 23.6.
 
     The published sum is 417, from a table whose last bin reaches beyond 23.6.
     """
-    return float(quasar_density().sum() * MAGNITUDE_STEP * QUASAR_STEP)
+    rows = rows_to(faintest)
+    return float(quasar_density()[:rows].sum() * MAGNITUDE_STEP * QUASAR_STEP)
+
+
+def rows_to(faintest: float) -> int:
+    """Return how many cells of `MAGNITUDES` reach to a limit, the last perhaps in part."""
+    return int(np.ceil(np.round((faintest - MAGNITUDE_LIMITS[0]) / MAGNITUDE_STEP, 6)))
 
 
 def expected_quasars(
@@ -49,7 +58,9 @@ def expected_quasars(
     return result
 
 
-def draw_quasars(streams: ObjectStreams, half: str, flat: bool) -> tuple[np.ndarray, np.ndarray]:
+def draw_quasars(
+    streams: ObjectStreams, half: str, flat: bool, faintest: float = FAINTEST
+) -> tuple[np.ndarray, np.ndarray]:
     """Return r magnitudes and redshifts (n,) of quasars.
 
     Parameters
@@ -59,6 +70,8 @@ def draw_quasars(streams: ObjectStreams, half: str, flat: bool) -> tuple[np.ndar
         Below z = 2.1, from there on, or both.
     flat : bool
         Uniform in magnitude.
+    faintest : float
+        Limit of the magnitudes.
     """
     low, high = HALVES[half]
     chosen = (low < QUASAR_REDSHIFTS + QUASAR_STEP / 2 - 1e-9) & (
@@ -66,13 +79,13 @@ def draw_quasars(streams: ObjectStreams, half: str, flat: bool) -> tuple[np.ndar
     )
     grid = QUASAR_REDSHIFTS[chosen]
     magnitude, redshift = _place(
-        quasar_density()[:, chosen], grid, QUASAR_STEP, streams.named("quasar population"), flat
+        quasar_density()[:, chosen], grid, QUASAR_STEP, streams.named("quasar population"), flat, faintest
     )
     return magnitude, np.clip(redshift, low, np.nextafter(high, 0))
 
 
 def draw_galaxies(
-    streams: ObjectStreams, flat: bool, near_share: float = 0.0
+    streams: ObjectStreams, flat: bool, near_share: float = 0.0, faintest: float = FAINTEST
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each.
 
@@ -84,19 +97,23 @@ def draw_galaxies(
     near_share : float
         Share of galaxies that are taken from those of the sky for others nearer than z = 0.105, evenly over redshift
         and magnitude.
+    faintest : float
+        Limit of the magnitudes.
     """
-    sky = _place_colours(sky_density(), streams.named("galaxy population"), flat)
+    sky = _place_colours(sky_density(), streams.named("galaxy population"), flat, faintest)
     near = streams.named("near galaxy or any").uniform() < near_share
-    magnitude, redshift, red = (np.where(near, *pair) for pair in zip(draw_evenly(streams), sky, strict=True))
+    magnitude, redshift, red = (
+        np.where(near, *pair) for pair in zip(draw_evenly(streams, faintest), sky, strict=True)
+    )
     return magnitude, redshift, red
 
 
 def _place_colours(
-    parts: tuple[GalaxyDensity, ...], drawn: NamedStream, flat: bool
+    parts: tuple[GalaxyDensity, ...], drawn: NamedStream, flat: bool, faintest: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw magnitudes, redshifts and whether the galaxy is red, (n,) each, from the sum of some densities."""
     density = np.concatenate([part.density * part.step for part in parts], axis=1)
-    row, column = _cells(density, drawn, flat)
+    row, column = _cells(density[: rows_to(faintest)], drawn, flat)
     redshifts, steps, red = (
         np.concatenate(values)
         for values in zip(
@@ -104,13 +121,13 @@ def _place_colours(
             strict=True,
         )
     )
-    magnitude = _within(MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5))
+    magnitude = _within(MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5), faintest)
     return magnitude, redshifts[column] + steps[column] * drawn.uniform(-0.5, 0.5), red[column]
 
 
-def draw_stars(streams: ObjectStreams, flat: bool) -> np.ndarray:
+def draw_stars(streams: ObjectStreams, flat: bool, faintest: float = FAINTEST) -> np.ndarray:
     """Return r magnitudes (n,) of stars: N per magnitude as 10^(`STAR_SLOPE` r), or uniform."""
-    low, high = MAGNITUDE_LIMITS
+    low, high = MAGNITUDE_LIMITS[0], faintest
     uniform = streams.named("star population").uniform()
     if flat:
         return low + (high - low) * uniform
@@ -119,12 +136,12 @@ def draw_stars(streams: ObjectStreams, flat: bool) -> np.ndarray:
 
 
 def _place(
-    density: np.ndarray, redshifts: np.ndarray, step: float, drawn: NamedStream, flat: bool
+    density: np.ndarray, redshifts: np.ndarray, step: float, drawn: NamedStream, flat: bool, faintest: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw from a density (magnitudes, redshifts), uniform within the cells."""
-    row, column = _cells(density, drawn, flat)
+    row, column = _cells(density[: rows_to(faintest)], drawn, flat)
     magnitude = MAGNITUDES[row] + MAGNITUDE_STEP * drawn.uniform(-0.5, 0.5)
-    return _within(magnitude), redshifts[column] + step * drawn.uniform(-0.5, 0.5)
+    return _within(magnitude, faintest), redshifts[column] + step * drawn.uniform(-0.5, 0.5)
 
 
 def _cells(density: np.ndarray, drawn: NamedStream, flat: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +154,6 @@ def _cells(density: np.ndarray, drawn: NamedStream, flat: bool) -> tuple[np.ndar
     return row, column
 
 
-def _within(magnitude: np.ndarray) -> np.ndarray:
+def _within(magnitude: np.ndarray, faintest: float) -> np.ndarray:
     """Return magnitudes within the limits, the lower one exclusive."""
-    return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), MAGNITUDE_LIMITS[1])
+    return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), faintest)

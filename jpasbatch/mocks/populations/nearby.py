@@ -105,10 +105,12 @@ def sky_density() -> tuple[GalaxyDensity, ...]:
     return (*near, *(replace(part, density=part.density * scale) for part in far))
 
 
-def draw_evenly(streams: ObjectStreams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def draw_evenly(
+    streams: ObjectStreams, faintest: float = MAGNITUDE_LIMITS[1]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each, of the further ones in balanced sets."""
     drawn = streams.named("near galaxy")
-    bright, faint = MAGNITUDE_LIMITS
+    bright, faint = MAGNITUDE_LIMITS[0], faintest
     magnitude = faint - (faint - bright) * drawn.uniform()
     redshift = drawn.uniform(NEAR_REDSHIFTS[0] - NEAR_STEP / 2, NEAR_LIMIT)
     return np.maximum(magnitude, np.nextafter(bright, 99)), redshift, drawn.uniform() < RED_SHARE_LEARNT

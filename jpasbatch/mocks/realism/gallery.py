@@ -60,7 +60,7 @@ def _choose(workshop: Workshop, drawn: Drawn, number: int) -> np.ndarray:
     kinds = drawn.kinds
     kind = workshop.parents(drawn.true_class).kind[kinds.parent]
     order = np.lexsort((kinds.magnitude, kind, np.round(kinds.redshift, 2)))
-    edges = np.linspace(*MAGNITUDE_LIMITS, number + 1)
+    edges = np.linspace(MAGNITUDE_LIMITS[0], workshop.faintest, number + 1)
     chosen = []
     for place, (bright, faint) in enumerate(pairwise(edges)):
         inside = order[(kinds.magnitude[order] > bright) & (kinds.magnitude[order] <= faint)]

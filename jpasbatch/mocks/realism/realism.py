@@ -9,7 +9,7 @@ import numpy as np
 
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.populations.densities import HIGH_REDSHIFT, MAGNITUDES, QUASAR_REDSHIFTS, quasar_density
-from jpasbatch.mocks.populations.draws import MAGNITUDE_STEP, QUASAR_STEP
+from jpasbatch.mocks.populations.draws import FAINTEST, MAGNITUDE_STEP, QUASAR_STEP, rows_to
 from jpasbatch.mocks.realism.colours import colour_loci, library_colours
 from jpasbatch.mocks.realism.gallery import gallery
 from jpasbatch.mocks.realism.lines import line_widths
@@ -19,7 +19,9 @@ from jpasbatch.mocks.skies.places import densities, numbers_of
 __all__ = ["colour_loci", "expected_counts", "gallery", "library_colours", "line_widths"]
 
 
-def expected_counts(options: TemplateSky, set_name: str, area_deg2: float) -> list[list[float]] | None:
+def expected_counts(
+    options: TemplateSky, set_name: str, area_deg2: float, faintest: float = FAINTEST
+) -> list[list[float]] | None:
     """Return the quasars that the table of counts lets expect in a set, by bins of r and z.
 
     The survey's follow from its area; sets with exact numbers share their own total as the table does, the balanced
@@ -32,6 +34,8 @@ def expected_counts(options: TemplateSky, set_name: str, area_deg2: float) -> li
         Of the set.
     area_deg2 : float
         Of the set.
+    faintest : float
+        Limit of its magnitudes.
 
     Returns
     -------
@@ -40,7 +44,8 @@ def expected_counts(options: TemplateSky, set_name: str, area_deg2: float) -> li
     """
     if "qso" not in options.classes or set_name == "held_out":
         return None
-    density = quasar_density() * MAGNITUDE_STEP * QUASAR_STEP
+    rows = rows_to(faintest)
+    density = quasar_density()[:rows] * MAGNITUDE_STEP * QUASAR_STEP
     if set_name == "survey":
         density = density * (densities(options)["qso"] * area_deg2 / density.sum())
     elif set_name == "field":
@@ -49,7 +54,7 @@ def expected_counts(options: TemplateSky, set_name: str, area_deg2: float) -> li
         density = _balanced(
             density, numbers_of(options, set_name)["qso"], options.samples.magnitudes == "uniform"
         )
-    row = np.searchsorted([high for _, high in QSO_MAGNITUDES[:-1]], MAGNITUDES)
+    row = np.searchsorted([high for _, high in QSO_MAGNITUDES[:-1]], MAGNITUDES[:rows])
     column = np.searchsorted([high for _, high in QSO_REDSHIFTS[:-1]], QUASAR_REDSHIFTS)
     result = np.zeros((len(QSO_MAGNITUDES), len(QSO_REDSHIFTS)))
     np.add.at(result, (row[:, None], column[None, :]), density)

@@ -47,6 +47,24 @@ class Kinds:
     parent: np.ndarray
 
 
+def faintest_of(survey: Survey) -> float:
+    """Return how faint a survey's mock objects are: its faintest bin of magnitudes, and 23.6 at most.
+
+    Raises
+    ------
+    InputError
+        If all of its bins are brighter than mock objects are.
+    """
+    bright, faint = MAGNITUDE_LIMITS
+    faintest = min(survey.magnitude_bins[-1][1], faint)
+    if faintest <= bright:
+        raise InputError(
+            f"survey {survey.name!r}: its magnitude_bins end at {faintest:g}; mock objects have magnitudes from "
+            f"{bright:g} to {faint:g}"
+        )
+    return faintest
+
+
 @dataclass(frozen=True, eq=False)
 class Workshop:
     """What it takes to make mock objects.
@@ -61,6 +79,11 @@ class Workshop:
     options: TemplateSky
     ingredients: Ingredients
     survey: Survey
+
+    @property
+    def faintest(self) -> float:
+        """Faint limit of the objects' magnitudes, in the survey's reference band."""
+        return faintest_of(self.survey)
 
     @cached_property
     def quasar_family(self) -> QuasarFamily:
@@ -125,7 +148,7 @@ def draw_kinds(
             "(docs/template_pack.md), or leave the class or the set out of [mock]"
         )
     if true_class == "star":
-        magnitude = draws.draw_stars(streams, flat)
+        magnitude = draws.draw_stars(streams, flat, workshop.faintest)
         redshift = np.zeros(len(streams))
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]
@@ -136,14 +159,14 @@ def draw_kinds(
         chosen = choose_stars(parents, split, brightness, streams, options.stars, rare)
     elif true_class == "galaxy":
         near = options.samples.near_share if balanced else 0.0
-        magnitude, redshift, red = draws.draw_galaxies(streams, flat, near)
+        magnitude, redshift, red = draws.draw_galaxies(streams, flat, near, workshop.faintest)
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]
             return Kinds(magnitude, redshift, rows[streams.named("galaxy parent").integers(rows.size)])
         shares = options.galaxies.kinds_learnt if balanced else options.galaxies.kinds_in_the_sky
         chosen = choose_galaxies(parents, split, red, (magnitude, redshift), streams, shares)
     else:
-        magnitude, redshift = draws.draw_quasars(streams, half, flat)
+        magnitude, redshift = draws.draw_quasars(streams, half, flat, workshop.faintest)
         chosen = choose_quasars(parents, split, redshift, streams)
     return Kinds(magnitude, redshift, chosen)
 

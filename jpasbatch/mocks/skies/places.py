@@ -6,7 +6,7 @@ numbers of objects, which are spread over one square degree; those of the survey
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,14 @@ def sets_of(options: TemplateSky) -> dict[str, int]:
         "held_out": samples.held_out * len([name for name in options.classes if name != "qso"]),
     }
     return {name: number for name, number in numbers.items() if number}
+
+
+def limited_to(options: TemplateSky, faintest: float) -> TemplateSky:
+    """Return the options with the natural number of quasars down to a limit, where they ask for the natural one."""
+    if options.survey.qso_per_deg2 or faintest >= draws.FAINTEST:
+        return options
+    quasars = draws.quasars_per_deg2(faintest)
+    return replace(options, survey=replace(options.survey, qso_per_deg2=quasars))
 
 
 def densities(options: TemplateSky) -> dict[str, float]:

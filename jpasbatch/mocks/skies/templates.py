@@ -134,7 +134,7 @@ def _rows_of_class(
         magnitude, redshift = kinds.magnitude, kinds.redshift
         parent_id = workshop.parents(true_class).parent_id[kinds.parent]
     else:
-        flux, magnitude, redshift, parent_id = _from_library(library, streams)
+        flux, magnitude, redshift, parent_id = _from_library(library, streams, workshop.faintest)
     _drop_bands(flux, workshop, set_name, streams)
     measured, error = observe_objects(flux, conditions, streams, options.noise, survey.zero_point_error)
     appearance = streams.named("appearance")
@@ -190,11 +190,11 @@ def _kinds(
     return result
 
 
-def _from_library(library: Library, streams: ObjectStreams) -> tuple[np.ndarray, ...]:
+def _from_library(library: Library, streams: ObjectStreams, faintest: float) -> tuple[np.ndarray, ...]:
     drawn = streams.named("library")
     row = drawn.integers(len(library.flux))
     own = library.magnitude[row]
-    low, high = MAGNITUDE_LIMITS
+    low, high = MAGNITUDE_LIMITS[0], faintest
     magnitude = drawn.uniform(np.maximum(own - LIBRARY_REACH, low), np.minimum(own + LIBRARY_REACH, high))
     flux = library.flux[row]
     flux *= (10 ** (-0.4 * (magnitude - own))).astype(np.float32)[:, None]

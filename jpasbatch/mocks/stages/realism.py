@@ -40,6 +40,7 @@ def write_realism_report(
     """
     from jpasbatch.mocks.realism.realism import expected_counts
     from jpasbatch.mocks.realism.report import render_realism
+    from jpasbatch.mocks.skies.objects import faintest_of
 
     compared = workspace.run_folder("mock", "realism") / "compared.json"
     task = Task("realism", (options, workspace.job.survey, str(ingredients), str(compared)))
@@ -53,7 +54,7 @@ def write_realism_report(
             "partitions": part["partitions"],
             "area_deg2": part["area_deg2"],
             "tally": tally.to_dict(),
-            "expected": expected_counts(options, name, part["area_deg2"]),
+            "expected": expected_counts(options, name, part["area_deg2"], faintest_of(workspace.survey)),
         }
     content = {"sets": sets, **json.loads(compared.read_bytes())}
     facts = {

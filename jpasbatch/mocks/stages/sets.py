@@ -17,7 +17,8 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.realism.tally import RealismTally
-from jpasbatch.mocks.skies.places import footprint_of, partition_order, places_in, sets_of
+from jpasbatch.mocks.skies.objects import faintest_of
+from jpasbatch.mocks.skies.places import footprint_of, limited_to, partition_order, places_in, sets_of
 from jpasbatch.mocks.skies.set_table import NOISELESS_SETS, set_schema, to_arrow
 from jpasbatch.mocks.skies.templates import make_rows
 from jpasbatch.mocks.stages.materials import (
@@ -85,6 +86,7 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
     InputError
         When the pack lacks what a class needs or is damaged, or no set is asked for.
     """
+    options = limited_to(options, faintest_of(workspace.survey))
     sets = sets_of(options)
     if not sets:
         raise InputError(

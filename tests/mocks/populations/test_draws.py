@@ -190,3 +190,28 @@ def test_stars_follow_their_slope():
         return (10 ** (STAR_SLOPE * (values - BRIGHT)) - 1) / growth
 
     assert kstest(magnitude, cumulative).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("flat", [True, False])
+@pytest.mark.parametrize("faintest", [21.0, 22.03])
+def test_a_shallow_survey_has_the_objects_that_it_sees(faintest, flat):
+    for name, draw in {
+        "quasars": lambda: draw_quasars(STREAMS, "all", flat, faintest),
+        "galaxies": lambda: draw_galaxies(STREAMS, flat, 0.1, faintest),
+        "stars": lambda: (draw_stars(STREAMS, flat, faintest),),
+    }.items():
+        magnitude = draw()[0]
+        assert ((magnitude > BRIGHT) & (magnitude <= faintest)).all(), name
+        assert (magnitude > faintest - 0.2).any(), name
+        if flat:
+            assert np.median(magnitude) == pytest.approx((BRIGHT + faintest) / 2, abs=0.1), name
+
+
+def test_a_limit_changes_no_ratio_of_quasars_within_it():
+    magnitude, redshift = draw_quasars(STREAMS, "all", False, 21.0)
+    expected = expected_quasars(((17.0, 20.0), (20.0, 21.0)), ((0.0, 2.1), (2.1, 5.0)))
+    rows, columns = (magnitude > 20.0).astype(int), (redshift >= 2.1).astype(int)
+    found = np.zeros((2, 2))
+    np.add.at(found, (rows, columns), 1)
+    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), atol=0.02)
+    assert quasars_per_deg2(21.0) == pytest.approx(expected.sum(), rel=1e-6)

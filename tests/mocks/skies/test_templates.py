@@ -17,11 +17,13 @@ from jpasbatch.mocks.options.templates import (
 )
 from jpasbatch.mocks.parents.parents import HELD_OUT, split_of
 from jpasbatch.mocks.populations.densities import HIGH_REDSHIFT
-from jpasbatch.mocks.skies.objects import draw_kinds
+from jpasbatch.mocks.populations.draws import quasars_per_deg2
+from jpasbatch.mocks.skies.objects import draw_kinds, faintest_of
 from jpasbatch.mocks.skies.places import (
     densities,
     first_id,
     footprint_of,
+    limited_to,
     numbers_of,
     partition_order,
     places_in,
@@ -40,6 +42,7 @@ from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE
 from jpasbatch.photometry.noise import observe_objects
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.streams import ObjectStreams
+from jpasbatch.photometry.survey import load_survey
 from tests.mocks.small_ingredients import small_workshop
 
 OPTIONS = TemplateSky(
@@ -487,3 +490,20 @@ def test_a_pixel_holds_what_lies_in_it():
         for places in places_in(OPTIONS, "field", order, pixel).values():
             held = healpy.ang2pix(2**order, places.ra, places.dec, nest=True, lonlat=True)
             assert (held == pixel).all()
+
+
+def test_a_shallow_survey_has_fewer_quasars_unless_their_number_is_given():
+    natural = TemplateSky(templates="pack")
+    assert limited_to(natural, 23.6) is natural
+    assert densities(limited_to(natural, 21.0))["qso"] == pytest.approx(quasars_per_deg2(21.0))
+    assert limited_to(OPTIONS, 21.0) is OPTIONS
+
+
+def test_a_survey_that_is_brighter_than_mock_objects_is_refused():
+    survey = load_survey("splus12")
+    assert faintest_of(survey) == 21.0
+    assert faintest_of(load_survey("jpas60")) == 23.6
+    with pytest.raises(
+        InputError, match=r"magnitude_bins end at 16; mock objects have magnitudes from 17 to 23.6"
+    ):
+        faintest_of(replace(survey, magnitude_bins=((14.0, 16.0),)))

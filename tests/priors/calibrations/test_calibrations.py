@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import softmax
+from jpasbatch.priors.calibrations.log_linear import LOG_LINEAR, fit_log_linear, fit_nearby
 from jpasbatch.priors.calibrations.protocol import Reach
 from jpasbatch.priors.calibrations.registry import FITS, restore_calibration
 from jpasbatch.priors.validation import ValidationSample
@@ -77,6 +78,19 @@ def test_the_state_survives_json(kind):
 def test_what_is_calibrated_stays_so(kind):
     given = sample(30_000, 1)
     assert error_of(FITS[kind](given), sample(30_000, 2)) < 0.012
+
+
+@pytest.mark.parametrize("kind", LOG_LINEAR)
+def test_a_search_that_begins_near_ends_where_one_from_afar_does(kind):
+    """Far nearer to it than a draw moves the calibration: shares by both may stand for each other."""
+    given = sample(20_000, 3, too_sure, some_gone)
+    near = fit_nearby(kind, given)
+    drawn = given.redrawn(np.random.default_rng(1))
+    arguments = drawn.probabilities, drawn.magnitude, drawn.missing
+    afar, quick = fit_log_linear(kind, drawn)(*arguments), fit_log_linear(kind, drawn, near)(*arguments)
+    moved = np.abs(afar - near.calibration(*arguments)).mean()
+    assert moved > 1e-4
+    assert np.abs(afar - quick).mean() < 0.05 * moved
 
 
 def test_too_sure_is_mended(kind):
