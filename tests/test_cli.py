@@ -141,6 +141,7 @@ def test_flags_say_where_and_how_and_never_what():
         *("-h", "--help", "--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"),
         "--metrics",
         *("--keep-days", "--keep", "--dry-run"),  # of prune
+        "--json",  # of fetch: its record for other programs
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
         # of classify, which has no job file

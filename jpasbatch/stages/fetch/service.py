@@ -249,7 +249,7 @@ class Service:
             phase = self.patiently("watching a job", lambda: self._phase(job))
         if phase == "COMPLETED":
             return
-        summary = job._job.errorsummary
+        summary: Any = job._job.errorsummary  # type: ignore[attr-defined]  # only this has no request of its own
         message = None if summary is None else summary.message
         words = self.session.words((message.content if message else "") or "") or "no reason given"
         if phase == "ERROR" and (summary is None or summary.type_ != "transient"):

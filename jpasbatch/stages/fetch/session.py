@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -60,7 +60,7 @@ class Session(requests.Session):
         ask: Callable[[], Credentials] | None = None,
     ) -> None:
         super().__init__()
-        self.headers["User-Agent"] = f"jpasbatch/{__version__} (IVOA-copy) requests/{requests.__version__}"
+        self.headers["User-Agent"] = f"jpasbatch/{__version__} (IVOA-copy)"
         self._service, self._login, self._ask = service, login, ask
         self._credentials: Credentials | None = None
         self._turn = threading.Lock()
@@ -165,7 +165,7 @@ class Session(requests.Session):
         check_status(response, self.words(beginning(response)), False, True)
         following = response.headers.get("Location")
         if response.is_redirect and following:
-            target = requests.compat.urljoin(address, following)
+            target = urljoin(address, following)
             if travels_safely(target):
                 self._send("GET", target, timeout=(CONNECT_SECONDS, READ_SECONDS)).close()
         response.close()

@@ -72,13 +72,13 @@ def _notes(item: Any) -> dict[str, str]:
 
 def _column(values: np.ma.MaskedArray, name: str) -> pa.Array:
     """Return a column of Arrow: nulls where a value is missing, except that a missing float stays NaN."""
-    mask = np.ma.getmaskarray(values)
+    mask: np.ndarray = np.ma.getmaskarray(values)
     data = np.asarray(np.ma.getdata(values))
     if data.dtype == object:
         return _objects(data, mask, name)
     if data.dtype.kind not in "biuf":
         return pa.array(
-            [None if gone else str(one) for one, gone in zip(data, mask, strict=True)], pa.string()
+            [None if gone else str(one) for one, gone in zip(data, mask.tolist(), strict=True)], pa.string()
         )
     if data.ndim > 2:
         raise InputError(
@@ -96,7 +96,7 @@ def _column(values: np.ma.MaskedArray, name: str) -> pa.Array:
 
 def _objects(data: np.ndarray, mask: np.ndarray, name: str) -> pa.Array:
     """Return a column whose values differ in length: text, or vectors of numbers."""
-    gone = mask.reshape(len(data), -1).all(axis=1) if data.size else np.zeros(len(data), dtype=bool)
+    gone: Any = mask.reshape(len(data), -1).all(axis=1) if data.size else np.zeros(len(data), dtype=bool)
     if not any(isinstance(one, np.ndarray) for one in data):
         texts = [None if lost or one is None else _text(one) for one, lost in zip(data, gone, strict=True)]
         return pa.array(texts, pa.string())
