@@ -127,9 +127,9 @@ def library_colours(workshop: Workshop, number: int = 3000) -> dict[str, Any]:
     """
     classes = {}
     axis = next((name for name in LIBRARY_AXES if _has(workshop.survey, name)), None)
-    for name in ("star", "galaxy") if axis else ():
+    for name in ("star", "galaxy"):
         parents = workshop.ingredients.parents.get(name)
-        if parents is None or not parents.rows_of_split[HELD_OUT].size:
+        if axis is None or parents is None or not parents.rows_of_split[HELD_OUT].size:
             continue
         rows = parents.rows_of_split[HELD_OUT]
         own = Drawn(

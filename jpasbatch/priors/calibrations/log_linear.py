@@ -180,8 +180,10 @@ class _CrossEntropy:
         converged = CONVERGED if near is None else NEARLY / len(self.rows)
         value, slope, probabilities = self.all_of(parameters)
         for number in range(NEWTON_STEPS):
-            known = near is not None and number < KNOWN_STEPS
-            step = np.linalg.solve(near.curvature if known else self.curvature(probabilities), slope)
+            curvature = (
+                near.curvature if near is not None and number < KNOWN_STEPS else self.curvature(probabilities)
+            )
+            step = np.linalg.solve(curvature, slope)
             if step @ slope < converged:
                 return parameters
             length = 1.0

@@ -10,11 +10,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from jpasbatch import __version__
 from jpasbatch.errors import InputError
 from jpasbatch.job.fetch import LoginOptions, travels_safely
 from jpasbatch.stages.fetch.failures import TemporaryError, bounded_words, check_status
 from jpasbatch.stages.fetch.passwords import Credentials
+from jpasbatch.version import __version__
 
 CONNECT_SECONDS, READ_SECONDS = 15.0, 60.0
 """How long a service may take to accept a connection, and to send the next bytes: all its long work is in jobs."""
