@@ -11,6 +11,10 @@ import jpasbatch
 PACKAGE = Path(jpasbatch.__file__).parent
 
 
+COMMITTEES = "committees"
+"""Folder of the package whose files are inputs, and no part of any algorithm."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """Texts of a package.
@@ -20,7 +24,7 @@ class Source:
     modules : mapping of str to str
         Source by dotted name; of a package, that of its ``__init__``.
     data : mapping of str to bytes
-        Other files by their path below the package.
+        Other files by their path below the package; not the committees, which runs record by their own hash.
     """
 
     modules: Mapping[str, str]
@@ -38,7 +42,7 @@ class Source:
                 modules[".".join(name.with_suffix("").parts).removesuffix(".__init__")] = path.read_text(
                     encoding="utf-8"
                 )
-            else:
+            elif path.relative_to(package).parts[0] != COMMITTEES:
                 data[path.relative_to(package).as_posix()] = path.read_bytes()
         return cls(modules, data)
 
