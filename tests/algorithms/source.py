@@ -11,8 +11,8 @@ import jpasbatch
 PACKAGE = Path(jpasbatch.__file__).parent
 
 
-COMMITTEES = "committees"
-"""Folder of the package whose files are inputs, and no part of any algorithm."""
+NO_CODE = ("committees", "py.typed")
+"""Folders and files of the package that are no part of any algorithm: inputs, and a mark for type checkers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Source:
                 modules[".".join(name.with_suffix("").parts).removesuffix(".__init__")] = path.read_text(
                     encoding="utf-8"
                 )
-            elif path.relative_to(package).parts[0] != COMMITTEES:
+            elif path.relative_to(package).parts[0] not in NO_CODE:
                 data[path.relative_to(package).as_posix()] = path.read_bytes()
         return cls(modules, data)
 
