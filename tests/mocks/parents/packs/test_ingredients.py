@@ -38,7 +38,7 @@ def few_bands(survey) -> Survey:
     """Return a survey of four of the bands, which is faster read."""
     names = ("J0400", "J1007", "gSDSS", "rSDSS")
     bands = tuple(band for band in survey.bands if band.name in names)
-    return replace(survey, bands=bands, reported_bands={})
+    return replace(survey, bands=bands, reported_bands={}, gaps=())
 
 
 @pytest.fixture(scope="module")
