@@ -9,6 +9,7 @@ import numpy as np
 from jpasbatch.pages.spectra import Spectrum
 from jpasbatch.pages.style import class_label
 from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring.evaluation import Predictions
 
 CONFUSIONS = 4
@@ -20,7 +21,7 @@ def confusion_examples(
     photometry: Photometry,
     redshift: np.ndarray,
     classes: tuple[str, ...],
-    bins: tuple[tuple[float, float], ...],
+    survey: Survey,
 ) -> list[dict[str, Any]]:
     """Return an object of each of the commonest confusions and each bin of magnitude: the typical one.
 
@@ -35,7 +36,7 @@ def confusion_examples(
     examples = []
     for cell in common:
         true, wrong = divmod(int(cell), len(classes))
-        for number, (low, high) in enumerate(bins):
+        for number, (low, high) in enumerate(survey.magnitude_bins):
             magnitude = predictions.magnitude
             rows = np.flatnonzero((cells == cell) & (magnitude > low) & (magnitude <= high))
             if not rows.size:
@@ -47,7 +48,7 @@ def confusion_examples(
                     "kind": f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
                     "magnitude_bin": number,
                     "rank": row,
-                    "object_id": f"r = {magnitude[row]:.2f}",
+                    "object_id": f"{survey.reference_band} = {magnitude[row]:.2f}",
                     "ra": 0.0,
                     "dec": 0.0,
                     "probabilities": predictions.probabilities[row].tolist(),

@@ -188,11 +188,13 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     target = run.path / f"{name}.parquet"
     with written_aside(target) as aside:
         pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
-    classes, bins = tuple(job.classes), survey.magnitude_bins
+    classes = tuple(job.classes)
     facts = {
         "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
         "few_bands": None if novelty is None else novelty.count_few_bands(),
-        "examples": confusion_examples(predictions, photometry, redshift, classes, bins) if examples else [],
+        "examples": confusion_examples(predictions, photometry, redshift, classes, survey)
+        if examples
+        else [],
     }
     return Made(len(predictions), facts, [target])
 
