@@ -1,6 +1,9 @@
 """Fixtures that several rooms share."""
 
+import logging
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,15 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("needs real data: set JPASBATCH_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture
+def unchanged_process() -> Iterator[None]:
+    """Put back what a command sets for its whole process."""
+    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger("jpasbatch").level
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    logging.getLogger("jpasbatch").setLevel(level)
 
 
 @pytest.fixture(scope="session")

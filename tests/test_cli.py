@@ -1,6 +1,5 @@
 """The command line: quick help, exit codes, and messages instead of tracebacks."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -40,14 +39,7 @@ time.sleep(60)
 """
 
 
-@pytest.fixture(autouse=True)
-def _unchanged_process():
-    """Put back what a command sets for its whole process."""
-    handler = signal.getsignal(signal.SIGTERM)
-    level = logging.getLogger("jpasbatch").level
-    yield
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger("jpasbatch").setLevel(level)
+pytestmark = pytest.mark.usefixtures("unchanged_process")
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import signal
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,7 @@ from jpasbatch.mocks.packs.status import CLASS_NEEDS, READERS, check_pack
 ROLES = {"quasars", "galaxies", "stars", "enrichment", "instrument", "other survey", "check"}
 
 
-@pytest.fixture(autouse=True)
-def _unchanged_process():
-    """Put back what a command sets for its whole process."""
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
+pytestmark = pytest.mark.usefixtures("unchanged_process")
 
 
 def states(status) -> dict[str, str]:

@@ -1,9 +1,7 @@
 """The command line of classify: defaults, messages, exit codes, and what is printed."""
 
 import json
-import logging
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -22,13 +20,9 @@ from tests.photometry.real_table import magnitude_columns, make_raw
 
 
 @pytest.fixture(autouse=True)
-def _unchanged_process(tmp_path, monkeypatch):
+def _empty_folder(tmp_path, monkeypatch, unchanged_process):
     """Work in an empty folder, and put back what a command sets for its whole process."""
     monkeypatch.chdir(tmp_path)
-    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger("jpasbatch").level
-    yield
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger("jpasbatch").setLevel(level)
 
 
 @pytest.fixture

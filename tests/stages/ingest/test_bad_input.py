@@ -1,8 +1,6 @@
 """Bad tables from the command line to the disk: refused with one clear message, or quarantined and counted."""
 
 import json
-import logging
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +37,7 @@ margin_arcsec = 0
 """
 
 
-@pytest.fixture(autouse=True)
-def _unchanged_process():
-    """Put back what a command sets for its whole process."""
-    handler = signal.getsignal(signal.SIGTERM)
-    level = logging.getLogger("jpasbatch").level
-    yield
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger("jpasbatch").setLevel(level)
+pytestmark = pytest.mark.usefixtures("unchanged_process")
 
 
 def make_rows(seed: int = 1, tile: int = 2406) -> dict[str, np.ndarray]:

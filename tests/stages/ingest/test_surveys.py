@@ -1,8 +1,6 @@
 """Tables of one survey given to another, and apertures: refused before anything is published, or read as chosen."""
 
 import json
-import logging
-import signal
 
 import numpy as np
 import pytest
@@ -25,14 +23,7 @@ margin_arcsec = 0
 """
 
 
-@pytest.fixture(autouse=True)
-def _unchanged_process():
-    """Put back what a command sets for its whole process."""
-    handler = signal.getsignal(signal.SIGTERM)
-    level = logging.getLogger("jpasbatch").level
-    yield
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger("jpasbatch").setLevel(level)
+pytestmark = pytest.mark.usefixtures("unchanged_process")
 
 
 def write_tile(path, survey):
