@@ -11,7 +11,7 @@ from annotated_types import Interval
 from jpasbatch.options import Options
 from jpasbatch.photometry.faults import Faults, add_faults
 from jpasbatch.photometry.gaps import draw_gaps
-from jpasbatch.photometry.photometry import ab_magnitude
+from jpasbatch.photometry.photometry import ab_magnitude, hide
 from jpasbatch.photometry.survey import Survey
 
 
@@ -34,8 +34,7 @@ def hide_bands(
     chosen = rng.random(rows) < share
     hidden = np.isnan(flux)[rng.integers(0, max(rows, 1), rows)] & chosen[:, None]
     hidden[:, reference] = False
-    nothing = np.float32(np.nan)
-    return np.where(hidden, nothing, flux), np.where(hidden, nothing, flux_err)
+    return hide(hidden, flux, flux_err)
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,10 @@ def open_gaps(
     InputError
         If the survey declares none.
     """
-    flux, error = flux.copy(), flux_err.copy()
+    hidden = np.zeros(flux.shape, dtype=bool)
     rows = np.flatnonzero(rng.random(len(flux)) < share)
-    hidden = draw_gaps(survey.gaps, survey.layout, ab_magnitude(flux[rows]), rng)
-    for array in (flux, error):
-        array[rows] = np.where(hidden, np.float32(np.nan), array[rows])
-    return flux, error
+    hidden[rows] = draw_gaps(survey.gaps, survey.layout, ab_magnitude(flux[rows]), rng)
+    return hide(hidden, flux, flux_err)
 
 
 def spoil(

@@ -20,6 +20,7 @@ from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flags import FlagColumn, read_flags
 from jpasbatch.photometry.flux_columns import MODELLED, FluxColumns, read_fluxes
 from jpasbatch.photometry.identifiers import read_identifiers, read_text, repeated
+from jpasbatch.photometry.photometry import hide
 from jpasbatch.photometry.raw_table import (
     RawTable,
     as_floats,
@@ -189,7 +190,7 @@ def _judge_flags(
     forbidden = column.forbidden(allowed)
     _mark(verdict, "reference band flagged", forbidden[:, survey.reference_index])
     lost = forbidden & np.isfinite(fluxes.flux)
-    flux, flux_err = (np.where(forbidden, np.float32(np.nan), part) for part in fluxes[:2])
+    flux, flux_err = hide(forbidden, fluxes.flux, fluxes.flux_err)
     values = fluxes.values + Counter({FLAGGED: int(lost.sum())})
     return column.combined(~forbidden), fluxes._replace(flux=flux, flux_err=flux_err, values=values)
 

@@ -61,6 +61,19 @@ def flux_lambda_from_nu(flux_nu: np.ndarray, wavelength: np.ndarray | float) -> 
     return np.asarray(flux_nu, dtype=np.float64) * (SPEED_OF_LIGHT * MICROJANSKY / wavelength**2)
 
 
+def hide(hidden: np.ndarray, flux: np.ndarray, flux_err: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return fluxes and errors in which some bands were not observed.
+
+    Parameters
+    ----------
+    hidden : ndarray of bool, shape (n, bands) or (bands,)
+        Where nothing was observed.
+    flux, flux_err : ndarray of float32, shape (n, bands)
+    """
+    nothing = np.float32(np.nan)
+    return np.where(hidden, nothing, flux), np.where(hidden, nothing, flux_err)
+
+
 @dataclass(frozen=True, eq=False)
 class Photometry:
     """Fluxes and their errors.

@@ -15,7 +15,7 @@ import numpy as np
 from jpasbatch.photometry.faults import Faults, add_faults
 from jpasbatch.photometry.gaps import GapPattern, draw_gaps
 from jpasbatch.photometry.noise import observe_shallower
-from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude, hide
 from jpasbatch.photometry.survey import Survey
 
 UNSPOILT = "unspoilt"
@@ -161,8 +161,7 @@ def spoil_sample(photometry: Photometry, stress: Stress, survey: Survey) -> Phot
     match cause:
         case GapPattern():
             hidden = draw_gaps([cause], survey.layout, ab_magnitude(flux), rng)
-            nothing = np.float32(np.nan)
-            return Photometry(np.where(hidden, nothing, flux), np.where(hidden, nothing, error))
+            return Photometry(*hide(hidden, flux, error))
         case Faults():
             return Photometry(
                 *add_faults(flux, error, cause, survey.wavelengths, survey.reference_index, rng)

@@ -9,7 +9,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.rows import check_width, positive_reference
-from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.photometry import Photometry, hide
 from jpasbatch.photometry.survey import Survey
 
 
@@ -68,9 +68,4 @@ class WithoutBands:
 
     def _hide(self, photometry: Photometry) -> Photometry:
         check_width(photometry, len(self._hidden))
-        return Photometry(
-            *(
-                np.where(self._hidden, np.float32(np.nan), one)
-                for one in (photometry.flux, photometry.flux_err)
-            )
-        )
+        return Photometry(*hide(self._hidden, photometry.flux, photometry.flux_err))
