@@ -106,6 +106,19 @@ class Committee:
         novelty = self._novelty(judged, votes, magnitude, disagreement(members))
         return replace(judgement, novelty=novelty).spread(finite, NO_FEATURES)
 
+    def novelty(self, photometry: Photometry, members: np.ndarray) -> Novelty:
+        """Return how unusual objects are on which the members have voted before.
+
+        Parameters
+        ----------
+        photometry : Photometry
+            Of n objects with finite features.
+        members : ndarray, shape (n, members, classes)
+            What `member_probabilities` returned of them.
+        """
+        magnitude = ab_magnitude(photometry.flux[:, self._reference])
+        return self._novelty(photometry, vote(members), magnitude, disagreement(members))
+
     def _novelty(
         self, photometry: Photometry, votes: np.ndarray, magnitude: np.ndarray, apart: np.ndarray
     ) -> Novelty:

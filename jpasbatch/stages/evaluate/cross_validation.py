@@ -17,6 +17,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.judgement import Jury
 from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
@@ -60,7 +61,7 @@ def check_folds(manifest: Manifest, job: Job, files: list[Path]) -> None:
 
 def predict_folds(
     committee_folder: str, files: list[str], job: Job
-) -> tuple[dict[str, Predictions], Photometry, np.ndarray, Counter[str]]:
+) -> tuple[dict[str, Predictions], Photometry, np.ndarray, Counter[str], Novelty]:
     """Classify each object of the labelled sample by the members of its fold.
 
     Returns
@@ -72,6 +73,8 @@ def predict_folds(
         Of the tested objects, and their redshifts, float32 (n,).
     Counter of str
         Rows that were rejected, by reason.
+    Novelty
+        Of the tested objects, to all members.
     """
     survey = load_survey(job.survey, job.catalogue.aperture)
     manifest = Manifest.from_json(load_committee(Path(committee_folder))[0])
@@ -96,7 +99,7 @@ def predict_folds(
     )
     parts = _of_each_fold(objects, members, committee.jury, job)
     redshift = accepted["true_redshift"].to_numpy()[usable]
-    return parts, photometry, redshift, rejected
+    return parts, photometry, redshift, rejected, committee.novelty(photometry, members)
 
 
 def _of_each_fold(objects: Predictions, members: np.ndarray, jury: Jury, job: Job) -> dict[str, Predictions]:

@@ -177,10 +177,9 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     """
     survey = load_survey(job.survey, job.catalogue.aperture)
     if job.samples.folds is not None and name in (FOLDS, VALIDATION):
-        parts, photometry, redshift, rejected = predict_folds(committee_folder, files, job)
+        parts, photometry, redshift, rejected, novelty = predict_folds(committee_folder, files, job)
         predictions = parts[TESTED if name == FOLDS else VALIDATED]
         examples = name == FOLDS
-        novelty = open_committee(committee_folder, survey, job.inference).judge(photometry).novelty
     else:
         found = _predict_all(name, files, committee_folder, job, survey)
         predictions, photometry, redshift, rejected, novelty = found
