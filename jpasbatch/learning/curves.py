@@ -72,18 +72,3 @@ class Curve:
         """Return the curve that `to_dict` described; None, as JSON has it, becomes NaN."""
         columns = [np.array(content[name], dtype=np.float64) for name in COLUMNS]
         return cls(np.stack(columns, axis=1), int(content["best_epoch"]))
-
-
-def weighted_f1(predicted: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """Return the f1 score of all classes, weighted by their objects (Martinez-Solaeche et al. 2023, eqs. 8 and 9).
-
-    Parameters
-    ----------
-    predicted, labels : ndarray of int, shape (n,)
-    classes : int
-        Number of classes.
-    """
-    right = np.bincount(labels[predicted == labels], minlength=classes)
-    true, called = np.bincount(labels, minlength=classes), np.bincount(predicted, minlength=classes)
-    f1 = 2.0 * right / np.maximum(true + called, 1)
-    return float((true * f1).sum() / max(true.sum(), 1))

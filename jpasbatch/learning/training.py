@@ -15,7 +15,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import limit_threads_once, load_keras, to_numpy
 from jpasbatch.learning.calibration import softmax
-from jpasbatch.learning.curves import weighted_f1
+from jpasbatch.learning.f1 import weighted_f1
 from jpasbatch.learning.losses import CrossEntropy, keras_loss, loss_of_objects
 from jpasbatch.learning.members import History, TrainedNetwork
 from jpasbatch.learning.network import Network, Weights

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.learning.exact_sums import exact, inexact
+from jpasbatch.learning.f1 import f1_scores
 from jpasbatch.learning.judgement import Judgement
 
 
@@ -49,10 +50,8 @@ def scores(confusion: np.ndarray) -> ClassScores:
     right = np.diagonal(confusion).astype(np.float64)
     n_predicted, n_true = confusion.sum(axis=1), confusion.sum(axis=0)
     purity, completeness = _ratio(right, n_predicted), _ratio(right, n_true)
-    f1 = np.where(n_true > 0, _ratio(2.0 * right, n_true + n_predicted), np.nan)
-    total = int(n_true.sum())
-    weighted = float((n_true * np.nan_to_num(f1)).sum() / total) if total else float("nan")
-    return ClassScores(purity, completeness, f1, weighted, n_true, n_predicted)
+    weighted, f1 = f1_scores(confusion)
+    return ClassScores(purity, completeness, f1, float(weighted), n_true, n_predicted)
 
 
 class ConfusionTally:

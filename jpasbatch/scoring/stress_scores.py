@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jpasbatch.learning.f1 import f1_scores
 from jpasbatch.learning.judgement import Judgement
 from jpasbatch.learning.novelty.novelty import SAFE
 from jpasbatch.pages.style import bin_label
@@ -175,8 +176,11 @@ def stress_scores(counted: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
     cube = np.array(counted["cube"], dtype=np.int64)
     rng = np.random.default_rng([seed, 41])
     drawn = np.stack([_drawn(part, rng) for part in cube], axis=1)
-    best, before = _f1(cube.sum(axis=1)), _f1(cube.sum(axis=2))
-    again, before_again = _f1(drawn.sum(axis=2)), _f1(drawn.sum(axis=3))
+    # a cube by true class, class before and class now: without one of the two, a confusion of true by predicted
+    best, before, again, before_again = (
+        f1_scores(np.swapaxes(counts, -1, -2))
+        for counts in (cube.sum(axis=1), cube.sum(axis=2), drawn.sum(axis=2), drawn.sum(axis=3))
+    )
     overall, by_class = (
         [
             [best[number], _spread(again[number])],
@@ -204,17 +208,6 @@ def _drawn(part: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if not total:
         return np.zeros((DRAWS, *part.shape), dtype=np.int64)
     return rng.multinomial(total, part.ravel() / total, size=DRAWS).reshape(DRAWS, *part.shape)
-
-
-def _f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weighted f1 (...) and f1 by class (..., k) of counts (..., true, predicted); see `metrics.scores`."""
-    right = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-    n_true, n_predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    nothing = np.full(right.shape, np.nan)
-    f1 = np.divide(2 * right, n_true + n_predicted, out=nothing, where=n_true > 0)
-    total = n_true.sum(axis=-1)
-    summed = (n_true * np.nan_to_num(f1)).sum(axis=-1)
-    return np.divide(summed, total, out=np.full(np.shape(total), np.nan), where=total > 0), f1
 
 
 def _spread(drawn: np.ndarray) -> np.ndarray:

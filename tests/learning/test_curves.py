@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jpasbatch.learning.curves import COLUMNS, DIGITS, Curve, weighted_f1
+from jpasbatch.learning.curves import COLUMNS, DIGITS, Curve
+from jpasbatch.learning.f1 import weighted_f1
 from jpasbatch.scoring.metrics import scores
 from jpasbatch.storage.stores.ledger import without_undefined
 

@@ -9,7 +9,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import limit_threads_once
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
-from jpasbatch.learning.curves import weighted_f1
+from jpasbatch.learning.f1 import weighted_f1
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.members import TrainedNetwork, member_from_arrays
