@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,12 +67,13 @@ PATHS = {
     "catalogue": ("input", "filter_table"),
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
-    "committee": ("artefact",),
-    "redshifts": ("artefact",),
     "prior": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
+
+COMMITTEES = {"committee": ("artefact",), "redshifts": ("artefact",)}
+"""Keys that hold the path of a committee, or the name of one that comes with the package."""
 
 if TYPE_CHECKING:
     ProductTables = Section
@@ -283,12 +285,10 @@ def expand_data(value: Any, data: Path | None, path: Path) -> Any:
 def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
     resolved = dict(tables)
-    for table, keys in PATHS.items():
-        section = tables.get(table)
-        if isinstance(section, dict):
-            resolved[table] = _with_absolute(section, keys)
-        elif isinstance(section, list):
-            resolved[table] = [_with_absolute(one, keys) if isinstance(one, dict) else one for one in section]
+    for keys_of_tables, absolute in ((PATHS, _absolute), (COMMITTEES, _absolute_committee)):
+        for table, keys in keys_of_tables.items():
+            if table in resolved:
+                resolved[table] = _with_absolute(resolved[table], keys, absolute)
     samples = resolved.get("samples")
     if isinstance(samples, dict):
         named = {key: table for key in NAMED_SAMPLES if isinstance(table := samples.get(key), dict)}
@@ -301,12 +301,22 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _with_absolute(section: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return section | {key: _absolute(section[key]) for key in keys if key in section}
+def _with_absolute(section: Any, keys: tuple[str, ...], absolute: Callable[[Any], Any]) -> Any:
+    if isinstance(section, list):
+        return [_with_absolute(one, keys, absolute) for one in section]
+    if not isinstance(section, dict):
+        return section
+    return section | {key: absolute(section[key]) for key in keys if key in section}
 
 
 def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
+
+
+def _absolute_committee(value: Any) -> Any:
+    """Leave a single word as it is, unless there is a folder of that name: it names a committee of the package."""
+    is_name = isinstance(value, str) and Path(value).name == value and not Path(value).is_dir()
+    return value if is_name else _absolute(value)
 
 
 def validate(kind: type, tables: dict[str, Any], origin: Path | str) -> Any:

@@ -210,7 +210,7 @@ class CommitteeSection(Section):
         How the weights of networks are kept. In half precision a committee takes half of the space; it is calibrated
         and scored as it is kept, and computes in single precision.
     artefact : str, optional
-        Folder of a trained committee to use instead of training one.
+        Folder of a trained committee to use instead of training one, or the name of one that comes with the package.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 8

@@ -33,9 +33,10 @@ IN_STORES = ("infer", "correct", "summarise")
 ORDER = ("fetch", "mock", "ingest", "train", "evaluate", "infer", "correct", "summarise")
 
 
-def demo_job() -> Path:
-    """Return the job file of the demonstration, which comes with the package."""
-    return Path(str(resources.files("jpasbatch.stages") / "demo.toml"))
+def demo_job(train: bool = False) -> Path:
+    """Return the job file of the demonstration, or of the one that trains; both come with the package."""
+    name = "demo_training.toml" if train else "demo.toml"
+    return Path(str(resources.files("jpasbatch.stages") / name))
 
 
 def open_workspace(

@@ -176,7 +176,7 @@ def _redshift_search(
     options = workspace.job.redshifts
     if options is None:
         return None, None
-    second = load_version(Path(options.artefact))
+    second = load_version(options.artefact)
     check_manifest(second.manifest, workspace.survey)
     ranges = RedshiftRanges.of(second.manifest)
     classes = candidate_classes(manifest, ranges)

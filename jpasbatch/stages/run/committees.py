@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from jpasbatch.committees.registry import committee_folder
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.storage.stores.artefacts import committee_version, load_committee, load_ordinary
+from jpasbatch.storage.stores.artefacts import load_committee, load_ordinary
 from jpasbatch.storage.stores.opening import open_store
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ def find_committee(workspace: Workspace) -> StoredCommittee:
         When there is none, or its bytes are not those of its manifest.
     """
     named = workspace.job.committee.artefact
-    return load_version(Path(named) if named else workspace.folder / workspace.require("train")["committee"])
+    return load_version(named or workspace.folder / workspace.require("train")["committee"])
 
 
-def load_version(folder: Path) -> StoredCommittee:
-    """Return the current version of the committees in a folder.
+def load_version(place: str | Path) -> StoredCommittee:
+    """Return the current version of the committees in a folder, or of one that comes with the package, by its name.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def load_version(folder: Path) -> StoredCommittee:
         When there is none, or its bytes are not those of its manifest.
     """
     # the version, and not the pointer, which may move while workers still load the committee
-    version = committee_version(folder)
+    version = committee_folder(place)
     manifest, graph = load_committee(version)
     return StoredCommittee(Manifest.from_json(manifest), graph, version)
 
