@@ -44,7 +44,7 @@ from jpasbatch.job.sections import (
 )
 from jpasbatch.job.unions import OneOf
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
@@ -72,7 +72,7 @@ PATHS = {
 }
 """Keys of a job file that hold paths, relative to the working directory."""
 
-COMMITTEES = {"committee": ("artefact",), "redshifts": ("artefact",)}
+COMMITTEES = {"committee": ("artefact", "begin"), "redshifts": ("artefact",)}
 """Keys that hold the path of a committee, or the name of one that comes with the package."""
 
 if TYPE_CHECKING:
@@ -147,6 +147,14 @@ class Job(ProductTables):
                     )
         if self.samples.folds is not None and self.committee.grow:
             raise ValueError("committee.grow: a committee of folds has the same number of members in each")
+        if self.committee.begin is not None:
+            if self.committee.artefact is not None:
+                raise ValueError("committee: artefact is used as it is, begin is trained; name one of them")
+            if not isinstance(self.model, MultilayerPerceptron | ResidualNetwork):
+                raise ValueError(
+                    f"committee.begin: a model of kind '{self.model.kind}' cannot begin with weights; allowed are "
+                    "mlp and residual"
+                )
         return self
 
     @model_validator(mode="after")

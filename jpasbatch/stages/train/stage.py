@@ -27,6 +27,7 @@ from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
 from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.stages.train.beginning import beginning
 from jpasbatch.stages.train.prepared import (
     fitted_features,
     member_samples,
@@ -107,6 +108,7 @@ def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> s
         survey=repr(workspace.survey),
         **job.model_dump(include=MEMBERS),
         share=job.samples.training_share,
+        **({"begin": begun.identity} if (begun := beginning(job)) else {}),
         folds=fold_options(job),
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
@@ -125,7 +127,8 @@ def _prepare(
     samples: dict[str, list[Path]], workspace: Workspace, run: Run, executor: Executor
 ) -> dict[str, dict[str, Any]]:
     """Write all samples as arrays and return their commits; the first one fits the features of all."""
-    job, records, fitted = workspace.job, {}, None
+    job, records = workspace.job, {}
+    fitted = begun.fitted if (begun := beginning(job)) else None
     for part in sample_parts(job):
         key = f"{part}-{PREPARED}"
         tasks = {key: (part, [str(path) for path in samples[part]], fitted)}
@@ -230,8 +233,12 @@ def train_one_member(
     earlier = _read_arrays(state)
     watch = Watch(topic, member_name(index), job.plan.epochs, earlier)
     watch.begin()
+    begun = beginning(job)
     monitor = Monitor(
-        watch.on_epoch, lambda snapshot: _write_arrays(state, watch.with_curve(snapshot)), earlier
+        watch.on_epoch,
+        lambda snapshot: _write_arrays(state, watch.with_curve(snapshot)),
+        earlier,
+        None if begun is None else begun.member(index, job),
     )
     with stopwatch() as elapsed:
         member = job.model.train(job.plan, training, validation, seed, monitor)
