@@ -169,6 +169,7 @@ def test_every_folder_of_modules_is_a_package():
     "name",
     [
         "stages/demo.toml",
+        "stages/demo_training.toml",
         "photometry/surveys/jpas60.toml",
         "photometry/surveys/nepw14.toml",
         "photometry/surveys/nepw44.toml",
