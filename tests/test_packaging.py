@@ -27,7 +27,10 @@ DISTRIBUTIONS = {
     "hats_import": "hats-import",
     "markupsafe": "jinja2",  # which returns its strings, and always brings it
 }
-UNSEEN = {"scipy", "cryptography"}  # astropy.stats, and Dask where it makes keys, import and do not require them
+UNSEEN = {
+    "scipy",
+    "cryptography",
+}  # astropy.stats, and Dask where it makes keys, import and do not require them
 TRAINING = ("keras", "tensorflow", "sklearn", "onnx", "speclite", "hats_import", "healsparse", "lsdb")
 BASE_MODULES = (
     "jpasbatch.cli",
