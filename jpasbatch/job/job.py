@@ -292,6 +292,7 @@ def expand_data(value: Any, data: Path | None, path: Path) -> Any:
 
 def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
+    _refuse_empty(tables)
     resolved = dict(tables)
     for keys_of_tables, absolute in ((PATHS, _absolute), (COMMITTEES, _absolute_committee)):
         for table, keys in keys_of_tables.items():
@@ -307,6 +308,25 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     if isinstance(survey, str) and survey.endswith(".toml"):
         resolved["survey"] = _absolute(survey)
     return resolved
+
+
+def _refuse_empty(tables: dict[str, Any]) -> None:
+    """Refuse paths that are empty: they would mean the working directory, and all that lies in it.
+
+    Raises
+    ------
+    InputError
+    """
+    for table, keys in (PATHS | COMMITTEES).items():
+        sections = tables.get(table)
+        for section in sections if isinstance(sections, list) else [sections]:
+            for key in keys if isinstance(section, dict) else ():
+                value = section.get(key)
+                if isinstance(value, str) and not value.strip():
+                    raise InputError(
+                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the working "
+                        "directory"
+                    )
 
 
 def _with_absolute(section: Any, keys: tuple[str, ...], absolute: Callable[[Any], Any]) -> Any:

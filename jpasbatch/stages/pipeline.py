@@ -72,7 +72,23 @@ def open_workspace(
             f"--sky {sky}: allowed is s3://BUCKET/PREFIX; a collection on disk is that of the output folder (--output)"
         )
     folder = (output or Path("runs") / job.name).resolve()
+    if job.catalogue.input is not None:
+        _check_apart(Path(job.catalogue.input), folder)
     return Workspace(job, survey, folder, allow_gaps, location=sky)
+
+
+def _check_apart(root: Path, output: Path) -> None:
+    """Refuse an output folder below the input folder: the next run would take its own files for tables.
+
+    Raises
+    ------
+    InputError
+    """
+    if root.is_dir() and output.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"the output folder {output} lies within the input folder {root}, so that the next run would read what this "
+            "one writes; name another one with --output"
+        )
 
 
 def _check_product_files(job: Job) -> None:
