@@ -320,12 +320,14 @@ def _refuse_empty(tables: dict[str, Any]) -> None:
     for table, keys in (PATHS | COMMITTEES).items():
         sections = tables.get(table)
         for section in sections if isinstance(sections, list) else [sections]:
-            for key in keys if isinstance(section, dict) else ():
+            if not isinstance(section, dict):
+                continue
+            for key in keys:
                 value = section.get(key)
                 if isinstance(value, str) and not value.strip():
                     raise InputError(
-                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the working "
-                        "directory"
+                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the "
+                        "working directory"
                     )
 
 

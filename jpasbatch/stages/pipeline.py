@@ -86,8 +86,8 @@ def _check_apart(root: Path, output: Path) -> None:
     """
     if root.is_dir() and output.resolve().is_relative_to(root.resolve()):
         raise InputError(
-            f"the output folder {output} lies within the input folder {root}, so that the next run would read what this "
-            "one writes; name another one with --output"
+            f"the output folder {output} lies within the input folder {root}, so that the next run would read what "
+            "this one writes; name another one with --output"
         )
 
 
