@@ -18,6 +18,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options.table import load_checked_job, makes_test
+from jpasbatch.photometry.carried.columns import check_carried
+from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.stages.run.metrics import written_metrics
@@ -59,6 +61,8 @@ def open_workspace(
     survey = load_survey(job.survey, job.catalogue.aperture)
     if job.classes:
         check_products(job.products.products(survey))
+    check_carried(job.catalogue.carry, survey)
+    check_rules(job.catalogue.rules, job.catalogue.carry)
     _check_filter_tables(job)
     _check_product_files(job)
     if output is not None and is_location(str(output)):

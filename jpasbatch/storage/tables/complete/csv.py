@@ -14,7 +14,7 @@ from pyarrow import csv as arrow_csv
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import wanted_columns
-from jpasbatch.storage.tables.complete.table import CompleteTable
+from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column
 from jpasbatch.storage.tables.csv import BLOCK_BYTES, NULLS, column_type, read_header
 
 GUESSES = (pa.int64(), pa.float64())
@@ -22,7 +22,9 @@ GUESSES = (pa.int64(), pa.float64())
 
 
 @contextmanager
-def open_complete_csv(path: Path, survey: Survey, as_text: bool) -> Iterator[CompleteTable]:
+def open_complete_csv(
+    path: Path, survey: Survey, as_text: bool, select: Select = every_column
+) -> Iterator[CompleteTable]:
     """Open a CSV file; a block of it is in memory at a time.
 
     It is read twice: a first time for the number of rows and the types, which no block alone can tell.
@@ -41,9 +43,10 @@ def open_complete_csv(path: Path, survey: Survey, as_text: bool) -> Iterator[Com
         When it cannot be read.
     """
     header = read_header(path)[1]
-    rows, types = _survey_of_types(path, survey, header, as_text)
-    schema = pa.schema([pa.field(name, types[name]) for name in header])
-    yield CompleteTable(path, schema, rows, _pieces(path, header, types))
+    chosen = list(select(header))
+    rows, types = _survey_of_types(path, survey, header, as_text, chosen)
+    schema = pa.schema([pa.field(name, types[name]) for name in chosen])
+    yield CompleteTable(path, schema, rows, _pieces(path, header, types, as_text))
 
 
 def _batches(path: Path, header: list[str]) -> Iterator[pa.RecordBatch]:
@@ -71,11 +74,11 @@ def _has_rows(path: Path, skipped: int) -> bool:
 
 
 def _survey_of_types(
-    path: Path, survey: Survey, header: list[str], as_text: bool
+    path: Path, survey: Survey, header: list[str], as_text: bool, chosen: list[str]
 ) -> tuple[int, dict[str, pa.DataType]]:
-    """Return the number of rows, and the type of each column that all rows have."""
-    declared = {name: column_type(name, survey) for name in wanted_columns(header, survey)}
-    left = {} if as_text else {name: list(GUESSES) for name in header if name not in declared}
+    """Return the number of rows, and the type of each chosen column that all rows have."""
+    declared = {name: column_type(name, survey) for name in wanted_columns(chosen, survey)}
+    left = {} if as_text else {name: list(GUESSES) for name in chosen if name not in declared}
     rows = 0
     for batch in _batches(path, header):
         rows += batch.num_rows
@@ -84,9 +87,10 @@ def _survey_of_types(
             while kinds and not _fits(texts, kinds[0]):
                 kinds.pop(0)
     if as_text:
-        return rows, dict.fromkeys(header, pa.string())
+        return rows, dict.fromkeys(chosen, pa.string())
     guessed = {name: kinds[0] if kinds else pa.string() for name, kinds in left.items()}
-    return rows, guessed | declared
+    found = guessed | declared
+    return rows, {name: found[name] for name in chosen}
 
 
 def _fits(texts: pa.Array, kind: pa.DataType) -> bool:
@@ -104,14 +108,15 @@ def _with_nulls(texts: pa.Array) -> pa.Array:
     return pc.call_function("if_else", [absent, pa.scalar(None, pa.string()), trimmed])
 
 
-def _pieces(path: Path, header: list[str], types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
+def _pieces(
+    path: Path, header: list[str], types: dict[str, pa.DataType], as_text: bool
+) -> Iterator[pa.Table]:
     for batch in _batches(path, header):
-        as_text = all(kind == pa.string() for kind in types.values())
         columns = [
             batch.column(name) if as_text else _typed(batch.column(name), types[name], name, path)
-            for name in header
+            for name in types
         ]
-        yield pa.table(columns, names=header)
+        yield pa.table(columns, names=list(types))
 
 
 def _typed(texts: pa.Array, kind: pa.DataType, name: str, path: Path) -> pa.Array:
