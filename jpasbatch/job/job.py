@@ -12,7 +12,7 @@ import re
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Interval
@@ -56,6 +56,7 @@ from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 from jpasbatch.scoring.options import EvaluationOptions
+from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
@@ -69,6 +70,7 @@ PATHS = {
     "committee": ("artefact",),
     "redshifts": ("artefact",),
     "prior": ("table",),
+    "foreign": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
@@ -100,7 +102,11 @@ class Job(ProductTables):
         The table as it is written; `jpasbatch.mocks.options.table.load_checked_job` checks and completes it.
     fetch : FetchOptions, optional
         Tables of a TAP service; they are the catalogue's input then.
+    foreign : tuple of ForeignTable
+        What others say of the objects of the catalogue.
     """
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign"})
 
     name: str
     title: str = ""
@@ -110,6 +116,7 @@ class Job(ProductTables):
     mock: MockTable | None = None
     fetch: FetchOptions | None = None
     catalogue: CatalogueSection = CatalogueSection()
+    foreign: tuple[ForeignTable, ...] = ()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
     model: Annotated[Classifier, OneOf(CLASSIFIERS)] = MultilayerPerceptron()
@@ -163,6 +170,10 @@ class Job(ProductTables):
                     f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
                 )
         check_tables(self.product_options, tuple(self.classes))
+        try:
+            check_foreign(self.foreign, tuple(self.classes))
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property

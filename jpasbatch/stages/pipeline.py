@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 IN_STORES = ("infer", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
-ORDER = ("fetch", "mock", "ingest", "train", "evaluate", "infer", "correct", "summarise")
+ORDER = ("fetch", "mock", "ingest", "foreign", "train", "evaluate", "infer", "correct", "summarise")
 
 
 def demo_job() -> Path:
@@ -192,6 +192,8 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
         without |= {"ingest", "infer", "correct", "summarise"}
     if job.prior.kind == "none":
         without.add("correct")
+    if not job.foreign or "ingest" in without:
+        without.add("foreign")
     if not (job.samples.tests or job.samples.folds or makes_test(job)):
         without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
@@ -205,6 +207,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.mocks.stages.mock import run_mock as function
     elif stage == "ingest":
         from jpasbatch.stages.ingest.stage import run_ingest as function
+    elif stage == "foreign":
+        from jpasbatch.stages.ingest.foreign.stage import run_foreign as function
     elif stage == "train":
         from jpasbatch.stages.train.stage import run_train as function
     elif stage == "evaluate":
@@ -230,6 +234,7 @@ REPORTED = {
     "fetch": ("tiles", "fetched", "rows", "bytes", "empty", "tables"),
     "mock": ("rows",),
     "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
+    "foreign": ("matched", "unmatched"),
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),

@@ -52,11 +52,18 @@ def describe_carried(path: Path, survey: Survey, carried: Sequence[CarriedColumn
 
 
 class CarriedRows:
-    """Hands out carried columns for the rows of a file, piece by piece, as many as are asked for."""
+    """Hands out carried columns for the rows of a file, piece by piece, as many as are asked for.
+
+    Attributes
+    ----------
+    rows : int
+        Of the file.
+    """
 
     def __init__(
         self, table: CompleteTable, carried: Sequence[CarriedColumn], schema: pa.Schema, source: str
     ) -> None:
+        self.rows = table.rows
         self._next, self._carried, self._schema, self._source = NextRows(table), carried, schema, source
 
     def take(self, rows: int) -> pa.Table:
@@ -95,6 +102,15 @@ def carried_rows(
     if not carried:
         yield NoRows()
         return
+    with open_columns(path, survey, carried, schema) as rows:
+        yield rows
+
+
+@contextmanager
+def open_columns(
+    path: Path, survey: Survey, carried: Sequence[CarriedColumn], schema: pa.Schema
+) -> Iterator[CarriedRows]:
+    """Open some columns of a file; see `carried_rows`."""
     with _opened(path, survey, carried) as table:
         yield CarriedRows(table, carried, schema, str(path))
 
