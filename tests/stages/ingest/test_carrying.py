@@ -252,7 +252,8 @@ def test_other_formats(ingest, tmp_path, ending):
     for number, tile in enumerate((2406, 2407)):
         path = folder / f"t{number}.parquet"
         rows = make_rows(survey, seed=number, tile=tile)
-        rows.pop("flags"), rows.pop("mask_flags")
+        rows.pop("flags")
+        rows.pop("mask_flags")
         rows["teff"] = np.arange(ROWS) + (0.5 if number else 0.0) * (ending == ".csv")
         rows["label"] = np.array([f"kind {row}" for row in range(ROWS)])
         write_column_table(path, rows, survey)

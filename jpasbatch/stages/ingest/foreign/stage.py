@@ -166,17 +166,19 @@ def read_table(
 ) -> Made:
     """Write the usable rows of one file of a table in our form.
 
-    The commit holds ``name``, ``accepted`` (rows), ``refused`` (rows by reason) and ``unnamed`` (rows by a label that
-    is none of ours).
+    The commit holds ``name``, ``accepted`` (rows), ``refused`` (rows by reason), ``named`` (rows with a class of ours)
+    and ``unnamed`` (rows by a label that is none; the 50 commonest).
     """
     refused: Counter[str] = Counter()
     unnamed: Counter[str] = Counter()
-    rows = 0
+    rows = named = 0
     target, writer = Path(folder) / name, None
     with written_aside(target) as aside:
         for piece in iterate_foreign(Path(path), foreign, load_survey(survey), classes):
             refused, unnamed = refused + piece.refused, unnamed + piece.unnamed
             rows += piece.rows.num_rows
+            if foreign.label:
+                named += len(piece.rows[foreign.class_column].drop_null())
             writer = writer or pq.ParquetWriter(aside, _not_null(piece.rows.schema))
             writer.write_table(piece.rows.cast(_not_null(piece.rows.schema)))
         if writer is None:
@@ -187,6 +189,7 @@ def read_table(
         "name": name,
         "accepted": rows,
         "refused": dict(refused),
+        "named": named,
         "unnamed": dict(unnamed.most_common(50)),
     }
     return Made(rows, record, [target])
@@ -199,8 +202,8 @@ def _not_null(schema: pa.Schema) -> pa.Schema:
 def _check_labels(foreign: ForeignTable, records: Sequence[dict[str, Any]], rows: int) -> None:
     """Refuse labels of which none is named: then they are spelt otherwise."""
     unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
-    if foreign.label and not foreign.probabilities and rows and unnamed.total() >= rows:
-        found = ", ".join(repr(label) for label, _ in unnamed.most_common(5))
+    if foreign.label and rows and not sum(record["named"] for record in records):
+        found = ", ".join(repr(label) for label, _ in unnamed.most_common(5)) or "nothing"
         raise InputError(f"none of the labels is in the column {foreign.label!r}, which holds {found}")
 
 
