@@ -299,7 +299,7 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
         if isinstance(section, dict):
             resolved[table] = _with_absolute(section, keys)
         elif isinstance(section, list):
-            resolved[table] = [_with_absolute(one, keys) if isinstance(one, dict) else one for one in section]
+            resolved[table] = absolute_paths(section, keys)
     samples = resolved.get("samples")
     if isinstance(samples, dict):
         named = {key: table for key in NAMED_SAMPLES if isinstance(table := samples.get(key), dict)}
@@ -310,6 +310,11 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     if isinstance(survey, str) and survey.endswith(".toml"):
         resolved["survey"] = _absolute(survey)
     return resolved
+
+
+def absolute_paths(sections: list[Any], keys: tuple[str, ...]) -> list[Any]:
+    """Return an array of tables in which these keys are absolute paths."""
+    return [_with_absolute(one, keys) if isinstance(one, dict) else one for one in sections]
 
 
 def _with_absolute(section: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
