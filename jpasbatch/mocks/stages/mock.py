@@ -24,6 +24,7 @@ from jpasbatch.mocks.options.spectra import ObservedSpectra
 from jpasbatch.mocks.options.table import mock_options
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file
@@ -52,12 +53,8 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         from jpasbatch.mocks.stages.sets import run_sets
 
         return run_sets(workspace, options, executor)
-    identity = fingerprint(
-        options=asdict(options),
-        inputs=_input_hashes(options),
-        survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("mock_tables"),
-    )
+    parts = ask_tables(workspace, options)
+    identity = fingerprint(**parts)
     unchanged = workspace.unchanged("mock", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
         return unchanged
@@ -78,9 +75,20 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "tables": tables,
         "folder": str(folder.relative_to(workspace.folder)),
         "kind": options.kind,
-        "algorithms": algorithm_numbers("mock_tables"),
+        "algorithms": parts["algorithms"],
+        **named_parts(parts),
     }
     return workspace.finish("mock", identity, elapsed[0], content)
+
+
+def ask_tables(workspace: Workspace, options: TableMock) -> dict[str, Any]:
+    """Return what decides the tables of a mock, by name."""
+    return {
+        "options": asdict(options),
+        "inputs": _input_hashes(options),
+        "survey": repr(workspace.survey),
+        "algorithms": algorithm_numbers("mock_tables"),
+    }
 
 
 def _parts(options: TableMock) -> list[tuple[str, int]]:

@@ -85,8 +85,12 @@ class Workspace:
     """Of the collection, where it is in an object store (see `jpasbatch.stages.run.site`)."""
     stress: bool = False
     """Whether ``evaluate`` makes the stress table although the job file does not ask for it."""
+    settled: frozenset[str] = frozenset()
+    """Stages that a plan found up to date: a run would record for them the options of the job as it is."""
     used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
     """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
+    measured: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, compare=False, repr=False)
+    """How fast tasks were, by stage and title of the tasks; its record keeps it, for plans."""
 
     @property
     def sky(self) -> Path:
@@ -170,7 +174,7 @@ class Workspace:
             raise InputError(
                 f"{self.folder} holds no finished '{stage}' yet; run `jpasbatch {stage} JOB.toml` (or `run`) first"
             )
-        if not self.is_current(stage, record):
+        if stage not in self.settled and not self.is_current(stage, record):
             raise InputError(
                 f"'{stage}' last ran with other options than the job file has now; run `jpasbatch {stage} JOB.toml` "
                 "(or `run`) again"
@@ -205,6 +209,10 @@ class Workspace:
                 "options": self.options(stage),
                 "runs": sorted(self.used.get(stage, ())),
                 "seconds": round(seconds, 2),
+                "measured": {
+                    **(self.record(stage) or {}).get("measured", {}),
+                    **self.measured.get(stage, {}),
+                },
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 **content,
             }

@@ -30,6 +30,7 @@ from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, tally_names
@@ -67,15 +68,10 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     _check_classes(predictions.schema, job)
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
     check_products(request.products(workspace.survey))
-    base = _fingerprint(workspace, request)
-    identity = fingerprint(
-        base=base,
-        predictions=predictions.name,
-        photometry=sky.photometry.name,
-        posteriors=sky.posteriors.name if sky.posteriors else None,
-        algorithms=algorithm_numbers("summarise"),
-        **site.identity,
-    )
+    parts = tally_parts(workspace, request)
+    base = fingerprint(**parts)
+    given = _given(site, sky)
+    identity = fingerprint(base=base, **given)
     unchanged = workspace.unchanged("summarise", identity)
     if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
@@ -104,6 +100,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     content = {
         "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
         "algorithms": algorithm_numbers("tally", "summarise"),
+        **named_parts({**parts, **given, "algorithms": algorithm_numbers("tally", "summarise")}),
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }
@@ -141,24 +138,35 @@ def _open_sky(site: Site) -> _Sky:
     return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
 
 
-def _fingerprint(workspace: Workspace, request: ProductRequest) -> str:
-    """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
+def _given(site: Site, sky: _Sky) -> dict[str, Any]:
+    """Return what else decides the products: which versions are summarised, by name."""
+    return {
+        "predictions": sky.predictions.name,
+        "photometry": sky.photometry.name,
+        "posteriors": sky.posteriors.name if sky.posteriors else None,
+        "algorithms": algorithm_numbers("summarise"),
+        **site.identity,
+    }
+
+
+def tally_parts(workspace: Workspace, request: ProductRequest) -> dict[str, Any]:
+    """Return all that decides what a partition adds, and how it is shown, by name."""
     job = workspace.job
     tables = job.product_options
     # what workers find inside depends on how the driver drew the mask
     drawn = ("summarise",) if tables["area"].masked else ()
     ranges = {} if request.redshifts is None else {"redshifts": repr(request.redshifts)}
-    return fingerprint(
-        job=job.model_dump(include={"name", "title", "classes", "seed"}),
-        products=[product.name for product in PRODUCTS],
-        tables={name: repr(value) for name, value in tables.items()},
+    return {
+        "job": job.model_dump(include={"name", "title", "classes", "seed"}),
+        "products": [product.name for product in PRODUCTS],
+        "tables": {name: repr(value) for name, value in tables.items()},
         # what the package itself holds for a table that a job names
-        options=[repr(product.options_of(tables)) for product in PRODUCTS],
-        files={key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
-        survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("tally", *drawn),
+        "options": [repr(product.options_of(tables)) for product in PRODUCTS],
+        "files": {key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
+        "survey": repr(workspace.survey),
+        "algorithms": algorithm_numbers("tally", *drawn),
         **ranges,
-    )
+    }
 
 
 def _check_overlap(findings: Findings, coverage: Coverage | None) -> None:
@@ -229,7 +237,9 @@ def _tally(
     if (coverage := products[0].setting.coverage) is not None:
         share_coverage(coverage, run.inside, names)
     title = "summarise: partitions"
-    committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
+    commits = committed(run, title, tally_partition, tasks, executor, shared=shared)
+    commits.measure(site.workspace, "summarise")
+    commits.whole("partitions")
     place = run.inside
     total = Tallies.create(products)
     for key, data in place.read_each(_tally_key(name) for name in names.values()):
