@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.errors import InputError, TryAgainError
 from jpasbatch.hosts import is_loopback
@@ -67,6 +68,10 @@ class AddressCluster(Options):
             )
         if parts.scheme == "tls" and self.tls is None:
             raise ValueError("scheduler: tls:// needs a [tls] table with ca_file, certificate and key")
+
+    def describe(self) -> Description:
+        """Return what `open` would join; the scheduler is not asked."""
+        return Description(self.kind, None, f"the workers that the scheduler at {self.scheduler} has")
 
     @contextmanager
     def open(self) -> Iterator[Executor]:

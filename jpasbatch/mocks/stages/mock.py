@@ -61,8 +61,8 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     folder = workspace.run_folder("mock", identity)
     with stopwatch() as elapsed:
         tasks = [
-            Task(f"mock-{part}-{index}", (options, workspace.job.survey, part, index, str(folder)))
-            for part, index in _parts(options)
+            Task(key, (options, workspace.job.survey, part, index, str(folder)))
+            for key, (part, index) in table_keys(options).items()
         ]
         results, troubles = map_tasks("mock: tables", write_mock_table, tasks, executor)
         require_all(troubles, "mock tables")
@@ -89,6 +89,11 @@ def ask_tables(workspace: Workspace, options: TableMock) -> dict[str, Any]:
         "survey": repr(workspace.survey),
         "algorithms": algorithm_numbers("mock_tables"),
     }
+
+
+def table_keys(options: TableMock) -> dict[str, tuple[str, int]]:
+    """Return part and number of each table by the key of the task that writes it."""
+    return {f"mock-{part}-{index}": (part, index) for part, index in _parts(options)}
 
 
 def _parts(options: TableMock) -> list[tuple[str, int]]:

@@ -96,7 +96,7 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
     parts = ask_sets(workspace, options)
     pack, identity = parts["pack"], fingerprint(**parts)
     unchanged = workspace.unchanged("mock", identity)
-    if unchanged and all(_is_whole(workspace, made) for made in unchanged["sets"].values()):
+    if unchanged and all(set_is_whole(workspace, made) for made in unchanged["sets"].values()):
         return unchanged
     with stopwatch() as elapsed:
         ingredients, given = gather_once(workspace, options, pack, executor)
@@ -142,7 +142,8 @@ def _common(workspace: Workspace, pack: dict[str, str]) -> str:
     )
 
 
-def _is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
+def set_is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
+    """Return whether a set is published with all of its partitions; ``made`` is what the record says of it."""
     try:
         catalogue = open_catalogue(workspace.folder / made["path"])
     except InputError:

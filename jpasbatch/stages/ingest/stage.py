@@ -75,9 +75,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     run = run_on_disk(workspace, "ingest", identity)
     folder = run.path
     with stopwatch() as elapsed:
-        read = [files[label] for label in arrived or files]
-        records = _normalise_files(read, workspace, run, executor)
-        records = _settle_duplicates(records, section, folder)
+        records = read_tables([files[label] for label in arrived or files], workspace, run, executor)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
             content = _grow(workspace, before or {}, records, identity, executor)
@@ -243,17 +241,35 @@ def hash_table(label: str, path: str) -> dict[str, Any]:
     return {"label": label, "sha256": sha256_file(Path(path))}
 
 
+def read_tables(
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor
+) -> list[dict[str, Any]]:
+    """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
+
+    Returns
+    -------
+    list of dict
+        Of each file what `normalise_table` commits; ``name`` is that of its rows in ``accepted`` and ``rejected``.
+    """
+    records = _normalise_files(files, workspace, run, executor)
+    return _settle_duplicates(records, workspace.job.catalogue, run.path)
+
+
 def _normalise_files(
     files: list[Path], workspace: Workspace, run: Run, executor: Executor
 ) -> list[dict[str, Any]]:
-    names = {
-        f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
-    }
-    tasks = {name: (name, str(path)) for name, path in names.items()}
+    tasks = {name: (name, str(path)) for name, path in table_names(files).items()}
     shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
     commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
     commits.measure(workspace, "ingest")
     return list(commits.whole("input files").values())
+
+
+def table_names(files: list[Path]) -> dict[str, Path]:
+    """Return input files by the name of what is written of each, which names its commit."""
+    return {
+        f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
+    }
 
 
 def _plain(name: str) -> str:

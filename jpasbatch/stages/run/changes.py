@@ -87,7 +87,9 @@ def changed_parts(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) ->
     return sorted(name for name in found.keys() | now.keys() if found.get(name) != now.get(name))
 
 
-def reasons(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> list[str]:
+def reasons(
+    record: Mapping[str, Any] | None, parts: Mapping[str, Any], apart: Iterable[str] = ()
+) -> list[str]:
     """Return why a stage must run again, a line each: what of its fingerprint is not what it recorded.
 
     Parameters
@@ -96,6 +98,8 @@ def reasons(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> list[
         What the stage recorded when it last finished.
     parts : mapping
         What its fingerprint is made of now, under the names that the record has.
+    apart : iterable of str
+        Parts that are not looked at: a stage that runs before will decide them.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def reasons(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> list[
     if changed == [FIRST]:
         return [*lines, UNKNOWN]
     now, before = ingredients(parts), record.get("ingredients", {})
-    for part in changed:
+    for part in (one for one in changed if one not in set(apart)):
         if part == ALGORITHMS and lines:
             continue
         told = [name for name in sorted(now.keys() | before.keys()) if name.partition(".")[0] == part]

@@ -63,17 +63,17 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     job = workspace.job
     site = open_site(workspace)
-    sky = _open_sky(site)
+    sky = open_sky(site)
     predictions = sky.predictions
     _check_classes(predictions.schema, job)
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
     check_products(request.products(workspace.survey))
     parts = tally_parts(workspace, request)
     base = fingerprint(**parts)
-    given = _given(site, sky)
+    given = given_versions(site, sky)
     identity = fingerprint(base=base, **given)
     unchanged = workspace.unchanged("summarise", identity)
-    if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
+    if unchanged and products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
     run, names = site.run("summarise", base), tally_names(sky.photometry, predictions, sky.posteriors)
@@ -116,7 +116,7 @@ class _Sky(NamedTuple):
     prior: Prior | None
 
 
-def _open_sky(site: Site) -> _Sky:
+def open_sky(site: Site) -> _Sky:
     """Open what is published.
 
     Raises
@@ -138,7 +138,7 @@ def _open_sky(site: Site) -> _Sky:
     return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
 
 
-def _given(site: Site, sky: _Sky) -> dict[str, Any]:
+def given_versions(site: Site, sky: _Sky) -> dict[str, Any]:
     """Return what else decides the products: which versions are summarised, by name."""
     return {
         "predictions": sky.predictions.name,
@@ -202,7 +202,8 @@ def _check_classes(schema: pa.Schema, job: Job) -> None:
         )
 
 
-def _products_are_whole(folder: Path, files: dict[str, str]) -> bool:
+def products_are_whole(folder: Path, files: dict[str, str]) -> bool:
+    """Return whether all files that a record names are there, with the bytes that it recorded."""
     return all(
         (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in files.items()
     )
