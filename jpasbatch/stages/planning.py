@@ -199,9 +199,18 @@ def _show(told: Mapping[str, Any]) -> None:
     console.print(f"{cluster['kind']}: {cluster['says']}", highlight=False)
     if cluster["script"]:
         console.print(cluster["script"], highlight=False, markup=False, soft_wrap=True)
-    more = "" if told["seconds_are_all"] else ", and what no earlier run of this job has measured"
-    busy = any(stage["runs"] for stage in told["stages"])
-    console.print(f"time: {duration(told['seconds'])}{more}" if busy else "everything is up to date")
+    console.print(_time(told), highlight=False)
+
+
+def _time(told: Mapping[str, Any]) -> str:
+    """Return the line that says how long all of it takes."""
+    if not any(stage["runs"] for stage in told["stages"]):
+        return "everything is up to date"
+    if told["seconds_are_all"]:
+        return f"time of the tasks: {duration(told['seconds'])}, at the speed of earlier runs of this job"
+    if told["seconds"] == 0:
+        return "time of the tasks: not known, no earlier run of this job has measured them"
+    return f"time of the tasks: {duration(told['seconds'])}, and that of tasks with ?, which no earlier run measured"
 
 
 def _rows(stage: Mapping[str, Any]) -> list[list[str]]:

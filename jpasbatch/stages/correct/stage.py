@@ -7,7 +7,7 @@ probabilities under these shares are published as an extension of the catalogue,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ from jpasbatch.stages.correct.shares import (
     read_samples,
 )
 from jpasbatch.stages.run.changes import named_parts
-from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.committees import StoredCommittee, find_committee
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, commit_names
@@ -141,7 +141,7 @@ def _find_prior(
     run = site.run("correct", asked.found(site.workspace.job, names.values()))
     search = asked.search(run, sky.classes, committee, site.workspace.job)
     cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
-    _search(run, search, cells, executor)
+    _search(site.workspace, run, search, cells, executor)
     return search.prior
 
 
@@ -199,19 +199,18 @@ def ask_shares(workspace: Workspace, classes: tuple[str, ...], validated: tuple[
     return Shares(table, strata, tuple(sorted(samples.variants)), counted)
 
 
-def _search(run: Run, search: Search, cells: list[str], executor: Executor) -> None:
+def _search(workspace: Workspace, run: Run, search: Search, cells: list[str], executor: Executor) -> None:
     """Find the class shares, how far they move, and put them together."""
-    shared = (search,)
-    committed(run, "correct: class shares", find_shares, {"shares": (cells,)}, executor, shared=shared).whole(
-        "class shares"
-    )
     moves = {name: (*arguments, name) for name, arguments in search.moves().items()}
-    committed(run, "correct: errors of the shares", move_shares, moves, executor, shared=shared).whole(
-        "errors of the shares"
+    steps: tuple[tuple[str, Callable[..., Made], Mapping[str, tuple[Any, ...]]], ...] = (
+        ("class shares", find_shares, {"shares": (cells,)}),
+        ("errors of the shares", move_shares, moves),
+        ("shares and errors", complete_prior, {"prior": ()}),
     )
-    committed(
-        run, "correct: shares and errors", complete_prior, {"prior": ()}, executor, shared=shared
-    ).whole("class shares")
+    for what, function, tasks in steps:
+        commits = committed(run, f"correct: {what}", function, tasks, executor, shared=(search,))
+        commits.measure(workspace, "correct")
+        commits.whole(what)
 
 
 def posterior_identity(prior: str, committee: StoredCommittee) -> str:

@@ -52,7 +52,10 @@ def plan_infer(workspace: Workspace, before: Plans) -> StagePlan:
     else:
         found, why = before["ingest"].outlook, reasons(record, asked.parts, apart=["catalogue"])
         if found is None:
-            why.append("ingest makes all partitions anew; those whose bytes come out the same keep theirs")
+            if record is not None:
+                why.append(
+                    "ingest makes the whole catalogue: partitions with the same bytes keep what they have"
+                )
             return StagePlan("infer", tuple(why), (Work(TITLE, None, None),), False)
         sky = found
         why.append(f"ingest makes {len(sky.made):,} of {len(sky.pixels):,} partitions anew")

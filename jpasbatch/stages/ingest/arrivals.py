@@ -238,7 +238,7 @@ def expect_growth(
     Only the run's own folder is written to: the new rows, with their spatial index.
     """
     catalogue, options = open_catalogue(workspace.sky), workspace.job.catalogue.partitions
-    arrivals, folder = _index(accepted, run, executor), run.path
+    arrivals, folder = _index(workspace, accepted, run, executor), run.path
     growth = Growth(str(catalogue.path), arrivals, str(folder), folder.name, identity)
     shrunk = _find_superseded(growth, catalogue, executor)
     counts = _count(arrivals, catalogue.map_order)
@@ -268,7 +268,7 @@ def grow_catalogue(
     """
     options, folder = workspace.job.catalogue.partitions, run.path
     catalogue, growth, counts, plan, _ = expect_growth(workspace, accepted, run, identity, executor)
-    records = _grow(run, growth, plan, executor)
+    records = _grow(workspace, run, growth, plan, executor)
     held = {(record["order"], record["pixel"]): record for record in published_partitions(catalogue)}
     kept = [
         {**record, "path": f"{catalogue.name}/{record['path']}"}
@@ -294,11 +294,13 @@ def grow_catalogue(
     return Grown(open_catalogue(version), superseded, len(records), places)
 
 
-def _index(accepted: Sequence[Path], run: Run, executor: Executor) -> tuple[str, ...]:
+def _index(workspace: Workspace, accepted: Sequence[Path], run: Run, executor: Executor) -> tuple[str, ...]:
     folder = run.path / "indexed"
     folder.mkdir(exist_ok=True)
     tasks = {f"indexed-{path.name}": (str(path), str(folder / path.name)) for path in accepted}
-    committed(run, "ingest: new rows", index_arrivals, tasks, executor).whole("new tables")
+    commits = committed(run, "ingest: new rows", index_arrivals, tasks, executor)
+    commits.measure(workspace, "ingest")
+    commits.whole("new tables")
     return tuple(sorted(target for _, target in tasks.values()))
 
 
@@ -328,9 +330,10 @@ def _count(arrivals: Sequence[str], map_order: int) -> np.ndarray:
 
 
 def _grow(
-    run: Run, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
+    workspace: Workspace, run: Run, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
 ) -> list[dict[str, Any]]:
     touched = {f"grown-{one.order}_{one.pixel}": one for one in plan if one.touched}
     tasks = {key: (one, key) for key, one in touched.items()}
     commits = committed(run, "ingest: grown partitions", grow_partition, tasks, executor, shared=(growth,))
+    commits.measure(workspace, "ingest")
     return list(commits.whole("partitions").values())

@@ -47,7 +47,7 @@ def plan_summarise(workspace: Workspace, before: Plans) -> StagePlan:
     parts = None if request is None else tally_parts(workspace, request)
     if makers:
         why = [] if parts is None else reasons(workspace.record("summarise"), parts, DECIDED)
-        why.append(f"{', '.join(makers)} {'makes' if len(makers) == 1 else 'make'} what it reads")
+        why += [f"{maker} makes what it reads" for maker in makers[-1:]]
     else:
         assert parts is not None
         why = _unsettled(workspace, parts)

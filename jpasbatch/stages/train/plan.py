@@ -22,8 +22,11 @@ def plan_train(workspace: Workspace, before: Plans) -> StagePlan:
     """
     job = workspace.job
     members = [member_name(index) for index in range(job.committee.members * (job.samples.folds or 1))]
+    keys = {f"train: {part} sample": [f"{part}-{PREPARED}"] for part in sample_parts(job)} | {
+        MEMBERS: members
+    }
     if will_run(before, "mock") and any(getattr(job.samples, part) is None for part in sample_parts(job)):
-        work = (Work(MEMBERS, tuple(members), len(members)),)
+        work = tuple(Work(title, tuple(listed), len(listed)) for title, listed in keys.items())
         return StagePlan("train", ("mock makes its samples",), work, exact=False)
     asked = ask_train(workspace)
     record = workspace.record("train")
@@ -31,8 +34,7 @@ def plan_train(workspace: Workspace, before: Plans) -> StagePlan:
     if standing and (workspace.folder / standing["committee"]).is_dir():
         return StagePlan("train")
     run = planned_run(workspace, "train", asked.members)
-    samples = [task_work(f"train: {part} sample", run, [f"{part}-{PREPARED}"]) for part in sample_parts(job)]
     why = reasons(record, asked.told) or ["the committee that it made is gone"]
-    work = (*samples, task_work(MEMBERS, run, members))
+    work = tuple(task_work(title, run, listed) for title, listed in keys.items())
     # a committee that grows stops when another member does not help
     return StagePlan("train", tuple(why), work, exact=not job.committee.grow)
