@@ -86,7 +86,7 @@ def ask_tables(workspace: Workspace, options: TableMock) -> dict[str, Any]:
     return {
         "options": asdict(options),
         "inputs": _input_hashes(options),
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("mock"),
         "algorithms": algorithm_numbers("mock_tables"),
     }
 

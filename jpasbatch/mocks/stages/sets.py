@@ -128,7 +128,7 @@ def ask_sets(workspace: Workspace, options: TemplateSky) -> dict[str, Any]:
     return {
         "options": asdict(options),
         "pack": hash_pack(Path(options.templates)),
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("mock"),
         "algorithms": algorithm_numbers("mock_materials", "mock_sets", "mock_realism"),
     }
 
@@ -137,7 +137,7 @@ def _common(workspace: Workspace, pack: dict[str, str]) -> str:
     """Return the fingerprint of what decides every set."""
     return fingerprint(
         pack=pack,
-        survey=repr(workspace.survey),
+        survey=workspace.survey_text("mock"),
         algorithms=algorithm_numbers("mock_materials", "mock_sets"),
     )
 

@@ -112,7 +112,7 @@ def ask_correct(workspace: Workspace) -> Asked:
         "validation": digest,
         "decision": committee.manifest.decision,
         "seed": job.seed,
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("correct"),
         "algorithms": algorithm_numbers("correct"),
     }
     return Asked(committee, digest, parts)
@@ -193,7 +193,7 @@ def ask_shares(workspace: Workspace, classes: tuple[str, ...], validated: tuple[
         calibration=job.prior.calibration,
         validation=sha256,
         classes=classes,
-        survey=repr(workspace.survey),
+        survey=workspace.survey_text("correct"),
         algorithms=algorithm_numbers("correct"),
     )
     return Shares(table, strata, tuple(sorted(samples.variants)), counted)

@@ -41,7 +41,7 @@ def ask_evaluate(workspace: Workspace) -> Asked:
     parts = {
         "committee": stored.version.name,
         "samples": {name: identify_sample(files) for name, files in samples.items()},
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("evaluate"),
         "cuts": asdict(job.catalogue.cuts),
         "seed": job.seed,
         "engine": describe_engine(stored.graph, job.inference),

@@ -153,7 +153,7 @@ def ask_infer(workspace: Workspace) -> Asked:
     check_manifest(stored.manifest, workspace.survey, job.classes or None, kind)
     parts = {
         "committee": _identity(stored, load_ordinary(stored.version)),
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("infer"),
         "algorithms": algorithm_numbers("infer"),
         "engine": describe_engine(stored.graph, job.inference),
     }

@@ -80,7 +80,7 @@ def adoption_parts(workspace: Workspace, made: Catalogue) -> dict[str, Any]:
     """Return what decides the catalogue that a set of the mock becomes, by name."""
     return {
         "catalogue": catalogue_identity(made),
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("ingest"),
         "algorithms": algorithm_numbers("ingest"),
     }
 

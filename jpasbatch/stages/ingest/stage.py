@@ -124,7 +124,7 @@ def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
         "options": section.model_dump(
             exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
         ),
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("ingest"),
         "algorithms": algorithm_numbers("ingest"),
     }
     return Asked(files, hashes, parts, fingerprint(inputs=hashes, **parts))

@@ -163,7 +163,7 @@ def tally_parts(workspace: Workspace, request: ProductRequest) -> dict[str, Any]
         # what the package itself holds for a table that a job names
         "options": [repr(product.options_of(tables)) for product in PRODUCTS],
         "files": {key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
-        "survey": repr(workspace.survey),
+        "survey": workspace.survey_text("summarise"),
         "algorithms": algorithm_numbers("tally", *drawn),
         **ranges,
     }

@@ -130,7 +130,7 @@ def _member_parts(workspace: Workspace, samples: dict[str, list[Path]]) -> dict[
     job = workspace.job
     return dict(
         samples={part: identify_sample(files) for part, files in samples.items()},
-        survey=repr(workspace.survey),
+        survey=workspace.survey_text("train"),
         **job.model_dump(include=MEMBERS),
         share=job.samples.training_share,
         **({"begin": begun.identity} if (begun := beginning(job)) else {}),

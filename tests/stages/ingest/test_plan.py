@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -144,15 +146,52 @@ def test_another_version_of_the_code_alone_recomputes_nothing(growing, monkeypat
     assert not any(plan.runs for plan in plan_and_run(growing).values())
 
 
-def test_records_of_an_older_version_stand(growing):
-    """What a version without named parts left is up to date, and when it is not, nobody guesses why."""
+def forget_parts(folder) -> None:
+    """Take from the records what versions before this one did not write."""
     for stage in STAGES:
-        path = growing / "run" / "work" / f"{stage}.json"
+        path = folder / "run" / "work" / f"{stage}.json"
         record = json.loads(path.read_text())
-        for key in ("parts", "ingredients", "measured"):
+        for key in ("parts", "ingredients", "measured", "survey_text"):
             record.pop(key, None)
         path.write_text(json.dumps(record))
-    assert not any(plan.runs for plan in foretell(STAGES, opened(growing)).values())
+
+
+def own_survey(folder) -> Path:
+    """Let the job name a survey file of its own, the same as before, and run it."""
+    survey = folder / "survey.toml"
+    survey.write_text((resources.files("jpasbatch.photometry") / "surveys" / "jpas60.toml").read_text())
+    change_job(folder, 'survey = "jpas60"', f'survey = "{survey}"')
+    plan_and_run(folder)
+    return survey
+
+
+NEW_PATTERN = """
+[[gaps]]
+name  = "another night"
+kind  = "random"
+bands = [1, 3]
+"""
+
+
+def test_a_survey_that_gains_a_pattern_of_gaps_classifies_nothing_again(growing):
+    survey = own_survey(growing)
+    survey.write_text(survey.read_text() + NEW_PATTERN)
+    assert not any(plan.runs for plan in plan_and_run(growing).values())
+
+
+@pytest.mark.slow
+def test_records_of_an_older_version_stand(growing, monkeypatch):
+    """What older versions made is up to date, and when it is not, nobody guesses why."""
+    with monkeypatch.context() as patch:
+        patch.setattr("jpasbatch.stages.run.workspace.UNREAD", {})  # they left out nothing
+        survey = own_survey(growing)
+    forget_parts(growing)
+    assert not any(plan.runs for plan in plan_and_run(growing).values())
     change_job(growing, "min_probability = 0.2", "min_probability = 0.6")
     plans = plan_and_run(growing)
+    assert [stage for stage, plan in plans.items() if plan.runs] == ["summarise"]
     assert plans["summarise"].reasons[0].startswith("not known: an older version")
+    # the first change of the survey is the last one that costs anything
+    for number in (1, 2):
+        survey.write_text(survey.read_text() + NEW_PATTERN.replace("night", f"night {number}"))
+        assert any(plan.runs for plan in plan_and_run(growing).values()) is (number == 1)
