@@ -71,9 +71,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return {**unchanged, "new_partitions": 0}
     before = workspace.record("ingest")
     arrived, reason = new_files(before, changed_parts(before, parts), hashes)
-    arrived = (
-        arrived if workspace.incremental and before and is_published(workspace, before["catalogue"]) else []
-    )
+    whole = before and is_published(workspace, before["catalogue"]) and not workspace.faults("ingest")
+    arrived = arrived if workspace.incremental and whole else []
     run = run_on_disk(workspace, "ingest", identity)
     folder = run.path
     with stopwatch() as elapsed:
@@ -156,6 +155,7 @@ def _import(
             f"{PHOTOMETRY}-{identity[:SHORT]}",
             replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
             rows,
+            damaged=bool(workspace.faults("ingest")),
         )
     published = open_catalogue(catalogue)
     if published.rows != rows:
