@@ -64,7 +64,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if section.input is None and not fetched and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
     files, hashes, parts, identity = ask_ingest(workspace, executor)
-    unchanged = workspace.unchanged("ingest", identity)
+    unchanged = workspace.unchanged("ingest", identity, parts)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return {**unchanged, "new_partitions": 0}
     before = workspace.record("ingest")

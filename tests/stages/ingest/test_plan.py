@@ -186,11 +186,15 @@ def test_records_of_an_older_version_stand(growing, monkeypatch):
         patch.setattr("jpasbatch.stages.run.workspace.UNREAD", {})  # they left out nothing
         survey = own_survey(growing)
     forget_parts(growing)
-    assert not any(plan.runs for plan in plan_and_run(growing).values())
+    assert not any(plan.runs for plan in foretell(STAGES, opened(growing)).values())
     change_job(growing, "min_probability = 0.2", "min_probability = 0.6")
     plans = plan_and_run(growing)
     assert [stage for stage, plan in plans.items() if plan.runs] == ["summarise"]
     assert plans["summarise"].reasons[0].startswith("not known: an older version")
+    forget_parts(growing)
+    plan_and_run(growing)  # finds nothing to do, and records what it is made of
+    change_job(growing, "brighter_than = 23.0", "brighter_than = 22.0")
+    assert any("tables.counts" in line for line in plan_and_run(growing)["summarise"].reasons)
     # the first change of the survey is the last one that costs anything
     for number in (1, 2):
         survey.write_text(survey.read_text() + NEW_PATTERN.replace("night", f"night {number}"))
