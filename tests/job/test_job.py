@@ -277,7 +277,7 @@ def test_a_wrong_value_of_a_job(write, text, words):
         ("kind = 'local'\nmemory_limit = 4", ("memory_limit", "text in quotes", "4")),
         ("kind = 'local'\nresources = {GPU = 'one'}", ("resources.GPU", "number", "'one'")),
         ("kind = 'address'", ("'scheduler' is missing",)),
-        ("kind = 'address'\nscheduler = 'localhost'", ("scheduler", "'localhost'", "tcp://")),
+        ("kind = 'address'\nscheduler = 'localhost'", ("scheduler", "'localhost'", "tls://")),
         ("kind = 'address'\nscheduler = 'tcp://198.51.100.7:8786'", ("not encrypted", "tls://", "[tls]")),
         ("kind = 'address'\nscheduler = 'tls://far:1'", ("[tls]", "ca_file")),
         ("kind = 'address'\nscheduler = 'tls://far:1'\n[tls]\nca_file = 'a'", ("tls.certificate", "tls.key")),

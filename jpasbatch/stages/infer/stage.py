@@ -40,6 +40,7 @@ from jpasbatch.stages.run.committees import (
     few_bands_warning,
     find_committee,
     load_version,
+    try_committee,
 )
 from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.quarantine import publish_quarantine
@@ -79,6 +80,9 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if unchanged and not unchanged["gaps"] and site.is_published(PREDICTIONS, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0, "changed": []}
     changed = changed_parts(workspace.record("infer"), told)
+    try_committee(committee_folder, workspace.survey)
+    if second is not None:
+        try_committee(second.version, workspace.survey)
     site.check()
     run = site.run("infer", base)
     inference = Inference(

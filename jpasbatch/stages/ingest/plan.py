@@ -9,7 +9,8 @@ import numpy as np
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.stages.ingest.adoption import adoption_parts, is_published
 from jpasbatch.stages.ingest.arrivals import ExpectedGrowth, expect_growth, new_files
-from jpasbatch.stages.ingest.stage import Asked, ask_ingest, read_tables, table_names
+from jpasbatch.stages.ingest.request import Asked, ask_ingest
+from jpasbatch.stages.ingest.stage import read_tables, table_names
 from jpasbatch.stages.run.changes import changed_files, changed_parts, reasons
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
@@ -89,7 +90,8 @@ def _plan_growth(
     with tempfile.TemporaryDirectory(prefix="jpasbatch-plan-") as folder:
         run = Run(folder, "run")
         run.path.mkdir()
-        records = read_tables(files, workspace, run, executor)
+        there = open_catalogue(workspace.sky).schema
+        records, _, _ = read_tables(files, workspace, run, executor, there)
         accepted = [run.path / "accepted" / record["name"] for record in records if record["accepted"]]
         growth = expect_growth(workspace, accepted, run, asked.identity, executor)
     outlook = _grown_outlook(growth)

@@ -17,15 +17,13 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor, borrow_client
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import CatalogueSection
 from jpasbatch.photometry.normalisation import normalise
@@ -33,19 +31,20 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
+from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows, with_carried
 from jpasbatch.stages.ingest.duplicates import find_duplicates
+from jpasbatch.stages.ingest.request import ask_ingest
 from jpasbatch.stages.run.changes import changed_parts, named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.mapping import map_tasks, require_all
-from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
+from jpasbatch.stages.run.mock_parts import makes_sets
 from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
-from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import fingerprint
-from jpasbatch.storage.tables.tables import iterate_raw, list_tables
+from jpasbatch.storage.stores.files import written_aside
+from jpasbatch.storage.tables.carried import carried_rows
+from jpasbatch.storage.tables.tables import iterate_raw
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +74,9 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     run = run_on_disk(workspace, "ingest", identity)
     folder = run.path
     with stopwatch() as elapsed:
-        records = read_tables([files[label] for label in arrived or files], workspace, run, executor)
+        read = [files[label] for label in arrived or files]
+        there = open_catalogue(workspace.sky).schema if arrived else None
+        records, carried, widened = read_tables(read, workspace, run, executor, there)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
             content = _grow(workspace, before or {}, records, identity, executor)
@@ -83,6 +84,9 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             if workspace.incremental:
                 log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
             content = _import(workspace, records, identity, executor)
+    if section.carry:
+        content["notes"] = sorted({*content["notes"], *widened})
+        content["carried"] = {field.name: str(field.type) for field in carried}
     content |= {
         "files": len(files),
         "inputs": hashes,
@@ -96,38 +100,6 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
     shutil.rmtree(folder / "indexed", ignore_errors=True)
     return record
-
-
-class Asked(NamedTuple):
-    """What decides the catalogue: files by their name in the input folder, their SHA-256, all else by name, and all."""
-
-    files: dict[str, Path]
-    hashes: dict[str, str]
-    parts: dict[str, Any]
-    identity: str
-
-
-def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
-    """Return what the job asks of this stage: its files are hashed, and nothing is written.
-
-    Raises
-    ------
-    InputError
-        When there is no input.
-    """
-    section = workspace.job.catalogue
-    root = _input_path(workspace)
-    files = {_label(path, root): path for path in list_tables(root)}
-    hashes = _hash_files(files, executor)
-    parts = {
-        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
-        "options": section.model_dump(
-            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
-        ),
-        "survey": workspace.survey_text("ingest"),
-        "algorithms": algorithm_numbers("ingest"),
-    }
-    return Asked(files, hashes, parts, fingerprint(inputs=hashes, **parts))
 
 
 def _import(
@@ -210,56 +182,39 @@ def _quarantine(workspace: Workspace, identity: str) -> Path:
     return workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet"
 
 
-def _input_path(workspace: Workspace) -> Path:
-    section = workspace.job.catalogue
-    if section.input is not None:
-        return Path(section.input)
-    if workspace.job.fetch is not None:
-        return workspace.folder / workspace.require("fetch")["tables"]
-    mock = workspace.require("mock")
-    return mock_part(workspace, mock, section.sample or "survey", "[catalogue] sample")
-
-
-def _label(path: Path, root: Path) -> str:
-    """Return a file's name within the input folder, by which it is known wherever that folder lies."""
-    resolved = root.resolve()
-    if path == resolved:
-        return path.name
-    return path.relative_to(resolved).as_posix() if path.is_relative_to(resolved) else str(path)
-
-
-def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
-    """Return the SHA-256 of each file by its label, in the order of the labels."""
-    tasks = [Task(f"hash-{index}", (label, str(path))) for index, (label, path) in enumerate(files.items())]
-    results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
-    require_all(troubles, "input files")
-    return dict(sorted((result["label"], result["sha256"]) for result in results.values()))
-
-
-def hash_table(label: str, path: str) -> dict[str, Any]:
-    """Return the label and the sha256 of an input file."""
-    return {"label": label, "sha256": sha256_file(Path(path))}
-
-
 def read_tables(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor
-) -> list[dict[str, Any]]:
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, there: pa.Schema | None
+) -> tuple[list[dict[str, Any]], pa.Schema, list[str]]:
     """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
+
+    Parameters
+    ----------
+    files : list of Path
+    workspace : Workspace
+    run : Run
+    executor : Executor
+    there : pyarrow.Schema or None
+        Of the catalogue that takes the rows; None where there is none yet.
 
     Returns
     -------
     list of dict
         Of each file what `normalise_table` commits; ``name`` is that of its rows in ``accepted`` and ``rejected``.
+    pyarrow.Schema
+        Of the columns that are carried.
+    list of str
+        Which of them were widened.
     """
-    records = _normalise_files(files, workspace, run, executor)
-    return _settle_duplicates(records, workspace.job.catalogue, run.path)
+    carried, widened = carried_schema(files, workspace, executor, there)
+    records = _normalise_files(files, workspace, run, executor, carried)
+    return _settle_duplicates(records, workspace.job.catalogue, run.path), carried, widened
 
 
 def _normalise_files(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
 ) -> list[dict[str, Any]]:
     tasks = {name: (name, str(path)) for name, path in table_names(files).items()}
-    shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
+    shared = (workspace.job.survey, workspace.job.catalogue, carried, str(run.path))
     commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
     commits.measure(workspace, "ingest")
     return list(commits.whole("input files").values())
@@ -277,8 +232,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
 
 
-def normalise_table(survey_name: str, section: CatalogueSection, folder: str, name: str, path: str) -> Made:
-    """Check one input file and write its accepted and its rejected rows aside.
+def normalise_table(
+    survey_name: str, section: CatalogueSection, carried: pa.Schema, folder: str, name: str, path: str
+) -> Made:
+    """Check one input file and write its accepted and its rejected rows aside; `carried` are the columns that travel.
 
     Memory is bounded by a chunk of the file. The commit holds ``name``, ``source``, ``rows``, ``accepted``, ``reasons``
     (rejected rows by reason), ``values`` (an object in a band) that were doubted or completed, and ``notes``.
@@ -295,13 +252,15 @@ def normalise_table(survey_name: str, section: CatalogueSection, folder: str, na
     with (
         written_aside(parts["accepted"]) as accepted_aside,
         written_aside(parts["rejected"]) as rejected_aside,
-        pq.ParquetWriter(accepted_aside, catalogue_schema(survey), use_dictionary=False) as accepted,
+        pq.ParquetWriter(accepted_aside, catalogue_schema(survey, carried), use_dictionary=False) as accepted,
         pq.ParquetWriter(rejected_aside, quarantine_schema()) as rejected,
+        carried_rows(Path(path), survey, section.carry, carried) as further,
     ):
         for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
-            result = normalise(raw, survey, section.cuts)
+            beside = further.take(len(raw))
+            result = normalise(raw, survey, section.cuts, unwanted=unwanted_rows(beside, section.rules))
             notes.update(result.notes)
-            accepted.write_table(result.accepted)
+            accepted.write_table(with_carried(result, beside, raw.first_row))
             rejected.write_table(result.rejected)
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
             record["accepted"] += result.accepted.num_rows

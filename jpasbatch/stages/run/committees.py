@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from jpasbatch.committees.registry import committee_folder
+from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
+from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.stores.artefacts import load_committee, load_ordinary
 from jpasbatch.storage.stores.opening import open_store
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 GPU = "GPU"
 """The resource that workers with a GPU declare."""
+
+TRIED_FLUX = 10.0
+"""Microjansky (AB 21.4), of the object that a committee is tried on."""
 
 FEW_BANDS_SHARE = 0.01
 """Share of objects with fewer bands than the committee was validated with, above which a reader is warned."""
@@ -94,6 +101,26 @@ def load_version(place: str | Path) -> StoredCommittee:
     version = committee_folder(place)
     manifest, graph = load_committee(version)
     return StoredCommittee(Manifest.from_json(manifest), graph, version)
+
+
+def try_committee(version: Path, survey: Survey) -> None:
+    """Have a committee judge one plain object in this process, before thousands of partitions find out that it cannot.
+
+    It is tried in single precision on the processor, whatever the workers have.
+
+    Raises
+    ------
+    InputError
+        When a file of it is damaged, its parts do not belong together, or it has no opinion of the object.
+    """
+    committee = open_committee(str(version), survey)
+    flux = np.full((1, len(survey.bands)), TRIED_FLUX, dtype=np.float32)
+    judgement = committee.judge(Photometry(flux, flux / 10))
+    if not (judgement.usable.all() and np.isfinite(judgement.probabilities).all()):
+        raise InputError(
+            f"the committee {version} gives no probabilities for a plain object ({TRIED_FLUX} uJy in every band, "
+            "S/N 10); restore it from a copy, or train again"
+        )
 
 
 @functools.lru_cache(maxsize=4)
