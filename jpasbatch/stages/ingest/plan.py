@@ -9,6 +9,7 @@ import numpy as np
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.stages.ingest.adoption import adoption_parts, is_published
 from jpasbatch.stages.ingest.arrivals import ExpectedGrowth, expect_growth, new_files
+from jpasbatch.stages.ingest.carrying import carried_schema
 from jpasbatch.stages.ingest.request import Asked, ask_ingest
 from jpasbatch.stages.ingest.stage import read_tables, table_names
 from jpasbatch.stages.run.changes import changed_files, changed_parts, reasons
@@ -91,7 +92,8 @@ def _plan_growth(
         run = Run(folder, "run")
         run.path.mkdir()
         there = open_catalogue(workspace.sky).schema
-        records, _, _ = read_tables(files, workspace, run, executor, there)
+        carried, _ = carried_schema(files, workspace, executor, there)
+        records = read_tables(files, workspace, run, executor, carried)
         accepted = [run.path / "accepted" / record["name"] for record in records if record["accepted"]]
         growth = expect_growth(workspace, accepted, run, asked.identity, executor)
     outlook = _grown_outlook(growth)

@@ -76,7 +76,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed:
         read = [files[label] for label in arrived or files]
         there = open_catalogue(workspace.sky).schema if arrived else None
-        records, carried, widened = read_tables(read, workspace, run, executor, there)
+        carried, widened = carried_schema(read, workspace, executor, there)
+        records = read_tables(read, workspace, run, executor, carried)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
             content = _grow(workspace, before or {}, records, identity, executor)
@@ -183,8 +184,8 @@ def _quarantine(workspace: Workspace, identity: str) -> Path:
 
 
 def read_tables(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor, there: pa.Schema | None
-) -> tuple[list[dict[str, Any]], pa.Schema, list[str]]:
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
+) -> list[dict[str, Any]]:
     """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
 
     Parameters
@@ -193,21 +194,16 @@ def read_tables(
     workspace : Workspace
     run : Run
     executor : Executor
-    there : pyarrow.Schema or None
-        Of the catalogue that takes the rows; None where there is none yet.
+    carried : pyarrow.Schema
+        Of the columns that travel.
 
     Returns
     -------
     list of dict
         Of each file what `normalise_table` commits; ``name`` is that of its rows in ``accepted`` and ``rejected``.
-    pyarrow.Schema
-        Of the columns that are carried.
-    list of str
-        Which of them were widened.
     """
-    carried, widened = carried_schema(files, workspace, executor, there)
     records = _normalise_files(files, workspace, run, executor, carried)
-    return _settle_duplicates(records, workspace.job.catalogue, run.path), carried, widened
+    return _settle_duplicates(records, workspace.job.catalogue, run.path)
 
 
 def _normalise_files(
