@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import CurveFiles, Survey
 from jpasbatch.products.registry import product_tables
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.seals import damaged_seals, read_seals, seal_stage
 from jpasbatch.storage.stores.files import Lease, write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
@@ -225,11 +226,14 @@ class Workspace:
             )
         return record
 
-    def unchanged(self, stage: str, identity: str) -> dict[str, Any] | None:
+    def unchanged(
+        self, stage: str, identity: str, parts: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         """Return the record of a stage when it already finished for this fingerprint, or None.
 
         Options that changed without changing the fingerprint (those of `READS` are the tables that a stage might
-        read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run.
+        read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run. So are
+        the parts of the fingerprint where an older version recorded none.
         """
         record = self.record(stage)
         if record is None:
@@ -244,9 +248,11 @@ class Workspace:
             log.warning("%s: %d published files are damaged; it runs again", stage, len(faults))
             return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
-        if not self.is_current(stage, record) or SURVEY_TEXT not in record:
+        untold = parts is not None and "ingredients" not in record
+        if untold or not self.is_current(stage, record) or SURVEY_TEXT not in record:
             record["options"] = self.options(stage)
             record[SURVEY_TEXT] = fingerprint(part=self.survey_text(stage))
+            record |= {} if parts is None else named_parts(parts)
             self._write(stage, record)
         return record
 

@@ -21,6 +21,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.ingest.foreign.partition import Matching, match_partition, published_schema
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import commit_names
@@ -60,9 +61,10 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     photometry = open_catalogue(site.folder)
     tables = workspace.job.foreign
-    identities = {one.name: _identity(one, workspace, photometry) for one in tables}
+    parts = {one.name: foreign_parts(one, workspace, photometry.name) for one in tables}
+    identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     identity = fingerprint(tables=identities)
-    unchanged = workspace.unchanged("foreign", identity)
+    unchanged = workspace.unchanged("foreign", identity, parts)
     if unchanged and all(
         site.is_published(extension_name(one), unchanged["tables"][one.name]["extension"]) for one in tables
     ):
@@ -81,18 +83,25 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "matched": {name: one["matched"] for name, one in found.items()},
         "unmatched": {name: one["unmatched"] for name, one in found.items()},
     }
-    return workspace.finish("foreign", identity, elapsed[0], content)
+    return workspace.finish("foreign", identity, elapsed[0], content | named_parts(parts))
 
 
-def _identity(foreign: ForeignTable, workspace: Workspace, photometry: Catalogue) -> str:
-    """Return the fingerprint of all that decides what a table says of the catalogue."""
-    return fingerprint(
-        inputs=[sha256_file(path) for path in list_tables(Path(foreign.table))],
-        options={key: value for key, value in asdict(foreign).items() if key != "table"},
-        classes=list(workspace.job.classes),
-        photometry=photometry.name,
-        separator=workspace.survey.catalogue.id_separator,
-    )
+def foreign_parts(foreign: ForeignTable, workspace: Workspace, photometry: str) -> dict[str, Any]:
+    """Return all that decides what a table says of the catalogue, by name; ``photometry`` is the version's name."""
+    return {
+        "inputs": [sha256_file(path) for path in list_tables(Path(foreign.table))],
+        "options": {key: value for key, value in asdict(foreign).items() if key != "table"},
+        "classes": list(workspace.job.classes),
+        "photometry": photometry,
+        "separator": workspace.survey.catalogue.id_separator,
+    }
+
+
+def table_keys(foreign: ForeignTable) -> dict[str, Path]:
+    """Return the files of a table by the name of what is written of each, which names its commit."""
+    return {
+        f"table-{number:05d}.parquet": path for number, path in enumerate(list_tables(Path(foreign.table)))
+    }
 
 
 def _publish(
@@ -152,10 +161,7 @@ def _read(
     run: Run, foreign: ForeignTable, survey: str, classes: tuple[str, ...], executor: Executor
 ) -> list[dict[str, Any]]:
     """Read the files of a table on workers; return their records."""
-    names = {
-        f"table-{number:05d}.parquet": path for number, path in enumerate(list_tables(Path(foreign.table)))
-    }
-    tasks = {name: (name, str(path)) for name, path in names.items()}
+    tasks = {name: (name, str(path)) for name, path in table_keys(foreign).items()}
     shared = (foreign, survey, classes, str(run.path))
     commits = committed(run, "foreign: tables", read_table, tasks, executor, shared=shared)
     return list(commits.whole("tables").values())
