@@ -16,6 +16,7 @@ from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
+from jpasbatch.photometry.contract import ERROR_NOT_PLAUSIBLE, NOT_PLAUSIBLE, check_plausible_share
 from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flags import FlagColumn, read_flags
 from jpasbatch.photometry.flux_columns import MODELLED, FluxColumns, read_fluxes
@@ -43,6 +44,8 @@ REASONS = (
     "dec out of range",
     "flux infinite",
     "magnitude out of range",
+    NOT_PLAUSIBLE,
+    ERROR_NOT_PLAUSIBLE,
     "reference band flagged",
     "reference band not observed",
     "reference flux not positive",
@@ -75,7 +78,7 @@ class QualityCuts(Options):
         too where it is the reference band). Flags of one value an object always reject the row.
     maximum_rejected_fraction : float
         A file is refused if a larger fraction of its rows (of those read at once, 100,000) has impossible
-        coordinates ...
+        coordinates ... With 1 no table is refused for what many of its rows are, implausible photometry included.
     tolerated_rows : int
         ... and they are more than this number.
     duplicates : {"refuse", "quarantine"}
@@ -86,8 +89,8 @@ class QualityCuts(Options):
         order: which objects an analysis wants.
     """
 
-    flags: Annotated[int, Ge(0)] = 0
-    mask_flags: Annotated[int, Ge(0)] = 0
+    flags: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
+    mask_flags: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     maximum_rejected_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.01
     tolerated_rows: Annotated[int, Ge(0)] = 10
     flagged: Literal["row", "band"] = "row"
@@ -155,6 +158,9 @@ def normalise(
         _mark(verdict, reason, rows)
     _check_coordinate_faults(coordinates.faults, raw, cuts)
     fluxes = read_fluxes(raw, survey, matched)
+    if cuts.maximum_rejected_fraction < 1:
+        wrong = {NOT_PLAUSIBLE: fluxes.implausible, ERROR_NOT_PLAUSIBLE: fluxes.wrong_errors}
+        check_plausible_share(wrong, catalogue.contract, cuts.tolerated_rows, raw.source)
     flags = {}
     for role in FLAG_ROLES:
         column = read_flags(raw, matched.get(getattr(catalogue, role)), survey)
@@ -222,6 +228,8 @@ def _mark_fluxes(verdict: np.ndarray, fluxes: FluxColumns, survey: Survey) -> No
     reference = fluxes.flux[:, survey.reference_index]
     _mark(verdict, "flux infinite", fluxes.infinite)
     _mark(verdict, "magnitude out of range", fluxes.out_of_range)
+    _mark(verdict, NOT_PLAUSIBLE, fluxes.implausible)
+    _mark(verdict, ERROR_NOT_PLAUSIBLE, fluxes.wrong_errors)
     _mark(verdict, "reference band not observed", np.isnan(reference))
     _mark(verdict, "reference flux not positive", reference <= 0)
 

@@ -45,6 +45,7 @@ from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.tables.refusal import refusing
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
 log = logging.getLogger(__name__)
@@ -219,7 +220,8 @@ def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
 
 def hash_table(label: str, path: str) -> dict[str, Any]:
     """Return the label and the sha256 of an input file."""
-    return {"label": label, "sha256": sha256_file(Path(path))}
+    with refusing(path):
+        return {"label": label, "sha256": sha256_file(Path(path))}
 
 
 def _normalise_files(
