@@ -27,6 +27,7 @@ VERBS = {
     "fetch": "fetch the job's tables from a TAP service, tile by tile",
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
+    "foreign": "match tables of others, and publish what they say beside the photometry",
     "train": "train the committee",
     "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",

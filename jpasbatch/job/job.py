@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Interval
@@ -57,6 +57,7 @@ from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 from jpasbatch.scoring.options import EvaluationOptions
+from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
@@ -68,6 +69,7 @@ PATHS = {
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
     "prior": ("table",),
+    "foreign": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
@@ -102,7 +104,11 @@ class Job(ProductTables):
         The table as it is written; `jpasbatch.mocks.options.table.load_checked_job` checks and completes it.
     fetch : FetchOptions, optional
         Tables of a TAP service; they are the catalogue's input then.
+    foreign : tuple of ForeignTable
+        What others say of the objects of the catalogue.
     """
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign"})
 
     name: str
     title: str = ""
@@ -112,6 +118,7 @@ class Job(ProductTables):
     mock: MockTable | None = None
     fetch: FetchOptions | None = None
     catalogue: CatalogueSection = CatalogueSection()
+    foreign: tuple[ForeignTable, ...] = ()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
     model: Annotated[Classifier, OneOf(CLASSIFIERS)] = MultilayerPerceptron()
@@ -173,6 +180,10 @@ class Job(ProductTables):
                     f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
                 )
         check_tables(self.product_options, tuple(self.classes))
+        try:
+            check_foreign(self.foreign, tuple(self.classes))
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property
@@ -310,6 +321,11 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
+def absolute_paths(sections: list[Any], keys: tuple[str, ...]) -> list[Any]:
+    """Return an array of tables in which these keys are absolute paths."""
+    return _with_absolute(sections, keys, _absolute)
+
+
 def _refuse_empty(tables: dict[str, Any]) -> None:
     """Refuse paths that are empty: they would mean the working directory, and all that lies in it.
 
@@ -320,12 +336,14 @@ def _refuse_empty(tables: dict[str, Any]) -> None:
     for table, keys in (PATHS | COMMITTEES).items():
         sections = tables.get(table)
         for section in sections if isinstance(sections, list) else [sections]:
-            for key in keys if isinstance(section, dict) else ():
+            if not isinstance(section, dict):
+                continue
+            for key in keys:
                 value = section.get(key)
                 if isinstance(value, str) and not value.strip():
                     raise InputError(
-                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the working "
-                        "directory"
+                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the "
+                        "working directory"
                     )
 
 

@@ -156,7 +156,7 @@ class CatalogueFormat(Options):
     check_radians: bool = True
     unknown_redshift: float | None = None
     requirements: tuple[Requirement, ...] = ()
-    contract: Contract = Contract()
+    contract: Contract = field(default_factory=Contract)
 
     def check_relations(self) -> None:
         """Refuse forms that name one column for all bands in a layout of columns, and apertures without a name."""

@@ -119,12 +119,13 @@ def _check_hours(ra: np.ndarray, dec: np.ndarray, unit_is_stated: bool, source: 
     advice = "convert them to degrees, or set check_radians = false in the survey file"
     if not unit_is_stated:
         raise InputError(
-            f"{source}: all {ra.size} right ascensions lie within {ra.min():.4f} to {ra.max():.4f}, which may be hours, "
-            f"and no unit is stated; state the unit deg, or {advice}"
+            f"{source}: all {ra.size} right ascensions lie within {ra.min():.4f} to {ra.max():.4f}, "
+            f"which may be hours, and no unit is stated; state the unit deg, or {advice}"
         )
     width = float(np.ptp(ra)) * max(float(np.cos(np.radians(np.abs(dec).min()))), 0.01)
     if ra.size >= FEWEST_FOR_DENSITY and np.ptp(dec) > LONGEST_STRIP * width:
         raise InputError(
-            f"{source}: the {ra.size} positions lie within ra {ra.min():.4f} to {ra.max():.4f} and dec {dec.min():.4f} to "
-            f"{dec.max():.4f}, a strip along the meridian: right ascensions seem to be in hours; {advice}"
+            f"{source}: the {ra.size} positions lie within ra {ra.min():.4f} to {ra.max():.4f} and "
+            f"dec {dec.min():.4f} to {dec.max():.4f}, a strip along the meridian: "
+            f"right ascensions seem to be in hours; {advice}"
         )

@@ -49,10 +49,10 @@ MODELLED = "magnitude without an error: error from the survey's depth"
 class FluxColumns(NamedTuple):
     """Canonical fluxes and the rows that cannot be used.
 
-    ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in
-    `jpasbatch.photometry.photometry`; ``infinite``, ``out_of_range``, ``implausible`` and ``wrong_errors`` are (n,)
-    bool; ``absent`` names the optional bands that the file lacks; ``values`` counts single values (an object in a band) that were doubted or
-    completed, by what was done.
+    ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in `jpasbatch.photometry.photometry`;
+    ``infinite``, ``out_of_range``, ``implausible`` and ``wrong_errors`` are (n,) bool; ``absent`` names the optional
+    bands that the file lacks; ``values`` counts single values (an object in a band) that were doubted or completed, by
+    what was done.
     """
 
     flux: np.ndarray

@@ -14,6 +14,7 @@ from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
+from jpasbatch.stages.ingest.carrying import check_adopted
 from jpasbatch.stages.run.mock_parts import set_folder
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
@@ -58,6 +59,7 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return unchanged
     _check_set(made, mock["sets"][name]["rows"], workspace.survey)
+    check_adopted(section, made.schema, made.path)
     options = PrimaryOptions(made.map_order, source_folder=made.path, expected_rows=made.rows)
     provenance = {"mock_set": name, "catalogue": catalogue_identity(made)}
     with stopwatch() as elapsed:

@@ -33,6 +33,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
+from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows, with_carried
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.run.changes import changed_parts, digests
 from jpasbatch.stages.run.commits import Made, Run
@@ -45,6 +46,7 @@ from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.tables.carried import carried_rows
 from jpasbatch.storage.tables.refusal import refusing
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
@@ -88,7 +90,9 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     folder = run.path
     with stopwatch() as elapsed:
         read = [files[label] for label in arrived or files]
-        records = _normalise_files(read, workspace, run, executor)
+        there = open_catalogue(workspace.sky).schema if arrived else None
+        carried, widened = carried_schema(read, workspace, executor, there)
+        records = _normalise_files(read, workspace, run, executor, carried)
         records = _settle_duplicates(records, section, folder)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
@@ -97,6 +101,9 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             if workspace.incremental:
                 log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
             content = _import(workspace, records, identity, executor)
+    if section.carry:
+        content["notes"] = sorted({*content["notes"], *widened})
+        content["carried"] = {field.name: str(field.type) for field in carried}
     content |= {
         "files": len(files),
         "inputs": hashes,
@@ -225,13 +232,13 @@ def hash_table(label: str, path: str) -> dict[str, Any]:
 
 
 def _normalise_files(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
 ) -> list[dict[str, Any]]:
     names = {
         f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
     }
     tasks = {name: (name, str(path)) for name, path in names.items()}
-    shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
+    shared = (workspace.job.survey, workspace.job.catalogue, carried, str(run.path))
     commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
     return list(commits.whole("input files").values())
 
@@ -241,8 +248,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
 
 
-def normalise_table(survey_name: str, section: CatalogueSection, folder: str, name: str, path: str) -> Made:
-    """Check one input file and write its accepted and its rejected rows aside.
+def normalise_table(
+    survey_name: str, section: CatalogueSection, carried: pa.Schema, folder: str, name: str, path: str
+) -> Made:
+    """Check one input file and write its accepted and its rejected rows aside; `carried` are the columns that travel.
 
     Memory is bounded by a chunk of the file. The commit holds ``name``, ``source``, ``rows``, ``accepted``, ``reasons``
     (rejected rows by reason), ``values`` (an object in a band) that were doubted or completed, and ``notes``.
@@ -259,13 +268,15 @@ def normalise_table(survey_name: str, section: CatalogueSection, folder: str, na
     with (
         written_aside(parts["accepted"]) as accepted_aside,
         written_aside(parts["rejected"]) as rejected_aside,
-        pq.ParquetWriter(accepted_aside, catalogue_schema(survey), use_dictionary=False) as accepted,
+        pq.ParquetWriter(accepted_aside, catalogue_schema(survey, carried), use_dictionary=False) as accepted,
         pq.ParquetWriter(rejected_aside, quarantine_schema()) as rejected,
+        carried_rows(Path(path), survey, section.carry, carried) as further,
     ):
         for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
-            result = normalise(raw, survey, section.cuts)
+            beside = further.take(len(raw))
+            result = normalise(raw, survey, section.cuts, unwanted=unwanted_rows(beside, section.rules))
             notes.update(result.notes)
-            accepted.write_table(result.accepted)
+            accepted.write_table(with_carried(result, beside, raw.first_row))
             rejected.write_table(result.rejected)
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
             record["accepted"] += result.accepted.num_rows

@@ -59,6 +59,7 @@ READS = {
     "fetch": FETCH,
     "mock": MOCK,
     "ingest": INGEST,
+    "foreign": INGEST | {"foreign", "classes"},
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference", "evaluation"},
     "infer": INGEST | TRAIN | INFER,

@@ -66,7 +66,9 @@ def _cards(file: IO[bytes], number: int, path: Path) -> dict[str, str] | None:
                 keyword = card[:8].decode("ascii", "replace").strip()
                 cards.setdefault(keyword, card[10:].decode("ascii", "replace").split("/")[0].strip())
         if len(block) < BLOCK:
-            raise InputError(f"{path}: is truncated: the header of HDU {number} has no end")
+            raise InputError(
+                f"{path}: is truncated, or not a readable FITS file: the header of HDU {number} has no end"
+            )
     raise InputError(f"{path}: the header of HDU {number} is longer than {MOST_HEADER_BLOCKS * BLOCK} bytes")
 
 

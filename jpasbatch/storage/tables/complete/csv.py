@@ -13,7 +13,7 @@ from pyarrow import csv as arrow_csv
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import wanted_columns
-from jpasbatch.storage.tables.complete.table import CompleteTable
+from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column
 from jpasbatch.storage.tables.compression import plain_file
 from jpasbatch.storage.tables.csv import NULLS, Form, column_type, has_rows, read_form, reading_options
 
@@ -22,7 +22,9 @@ GUESSES = (pa.int64(), pa.float64())
 
 
 @contextmanager
-def open_complete_csv(path: Path, survey: Survey, as_text: bool) -> Iterator[CompleteTable]:
+def open_complete_csv(
+    path: Path, survey: Survey, as_text: bool, select: Select = every_column
+) -> Iterator[CompleteTable]:
     """Open a CSV file; a block of it is in memory at a time.
 
     It is read twice: a first time for the number of rows and the types, which no block alone can tell.
@@ -42,9 +44,10 @@ def open_complete_csv(path: Path, survey: Survey, as_text: bool) -> Iterator[Com
     """
     with plain_file(path) as plain:
         form = read_form(plain)
-        rows, types = _survey_of_types(plain, survey, form, as_text)
-        schema = pa.schema([pa.field(name, types[name]) for name in form.header])
-        yield CompleteTable(path, schema, rows, _pieces(plain, form, types))
+        chosen = list(select(form.header))
+        rows, types = _survey_of_types(plain, survey, form, as_text, chosen)
+        schema = pa.schema([pa.field(name, types[name]) for name in chosen])
+        yield CompleteTable(path, schema, rows, _pieces(plain, form, types, as_text))
 
 
 def _batches(path: Path, form: Form) -> Iterator[pa.RecordBatch]:
@@ -62,12 +65,11 @@ def _batches(path: Path, form: Form) -> Iterator[pa.RecordBatch]:
 
 
 def _survey_of_types(
-    path: Path, survey: Survey, form: Form, as_text: bool
+    path: Path, survey: Survey, form: Form, as_text: bool, chosen: list[str]
 ) -> tuple[int, dict[str, pa.DataType]]:
-    """Return the number of rows, and the type of each column that all rows have."""
-    header = form.header
-    declared = {name: column_type(name, survey) for name in wanted_columns(header, survey)}
-    left = {} if as_text else {name: list(GUESSES) for name in header if name not in declared}
+    """Return the number of rows, and the type of each chosen column that all rows have."""
+    declared = {name: column_type(name, survey) for name in wanted_columns(chosen, survey)}
+    left = {} if as_text else {name: list(GUESSES) for name in chosen if name not in declared}
     rows = 0
     for batch in _batches(path, form):
         rows += batch.num_rows
@@ -76,9 +78,10 @@ def _survey_of_types(
             while kinds and not _fits(texts, kinds[0]):
                 kinds.pop(0)
     if as_text:
-        return rows, dict.fromkeys(header, pa.string())
+        return rows, dict.fromkeys(chosen, pa.string())
     guessed = {name: kinds[0] if kinds else pa.string() for name, kinds in left.items()}
-    return rows, guessed | declared
+    found = guessed | declared
+    return rows, {name: found[name] for name in chosen}
 
 
 def _fits(texts: pa.Array, kind: pa.DataType) -> bool:
@@ -96,14 +99,13 @@ def _with_nulls(texts: pa.Array) -> pa.Array:
     return pc.call_function("if_else", [absent, pa.scalar(None, pa.string()), trimmed])
 
 
-def _pieces(path: Path, form: Form, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
+def _pieces(path: Path, form: Form, types: dict[str, pa.DataType], as_text: bool) -> Iterator[pa.Table]:
     for batch in _batches(path, form):
-        as_text = all(kind == pa.string() for kind in types.values())
         columns = [
             batch.column(name) if as_text else _typed(batch.column(name), types[name], name, path)
-            for name in form.header
+            for name in types
         ]
-        yield pa.table(columns, names=form.header)
+        yield pa.table(columns, names=list(types))
 
 
 def _typed(texts: pa.Array, kind: pa.DataType, name: str, path: Path) -> pa.Array:
