@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, Interval
+from annotated_types import Ge, Gt, Interval
 
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
@@ -43,6 +43,8 @@ class Contract(Options):
         mark of absolute errors in their column.
     flux_sentinels : tuple of float
         Numbers, exactly these, that stand in columns of fluxes for a band that was not observed.
+    longest_identifier : int
+        Letters of an id, which must be ASCII: target lists and FITS tables hold no others. The TARGID of WEAVE has 30.
     largest_implausible_fraction : float
         A table is refused where a larger fraction of its rows (of those read at once, 100,000) is not plausible.
     """
@@ -52,6 +54,7 @@ class Contract(Options):
     largest_signal_to_noise: Annotated[float, Gt(0)] = 1e12
     largest_relative_error: Annotated[float, Gt(0)] = 50.0
     flux_sentinels: tuple[float, ...] = (-99.0, -999.0, -9999.0)
+    longest_identifier: Annotated[int, Ge(1)] = 30
     largest_implausible_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.5
 
     def check_relations(self) -> None:
@@ -83,13 +86,19 @@ def implausible_fluxes(flux: np.ndarray, flux_err: np.ndarray, contract: Contrac
     size = np.abs(flux)
     largest = flux_from_ab_magnitude(np.float64(contract.brightest))
     smallest = flux_from_ab_magnitude(np.float64(contract.faintest))
+    wrong = np.zeros(len(flux), dtype=bool)
+    if not flux.size:
+        return wrong
     with np.errstate(invalid="ignore", over="ignore"):
-        wrong = size > largest
-        tiny = (size < smallest) & (size > 0)
+        greatest = np.fmax.reduce(size, axis=None)
+        if greatest > largest:
+            wrong |= (size > largest).any(axis=1)
+        tiny = size < smallest
         if tiny.any():  # noise near zero has an error that is not
-            wrong |= tiny & ~(flux_err >= smallest)
-        wrong |= (size > contract.largest_signal_to_noise * flux_err) & (flux_err > 0)
-    return wrong.any(axis=1)
+            wrong |= (tiny & (size > 0) & ~(flux_err >= smallest)).any(axis=1)
+        if greatest > contract.largest_signal_to_noise * np.fmin.reduce(flux_err, axis=None):
+            wrong |= ((size > contract.largest_signal_to_noise * flux_err) & (flux_err > 0)).any(axis=1)
+    return wrong
 
 
 def implausible_relative_errors(
@@ -111,12 +120,16 @@ def implausible_relative_errors(
     -------
     ndarray of bool, shape (n,)
     """
+    wrong = np.zeros(len(flux), dtype=bool)
     with np.errstate(invalid="ignore"):
         size = np.abs(relative)
-        judged = np.isfinite(size) & (flux != 0)
-        wrong = _mostly(size > contract.largest_relative_error, judged)
-        if (above := size > 1).any():
-            wrong |= _mostly(above, judged & (flux > FAR_ABOVE_DEPTH * depth_flux))
+        above = size > 1
+        doubtful = np.flatnonzero(2 * np.count_nonzero(above, axis=1) > FEWEST_BANDS)
+        if doubtful.size:  # few objects have many such bands
+            flux, size, above = flux[doubtful], size[doubtful], above[doubtful]
+            judged = np.isfinite(size) & (flux != 0)
+            found = _mostly(size > contract.largest_relative_error, judged)
+            wrong[doubtful] = found | _mostly(above, judged & (flux > FAR_ABOVE_DEPTH * depth_flux))
     return wrong
 
 

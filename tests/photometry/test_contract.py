@@ -15,6 +15,7 @@ from jpasbatch.photometry.contract import (
     Contract,
     implausible_fluxes,
 )
+from jpasbatch.photometry.examination import examine
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.raw_table import RawTable
 
@@ -144,6 +145,18 @@ def test_a_flag_beyond_32_bits_of_a_band_that_is_not_read_refuses_nothing(column
 def test_bits_beyond_an_integer_of_32_are_no_option(flags):
     with pytest.raises(ValueError, match="flags"):
         QualityCuts(flags=flags)
+
+
+@pytest.mark.parametrize(("name", "words"), [("x" * 31, "more than 30 letters"), ("étoile", "are not ASCII")])
+def test_ids_that_no_target_list_holds_are_refused_at_once(name, words, columns, survey):
+    texts = replace(survey, catalogue=replace(survey.catalogue, id_columns=("NAME",), id_type="string"))
+    columns["NAME"] = np.array([f"object {row}" for row in range(ROWS)], dtype="U40")
+    assert judge(columns, texts).accepted.num_rows == ROWS
+    columns["NAME"][7] = name
+    with pytest.raises(InputError, match=rf"tile.fits: 1 ids {words}.*{name}"):
+        judge(columns, texts)
+    raw = RawTable(columns, {FLUX: UNIT}, survey.band_names, "tile.fits")
+    assert any(words in problem for problem in examine(raw, texts, QualityCuts()).problems)
 
 
 def test_limits_are_data_of_the_survey(columns, survey):
