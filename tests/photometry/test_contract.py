@@ -153,7 +153,7 @@ def test_ids_that_no_target_list_holds_are_refused_at_once(name, words, columns,
     columns["NAME"] = np.array([f"object {row}" for row in range(ROWS)], dtype="U40")
     assert judge(columns, texts).accepted.num_rows == ROWS
     columns["NAME"][7] = name
-    with pytest.raises(InputError, match=rf"tile.fits: 1 ids {words}.*{name}"):
+    with pytest.raises(InputError, match=rf"tile.fits: 1 ids .*{words}.*{name}"):
         judge(columns, texts)
     raw = RawTable(columns, {FLUX: UNIT}, survey.band_names, "tile.fits")
     assert any(words in problem for problem in examine(raw, texts, QualityCuts()).problems)

@@ -110,7 +110,9 @@ def check_wavelengths(names: list[str], told: list[Any], survey: Survey, source:
         for name, value in zip(names, told, strict=False)
         if (key := survey.catalogue.key(name)) in known and (number := _number(value)) is not None
     ]
-    if not pairs:
+    if not pairs or len(set(names)) < len(
+        names
+    ):  # a name that occurs twice is refused where vectors are put in order
         return
     ratio = float(np.median([number / band.wavelength for band, number in pairs]))
     scale = 10.0 ** round(float(np.log10(ratio)))  # nanometres, micrometres, metres

@@ -10,9 +10,7 @@ import pytest
 from astropy.io import fits
 
 from jpasbatch.cli import main
-from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.stages.check.identities import Identities
-from jpasbatch.stages.check.stage import check_tables
 from jpasbatch.storage.tables.tables import write_cefca_tile
 
 ROWS = 30

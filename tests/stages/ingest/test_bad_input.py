@@ -444,7 +444,8 @@ def reverse_bands(columns: list[fits.Column], filters: list[fits.Column]) -> lis
     assert {FLUX, ERROR, "FLAGS", "MASK_FLAGS"} <= set(vectors)
     for name in vectors:
         replace(columns, name, np.array(column(columns, name).array)[:, ::-1])
-    replace(filters, "NAME", np.array(column(filters, "NAME").array)[::-1])
+    for name in ("NAME", "WAVELENGTH"):
+        replace(filters, name, np.array(column(filters, name).array)[::-1])
     return filters
 
 
