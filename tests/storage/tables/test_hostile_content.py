@@ -1,5 +1,6 @@
 """Tables whose form is right and whose content is not what it says; errors of parsers that name the file."""
 
+import contextlib
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.storage.tables.complete.opening import open_complete
+from jpasbatch.storage.tables.parquet_footer import check_footer
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables, write_cefca_tile
 from tests.storage.tables.test_tables import nepw_lines
 
@@ -247,3 +249,40 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     with pytest.raises(InputError, match="its name is not text in UTF-8") as found:
         list_tables(tmp_path)
     str(found.value).encode("utf-8")
+
+
+def with_path(path: Path, target: Path, elsewhere: bytes) -> Path:
+    """Write a Parquet file again whose first column chunk is said to lie in another file."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[-8:-4], "little")
+    footer = content[-8 - length : -8]
+    # a chunk without a path begins with field 2, the offset (I64); before it goes field 1, a text, and 2 is 1 away then
+    place = footer.index(b"\x26", footer.index(b"\x19\x1c"))
+    changed = footer[:place] + b"\x18" + bytes([len(elsewhere)]) + elsewhere + b"\x16" + footer[place + 1 :]
+    target.write_bytes(content[: -8 - length] + changed + len(changed).to_bytes(4, "little") + b"PAR1")
+    return target
+
+
+def test_columns_in_another_file_are_refused(tmp_path, survey):
+    path = parquet(tmp_path / "table.parquet", pa.table({"FLAGS": [1, 2], "NUMBER": [3, 4]}))
+    check_footer(path)
+    changed = with_path(path, tmp_path / "elsewhere.parquet", b"/etc/passwd")
+    assert pq.read_metadata(changed).row_group(0).column(0).file_path == "/etc/passwd"
+    for reading in (
+        lambda: list(iterate_raw(changed, survey)),
+        lambda: open_complete(changed, survey, 5).__enter__(),
+    ):
+        with pytest.raises(InputError, match=r"elsewhere.parquet: refers to '/etc/passwd'"):
+            reading()
+
+
+def test_a_footer_that_is_damaged_anywhere_ends_no_process(tmp_path):
+    table = pa.table({"FLAGS": [[1.0, 2.0], [3.0]], "NAME": ["a", None], "DEEP": [{"a": {"b": True}}, None]})
+    path = parquet(tmp_path / "table.parquet", table)
+    content = path.read_bytes()
+    length = int.from_bytes(content[-8:-4], "little")
+    for place in range(len(content) - 8 - length, len(content), 5):
+        for value in (0x00, 0xFF, content[place] ^ 0x10):
+            path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
+            with contextlib.suppress(InputError):
+                check_footer(path)
