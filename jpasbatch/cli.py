@@ -20,6 +20,7 @@ from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
 
 VERBS = {
@@ -257,6 +258,7 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    settle_streams()
     options = build_parser().parse_args(arguments)
     _configure_logging(options.verbose)
     try:

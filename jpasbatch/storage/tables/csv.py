@@ -15,6 +15,7 @@ from pyarrow import csv as arrow_csv
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.regular_files import read_text
 from jpasbatch.storage.tables.columns import band_names_by_id, wanted_columns
 from jpasbatch.storage.tables.compression import plain_file
 
@@ -34,7 +35,7 @@ def read_filter_csv(path: Path, survey: Survey | None = None) -> tuple[str, ...]
         If the file cannot be read or has no such columns.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).removeprefix("\ufeff").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the filter table cannot be read ({error})") from None
     try:
