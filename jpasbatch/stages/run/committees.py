@@ -119,8 +119,8 @@ def try_committee(version: Path, survey: Survey) -> None:
         judgement = committee.judge(Photometry(flux, flux / 10))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"the committee {version} cannot judge an object ({type(error).__name__}: {error}): its manifest is not that "
-            "of its graph; restore it from a copy, or train again"
+            f"the committee {version} cannot judge an object ({type(error).__name__}: {error}): its manifest is not "
+            "that of its graph; restore it from a copy, or train again"
         ) from None
     if not (judgement.usable.all() and np.isfinite(judgement.probabilities).all()):
         raise InputError(
