@@ -8,12 +8,13 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
-.PHONY: help demo test slow lint check bless pretrained clean
+.PHONY: help demo test slow lint check fuzz bless pretrained clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
 	@echo "make test   install what is needed, run the tests in two processes (make test WORKERS=8: in eight)"
 	@echo "make slow   run the slow tests as well"
 	@echo "make lint   ruff, pyright and import-linter"
+	@echo "make fuzz   mutate tables for two minutes (make fuzz SECONDS_OF_FUZZ=3600: for an hour); 0 tracebacks, 0 hangs"
 	@echo "make check  say which algorithms' code changed since their results were last compared"
 	@echo "make pretrained DATA=FOLDER   train the committees of the package again, from a template pack"
 	@echo "make bless  compare their results with the golden ones; keep their numbers if they are the same"
@@ -40,6 +41,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+SECONDS_OF_FUZZ ?= 120
+SEED ?= 1
+fuzz: $(STAMP)
+	$(BIN)/python -m benchmarks.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
 
 check: $(STAMP)
 	$(BIN)/python -m tests.algorithms check

@@ -16,9 +16,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
 
 VERBS = {
@@ -56,6 +58,11 @@ of each row. Rows that cannot be classified stay, with their reason. Tables are 
 size: a part of them is in memory at a time, but VOTable is read and written as a whole. Probabilities are the
 committee's own, under the class mix that it learnt, not that of the sky."""
 TEMPLATES = "say what a folder of public template data is good for"
+CHECK_TABLES = "say all that is wrong with tables, before anything is imported"
+CHECK_TABLES_TEXT = """\
+Reads every file to its end as ingest would, and tells all that is wrong with all of them: why a file would be
+refused, how many rows would go to quarantine and why, which values would be doubted, whether ids occur twice. Nothing
+is imported. Ends with 2 where a file would be refused or no row is usable."""
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
@@ -125,6 +132,11 @@ def build_parser() -> argparse.ArgumentParser:
             "classify", help=CLASSIFY, description=CLASSIFY_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
     )
+    _add_check(
+        verbs.add_parser(
+            "check", help=CHECK_TABLES, description=CHECK_TABLES_TEXT, epilog=EPILOGUE, formatter_class=raw
+        )
+    )
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO_TEXT)
     demo.add_argument("--train", action="store_true", help="train a committee of its own first: some minutes")
     _add_places(demo)
@@ -156,6 +168,14 @@ def _add_classify(command: argparse.ArgumentParser) -> None:
     add(
         "--prefix", default="", metavar="TEXT", help="put this before the names of the columns that are added"
     )
+    _add_reading(command)
+    add("--json", action="store_true", help="print what was done as one JSON object")
+    add("--verbose", action="store_true", help="log the details, and show tracebacks")
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    """Add what says how tables are read without a job file."""
+    add = command.add_argument
     add(
         "--filter-table",
         type=Path,
@@ -171,7 +191,20 @@ def _add_classify(command: argparse.ArgumentParser) -> None:
         help="what other bits take out: the row, or the band that has them (default row)",
     )
     add("--aperture", default="", metavar="NAME", help="in which fluxes are read (default: the survey's own)")
-    add("--json", action="store_true", help="print what was done as one JSON object")
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("tables", type=Path, nargs="+", metavar="TABLE", help="table, or folder of tables")
+    add("--survey", required=True, metavar="NAME|FILE", help="survey of the tables")
+    add(
+        "--duplicates",
+        choices=["refuse", "quarantine"],
+        default="refuse",
+        help="what ids that occur twice are",
+    )
+    _add_reading(command)
+    add("--json", action="store_true", help="print what was found as one JSON object")
     add("--verbose", action="store_true", help="log the details, and show tracebacks")
 
 
@@ -239,6 +272,7 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    settle_streams()
     options = build_parser().parse_args(arguments)
     _configure_logging(options.verbose)
     try:
@@ -270,6 +304,17 @@ def _run(options: argparse.Namespace) -> int:
         return show_templates(options.folder)
     if options.verb == "classify":
         return _classify(options)
+    if options.verb == "check":
+        from jpasbatch.stages.check.command import check_command
+
+        return check_command(
+            options.tables,
+            options.survey,
+            _cuts(options, duplicates=options.duplicates),
+            aperture=options.aperture,
+            filter_table=options.filter_table,
+            as_json=options.json,
+        )
     if options.verb == "compare":
         from jpasbatch.stages.pipeline import compare_jobs
 
@@ -331,16 +376,23 @@ def _demo_folder(train: bool) -> str:
     return "demo-training" if train else "demo"
 
 
-def _classify(options: argparse.Namespace) -> int:
+def _cuts(options: argparse.Namespace, **further: str) -> Any:
+    """Return the quality cuts of a command without a job file."""
     from jpasbatch.photometry.normalisation import QualityCuts
+
+    try:
+        return QualityCuts(
+            flags=options.flags, mask_flags=options.mask_flags, flagged=options.flagged, **further
+        )
+    except ValueError as error:
+        raise InputError(f"--{str(error).replace('_', '-')}") from None
+
+
+def _classify(options: argparse.Namespace) -> int:
     from jpasbatch.stages.classify.command import classify_command
     from jpasbatch.stages.classify.stage import ClassifyOptions
 
-    try:
-        cuts = QualityCuts(flags=options.flags, mask_flags=options.mask_flags, flagged=options.flagged)
-    except ValueError as error:
-        raise InputError(f"--{str(error).replace('_', '-')}") from None
-    how = ClassifyOptions(cuts, options.prefix, options.filter_table, options.overwrite)
+    how = ClassifyOptions(_cuts(options), options.prefix, options.filter_table, options.overwrite)
     return classify_command(
         options.tables,
         options.committee,

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import errno
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""A disk, a share of it, or the size that one file may have."""
+
+TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
 
 
 class JpasbatchError(Exception):
@@ -47,6 +50,11 @@ class TryAgainError(JpasbatchError):
 def disk_is_full(error: OSError) -> bool:
     """Return whether the system refused because a disk, or the user's share of it, is full."""
     return error.errno in NO_SPACE
+
+
+def too_many_open(error: OSError) -> bool:
+    """Return whether the system refused because this process, or the machine, has too many files open."""
+    return error.errno in TOO_MANY_OPEN
 
 
 def no_space(error: object) -> TryAgainError:

@@ -143,6 +143,7 @@ def test_flags_say_where_and_how_and_never_what():
             "--overwrite",
             "--prefix",
             "--filter-table",
+            "--duplicates",  # of check, which has none either
             "--flags",
             "--mask-flags",
             "--flagged",

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.compute.threads import call_in_threads
-from jpasbatch.errors import InputError, TryAgainError, disk_is_full, no_space
+from jpasbatch.errors import InputError, TryAgainError, disk_is_full, no_space, too_many_open
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -77,6 +77,8 @@ def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str
     except (KeyboardInterrupt, SystemExit):
         raise
     except OSError as error:
+        if too_many_open(error):
+            return "again", f"{error}; allow more open files (ulimit -n) and run the same command again"
         return ("full", str(error)) if disk_is_full(error) else _failure(error)
     except BaseException as error:  # a Rust panic is a BaseException and does not pickle
         return _failure(error)

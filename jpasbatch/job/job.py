@@ -56,6 +56,7 @@ from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
+from jpasbatch.regular_files import read_text
 from jpasbatch.scoring.options import EvaluationOptions
 from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 
@@ -265,7 +266,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         that no key takes.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(read_text(path))
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}") from error
     except (OSError, UnicodeDecodeError) as error:

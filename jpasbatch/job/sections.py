@@ -89,6 +89,9 @@ class CatalogueSection(Section):
         in the catalogue) and ``missing`` (a number that stands for "not known").
     rules : tuple of CarriedRule
         What a row must meet in the columns that travel.
+    rejected : {"whole", "reasons"}
+        Whether rows that are rejected are kept with all columns of their files (in ``quarantine/ingest-...-rows``), or
+        only their ids, positions and reasons: whole rows take as much space as they do in the files.
     cuts : QualityCuts
         Which quality flags a row may carry, and what to do when an object id occurs twice.
     partitions : PartitionOptions
@@ -103,6 +106,7 @@ class CatalogueSection(Section):
     aperture: str = ""
     carry: tuple[Annotated[CarriedColumn, BeforeValidator(named_column)], ...] = ()
     rules: tuple[CarriedRule, ...] = ()
+    rejected: Literal["whole", "reasons"] = "whole"
     cuts: QualityCuts = QualityCuts()
     partitions: PartitionOptions = PartitionOptions()
 

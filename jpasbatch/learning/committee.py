@@ -9,7 +9,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury, vote
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import Manifest, incomplete
 from jpasbatch.learning.novelty.novelty import Novelty, disagreement
 from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
@@ -66,6 +66,10 @@ class Committee:
         InputError
             When the parts do not belong together, or the manifest is not complete.
         """
+        if not all(isinstance(name, str) for name in manifest.classes):
+            raise InputError(
+                "the manifest of the committee is not complete: classes must be names; train again"
+            )
         engine = InferenceEngine(graph, options)
         found = (engine.n_inputs, engine.n_members, engine.n_classes)
         if manifest.shape != found:
@@ -76,7 +80,11 @@ class Committee:
         classes = tuple(manifest.classes)
         bands = len(survey.bands)
         known = None if ordinary is None else Ordinary.from_bytes(ordinary, len(classes), bands)
-        return cls(survey, manifest.make_features(survey), engine, manifest.make_jury(), classes, known)
+        try:
+            features, jury = manifest.make_features(survey), manifest.make_jury()
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+            raise incomplete(error) from None
+        return cls(survey, features, engine, jury, classes, known)
 
     def judge(self, photometry: Photometry) -> Judgement:
         """Return what the committee says of each object.

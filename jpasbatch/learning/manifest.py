@@ -26,6 +26,17 @@ OPTIONAL = {"folds", "origin"}
 """Keys that a manifest may lack."""
 
 
+KINDS: dict[str, type] = {
+    **dict.fromkeys(
+        ("survey", "features", "definitions", "options", "validation", "versions", "learnt"), dict
+    ),
+    **dict.fromkeys(("calibration", "decision"), dict),
+    **dict.fromkeys(("classes", "members"), list),
+    "combine": str,
+}
+"""What JSON must hold for each key."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a committee is: enough to check it before it is used, and to repeat its training.
@@ -97,6 +108,12 @@ class Manifest:
                 [*(f"'{key}' is missing" for key in missing), *(f"'{key}' is unknown" for key in unknown)]
             )
             raise InputError(f"the manifest of the committee is not complete: {found}; train again")
+        for key, kind in KINDS.items():
+            if not isinstance(content[key], kind):
+                raise InputError(
+                    f"the manifest of the committee is not complete: {key!r} must be a {kind.__name__}, found "
+                    f"{type(content[key]).__name__}; train again"
+                )
         return cls(**content)
 
     def to_json(self) -> dict[str, Any]:
@@ -260,10 +277,10 @@ def check_manifest(
     if classes is not None and names != list(classes):
         raise InputError(f"classes: the committee has {names}, the job {list(classes)}; the order counts")
     for name, definition in classes.items() if isinstance(classes, Mapping) else ():
-        if definitions[name] != _plain(definition):
+        if definitions.get(name) != _plain(definition):
             raise InputError(
                 f"class {name!r} is {_plain(definition)} in the job, but the committee learnt it "
-                f"as {definitions[name]}"
+                f"as {definitions.get(name)}"
             )
     if features is not None and features != kind:
         raise InputError(f"features.kind: the job has {features!r}, the committee was trained on {kind!r}")

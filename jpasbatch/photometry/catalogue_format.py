@@ -14,6 +14,7 @@ from annotated_types import MinLen
 
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
+from jpasbatch.photometry.contract import Contract
 from jpasbatch.photometry.requirements import Requirement
 
 Role = Literal["flags", "mask_flags", "class_star", "tile", "true_class", "true_redshift"]
@@ -123,11 +124,14 @@ class CatalogueFormat(Options):
     float32_coordinates : bool
         Accept coordinates in single precision (0.05 arcsec at best; refused unless allowed).
     check_radians : bool
-        Refuse coordinates that all fit into radians where the file states no unit.
+        Refuse coordinates that all fit into radians or hours where the file states no unit, and those that must be
+        in radians or hours whatever it states.
     unknown_redshift : float, optional
         True redshifts at or below this value stand for "unknown".
     requirements : tuple of Requirement
         Rules over published columns that a job may ask for.
+    contract : Contract
+        What fluxes and errors may be.
     """
 
     layout: Literal["arrays", "columns"]
@@ -152,6 +156,7 @@ class CatalogueFormat(Options):
     check_radians: bool = True
     unknown_redshift: float | None = None
     requirements: tuple[Requirement, ...] = ()
+    contract: Contract = field(default_factory=Contract)
 
     def check_relations(self) -> None:
         """Refuse forms that name one column for all bands in a layout of columns, and apertures without a name."""

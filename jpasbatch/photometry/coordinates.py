@@ -16,6 +16,11 @@ IMPOSSIBLE_DENSITY = 1e7
 
 FEWEST_FOR_DENSITY = 100
 
+HOURS = 24.0
+LONGEST_STRIP = 10.0
+"""Extent in declination over that in right ascension, on the sky, of a table whose right ascensions all fit into
+hours; hours in place of degrees make it 15 times larger."""
+
 
 class Coordinates(NamedTuple):
     """Positions in degrees, the rows with a fault by reason, and what was changed.
@@ -36,13 +41,14 @@ def read_coordinates(raw: RawTable, catalogue: CatalogueFormat, matched: dict[st
     ------
     InputError
         If a column is not in double precision (unless the survey allows float32), states a unit
-        other than degrees, or seems to hold radians.
+        other than degrees, or seems to hold radians or hours.
     """
     ra = _read(raw, matched[catalogue.ra], catalogue)
     dec = _read(raw, matched[catalogue.dec], catalogue)
     if catalogue.check_radians:
         stated = all(raw.units.get(matched[name], "").strip() for name in (catalogue.ra, catalogue.dec))
         _check_radians(ra, dec, stated, raw.source)
+        _check_hours(ra, dec, stated or not raw.has_units, raw.source)
     finite_ra, finite_dec = np.isfinite(ra), np.isfinite(dec)
     with np.errstate(invalid="ignore"):
         faults = {
@@ -102,4 +108,24 @@ def _check_radians(ra: np.ndarray, dec: np.ndarray, unit_is_stated: bool, source
         raise InputError(
             f"{source}: {ra.size} objects within {area:.2e} square degrees cannot be: the positions seem to"
             " be in radians although the unit says deg"
+        )
+
+
+def _check_hours(ra: np.ndarray, dec: np.ndarray, unit_is_stated: bool, source: str) -> None:
+    usable = np.isfinite(ra) & np.isfinite(dec)
+    ra, dec = ra[usable], dec[usable]
+    if not ra.size or ra.min() < 0 or ra.max() > HOURS:
+        return
+    advice = "convert them to degrees, or set check_radians = false in the survey file"
+    if not unit_is_stated:
+        raise InputError(
+            f"{source}: all {ra.size} right ascensions lie within {ra.min():.4f} to {ra.max():.4f}, "
+            f"which may be hours, and no unit is stated; state the unit deg, or {advice}"
+        )
+    width = float(np.ptp(ra)) * max(float(np.cos(np.radians(np.abs(dec).min()))), 0.01)
+    if ra.size >= FEWEST_FOR_DENSITY and np.ptp(dec) > LONGEST_STRIP * width:
+        raise InputError(
+            f"{source}: the {ra.size} positions lie within ra {ra.min():.4f} to {ra.max():.4f} and "
+            f"dec {dec.min():.4f} to {dec.max():.4f}, a strip along the meridian: "
+            f"right ascensions seem to be in hours; {advice}"
         )

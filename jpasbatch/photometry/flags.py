@@ -50,6 +50,10 @@ def read_flags(raw: RawTable, name: str | None, survey: Survey) -> FlagColumn:
     column = _as_matrix(raw, name)
     hidden = np.ma.getmaskarray(column)
     values = np.ma.getdata(column)
+    if values.ndim == 2 and values.shape[1] > 1 and survey.catalogue.layout == "arrays" and len(raw):
+        order = band_order(raw, survey)  # first: what a band that is not read holds is nobody's matter
+        if order is not None:
+            values, hidden = values[:, order], hidden[:, order]
     if values.dtype.kind == "f" and np.all((values == np.floor(values)) | hidden):
         values = np.where(hidden, 0, values).astype(np.int64)
     if values.dtype.kind not in "iub":
@@ -59,10 +63,6 @@ def read_flags(raw: RawTable, name: str | None, survey: Survey) -> FlagColumn:
     if values.size and not (limits.min <= values.min() and values.max() <= limits.max):
         raise InputError(f"{raw.source}: column {name!r} holds flags beyond 32 bits ({values.max()})")
     values = values.astype(np.int32)
-    if values.shape[1] > 1 and survey.catalogue.layout == "arrays" and len(raw):
-        order = band_order(raw, survey)
-        if order is not None:
-            values, hidden = values[:, order], hidden[:, order]
     return FlagColumn(values, hidden)
 
 

@@ -10,6 +10,12 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.band_order import band_order
 from jpasbatch.photometry.catalogue_format import PhotometryForm
+from jpasbatch.photometry.contract import (
+    SENTINEL,
+    Contract,
+    implausible_fluxes,
+    implausible_relative_errors,
+)
 from jpasbatch.photometry.noise import expected_errors
 from jpasbatch.photometry.photometry import (
     MAGNITUDES_PER_E_FOLD,
@@ -30,7 +36,6 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.units import FluxUnit, flux_unit, is_dimensionless
 
 SENTINEL_TOLERANCE = 1e-3
-FAINTEST_MAGNITUDE, BRIGHTEST_MAGNITUDE = 50.0, -30.0
 
 LARGE_ERROR = 1.0
 """Magnitudes: beyond, a magnitude with its error stands for a flux near zero."""
@@ -44,10 +49,10 @@ MODELLED = "magnitude without an error: error from the survey's depth"
 class FluxColumns(NamedTuple):
     """Canonical fluxes and the rows that cannot be used.
 
-    ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in
-    `jpasbatch.photometry.photometry`; ``infinite`` and ``out_of_range`` are (n,) bool; ``absent`` names the
-    optional bands that the file lacks; ``values`` counts single values (an object in a band) that were doubted or
-    completed, by what was done.
+    ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in `jpasbatch.photometry.photometry`;
+    ``infinite``, ``out_of_range``, ``implausible`` and ``wrong_errors`` are (n,) bool; ``absent`` names the optional
+    bands that the file lacks; ``values`` counts single values (an object in a band) that were doubted or completed, by
+    what was done.
     """
 
     flux: np.ndarray
@@ -55,6 +60,8 @@ class FluxColumns(NamedTuple):
     infinite: np.ndarray
     out_of_range: np.ndarray
     values: Counter[str]
+    implausible: np.ndarray
+    wrong_errors: np.ndarray
     absent: tuple[str, ...] = ()
 
 
@@ -234,13 +241,17 @@ def _check_error_units(raw: RawTable, form: PhotometryForm, unit: FluxUnit, name
 def _from_fluxes(
     value: np.ndarray, error: np.ndarray, form: PhotometryForm, unit: FluxUnit, survey: Survey
 ) -> FluxColumns:
-    missing = np.isnan(value) | _is(value, form.not_observed)
+    contract = survey.catalogue.contract
+    standing_for_none = contract.sentinels(value)
+    missing = np.isnan(value) | _is(value, form.not_observed) | standing_for_none
     not_detected = _is(value, form.non_detection)
     flux = np.where(missing, np.nan, np.where(not_detected, 0.0, value)).astype(np.float64, copy=False)
     factor = np.full(len(survey.bands), unit.scale)
     if unit.quantity == "flux_lambda":
         factor = flux_nu_from_lambda(factor, survey.wavelengths)
     values: Counter[str] = Counter()
+    _count(values, SENTINEL, standing_for_none)
+    wrong_errors = np.zeros(len(flux), dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):
         if form.error_kind == "relative":
             # beside a negative flux the sign says nothing that the flux does not; beside a positive one it cannot be
@@ -248,9 +259,13 @@ def _from_fluxes(
             flux[contradicting] = np.nan
             _count(values, CONTRADICTION, contradicting)
         flux *= factor
+        if form.error_kind == "relative":
+            depth_flux = flux_from_ab_magnitude(np.array([band.depth for band in survey.bands]))
+            wrong_errors = implausible_relative_errors(flux, error, depth_flux, contract)
         flux_err = np.abs(error * flux) if form.error_kind == "relative" else error * factor
     flux_err[not_detected] = np.nan
-    return _finish(flux, flux_err, np.zeros(len(flux), dtype=bool), values)
+    finished = _finish(flux, flux_err, np.zeros(len(flux), dtype=bool), values, contract)
+    return finished._replace(wrong_errors=wrong_errors)
 
 
 def _from_magnitudes(
@@ -259,7 +274,8 @@ def _from_magnitudes(
     missing = np.isnan(value) | _is(value, form.not_observed)
     not_detected = _is(value, form.non_detection)
     measured = ~(missing | not_detected)
-    outside = measured & ~((value > BRIGHTEST_MAGNITUDE) & (value < FAINTEST_MAGNITUDE))
+    contract = survey.catalogue.contract
+    outside = measured & ~((value >= contract.brightest) & (value <= contract.faintest))
     measured &= ~outside
     flux = np.where(not_detected, 0.0, np.nan)
     flux[measured] = flux_from_ab_magnitude(value[measured])
@@ -267,13 +283,13 @@ def _from_magnitudes(
     if error is None:
         flux_err = np.where(measured, expected_errors(flux, survey), np.nan)
         _count(values, MODELLED, measured)
-        return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values)
+        return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values, contract)
     usable = measured & ~_is(error, form.non_detection) & ~_is(error, form.not_observed)
     with np.errstate(invalid="ignore", over="ignore"):
         # SExtractor's error of a magnitude is 1.0857 times that of the flux over the flux, however large it is
         flux_err = np.where(usable, flux * error / MAGNITUDES_PER_E_FOLD, np.nan)
         _count(values, NEAR_ZERO, usable & (error > LARGE_ERROR) & np.isfinite(error))
-    return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values)
+    return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values, contract)
 
 
 def _count(values: Counter[str], what: str, where: np.ndarray) -> None:
@@ -289,7 +305,11 @@ def _is(value: np.ndarray, sentinel: float | None) -> np.ndarray:
 
 
 def _finish(
-    flux: np.ndarray, flux_err: np.ndarray, out_of_range: np.ndarray, values: Counter[str]
+    flux: np.ndarray,
+    flux_err: np.ndarray,
+    out_of_range: np.ndarray,
+    values: Counter[str],
+    contract: Contract,
 ) -> FluxColumns:
     """Return single precision, with NaN for every error that is not positive and finite."""
     with np.errstate(over="ignore"):
@@ -298,4 +318,7 @@ def _finish(
     _count(values, UNUSABLE, wrong & (flux != 0) & np.isfinite(flux))
     flux_err[wrong | np.isnan(flux)] = np.nan
     infinite = np.logical_or.reduce(np.isinf(flux), axis=1)
-    return FluxColumns(flux, flux_err, infinite, out_of_range, values)
+    implausible = implausible_fluxes(flux, flux_err, contract)
+    return FluxColumns(
+        flux, flux_err, infinite, out_of_range, values, implausible, np.zeros(len(flux), dtype=bool)
+    )

@@ -39,6 +39,33 @@ def read_identifiers(raw: RawTable, catalogue: CatalogueFormat, matched: dict[st
     return pc.binary_join_element_wise(*parts, catalogue.id_separator, null_handling="emit_null")  # type: ignore[call-overload]
 
 
+def check_identifiers(object_id: pa.Array, longest: int, source: str) -> None:
+    """Refuse ids that no target list can hold, before anything is computed for them.
+
+    Parameters
+    ----------
+    object_id : pyarrow.Array of str
+    longest : int
+        Letters that an id may have.
+    source : str
+        For the message.
+
+    Raises
+    ------
+    InputError
+        When an id is longer, or is not ASCII.
+    """
+    foreign = pc.call_function("invert", [pc.call_function("string_is_ascii", [object_id])])
+    long = pc.call_function("greater", [pc.call_function("utf8_length", [object_id]), pa.scalar(longest)])
+    for rows, what in ((foreign, "are not ASCII"), (long, f"have more than {longest} letters")):
+        bad = object_id.filter(rows.fill_null(False))
+        if len(bad):
+            raise InputError(
+                f"{source}: {len(bad)} ids {what}, for example {bad[0].as_py()[:60]!r}; target lists hold no such ids: "
+                "rename them, or take another id column ([catalogue.contract] of the survey file sets their length)"
+            )
+
+
 def read_text(raw: RawTable, name: str | None) -> pa.Array:
     """Return a column as strings without surrounding blanks; null where masked, empty or absent.
 

@@ -17,10 +17,11 @@ from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
+from jpasbatch.photometry.contract import ERROR_NOT_PLAUSIBLE, NOT_PLAUSIBLE, check_plausible_share
 from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flags import FlagColumn, read_flags
 from jpasbatch.photometry.flux_columns import MODELLED, FluxColumns, read_fluxes
-from jpasbatch.photometry.identifiers import read_identifiers, read_text, repeated
+from jpasbatch.photometry.identifiers import check_identifiers, read_identifiers, read_text, repeated
 from jpasbatch.photometry.photometry import hide
 from jpasbatch.photometry.raw_table import (
     RawTable,
@@ -44,6 +45,8 @@ REASONS = (
     "dec out of range",
     "flux infinite",
     "magnitude out of range",
+    NOT_PLAUSIBLE,
+    ERROR_NOT_PLAUSIBLE,
     "reference band flagged",
     "reference band not observed",
     "reference flux not positive",
@@ -76,7 +79,7 @@ class QualityCuts(Options):
         too where it is the reference band). Flags of one value an object always reject the row.
     maximum_rejected_fraction : float
         A file is refused if a larger fraction of its rows (of those read at once, 100,000) has impossible
-        coordinates ...
+        coordinates ... With 1 no table is refused for what many of its rows are, implausible photometry included.
     tolerated_rows : int
         ... and they are more than this number.
     duplicates : {"refuse", "quarantine"}
@@ -87,8 +90,8 @@ class QualityCuts(Options):
         order: which objects an analysis wants.
     """
 
-    flags: Annotated[int, Ge(0)] = 0
-    mask_flags: Annotated[int, Ge(0)] = 0
+    flags: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
+    mask_flags: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     maximum_rejected_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.01
     tolerated_rows: Annotated[int, Ge(0)] = 10
     flagged: Literal["row", "band"] = "row"
@@ -161,12 +164,16 @@ def normalise(
     verdict = np.full(len(raw), -1, dtype=np.int8)
 
     object_id = read_identifiers(raw, catalogue, matched)
+    if unique:
+        check_identifiers(object_id, catalogue.contract.longest_identifier, raw.source)
     _mark(verdict, "id missing", object_id.is_null().to_numpy(zero_copy_only=False))
     coordinates = read_coordinates(raw, catalogue, matched) if placed else no_coordinates(len(raw))
     for reason, rows in coordinates.faults.items():
         _mark(verdict, reason, rows)
-    _check_coordinate_faults(coordinates.faults, raw, cuts)
+    check_coordinate_faults(coordinates.faults, raw, cuts)
     fluxes = read_fluxes(raw, survey, matched)
+    if cuts.maximum_rejected_fraction < 1:
+        check_plausible_share(photometry_faults(fluxes), catalogue.contract, cuts.tolerated_rows, raw.source)
     flags = {}
     for role in FLAG_ROLES:
         column = read_flags(raw, matched.get(getattr(catalogue, role)), survey)
@@ -236,8 +243,15 @@ def _mark_fluxes(verdict: np.ndarray, fluxes: FluxColumns, survey: Survey) -> No
     reference = fluxes.flux[:, survey.reference_index]
     _mark(verdict, "flux infinite", fluxes.infinite)
     _mark(verdict, "magnitude out of range", fluxes.out_of_range)
+    for reason, rows in photometry_faults(fluxes).items():
+        _mark(verdict, reason, rows)
     _mark(verdict, "reference band not observed", np.isnan(reference))
     _mark(verdict, "reference flux not positive", reference <= 0)
+
+
+def photometry_faults(fluxes: FluxColumns) -> dict[str, np.ndarray]:
+    """Return the rows, bool (n,), whose photometry is not plausible, by reason."""
+    return {NOT_PLAUSIBLE: fluxes.implausible, ERROR_NOT_PLAUSIBLE: fluxes.wrong_errors}
 
 
 def _duplicates(object_id: pa.Array, usable: np.ndarray, raw: RawTable, cuts: QualityCuts) -> np.ndarray:
@@ -257,7 +271,14 @@ def _duplicates(object_id: pa.Array, usable: np.ndarray, raw: RawTable, cuts: Qu
     return rows
 
 
-def _check_coordinate_faults(faults: dict[str, np.ndarray], raw: RawTable, cuts: QualityCuts) -> None:
+def check_coordinate_faults(faults: dict[str, np.ndarray], raw: RawTable, cuts: QualityCuts) -> None:
+    """Refuse a table of which too many rows have impossible coordinates.
+
+    Raises
+    ------
+    InputError
+        When they are more than the cuts allow.
+    """
     bad = np.zeros(len(raw), dtype=bool)
     for rows in faults.values():
         bad |= rows

@@ -23,6 +23,7 @@ from jpasbatch.options import Matches, Options, from_table
 from jpasbatch.photometry.catalogue_format import CatalogueFormat
 from jpasbatch.photometry.combinations import BandCombination
 from jpasbatch.photometry.gaps import BandLayout, GapPattern, check_patterns
+from jpasbatch.regular_files import read_text
 
 Angstrom = Annotated[float, Interval(gt=0, lt=np.inf)]
 Magnitude = Annotated[float, Interval(gt=0, lt=40)]
@@ -272,7 +273,7 @@ def load_survey(name_or_path: str | Path, aperture: str = "") -> Survey:
 def _parse(text: str, where: str) -> Survey:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also integers of 5000 digits
         raise InputError(f"{where}: not valid TOML: {error}") from None
     try:
         return from_table(Survey, content, "survey")
@@ -291,6 +292,6 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
             f"survey = {text!r}: allowed are {', '.join(survey_names())}, or a path of a survey file (*.toml)"
         )
     try:
-        return path.read_text(encoding="utf-8"), f"survey file {path}"
+        return read_text(path), f"survey file {path}"
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"survey file {path}: cannot be read ({error})") from None

@@ -587,7 +587,7 @@ def test_units_of_single_bands_must_agree():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"flags": -1}, "flags: found -1; allowed is a number of at least 0"),
+        ({"flags": -1}, "flags: found -1; allowed is 0 to 2147483647"),
         ({"maximum_rejected_fraction": 1.5}, "maximum_rejected_fraction: found 1.5; allowed is 0 to 1"),
         ({"duplicates": "ignore"}, "duplicates: found 'ignore'; allowed: 'refuse', 'quarantine'"),
     ],

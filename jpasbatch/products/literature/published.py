@@ -14,6 +14,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval, Lt, MinLen
 
 from jpasbatch.options import Options, from_table
+from jpasbatch.regular_files import read_text
 
 Text = Annotated[str, MinLen(1)]
 
@@ -156,7 +157,7 @@ def load_published(options: LiteratureOptions) -> PublishedTable:
         return _parse(text, f"literature {options.name}")
     where = f"literature file {options.file}"
     try:
-        text = Path(options.file).read_text(encoding="utf-8")
+        text = read_text(Path(options.file))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{where}: cannot be read ({error})") from None
     return _parse(text, where)
@@ -177,6 +178,6 @@ def _folder() -> Traversable:
 def _parse(text: str, where: str) -> PublishedTable:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not valid TOML: {error}") from None
     return from_table(PublishedTable, content, where)

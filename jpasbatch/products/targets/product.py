@@ -40,6 +40,7 @@ from jpasbatch.products.targets.targets import (
 )
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
+from jpasbatch.regular_files import require_regular
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -203,6 +204,7 @@ def _template(path: str) -> WeaveTemplate | None:
     if not path:
         return None
     try:
+        require_regular(Path(path))
         with Path(path).open("rb") as file:
             return read_template(file)
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.fetch import FetchOptions
+from jpasbatch.regular_files import read_text
 
 Tile = int | str
 """A value of the column that divides a table."""
@@ -94,7 +95,7 @@ def wanted_tiles(options: FetchOptions) -> list[Tile] | None:
         return list(options.tiles)
     path = Path(options.tiles)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f'[fetch] tiles = {options.tiles!r}: the file cannot be read ({error}); allowed are a list, "all", or a '

@@ -13,6 +13,7 @@ from jpasbatch.stages.run.mock_parts import mock_part
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.tables.refusal import refusing
 from jpasbatch.storage.tables.tables import list_tables
 
 
@@ -76,4 +77,5 @@ def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
 
 def hash_table(label: str, path: str) -> dict[str, Any]:
     """Return the label and the sha256 of an input file."""
-    return {"label": label, "sha256": sha256_file(Path(path))}
+    with refusing(path):
+        return {"label": label, "sha256": sha256_file(Path(path))}

@@ -34,11 +34,12 @@ from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
 from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows, with_carried
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.ingest.request import ask_ingest
+from jpasbatch.stages.ingest.whole_rows import keep_whole_rows
 from jpasbatch.stages.run.changes import changed_parts, named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.mock_parts import makes_sets
-from jpasbatch.stages.run.quarantine import publish_quarantine
+from jpasbatch.stages.run.quarantine import no_rows_left, publish_quarantine
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
@@ -84,6 +85,11 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             if workspace.incremental:
                 log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
             content = _import(workspace, records, identity, executor)
+        if section.rejected == "whole":
+            earlier = before["fingerprint"] if arrived and before else None
+            whole = keep_whole_rows(records, workspace, run, identity, executor, earlier)
+            content["whole_rows"] = {key: whole[key] for key in ("folder", "files", "rows")}
+            content["notes"] = sorted({*content["notes"], *whole["troubles"]})
     if section.carry:
         content["notes"] = sorted({*content["notes"], *widened})
         content["carried"] = {field.name: str(field.type) for field in carried}
@@ -112,6 +118,8 @@ def _import(
         [folder / "rejected" / record["name"] for record in records], _quarantine(workspace, identity)
     )
     rows = sum(record["accepted"] for record in records)
+    if not rows:
+        raise no_rows_left(records, quarantine)
     with borrow_client(executor) as client:
         catalogue = import_tables(
             client,

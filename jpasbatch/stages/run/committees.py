@@ -115,7 +115,13 @@ def try_committee(version: Path, survey: Survey) -> None:
     """
     committee = open_committee(str(version), survey)
     flux = np.full((1, len(survey.bands)), TRIED_FLUX, dtype=np.float32)
-    judgement = committee.judge(Photometry(flux, flux / 10))
+    try:
+        judgement = committee.judge(Photometry(flux, flux / 10))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"the committee {version} cannot judge an object ({type(error).__name__}: {error}): its manifest is not "
+            "that of its graph; restore it from a copy, or train again"
+        ) from None
     if not (judgement.usable.all() and np.isfinite(judgement.probabilities).all()):
         raise InputError(
             f"the committee {version} gives no probabilities for a plain object ({TRIED_FLUX} uJy in every band, "

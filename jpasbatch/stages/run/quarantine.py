@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jpasbatch.errors import InputError
 from jpasbatch.photometry.table import count_reasons, quarantine_schema
 from jpasbatch.storage.stores.files import written_aside
 
@@ -36,3 +38,14 @@ def publish_quarantine(parts: Iterable[Path | pa.NativeFile], target: Path) -> d
             writer.write_table(table)
             reasons.update(count_reasons(table))
     return dict(sorted(reasons.items()))
+
+
+def no_rows_left(records: Sequence[Mapping[str, Any]], reasons: Mapping[str, int]) -> InputError:
+    """Return the error of an input of which no row is left; it names the files and the reasons."""
+    files = ", ".join(f"{record['source']} ({record['rows']} rows)" for record in records[:5])
+    more = f" and {len(records) - 5} more" if len(records) > 5 else ""
+    why = ", ".join(f"{reason}: {number}" for reason, number in reasons.items()) or "the files hold no rows"
+    return InputError(
+        f"No rows to import from {files}{more}: {why}. Look at the quarantine, and at the quality cuts of the job "
+        "([catalogue.cuts])"
+    )

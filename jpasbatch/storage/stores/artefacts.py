@@ -280,7 +280,7 @@ def committee_version(path: Path) -> Path:
 def _check_manifest(path: str, data: bytes) -> dict[str, Any]:
     try:
         contents = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"Cannot read the manifest {path}: {error}. {_REMEDY}") from None
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         found = contents.get("format") if isinstance(contents, dict) else type(contents).__name__
@@ -288,7 +288,19 @@ def _check_manifest(path: str, data: bytes) -> dict[str, Any]:
     missing = sorted({"graph", "manifest", "sha256"} - contents.keys())
     if missing:
         raise InputError(f"{path} lacks the keys {', '.join(missing)}: it was changed after it was written.")
-    found = fingerprint(**{key: value for key, value in contents.items() if key != "sha256"})
+    for key in ("graph", "validation", "ordinary"):
+        stated = contents.get(key, {"bytes": 0, "sha256": ""})
+        whole = isinstance(stated, dict) and isinstance(stated.get("bytes"), int) and "sha256" in stated
+        if not whole:
+            raise InputError(f"{path}: {key!r} must hold the bytes and the sha256 of a file. {_REMEDY}")
+    if not isinstance(contents["manifest"], dict):
+        raise InputError(
+            f"{path}: 'manifest' must be a table, found {type(contents['manifest']).__name__}. {_REMEDY}"
+        )
+    try:
+        found = fingerprint(**{key: value for key, value in contents.items() if key != "sha256"})
+    except (ValueError, TypeError, RecursionError) as error:  # JSON of others may hold NaN
+        raise InputError(f"{path}: holds what no manifest does ({error}). {_REMEDY}") from None
     if found != contents["sha256"]:
         raise InputError(
             f"{path} was changed after it was written: its contents hash to {found[:12]}, "

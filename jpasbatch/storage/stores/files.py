@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from jpasbatch.errors import TryAgainError
+from jpasbatch.regular_files import require_regular
 
 BLOCK_BYTES = 1 << 20
 
@@ -53,6 +54,7 @@ def fsync_tree(folder: Path) -> None:
 
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    require_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jpasbatch.regular_files import require_regular
 from jpasbatch.storage.stores.files import (
     Lease,
     check_key,
@@ -39,8 +40,10 @@ class FolderStore:
 
     def read(self, key: str) -> bytes | None:
         """Return the bytes of an object, or None when there is none."""
+        path = self.path(key)
         try:
-            return self.path(key).read_bytes()
+            require_regular(path)
+            return path.read_bytes()
         except FileNotFoundError:
             return None
 

@@ -15,6 +15,7 @@ from pyarrow import csv as arrow_csv
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.regular_files import read_text
 from jpasbatch.storage.tables.columns import band_names_by_id, wanted_columns
 from jpasbatch.storage.tables.compression import plain_file
 
@@ -25,7 +26,7 @@ LONGEST_LINE = 1 << 20
 """Letters of a header."""
 
 
-def read_filter_csv(path: Path) -> tuple[str, ...]:
+def read_filter_csv(path: Path, survey: Survey | None = None) -> tuple[str, ...]:
     """Return the bands of a filter table in CSV, in the order of FILTER_ID.
 
     Raises
@@ -34,17 +35,20 @@ def read_filter_csv(path: Path) -> tuple[str, ...]:
         If the file cannot be read or has no such columns.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).removeprefix("\ufeff").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the filter table cannot be read ({error})") from None
-    rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    try:
+        rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    except csv.Error as error:
+        raise InputError(f"{path}: the filter table cannot be read ({error})") from None
     if not rows:
         raise InputError(f"{path}: the filter table is empty")
     header = rows[0]
     if any(len(row) != len(header) for row in rows):
         raise InputError(f"{path}: the rows of the filter table differ in length")
     columns = {name.strip(): [row[place] for row in rows[1:]] for place, name in enumerate(header)}
-    return band_names_by_id(columns, path)
+    return band_names_by_id(columns, path, survey)
 
 
 def iterate_csv(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTable]:

@@ -127,10 +127,11 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     bands = None
     if filters:
         try:
-            columns = {name: filters[0].data[name] for name in filters[0].columns.names}
+            every = slice(0, int(filters[0].header["NAXIS2"]))
+            columns = {name: read_rows(filters[0], name, every) for name in filters[0].columns.names}
         except (ValueError, TypeError, OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: its table FILTER is damaged ({error})") from None
-        bands = band_names_by_id(columns, path)
+        bands = band_names_by_id(columns, path, survey)
     table = (with_positions or tables)[0]
     names = table.columns.names
     if len(set(names)) != len(names):
@@ -139,16 +140,25 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
 
 
 def read_rows(table: Any, name: str, rows: slice) -> np.ndarray:
-    """Return rows of a column, masked where an integer is TNULL."""
+    """Return rows of a column, masked where the file says that there is no value.
+
+    TNULL is a stored number, before TSCAL and TZERO make another of it (FITS standard 4.0, section 7.3.2), or a text
+    in a table of ASCII.
+    """
     if rows.start >= rows.stop:
         return np.array(table.data.field(name)[:0])
     values = np.array(table.data.field(name)[rows])
     column = table.columns[name]
-    if column.null is not None and values.dtype.kind in "iu":
-        # the zero of unsigned integers is added to the data but not to TNULL
-        hidden = values == values.dtype.type(int(column.null) + int(column.bzero or 0))
-        return np.ma.MaskedArray(values, mask=hidden)
-    return values
+    if column.null in (None, "") or values.dtype.kind not in "iuf":
+        return values
+    stored = table.data.view(np.ndarray)[name][rows]
+    if stored.dtype.kind == "S":
+        hidden = np.char.strip(stored) == str(column.null).strip().encode("ascii", "replace")
+    elif stored.dtype.kind in "iu":
+        hidden = stored == int(column.null)
+    else:  # numbers with fractions have NaN, and no TNULL
+        return values
+    return np.ma.MaskedArray(values, mask=hidden.reshape(values.shape))
 
 
 def write_cefca_tile(path: Path, rows: dict[str, np.ndarray], survey: Survey) -> None:

@@ -42,7 +42,12 @@ def raw_of_arrow(
     units = {name: unit_of(table.schema.field(name)) for name in wanted}
     others = tuple(name for name in table.column_names if name not in wanted)
     raw = RawTable(
-        columns, units, schema_bands(source, table.schema), source, has_units=has_units, other_columns=others
+        columns,
+        units,
+        schema_bands(source, table.schema, survey),
+        source,
+        has_units=has_units,
+        other_columns=others,
     )
     return bands_agree(raw, bands, survey)
 

@@ -14,6 +14,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import FILTER_TABLE, band_names_by_id, wanted_columns
+from jpasbatch.storage.tables.complete.table import refuse_repeated
+from jpasbatch.storage.tables.parquet_footer import check_footer
 
 LARGEST_ROW_GROUP = 8 << 30
 """Bytes that a row group may claim to hold before it is taken for a memory bomb."""
@@ -29,14 +31,16 @@ def iterate_parquet(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
     a JSON object with the lists ``FILTER_ID`` and ``NAME``.
     """
     first_row = 0
+    check_footer(path)
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             schema = file.schema_arrow
+            refuse_repeated(schema.names, path)
             _check_size(path, file.metadata)
             wanted = wanted_columns(schema.names, survey)
             others = tuple(name for name in schema.names if name not in wanted)
             units = {name: unit_of(schema.field(name)) for name in wanted}
-            bands = schema_bands(path, schema)
+            bands = schema_bands(path, schema, survey)
             batches = file.iter_batches(batch_size=chunk_rows, columns=wanted)
             for batch in batches:
                 if not batch.num_rows:
@@ -65,10 +69,10 @@ def _check_size(path: Path, metadata: pq.FileMetaData) -> None:
 
 def unit_of(field: pa.Field) -> str:
     """Return the unit that a field states."""
-    return (field.metadata or {}).get(b"unit", b"").decode()
+    return (field.metadata or {}).get(b"unit", b"").decode("utf-8", "replace")  # no unit that is known, then
 
 
-def schema_bands(path: Path | str, schema: pa.Schema) -> tuple[str, ...] | None:
+def schema_bands(path: Path | str, schema: pa.Schema, survey: Survey) -> tuple[str, ...] | None:
     """Return the order of bands that the metadata of a schema tell, if they do.
 
     Raises
@@ -85,7 +89,7 @@ def schema_bands(path: Path | str, schema: pa.Schema) -> tuple[str, ...] | None:
         content = None
     if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
         raise InputError(f"{path}: the metadata FILTER must be JSON with the lists FILTER_ID and NAME")
-    return band_names_by_id(content, path)
+    return band_names_by_id(content, path, survey)
 
 
 def numpy_of(array: pa.Array, name: str, path: Path | str) -> np.ndarray:
@@ -119,5 +123,9 @@ def _vectors(array: pa.Array, name: str, path: Path | str) -> np.ndarray:
                 f"{path}: column {name!r} holds vectors of different lengths ({', '.join(map(str, widths))})"
             )
         width = int(widths[0]) if len(widths) else 0
+    if pa.types.is_nested(array.type.value_type):
+        raise InputError(
+            f"{path}: column {name!r} holds lists of {array.type.value_type}; lists of numbers are read"
+        )
     values = numpy_of(array.flatten(), name, path)
     return values.reshape(len(array), width) if len(array) else np.empty((0, width), dtype=values.dtype)

@@ -7,6 +7,7 @@ container: checksums, truncation, names, units, and the order of bands in vector
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from jpasbatch.storage.tables.csv import iterate_csv, read_filter_csv
 from jpasbatch.storage.tables.fits import iterate_fits, write_cefca_tile
 from jpasbatch.storage.tables.parquet import iterate_parquet
 from jpasbatch.storage.tables.per_band import write_column_table
+from jpasbatch.storage.tables.refusal import refusing, refusing_pieces
 from jpasbatch.storage.tables.votable import iterate_votable
 
 log = logging.getLogger(__name__)
@@ -99,8 +101,8 @@ def iterate_raw(
         raise ValueError(f"chunk_rows = {chunk_rows}: must be at least 1")
     reader = READERS[extension_of(path)]
     check_regular(path)
-    listed = None if filter_table is None else read_filter_csv(Path(filter_table))
-    for raw in reader(path, survey, chunk_rows):
+    listed = None if filter_table is None else read_filter_csv(Path(filter_table), survey)
+    for raw in refusing_pieces(reader(path, survey, chunk_rows), path):
         yield bands_agree(raw, listed, survey)
 
 
@@ -145,6 +147,7 @@ def list_tables(path: Path | str) -> list[Path]:
         If there is no table, or one file is listed twice under different names.
     """
     path = Path(path)
+    _check_name(path)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if not path.is_dir():
@@ -169,7 +172,10 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
     if resolved in visited:
         return
     visited.add(resolved)
-    for entry in sorted(folder.iterdir()):
+    with refusing(folder):
+        entries = sorted(folder.iterdir())
+    for entry in entries:
+        _check_name(entry)
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
@@ -179,6 +185,14 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
             yield entry
         else:
             _leave_out(entry)
+
+
+def _check_name(entry: Path) -> None:
+    """Refuse a name that no record of text can hold."""
+    try:
+        entry.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"{os.fsencode(entry)!r}: its name is not text in UTF-8; rename it") from None
 
 
 def _leave_out(entry: Path) -> None:

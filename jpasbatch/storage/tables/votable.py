@@ -23,7 +23,7 @@ def iterate_votable(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
     Units are the attribute ``unit`` of a FIELD; the order of bands is that of a TABLE with the
     name FILTER. The file is read as a whole: TAP services give a tile or a few at once.
     """
-    table, bands = read_tables(path)
+    table, bands = read_tables(path, survey)
     fields = _columns(table)
     wanted = wanted_columns(fields, survey)
     others = tuple(name for name in fields if name not in wanted)
@@ -35,7 +35,7 @@ def iterate_votable(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
         yield RawTable(columns, units, bands, str(path), start, other_columns=others)
 
 
-def read_tables(path: Path) -> tuple[Any, tuple[str, ...] | None]:
+def read_tables(path: Path, survey: Survey) -> tuple[Any, tuple[str, ...] | None]:
     """Return the table of objects of a VOTable, and the order of bands that its table FILTER tells, if it has one.
 
     Raises
@@ -46,7 +46,7 @@ def read_tables(path: Path) -> tuple[Any, tuple[str, ...] | None]:
     with plain_file(path) as plain:
         told, document = check_votable(plain), _parse(plain)
     _check_rows(document, told, path)
-    return _choose_tables(document, path)
+    return _choose_tables(document, path, survey)
 
 
 def _check_rows(document: Any, told: list[int | None], path: Path) -> None:
@@ -71,7 +71,7 @@ def _parse(path: Path) -> Any:
         raise InputError(f"{path}: is not a readable VOTable, or is truncated ({error})") from None
 
 
-def _choose_tables(document: Any, path: Path) -> tuple[Any, tuple[str, ...] | None]:
+def _choose_tables(document: Any, path: Path, survey: Survey) -> tuple[Any, tuple[str, ...] | None]:
     tables = list(document.iter_tables())
     filters = [table for table in tables if is_filter_table(table.name) or is_filter_table(table.ID)]
     objects = [table for table in tables if table not in filters]
@@ -83,7 +83,7 @@ def _choose_tables(document: Any, path: Path) -> tuple[Any, tuple[str, ...] | No
     bands = None
     if filters:
         columns = {name: list(values) for name, (_, values) in _columns(filters[0]).items()}
-        bands = band_names_by_id(columns, path)
+        bands = band_names_by_id(columns, path, survey)
     return objects[0], bands
 
 

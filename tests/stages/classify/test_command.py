@@ -85,7 +85,7 @@ def test_what_is_wrong_is_told(tiles, committee_folder, tmp_path, capsys):
     refused(capsys, [tile, "--committee", "absent"], "'absent'", "neither a folder nor the name")
     refused(capsys, [tile, "--survey", "absent"], "'absent'", "jpas60")
     refused(capsys, [tile, tile, *committee], "named twice")
-    refused(capsys, [tile, *committee, "--flags", "-1"], "--flags", "at least 0")
+    refused(capsys, [tile, *committee, "--flags", "-1"], "--flags", "0 to 2147483647")
     refused(capsys, [tile, *committee, "--aperture", "9_9"], "'9_9'")
     refused(capsys, [tile, *committee, "--output", "out.txt"], "out.txt", ".parquet")
     refused(capsys, [tile, *committee, "--filter-table", "absent.csv"], "absent.csv")

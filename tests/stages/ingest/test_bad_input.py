@@ -307,12 +307,12 @@ def test_a_damaged_file(write, refused):
 
 def test_a_file_without_rows(write, refused):
     write(rows={name: values[:0] for name, values in make_rows().items()})
-    refused("No rows to import")
+    refused("No rows to import", "tile.fits (0 rows)")
 
 
 def test_a_text_that_calls_itself_fits(tables, refused):
     (tables / "notes.fits").write_text("SIMPLE  = perhaps")
-    refused("notes.fits", "not a readable FITS file")
+    refused("notes.fits", "has no end")
 
 
 def test_a_missing_column(write, refused):
@@ -337,7 +337,7 @@ def test_reasons_can_be_read_when_no_row_is_left(write, refused, tmp_path):
     rows["flags"][:30, 5] = 4
     rows["mask_flags"][30:, 5] = 1
     write(rows=rows)
-    refused("No rows to import", "quarantine")
+    refused("No rows to import", "quarantine", "tile.fits (40 rows)", "flags: 30, mask_flags: 10")
     (written,) = (tmp_path / "out" / "quarantine").glob("ingest-*.parquet")
     assert sorted(pq.read_table(written)["reason"].to_pylist()) == ["flags"] * 30 + ["mask_flags"] * 10
 
@@ -444,8 +444,32 @@ def reverse_bands(columns: list[fits.Column], filters: list[fits.Column]) -> lis
     assert {FLUX, ERROR, "FLAGS", "MASK_FLAGS"} <= set(vectors)
     for name in vectors:
         replace(columns, name, np.array(column(columns, name).array)[:, ::-1])
-    replace(filters, "NAME", np.array(column(filters, "NAME").array)[::-1])
+    for name in ("NAME", "WAVELENGTH"):
+        replace(filters, name, np.array(column(filters, name).array)[::-1])
     return filters
+
+
+def check_whole_rows(out: Path, record: dict, found: dict[tuple[str, int], str]) -> None:
+    """Check that every rejected row is there with all columns of its file, as the file has them."""
+    assert record["whole_rows"]["rows"] == len(found) == record["quarantined"]
+    files = sorted((out / record["whole_rows"]["folder"]).glob("*.parquet"))
+    assert record["whole_rows"]["files"] == len(files) == 2
+    kept = {}
+    for table in map(pq.read_table, files):
+        for row in table.to_pylist():
+            kept[row["quarantine_source"], row["quarantine_row"]] = row
+    assert {key: row["quarantine_reason"] for key, row in kept.items()} == found
+    for (source, number), row in kept.items():
+        with fits.open(source) as hdus:
+            original = hdus[1].data[number]
+            assert {*row} == {
+                *hdus[1].columns.names,
+                "quarantine_reason",
+                "quarantine_source",
+                "quarantine_row",
+            }
+            for name in hdus[1].columns.names:
+                np.testing.assert_array_equal(np.array(row[name]), np.array(original[name]))
 
 
 def test_bad_rows_are_quarantined_and_counted(write, ingest, tmp_path, survey):
@@ -474,6 +498,7 @@ def test_bad_rows_are_quarantined_and_counted(write, ingest, tmp_path, survey):
     # the later row of an id in two files is found only when all files were checked
     assert found == named | {(str(second), 20): "duplicate id", (str(second), 21): "ra not finite"}
 
+    check_whole_rows(tmp_path / "out", record, found)
     catalogue = open_catalogue(tmp_path / "out" / "sky")
     read = ["object_id", "ra", "flux"]
     (accepted,) = [read_partition(catalogue.partition_path(*pixel), read) for pixel in catalogue.pixels]

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column, refuse_repeated
+from jpasbatch.storage.tables.parquet_footer import check_footer
 
 
 @contextmanager
@@ -24,6 +25,7 @@ def open_complete_parquet(
     InputError
         When it cannot be read, or names a column twice.
     """
+    check_footer(path)
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             whole = file.schema_arrow

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.complete.arrays import arrow_array, field_of
 from jpasbatch.storage.tables.complete.table import (
     DESCRIPTION,
@@ -24,7 +25,9 @@ from jpasbatch.storage.tables.votable import read_tables
 
 
 @contextmanager
-def open_complete_votable(path: Path, select: Select = every_column) -> Iterator[CompleteTable]:
+def open_complete_votable(
+    path: Path, survey: Survey, select: Select = every_column
+) -> Iterator[CompleteTable]:
     """Open a VOTable: all of it is in memory.
 
     Raises
@@ -32,7 +35,7 @@ def open_complete_votable(path: Path, select: Select = every_column) -> Iterator
     InputError
         When it cannot be read, or a column has no counterpart in arrow.
     """
-    objects, bands = read_tables(path)
+    objects, bands = read_tables(path, survey)
     names = [str(item.name) for item in objects.fields]
     refuse_repeated(names, path)
     arrays, fields = [], []

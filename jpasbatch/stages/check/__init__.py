@@ -1,0 +1,1 @@
+"""Command ``check``: all that is wrong with tables, before anything is imported."""

@@ -1,0 +1,145 @@
+"""Rejected rows as their files hold them: every column, beside the reason, so that nobody has to look for them again.
+
+The table of reasons (`jpasbatch.stages.run.quarantine`) tells of all rejected rows in one form. Here each file that had
+some gets a Parquet file of its own, because its columns are its own. Rows that a later file superseded are not among
+them: they are in the version of the catalogue that the table of reasons names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import CatalogueSection
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.workspace import SHORT, Workspace
+from jpasbatch.storage.stores.files import fsync_folder, written_aside
+from jpasbatch.storage.tables.complete.opening import open_complete
+
+WHOLE = "whole"
+CHUNK_ROWS = 20_000
+REASON, SOURCE, ROW = "quarantine_reason", "quarantine_source", "quarantine_row"
+
+
+def keep_whole_rows(
+    records: Sequence[dict[str, Any]],
+    workspace: Workspace,
+    run: Run,
+    identity: str,
+    executor: Executor,
+    earlier: str | None = None,
+) -> dict[str, Any]:
+    """Publish the rejected rows of all files, whole, and return what is recorded of it.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        Of the files, with ``name``, ``source``, ``rows`` and ``accepted``.
+    workspace : Workspace
+    run : Run
+    identity : str
+        Its fingerprint.
+    executor : Executor
+    earlier : str, optional
+        Fingerprint of the ingest that this one adds to; its files are published again.
+
+    Returns
+    -------
+    dict
+        ``folder`` in the output folder, ``files``, ``rows``, and ``troubles``: why files have none there.
+    """
+    tasks = {
+        f"whole-{record['name']}": (record["name"], record["source"])
+        for record in records
+        if record["rows"] > record["accepted"]
+    }
+    shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
+    commits = committed(run, "ingest: rejected rows", write_whole_rows, tasks, executor, shared=shared)
+    made = commits.whole("input files").values()
+    folder = _folder(workspace, identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    if earlier is not None and earlier != identity:
+        for path in sorted(_folder(workspace, earlier).glob("*.parquet")):
+            _copy(path, folder / path.name)
+    for record in made:
+        if (path := run.path / WHOLE / record["name"]).is_file():
+            _copy(path, folder / f"{identity[:SHORT]}-{record['name']}")
+    fsync_folder(folder)
+    files = sorted(folder.glob("*.parquet"))
+    return {
+        "folder": str(folder.relative_to(workspace.folder)),
+        "files": len(files),
+        "rows": sum(pq.read_metadata(path).num_rows for path in files),
+        "troubles": sorted(record["trouble"] for record in made if record["trouble"]),
+    }
+
+
+def _folder(workspace: Workspace, identity: str) -> Path:
+    return workspace.quarantine / f"ingest-{identity[:SHORT]}-rows"
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file, so that damage to one of the two is no damage to the other."""
+    with written_aside(target) as aside:
+        aside.write_bytes(path.read_bytes())
+
+
+def write_whole_rows(survey_name: str, section: CatalogueSection, folder: str, name: str, path: str) -> Made:
+    """Write the rejected rows of a file with all of its columns; a block of the file is in memory at a time.
+
+    The commit holds ``name`` and ``trouble``: why a file whose photometry could be read cannot be handed on as a whole.
+
+    Raises
+    ------
+    InputError
+        When the file changed since it was checked.
+    """
+    rejected = pq.read_table(Path(folder) / "rejected" / name, columns=["reason", "row"])
+    order = np.argsort(rejected["row"].to_numpy(), kind="stable")
+    rows, reasons = (
+        rejected["row"].to_numpy()[order],
+        rejected["reason"].combine_chunks().take(pa.array(order)),
+    )
+    target = Path(folder) / WHOLE / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        written = _write(Path(path), load_survey(survey_name, section.aperture), rows, reasons, target)
+    except InputError as error:
+        target.unlink(missing_ok=True)
+        return Made(0, {"name": name, "trouble": f"its rejected rows are not kept whole: {error}"})
+    if written != len(rows):
+        raise InputError(f"{path}: changed while it was read; wait until it is whole and try again")
+    return Made(written, {"name": name, "trouble": ""}, [target])
+
+
+def _write(path: Path, survey: Any, rows: np.ndarray, reasons: pa.Array, target: Path) -> int:
+    """Write some rows of a file, ascending by their numbers, and return how many there were."""
+    first = written = 0
+    with open_complete(path, survey, CHUNK_ROWS) as table, written_aside(target) as aside:
+        names = {REASON: reasons.type, SOURCE: pa.string(), ROW: pa.int64()}
+        own = [field for field in table.schema if field.name not in names]
+        schema = pa.schema(
+            [*own, *(pa.field(key, kind) for key, kind in names.items())], table.schema.metadata
+        )
+        with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
+            for piece in table.pieces:
+                begin, end = np.searchsorted(rows, [first, first + piece.num_rows])
+                chosen = piece.select([field.name for field in own]).take(pa.array(rows[begin:end] - first))
+                told = [
+                    reasons.slice(begin, end - begin),
+                    pa.array([str(path)] * (end - begin), pa.string()),
+                    pa.array(rows[begin:end]),
+                ]
+                if end > begin:
+                    writer.write_table(pa.table([*chosen.columns, *told], schema=schema))
+                first, written = first + piece.num_rows, written + int(end - begin)
+    return written
