@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fuzz import plain_rows
 from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.check.stage import check_tables
@@ -22,20 +23,8 @@ SURVEY = "jpas60"
 
 
 def make(path: Path, rows: int) -> None:
-    survey, rng = load_survey(SURVEY), np.random.default_rng(1)
-    shape = (rows, len(survey.bands))
-    table = {
-        "tile_id": np.full(rows, 2406),
-        "number": np.arange(rows),
-        "ra": rng.uniform(213, 216, rows),
-        "dec": rng.uniform(51, 54, rows),
-        "flux": rng.lognormal(1, 1, shape).astype(np.float32),
-        "flux_err": rng.uniform(0.1, 0.5, shape).astype(np.float32),
-        "flags": np.zeros(shape, np.int16),
-        "mask_flags": np.zeros(shape, np.int16),
-        "class_star": np.ones(rows),
-    }
-    write_cefca_tile(path, table, survey)
+    survey = load_survey(SURVEY)
+    write_cefca_tile(path, plain_rows(survey, rows, np.random.default_rng(1)), survey)
 
 
 def once(path: Path, what: str) -> None:

@@ -376,7 +376,7 @@ def _demo_folder(train: bool) -> str:
     return "demo-training" if train else "demo"
 
 
-def _cuts(options: argparse.Namespace, **further: str) -> Any:
+def _cuts(options: argparse.Namespace, **further: Any) -> Any:
     """Return the quality cuts of a command without a job file."""
     from jpasbatch.photometry.normalisation import QualityCuts
 

@@ -84,8 +84,8 @@ def implausible_fluxes(flux: np.ndarray, flux_err: np.ndarray, contract: Contrac
     ndarray of bool, shape (n,)
     """
     size = np.abs(flux)
-    largest = flux_from_ab_magnitude(np.float64(contract.brightest))
-    smallest = flux_from_ab_magnitude(np.float64(contract.faintest))
+    largest = float(flux_from_ab_magnitude(np.array(contract.brightest)))
+    smallest = float(flux_from_ab_magnitude(np.array(contract.faintest)))
     wrong = np.zeros(len(flux), dtype=bool)
     if not flux.size:
         return wrong

@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from pandas.util import hash_array
 
 BUCKETS = 64
 ENTRY = np.dtype([("hash", "<u8"), ("file", "<u4")])
@@ -33,7 +33,7 @@ class Identities:
         if not len(identifiers):
             return
         entries = np.empty(len(identifiers), dtype=ENTRY)
-        entries["hash"] = pd.util.hash_array(identifiers.to_numpy(zero_copy_only=False), categorize=False)
+        entries["hash"] = hash_array(identifiers.to_numpy(zero_copy_only=False), categorize=False)
         entries["file"] = file
         entries = entries[np.argsort(entries["hash"] % BUCKETS, kind="stable")]
         ends = np.searchsorted(entries["hash"] % BUCKETS, np.arange(BUCKETS + 1))
