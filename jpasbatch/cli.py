@@ -4,7 +4,8 @@ Flags say where and how, never what: the science is in the job file. Heavy libra
 runs, so that ``--help`` answers at once.
 
 Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-75 interrupted, locked or out of space, run the same command again; 1, of ``status``, when a stage is not done, and of
+75 interrupted, locked or out of space, run the same command again; 4, of ``targets check``, when a list cannot be
+submitted as it is; 1, of ``status``, when a stage is not done, and of
 ``templates check``, when a class cannot be made.
 """
 
@@ -49,11 +50,15 @@ Writes the same table, rows in order, with probabilities, class, entropy, novelt
 of each row. Rows that cannot be classified stay, with their reason. Tables are FITS, VOTable, Parquet or CSV, of any
 size: a part of them is in memory at a time, but VOTable is read and written as a whole. Probabilities are the
 committee's own, under the class mix that it learnt, not that of the sky."""
+TARGETS = "check target lists before they are submitted, and compare two of them"
+TARGETS_CHECK = "say all that is wrong with WEAVE target catalogues, whoever wrote them, by row and column"
+TARGETS_DIFF = "say which targets were added, dropped or changed between two lists, and why"
 TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
-            75 interrupted, locked or disk full: run the same command again | 1 status: a stage is not done"""
+            75 interrupted, locked or disk full: run the same command again | 1 status: a stage is not done
+            4 targets check: a list cannot be submitted as it is"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -106,6 +111,9 @@ def build_parser() -> argparse.ArgumentParser:
         verbs.add_parser(
             "classify", help=CLASSIFY, description=CLASSIFY_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
+    )
+    _add_targets(
+        verbs.add_parser("targets", help=TARGETS, description=TARGETS, epilog=EPILOGUE, formatter_class=raw)
     )
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
     _add_places(demo)
@@ -195,6 +203,28 @@ def _add_templates(command: argparse.ArgumentParser) -> None:
     check.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
+def _add_targets(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    raw = argparse.RawDescriptionHelpFormatter
+    check = actions.add_parser(
+        "check", help=TARGETS_CHECK, description=TARGETS_CHECK, epilog=EPILOGUE, formatter_class=raw
+    )
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE.fits", help="WEAVE target catalogue")
+    check.add_argument(
+        "--template",
+        type=Path,
+        metavar="FILE.fits",
+        help="template of the survey (default: the built-in columns)",
+    )
+    check.add_argument("--json", action="store_true", help="print one JSON object a file")
+    diff = actions.add_parser("diff", help=TARGETS_DIFF, description=TARGETS_DIFF)
+    diff.add_argument("old", type=Path, metavar="OLD.fits", help="list that was")
+    diff.add_argument("new", type=Path, metavar="NEW.fits", help="list that is")
+    diff.add_argument("--json", action="store_true", help="print what changed as one JSON object")
+    for action in (check, diff):
+        action.add_argument("--verbose", action="store_true", help="show tracebacks")
+
+
 def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> None:
     where = command.add_mutually_exclusive_group()
     where.add_argument(
@@ -251,6 +281,8 @@ def _run(options: argparse.Namespace) -> int:
         return show_templates(options.folder)
     if options.verb == "classify":
         return _classify(options)
+    if options.verb == "targets":
+        return _targets(options)
     if options.verb == "compare":
         from jpasbatch.stages.pipeline import compare_jobs
 
@@ -286,6 +318,16 @@ def _run(options: argparse.Namespace) -> int:
         stress=getattr(options, "stress", False),
         as_json=getattr(options, "json", False),
     )
+
+
+def _targets(options: argparse.Namespace) -> int:
+    if options.action == "check":
+        from jpasbatch.stages.submit.check import check_targets
+
+        return check_targets(options.files, options.template, options.json)
+    from jpasbatch.stages.submit.diff import compare_targets
+
+    return compare_targets(options.old, options.new, options.json)
 
 
 def _classify(options: argparse.Namespace) -> int:
