@@ -39,6 +39,31 @@ Writer = Callable[[BinaryIO], object]
 """Writes a whole file."""
 
 
+@dataclass(frozen=True)
+class Version:
+    """Files that are published together as a version, which is never overwritten; a link points to the current one.
+
+    Attributes
+    ----------
+    folder : str
+        Of the versions, in the output folder.
+    identity : str
+        Hash of what the version holds: the same contents are the same version.
+    files : mapping of str to function
+        Writers by file name; each is made for the time when the version was first published.
+    link : str
+        Path of the link in the output folder.
+    linked : str
+        The file that it points to.
+    """
+
+    folder: str
+    identity: str
+    files: Mapping[str, Callable[[str], Writer]]
+    link: str
+    linked: str
+
+
 class Tally(Protocol):
     """What was counted of a part of a survey."""
 
@@ -202,6 +227,13 @@ class Findings:
         """Return what the product that finds this type found; None where there is no such product."""
         return next((one for one in self.found.values() if isinstance(one, kind)), None)
 
+    def completed(self, products: Iterable[Product]) -> Findings:
+        """Return these findings with what each product adds that knows what all others found."""
+        found = {
+            one.name: one.complete(self.found[one.name], self) for one in products if one.name in self.found
+        }
+        return Findings(self.setting, self.found | found, self.origin_of_truth)
+
 
 class Product(Protocol[TallyT, FoundT]):
     """A product of one job. A subclass writes the methods that have no default, and those that differ.
@@ -282,6 +314,10 @@ class Product(Protocol[TallyT, FoundT]):
         """Return what the tally of the survey says."""
         return tally.extract()
 
+    def complete(self, found: FoundT, findings: Findings) -> FoundT:
+        """Return what was found, with what follows from the findings of other products."""
+        return found
+
     # what is shown and published
 
     def numbers(self, found: FoundT, findings: Findings) -> Iterable[Number]:
@@ -324,3 +360,7 @@ class Product(Protocol[TallyT, FoundT]):
             Of all products.
         """
         return {}
+
+    def versions(self, found: FoundT, parts: Parts, findings: Findings) -> Iterable[Version]:
+        """Return what is published as versions; arguments as those of `files`."""
+        return ()

@@ -18,12 +18,12 @@ def chord(degrees: np.ndarray | float) -> np.ndarray:
 
 def close_pairs(ra: np.ndarray, dec: np.ndarray, arcsec: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of all pairs of positions that are as close as this, the lower row first, int64 (p,) each."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if len(ra) < 2:
         none = np.zeros(0, dtype=np.int64)
         return none, none
-    tree = cKDTree(unit_vectors(ra, dec))
+    tree = KDTree(unit_vectors(ra, dec))
     pairs = tree.query_pairs(float(chord(arcsec / 3600)), output_type="ndarray")
     return pairs[:, 0], pairs[:, 1]
 
@@ -40,11 +40,11 @@ def within_circles(
     circles : (ndarray, ndarray, ndarray)
         Right ascensions, declinations and radii, degrees, (c,) each.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     inside = np.zeros(len(ra), dtype=bool)
     if len(ra) and len(circles[0]):
-        tree = cKDTree(unit_vectors(ra, dec))
+        tree = KDTree(unit_vectors(ra, dec))
         found = tree.query_ball_point(unit_vectors(*circles[:2]), chord(circles[2]))
         for rows in found:
             inside[rows] = True

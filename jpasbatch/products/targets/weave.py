@@ -20,7 +20,7 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.products.record import magnitude_column, magnitude_error_column
 from jpasbatch.products.targets.fits_table import write_binary_table
-from jpasbatch.products.targets.targets import TargetProgramme
+from jpasbatch.products.targets.options import TargetProgramme
 from jpasbatch.products.targets.weave_template import TemplateColumn, WeaveTemplate, builtin_template
 
 TARGET_CLASSES = (
@@ -237,7 +237,7 @@ def _values(
     identifiers = chunk["object_id"].to_pylist()
     values: dict[str, Any] = {
         "TARGSRVY": programme.programme,
-        "TARGPROG": programme.description,
+        "TARGPROG": chunk["description"].to_pylist(),
         "TARGCAT": weave_file_name(programme),
         "TARGID": identifiers,
         "TARGNAME": identifiers,

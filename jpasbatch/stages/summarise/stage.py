@@ -45,6 +45,7 @@ from jpasbatch.stages.summarise.summary import (
     summary_values,
     table_provenance,
 )
+from jpasbatch.stages.summarise.versions import publish_version
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -66,7 +67,9 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     predictions = sky.predictions
     _check_classes(predictions.schema, job)
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
-    check_products(request.products(workspace.survey))
+    products = request.products(workspace.survey)
+    check_products(products)
+    _check_columns(sky.photometry.schema, products)
     base = _fingerprint(workspace, request)
     identity = fingerprint(
         base=base,
@@ -90,7 +93,8 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         check_products(products)
         total = _tally(site, sky, (request, products), names, run, executor)
         look_up = row_reader(site.store, site.key(sky.photometry.path.name), sky.photometry)
-        findings = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
+        found = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
+        findings = found.completed(products)
         _check_overlap(findings, coverage)
         outcome = Outcome(workspace, products, findings, records, created)
         files = _write_files(outcome, _Parts(run.inside, names))
@@ -191,6 +195,16 @@ def _check_classes(schema: pa.Schema, job: Job) -> None:
         raise InputError(
             f"the published predictions have {'no ' if job.redshifts else ''}redshifts, job '{job.name}' has "
             f"{'a' if job.redshifts else 'no'} table [redshifts]; run infer with this job first"
+        )
+
+
+def _check_columns(schema: pa.Schema, products: tuple[Product, ...]) -> None:
+    """Refuse products that read columns which the catalogue does not have."""
+    missing = [name for name in needed_columns(products).photometry if name not in schema.names]
+    if missing:
+        raise InputError(
+            f"the job reads the column {missing[0]!r}, which neither the predictions nor the catalogue have; the "
+            f"catalogue has {', '.join(name for name in schema.names if not name.startswith('_'))}"
         )
 
 
@@ -308,7 +322,14 @@ def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
     for product in outcome.products:
         found = outcome.findings.found[product.name]
         writers |= product.files(found, parts, outcome.created, outcome.findings)
-    return [_publish(outcome.workspace.folder / name, write) for name, write in writers.items()]
+    versions = [
+        version
+        for product in outcome.products
+        for version in product.versions(outcome.findings.found[product.name], parts, outcome.findings)
+    ]
+    folder = outcome.workspace.folder
+    written = [_publish(folder / name, write) for name, write in writers.items()]
+    return written + [path for one in versions for path in publish_version(folder, one, outcome.created)]
 
 
 def _publish(target: Path, write: Writer) -> Path:

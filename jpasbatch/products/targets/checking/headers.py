@@ -8,7 +8,7 @@ from datetime import datetime
 
 from jpasbatch.products.targets.checking.fits_file import Unit, checksum_faults
 from jpasbatch.products.targets.checking.violation import Violation, shortened
-from jpasbatch.products.targets.targets import OPEN_TIME, SURVEYS
+from jpasbatch.products.targets.options import OPEN_TIME, SURVEYS
 from jpasbatch.products.targets.weave_template import WeaveTemplate
 
 NEEDED = ("STL_NME1", "STL_MAIL", "CAT_NME1", "CAT_MAIL")
