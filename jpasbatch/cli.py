@@ -20,6 +20,7 @@ from pathlib import Path
 
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.version import __version__
 
 VERBS = {
@@ -28,6 +29,7 @@ VERBS = {
     "fetch": "fetch the job's tables from a TAP service, tile by tile",
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
+    "foreign": "match tables of others, and publish what they say beside the photometry",
     "train": "train the committee",
     "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",
@@ -40,7 +42,11 @@ SKY = "collection in an object store, where `replicate` put it (default: sky/ in
 STRESS = (
     "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
 )
+DRY_RUN = "only say what would be computed, why, where and how long it takes; nothing is written or started"
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
+DEMO_TEXT = """\
+Makes a mock sky of one square degree, classifies it with the committee that comes with the package, and leaves the
+report, counts, target list and published collection: about a minute. Nothing is needed, nothing is downloaded."""
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
 REPLICATE = "publish the collection of an output folder in an object store, whole, and point at it last"
@@ -50,9 +56,6 @@ Writes the same table, rows in order, with probabilities, class, entropy, novelt
 of each row. Rows that cannot be classified stay, with their reason. Tables are FITS, VOTable, Parquet or CSV, of any
 size: a part of them is in memory at a time, but VOTable is read and written as a whole. Probabilities are the
 committee's own, under the class mix that it learnt, not that of the sky."""
-TARGETS = "check target lists before they are submitted, and compare two of them"
-TARGETS_CHECK = "say all that is wrong with WEAVE target catalogues, whoever wrote them, by row and column"
-TARGETS_DIFF = "say which targets were added, dropped or changed between two lists, and why"
 TEMPLATES = "say what a folder of public template data is good for"
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
@@ -82,8 +85,13 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
-        if verb == "fetch":
-            command.add_argument("--json", action="store_true", help="print what came of it as JSON")
+        if verb != "status":
+            command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+            command.add_argument(
+                "--json",
+                action="store_true",
+                help="print what came of each stage as JSON, one a line; with --dry-run the plan",
+            )
         if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
             command.add_argument(
                 "--sky",
@@ -112,10 +120,9 @@ def build_parser() -> argparse.ArgumentParser:
             "classify", help=CLASSIFY, description=CLASSIFY_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
     )
-    _add_targets(
-        verbs.add_parser("targets", help=TARGETS, description=TARGETS, epilog=EPILOGUE, formatter_class=raw)
-    )
-    demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
+    add_targets(verbs, EPILOGUE)
+    demo = verbs.add_parser("demo", help=DEMO, description=DEMO_TEXT)
+    demo.add_argument("--train", action="store_true", help="train a committee of its own first: some minutes")
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
@@ -203,28 +210,6 @@ def _add_templates(command: argparse.ArgumentParser) -> None:
     check.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
-def _add_targets(command: argparse.ArgumentParser) -> None:
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
-    raw = argparse.RawDescriptionHelpFormatter
-    check = actions.add_parser(
-        "check", help=TARGETS_CHECK, description=TARGETS_CHECK, epilog=EPILOGUE, formatter_class=raw
-    )
-    check.add_argument("files", type=Path, nargs="+", metavar="FILE.fits", help="WEAVE target catalogue")
-    check.add_argument(
-        "--template",
-        type=Path,
-        metavar="FILE.fits",
-        help="template of the survey (default: the built-in columns)",
-    )
-    check.add_argument("--json", action="store_true", help="print one JSON object a file")
-    diff = actions.add_parser("diff", help=TARGETS_DIFF, description=TARGETS_DIFF)
-    diff.add_argument("old", type=Path, metavar="OLD.fits", help="list that was")
-    diff.add_argument("new", type=Path, metavar="NEW.fits", help="list that is")
-    diff.add_argument("--json", action="store_true", help="print what changed as one JSON object")
-    for action in (check, diff):
-        action.add_argument("--verbose", action="store_true", help="show tracebacks")
-
-
 def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> None:
     where = command.add_mutually_exclusive_group()
     where.add_argument(
@@ -282,7 +267,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.verb == "classify":
         return _classify(options)
     if options.verb == "targets":
-        return _targets(options)
+        return run_targets(options)
     if options.verb == "compare":
         from jpasbatch.stages.pipeline import compare_jobs
 
@@ -302,13 +287,27 @@ def _run(options: argparse.Namespace) -> int:
         workspace = open_workspace(options.job, options.output, options.data)
         return prune_job(workspace, options.keep_days, options.keep, options.dry_run)
 
-    job_file = demo_job() if options.verb == "demo" else options.job
+    job_file = demo_job(options.train) if options.verb == "demo" else options.job
     if options.verb == "status":
         return show_status(job_file, options.output, options.data)
+    if getattr(options, "dry_run", False):
+        from jpasbatch.stages.planning import show_plan
+
+        return show_plan(
+            options.verb,
+            job_file,
+            output=options.output,
+            data=options.data,
+            cluster_file=options.cluster,
+            serial=options.serial,
+            sky=getattr(options, "sky", None),
+            stress=getattr(options, "stress", False),
+            as_json=options.json,
+        )
     return run_verb(
         "run" if options.verb == "demo" else options.verb,
         job_file,
-        output=options.output or (Path("demo") if options.verb == "demo" else None),
+        output=options.output or (Path(_demo_folder(options.train)) if options.verb == "demo" else None),
         data=options.data,
         cluster_file=options.cluster,
         serial=options.serial,
@@ -320,14 +319,8 @@ def _run(options: argparse.Namespace) -> int:
     )
 
 
-def _targets(options: argparse.Namespace) -> int:
-    if options.action == "check":
-        from jpasbatch.stages.submit.check import check_targets
-
-        return check_targets(options.files, options.template, options.json)
-    from jpasbatch.stages.submit.diff import compare_targets
-
-    return compare_targets(options.old, options.new, options.json)
+def _demo_folder(train: bool) -> str:
+    return "demo-training" if train else "demo"
 
 
 def _classify(options: argparse.Namespace) -> int:

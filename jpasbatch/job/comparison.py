@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from jpasbatch.job.job import expand_data, read_toml, validate
+from jpasbatch.job.job import absolute_paths, expand_data, read_toml, validate
 from jpasbatch.job.sections import Section, check_calibration, check_name
+from jpasbatch.storage.foreign.options import ForeignTable
 
 
 class CombinedSection(Section):
@@ -191,7 +192,7 @@ class Comparison(Section):
         Test samples of which the table shows the scores of all objects.
     reference : str
         Title of the classifier that the others are measured against.
-    combined, chosen, calibrated, published, findings, detection, external, field, repeats
+    combined, chosen, calibrated, published, findings, detection, external, foreign, field, repeats
         See there.
     """
 
@@ -208,6 +209,7 @@ class Comparison(Section):
     findings: FindingsSection | None = None
     detection: DetectionSection | None = None
     external: tuple[ExternalSection, ...] = ()
+    foreign: tuple[ForeignTable, ...] = ()
     field: FieldSection | None = None
     repeats: RepeatsSection | None = None
 
@@ -234,4 +236,6 @@ def load_comparison(path: Path, data: Path | None = None) -> Comparison:
     tables = expand_data(read_toml(path), data, path)
     if isinstance(jobs := tables.get("jobs"), list):
         tables["jobs"] = [str((path.parent / one).resolve()) if isinstance(one, str) else one for one in jobs]
+    if isinstance(foreign := tables.get("foreign"), list):
+        tables["foreign"] = absolute_paths(foreign, ("table",))
     return validate(Comparison, tables, path)

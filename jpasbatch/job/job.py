@@ -10,9 +10,10 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Interval
@@ -43,7 +44,7 @@ from jpasbatch.job.sections import (
 )
 from jpasbatch.job.unions import OneOf
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
@@ -56,6 +57,7 @@ from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 from jpasbatch.scoring.options import EvaluationOptions
+from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 
 DATA_VARIABLE = "JPASBATCH_DATA"
 DATA_PLACEHOLDER = "{data}"
@@ -66,12 +68,14 @@ PATHS = {
     "catalogue": ("input", "filter_table"),
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
-    "committee": ("artefact",),
-    "redshifts": ("artefact",),
     "prior": ("table",),
+    "foreign": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
+
+COMMITTEES = {"committee": ("artefact", "begin"), "redshifts": ("artefact",)}
+"""Keys that hold the path of a committee, or the name of one that comes with the package."""
 
 if TYPE_CHECKING:
     ProductTables = Section
@@ -100,7 +104,11 @@ class Job(ProductTables):
         The table as it is written; `jpasbatch.mocks.options.table.load_checked_job` checks and completes it.
     fetch : FetchOptions, optional
         Tables of a TAP service; they are the catalogue's input then.
+    foreign : tuple of ForeignTable
+        What others say of the objects of the catalogue.
     """
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign"})
 
     name: str
     title: str = ""
@@ -110,6 +118,7 @@ class Job(ProductTables):
     mock: MockTable | None = None
     fetch: FetchOptions | None = None
     catalogue: CatalogueSection = CatalogueSection()
+    foreign: tuple[ForeignTable, ...] = ()
     features: FeaturesSection = FeaturesSection()
     samples: SamplesSection = SamplesSection()
     model: Annotated[Classifier, OneOf(CLASSIFIERS)] = MultilayerPerceptron()
@@ -145,6 +154,14 @@ class Job(ProductTables):
                     )
         if self.samples.folds is not None and self.committee.grow:
             raise ValueError("committee.grow: a committee of folds has the same number of members in each")
+        if self.committee.begin is not None:
+            if self.committee.artefact is not None:
+                raise ValueError("committee: artefact is used as it is, begin is trained; name one of them")
+            if not isinstance(self.model, MultilayerPerceptron | ResidualNetwork):
+                raise ValueError(
+                    f"committee.begin: a model of kind '{self.model.kind}' cannot begin with weights; allowed are "
+                    "mlp and residual"
+                )
         return self
 
     @model_validator(mode="after")
@@ -163,6 +180,10 @@ class Job(ProductTables):
                     f"classes: '{class_name}' must be a-z 0-9 _ since columns are named after it"
                 )
         check_tables(self.product_options, tuple(self.classes))
+        try:
+            check_foreign(self.foreign, tuple(self.classes))
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property
@@ -282,13 +303,12 @@ def expand_data(value: Any, data: Path | None, path: Path) -> Any:
 
 def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
+    _refuse_empty(tables)
     resolved = dict(tables)
-    for table, keys in PATHS.items():
-        section = tables.get(table)
-        if isinstance(section, dict):
-            resolved[table] = _with_absolute(section, keys)
-        elif isinstance(section, list):
-            resolved[table] = [_with_absolute(one, keys) if isinstance(one, dict) else one for one in section]
+    for keys_of_tables, absolute in ((PATHS, _absolute), (COMMITTEES, _absolute_committee)):
+        for table, keys in keys_of_tables.items():
+            if table in resolved:
+                resolved[table] = _with_absolute(resolved[table], keys, absolute)
     samples = resolved.get("samples")
     if isinstance(samples, dict):
         named = {key: table for key in NAMED_SAMPLES if isinstance(table := samples.get(key), dict)}
@@ -301,12 +321,48 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _with_absolute(section: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return section | {key: _absolute(section[key]) for key in keys if key in section}
+def absolute_paths(sections: list[Any], keys: tuple[str, ...]) -> list[Any]:
+    """Return an array of tables in which these keys are absolute paths."""
+    return _with_absolute(sections, keys, _absolute)
+
+
+def _refuse_empty(tables: dict[str, Any]) -> None:
+    """Refuse paths that are empty: they would mean the working directory, and all that lies in it.
+
+    Raises
+    ------
+    InputError
+    """
+    for table, keys in (PATHS | COMMITTEES).items():
+        sections = tables.get(table)
+        for section in sections if isinstance(sections, list) else [sections]:
+            if not isinstance(section, dict):
+                continue
+            for key in keys:
+                value = section.get(key)
+                if isinstance(value, str) and not value.strip():
+                    raise InputError(
+                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the "
+                        "working directory"
+                    )
+
+
+def _with_absolute(section: Any, keys: tuple[str, ...], absolute: Callable[[Any], Any]) -> Any:
+    if isinstance(section, list):
+        return [_with_absolute(one, keys, absolute) for one in section]
+    if not isinstance(section, dict):
+        return section
+    return section | {key: absolute(section[key]) for key in keys if key in section}
 
 
 def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
+
+
+def _absolute_committee(value: Any) -> Any:
+    """Leave a single word as it is, unless there is a folder of that name: it names a committee of the package."""
+    is_name = isinstance(value, str) and Path(value).name == value and not Path(value).is_dir()
+    return value if is_name else _absolute(value)
 
 
 def validate(kind: type, tables: dict[str, Any], origin: Path | str) -> Any:

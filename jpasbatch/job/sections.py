@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from jpasbatch.learning.calibration import CALIBRATIONS
+from jpasbatch.photometry.carried.columns import CarriedColumn
+from jpasbatch.photometry.carried.rules import CarriedRule
 from jpasbatch.photometry.features.registry import FEATURES
 from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.storage.catalogue.plan import PartitionOptions
@@ -16,9 +27,23 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 class Section(BaseModel):
-    """A table of a job file: frozen, and any key that it does not know is an error."""
+    """A table of a job file: frozen, and any key that it does not know is an error.
+
+    Attributes
+    ----------
+    unwritten : frozenset of str
+        Keys that a dump lacks where they are empty. What a job does not use is no part of its fingerprints, so that a
+        key that came later makes no run out of date.
+    """
+
+    unwritten: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = write(self)
+        return {key: value for key, value in content.items() if value or key not in self.unwritten}
 
 
 def check_name(name: str) -> str:
@@ -35,6 +60,11 @@ def check_calibration(kind: str) -> str:
     if kind not in CALIBRATIONS:
         raise ValueError(f"found '{kind}'; allowed: {', '.join(CALIBRATIONS)}")
     return kind
+
+
+def named_column(value: Any) -> Any:
+    """Return the table that a name alone stands for: a column that travels under its own name."""
+    return {"column": value} if isinstance(value, str) else value
 
 
 class CatalogueSection(Section):
@@ -54,16 +84,25 @@ class CatalogueSection(Section):
     aperture : str
         In which fluxes are read, by its name in the survey file (``"3_0_cor"``), also those of tables to learn from;
         the survey's own choice without it. Sets that a mock makes have no apertures.
+    carry : tuple of CarriedColumn
+        Further columns of the tables that travel into the catalogue: names, or tables with ``column``, ``name`` (that
+        in the catalogue) and ``missing`` (a number that stands for "not known").
+    rules : tuple of CarriedRule
+        What a row must meet in the columns that travel.
     cuts : QualityCuts
         Which quality flags a row may carry, and what to do when an object id occurs twice.
     partitions : PartitionOptions
         How the sky is divided.
     """
 
+    unwritten: ClassVar[frozenset[str]] = frozenset({"carry", "rules"})
+
     input: str | None = None
     sample: Literal["training", "validation", "test", "field", "survey", "held_out"] | None = None
     filter_table: str | None = None
     aperture: str = ""
+    carry: tuple[Annotated[CarriedColumn, BeforeValidator(named_column)], ...] = ()
+    rules: tuple[CarriedRule, ...] = ()
     cuts: QualityCuts = QualityCuts()
     partitions: PartitionOptions = PartitionOptions()
 
@@ -210,10 +249,15 @@ class CommitteeSection(Section):
         How the weights of networks are kept. In half precision a committee takes half of the space; it is calibrated
         and scored as it is kept, and computes in single precision.
     artefact : str, optional
-        Folder of a trained committee to use instead of training one.
+        Folder of a trained committee to use instead of training one, or the name of one that comes with the package.
+    begin : str, optional
+        The same of a committee whose networks the training begins with (fine-tuning). It must be of the same survey,
+        classes, ``[features]`` and ``[model]``; features and input scaling stay as they are there. Where the job has
+        more members than that committee, they begin with its members in turn.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 8
     grow: bool = False
     weights: Literal["float32", "float16"] = "float32"
     artefact: str | None = None
+    begin: str | None = None

@@ -7,6 +7,7 @@ What a whole file gets wrong (a missing band, an unknown unit, another order of 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -114,8 +115,16 @@ class Normalised:
         return count_reasons(self.rejected)
 
 
+NO_ROWS: Mapping[str, np.ndarray] = {}
+
+
 def normalise(
-    raw: RawTable, survey: Survey, cuts: QualityCuts, positions: bool = True, unique: bool = True
+    raw: RawTable,
+    survey: Survey,
+    cuts: QualityCuts,
+    positions: bool = True,
+    unique: bool = True,
+    unwanted: Mapping[str, np.ndarray] = NO_ROWS,
 ) -> Normalised:
     """Return the rows of a raw table in canonical form, and those that are not fit for it.
 
@@ -133,6 +142,9 @@ def normalise(
     unique : bool
         Whether an id names one row. Without, rows that share an id are taken for what they are, each by itself, so
         that what becomes of a row does not depend on the others.
+    unwanted : mapping of str to ndarray of bool, shape (n,)
+        Further rows to reject, by reason, if nothing else is wrong with them: what rules on columns say that are not
+        read here.
 
     Raises
     ------
@@ -162,6 +174,8 @@ def normalise(
     _mark_fluxes(verdict, fluxes, survey)
     rules = [catalogue.requirement(name) for name in cuts.require]
     _mark_requirements(verdict, rules, raw, matched)
+    for number, rows in enumerate(unwanted.values(), start=len(REASONS) + len(rules)):
+        verdict[rows & (verdict == -1)] = number
     if unique:
         _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
 
@@ -173,7 +187,7 @@ def normalise(
         notes += (f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}",)
     if MODELLED in fluxes.values:
         notes += (f"{raw.source}: magnitudes without errors: they are those of the depths of {survey.name}",)
-    reasons = (*REASONS, *(rule.reason for rule in rules))
+    reasons = (*REASONS, *(rule.reason for rule in rules), *unwanted)
     return Normalised(accepted, _rejected(columns, verdict, raw, reasons), notes, fluxes.values)
 
 

@@ -15,8 +15,19 @@ SURVEY_KEY = b"jpasbatch.survey"
 BANDS_KEY = b"jpasbatch.bands"
 
 
-def catalogue_schema(survey: Survey) -> pa.Schema:
+def catalogue_schema(survey: Survey, carried: pa.Schema | None = None) -> pa.Schema:
     """Return the schema of canonical photometry.
+
+    Parameters
+    ----------
+    survey : Survey
+    carried : Schema, optional
+        Columns that travel; they stand behind those of the photometry.
+
+    Returns
+    -------
+    pyarrow.Schema
+        In this order:
 
     =====================  ====================  =====================================================
     column                 type                  meaning
@@ -48,7 +59,7 @@ def catalogue_schema(survey: Survey) -> pa.Schema:
         pa.field("true_redshift", pa.float32(), nullable=False),
     ]
     metadata = {SURVEY_KEY: survey.name.encode(), BANDS_KEY: ",".join(survey.band_names).encode()}
-    return pa.schema(columns, metadata=metadata)
+    return pa.schema([*columns, *(carried or ())], metadata=metadata)
 
 
 def required_elements(schema: pa.Schema) -> pa.Schema:

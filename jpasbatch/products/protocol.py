@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow as pa
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.sections import Number, PageFigure, Section
 
 if TYPE_CHECKING:
@@ -34,34 +35,6 @@ columns; returns these columns, one row an object, in the same order."""
 
 Parts = Callable[[str], Iterator[pa.Table]]
 """Reads what a product left of every partition under a name, partition by partition in the order of the sky."""
-
-Writer = Callable[[BinaryIO], object]
-"""Writes a whole file."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """Files that are published together as a version, which is never overwritten; a link points to the current one.
-
-    Attributes
-    ----------
-    folder : str
-        Of the versions, in the output folder.
-    identity : str
-        Hash of what the version holds: the same contents are the same version.
-    files : mapping of str to function
-        Writers by file name; each is made for the time when the version was first published.
-    link : str
-        Path of the link in the output folder.
-    linked : str
-        The file that it points to.
-    """
-
-    folder: str
-    identity: str
-    files: Mapping[str, Callable[[str], Writer]]
-    link: str
-    linked: str
 
 
 class Tally(Protocol):

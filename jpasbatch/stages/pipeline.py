@@ -18,6 +18,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job, load_cluster
 from jpasbatch.mocks.options.table import load_checked_job, makes_test
+from jpasbatch.photometry.carried.columns import check_carried
+from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.stages.run.metrics import written_metrics
@@ -30,12 +32,13 @@ log = logging.getLogger(__name__)
 IN_STORES = ("infer", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
-ORDER = ("fetch", "mock", "ingest", "train", "evaluate", "infer", "correct", "summarise")
+ORDER = ("fetch", "mock", "ingest", "foreign", "train", "evaluate", "infer", "correct", "summarise")
 
 
-def demo_job() -> Path:
-    """Return the job file of the demonstration, which comes with the package."""
-    return Path(str(resources.files("jpasbatch.stages") / "demo.toml"))
+def demo_job(train: bool = False) -> Path:
+    """Return the job file of the demonstration, or of the one that trains; both come with the package."""
+    name = "demo_training.toml" if train else "demo.toml"
+    return Path(str(resources.files("jpasbatch.stages") / name))
 
 
 def open_workspace(
@@ -59,6 +62,8 @@ def open_workspace(
     survey = load_survey(job.survey, job.catalogue.aperture)
     if job.classes:
         check_products(job.products.products(survey))
+    check_carried(job.catalogue.carry, survey)
+    check_rules(job.catalogue.rules, job.catalogue.carry)
     _check_filter_tables(job)
     _check_product_files(job)
     if output is not None and is_location(str(output)):
@@ -71,7 +76,23 @@ def open_workspace(
             f"--sky {sky}: allowed is s3://BUCKET/PREFIX; a collection on disk is that of the output folder (--output)"
         )
     folder = (output or Path("runs") / job.name).resolve()
+    if job.catalogue.input is not None:
+        _check_apart(Path(job.catalogue.input), folder)
     return Workspace(job, survey, folder, allow_gaps, location=sky)
+
+
+def _check_apart(root: Path, output: Path) -> None:
+    """Refuse an output folder below the input folder: the next run would take its own files for tables.
+
+    Raises
+    ------
+    InputError
+    """
+    if root.is_dir() and output.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"the output folder {output} lies within the input folder {root}, so that the next run would read what "
+            "this one writes; name another one with --output"
+        )
 
 
 def _check_product_files(job: Job) -> None:
@@ -188,6 +209,8 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
         without |= {"ingest", "infer", "correct", "summarise"}
     if job.prior.kind == "none":
         without.add("correct")
+    if not job.foreign or "ingest" in without:
+        without.add("foreign")
     if not (job.samples.tests or job.samples.folds or makes_test(job)):
         without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
@@ -201,6 +224,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.mocks.stages.mock import run_mock as function
     elif stage == "ingest":
         from jpasbatch.stages.ingest.stage import run_ingest as function
+    elif stage == "foreign":
+        from jpasbatch.stages.ingest.foreign.stage import run_foreign as function
     elif stage == "train":
         from jpasbatch.stages.train.stage import run_train as function
     elif stage == "evaluate":
@@ -226,6 +251,7 @@ REPORTED = {
     "fetch": ("tiles", "fetched", "rows", "bytes", "empty", "tables"),
     "mock": ("rows",),
     "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
+    "foreign": ("matched", "unmatched"),
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),

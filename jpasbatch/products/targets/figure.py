@@ -29,6 +29,8 @@ def target_priorities(targets: TargetSummary) -> Figure:
 
 
 ORANGE = "#D55E00"
+REACH = 4
+"""Times the length of a list that its curve is drawn."""
 
 
 def yield_figure(targets: TargetSummary) -> Figure:
@@ -39,12 +41,14 @@ def yield_figure(targets: TargetSummary) -> Figure:
         area = targets.area_deg2
         scale = 1 / area if area > 0 else 1.0
         unit = " per deg²" if area > 0 else ""
-        for number, curve in enumerate(targets.curves):
+        reach = REACH * max(len(targets.of_rule(number)) for number in range(len(targets.rules)))
+        for number, whole in enumerate(targets.curves):
+            curve = whole.up_to(reach or len(targets.entries))
             if not len(curve.targets):
                 continue
             style = {"color": (BLUE, ORANGE)[number % 2], "ls": ("-", "--", ":")[number // 2 % 3], "lw": 1.5}
             label = targets.rules[number].text or f"rule {number + 1}"
-            low, high = curve.interval(targets.relative_error)
+            low, high = curve.interval(targets.shift)
             x = curve.targets * scale
             left.plot(x, curve.expected * scale, label=label, **style)
             left.fill_between(x, low * scale, high * scale, color=style["color"], alpha=0.2, lw=0)

@@ -14,6 +14,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.pages.page import package_file
 from jpasbatch.products.counts.errors import CountErrors
 from jpasbatch.products.counts.tally import CountSummary
+from jpasbatch.products.expected.tally import ThresholdCurves
 from jpasbatch.products.posteriors import committee_column
 from jpasbatch.products.protocol import (
     Columns,
@@ -117,10 +118,8 @@ class Targets(Product[TargetListsTally, TargetLists]):
 
     def complete(self, found: TargetLists, findings: Findings) -> TargetLists:
         """Return the lists with the area that densities are of, and the error that all probabilities share."""
-        area, relative = _area(findings), _relative_error(findings)
-        return TargetLists(
-            tuple(replace(one, area_deg2=area, relative_error=relative) for one in found.lists)
-        )
+        area, shift = _area(findings), _shared_shift(findings)
+        return TargetLists(tuple(replace(one, area_deg2=area, shift=shift) for one in found.lists))
 
     def numbers(self, found: TargetLists, findings: Findings) -> Iterator[Number]:
         """Yield the number of targets of all lists."""
@@ -195,7 +194,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
         writers: dict[str, Writer] = {}
         for one in found.lists:
             stem = weave_file_name(one.programme).removesuffix(".fits")
-            table = curve_table(one.curves, one.area_deg2, one.relative_error)
+            table = curve_table(one.curves, one.area_deg2, one.shift)
             told = description(findings, created) | {"meaning": MEANING}
             writers |= table_writers(f"targets/{stem}-yield", table, CURVE_UNITS, told)
         return writers
@@ -224,10 +223,22 @@ def _area(findings: Findings) -> float:
     return counts.area_deg2 if counts is not None and counts.area_deg2 > 0 else float("nan")
 
 
-def _relative_error(findings: Findings) -> float:
-    """Return how far all probabilities together may be off: calibration and mocks, of what the job counts."""
-    errors = findings.get(CountErrors)
-    if errors is None or not errors.selected.value > 0:
+def _shared_shift(findings: Findings) -> float:
+    """Return the standard error of the log-odds that all objects share, as far as counts know it.
+
+    What a wrong calibration and wrong mocks do to the count of the job, in units of what a shift of all log-odds does.
+    """
+    errors, curves, counts = (
+        findings.get(CountErrors),
+        findings.get(ThresholdCurves),
+        findings.get(CountSummary),
+    )
+    if errors is None or curves is None or counts is None:
         return 0.0
+    counted = counts.options.classes
+    place = -1 if len(counted) > 1 else findings.setting.class_names.index("".join(counted))
+    moved = float(
+        curves.variance[-1, place, 0]
+    )  # of the group that is counted, above threshold 0: sum of p (1 - p)
     terms = np.array([errors.selected.calibration, errors.selected.systematic])
-    return float(np.sqrt(np.nansum(terms**2)) / errors.selected.value)
+    return float(np.sqrt(np.nansum(terms**2)) / moved) if moved > 0 else 0.0

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
-from jpasbatch.products.protocol import Version, Writer
+from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.published import ecsv_bytes
 from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue

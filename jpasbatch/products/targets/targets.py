@@ -36,7 +36,7 @@ from jpasbatch.products.targets.fibres import (
     kept_entries,
 )
 from jpasbatch.products.targets.options import TargetProgramme
-from jpasbatch.products.targets.yields import YieldCurve, yield_curve
+from jpasbatch.products.targets.yields import YieldCurve, likely_right, yield_curve
 
 __all__ = [
     "FIELD_NSIDE",
@@ -91,15 +91,15 @@ class TargetSummary:
         Objects within the limits of each rule by what it says of them.
     area_deg2 : float
         Of which the densities of rules are; NaN where it is not known.
-    relative_error : float
-        Of all probabilities together.
+    shift : float
+        Standard error of the log-odds that all objects share.
     """
 
     rules: tuple[TargetProgramme, ...]
     entries: np.ndarray
     left_out: np.ndarray
     area_deg2: float = float("nan")
-    relative_error: float = 0.0
+    shift: float = 0.0
 
     @property
     def programme(self) -> TargetProgramme:
@@ -131,8 +131,9 @@ class TargetSummary:
     def interval(self) -> tuple[float, float]:
         """Limits of the central 68 % of how many are right."""
         p = self.targets["probability"].astype(np.float64)
-        error = np.sqrt(float(inexact(exact(p * (1 - p)).sum())) + (self.relative_error * self.expected) ** 2)
-        return max(self.expected - error, 0.0), min(self.expected + error, float(self.number))
+        variance = inexact(exact(p * (1 - p)).sum())
+        low, high = likely_right(np.asarray(self.expected), variance, np.asarray(self.number), self.shift)
+        return float(low), float(high)
 
     @property
     def priorities(self) -> np.ndarray:

@@ -16,6 +16,26 @@ POINTS = 200
 """Of a curve, at most."""
 
 
+def likely_right(
+    expected: np.ndarray, variance: np.ndarray, targets: np.ndarray, shift: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return limits of the central 68 % of the number of right targets of lists, float64 (p,) each.
+
+    The number is a sum of independent trials of unequal probability (Poisson-binomial; taken in its normal limit). All
+    log-odds together may be off by a shift, which moves p by p (1 - p) of it: class shares that are wrong do that.
+
+    Parameters
+    ----------
+    expected, variance : ndarray of float64, shape (p,)
+        Sums of p and of p (1 - p).
+    targets : ndarray, shape (p,)
+    shift : float
+        Standard error of the log-odds that all objects share.
+    """
+    error = np.sqrt(variance + (shift * variance) ** 2)
+    return np.maximum(expected - error, 0), np.minimum(expected + error, targets)
+
+
 @dataclass(frozen=True, eq=False)
 class YieldCurve:
     """The best lists of any length that one rule allows, shortest first.
@@ -44,14 +64,16 @@ class YieldCurve:
         """Share of right targets."""
         return self.expected / np.maximum(self.targets, 1)
 
-    def interval(self, relative: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Return limits of the central 68 % of the number of right targets.
+    def interval(self, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Return limits of the central 68 % of the number of right targets; see `likely_right`."""
+        return likely_right(self.expected, self.variance, self.targets, shift)
 
-        The number is a sum of independent trials of unequal probability (Poisson-binomial; its normal limit is within a
-        target of it), and all probabilities together may be off by a relative error.
-        """
-        error = np.sqrt(self.variance + (relative * self.expected) ** 2)
-        return np.maximum(self.expected - error, 0), np.minimum(self.expected + error, self.targets)
+    def up_to(self, targets: int) -> YieldCurve:
+        """Return the curve of lists of at most so many targets."""
+        short = self.targets <= targets
+        arrays = (self.fibres, self.targets, self.expected, self.variance, self.gain)
+        fibres, number, expected, variance, gain = (one[short] for one in arrays)
+        return YieldCurve(fibres, number, expected, variance, gain, self.per_field)
 
     def saturation(self, gain: float) -> int | None:
         """Return the position from which on one more fibre gains less than this; None where it never does."""
@@ -76,7 +98,9 @@ def yield_curve(entries: np.ndarray, rule: TargetProgramme) -> YieldCurve:
     added = [_summed(rank, values, length) for values in (sums, scatter)]
     targets, expected, variance = np.cumsum(number), *(inexact(np.cumsum(one)) for one in added)
     gain = inexact(added[0]) / np.maximum(number, 1)
-    shown = np.unique(np.linspace(0, length - 1, min(length, POINTS)).astype(np.int64)) if length else rank
+    shown = np.arange(length)
+    if length > POINTS:  # close together where lists are short
+        shown = np.unique(((length - 1) * np.linspace(0, 1, POINTS) ** 2).astype(np.int64))
     fibres = np.arange(1, length + 1)
     return YieldCurve(
         fibres[shown],
@@ -94,11 +118,11 @@ def _summed(rank: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:
     return total
 
 
-def curve_table(curves: Sequence[YieldCurve], area_deg2: float, relative: float) -> pa.Table:
+def curve_table(curves: Sequence[YieldCurve], area_deg2: float, shift: float) -> pa.Table:
     """Return curves as a table, one row a rule and length; densities are NaN where the area is not known."""
     parts = []
     for number, curve in enumerate(curves, start=1):
-        low, high = curve.interval(relative)
+        low, high = curve.interval(shift)
         columns = {
             "rule": np.full(len(curve.targets), number),
             "fibres_per_field": curve.fibres

@@ -22,9 +22,11 @@ from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.stages.evaluate.foreign import foreign_rows
 from jpasbatch.stages.run.committees import find_committee, open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.foreign.options import ForeignTable
 from jpasbatch.storage.stores.artefacts import load_committee
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
@@ -65,7 +67,14 @@ def agreement(
     target.mkdir(parents=True, exist_ok=True)
     tasks = [
         Task(
-            path.name, (str(path), committees, comparison.detection.of, str(target / f"{path.stem}.parquet"))
+            path.name,
+            (
+                str(path),
+                committees,
+                comparison.foreign,
+                comparison.detection.of,
+                str(target / f"{path.stem}.parquet"),
+            ),
         )
         for path in list_tables(Path(field.table))
     ]
@@ -77,12 +86,17 @@ def agreement(
         patterns.update(result["patterns"])
         rejected.update(result["rejected"])
     objects = sum(patterns.values())
+    names = [*chosen, *(one.name for one in comparison.foreign)]
+    if comparison.foreign and not objects:
+        raise InputError(
+            f"[field]: none of its objects is in all of {', '.join(names[len(chosen) :])}; are their ids ours?"
+        )
     found = {
         title: sum(count for pattern, count in patterns.items() if pattern[number] == "1")
-        for number, title in enumerate(chosen)
+        for number, title in enumerate(names)
     }
     return {
-        "names": list(chosen),
+        "names": names,
         "sought": comparison.detection.of,
         "objects": objects,
         "rejected": dict(sorted(rejected.items())),
@@ -92,8 +106,16 @@ def agreement(
     }
 
 
-def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, target: str) -> dict[str, Any]:
-    """Classify one table by several committees, chunk by chunk, and write what they say.
+def classify_field(
+    table: str,
+    committees: list[tuple[Job, str]],
+    foreign: tuple[ForeignTable, ...],
+    sought: str,
+    target: str,
+) -> dict[str, Any]:
+    """Classify one table by several committees, chunk by chunk, and write what they say, and what others say.
+
+    Objects of which one of the tables of others does not speak are left out, and counted among the rejected.
 
     Returns
     -------
@@ -115,6 +137,10 @@ def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, t
             rejected.update(result.reasons())
             said, unusable = _say(result.accepted, loaded, survey, sought)
             rejected[NO_FEATURES] += unusable
+            for one in foreign:
+                before = said.num_rows
+                said = _with_others(said, one, survey, tuple(first.classes), sought)
+                rejected[f"not in {one.name}"] += before - said.num_rows
             patterns.update(said.column("pattern").to_pylist())
             writer = writer or pq.ParquetWriter(aside, said.schema)
             writer.write_table(said)
@@ -122,6 +148,24 @@ def classify_field(table: str, committees: list[tuple[Job, str]], sought: str, t
             writer.close()
     rejected = Counter({reason: count for reason, count in rejected.items() if count})
     return {"rows": sum(patterns.values()), "patterns": dict(patterns), "rejected": dict(rejected)}
+
+
+def _with_others(
+    said: pa.Table, foreign: ForeignTable, survey: Survey, classes: tuple[str, ...], sought: str
+) -> pa.Table:
+    """Return the objects of which others speak too, with what they say, and their mark in the pattern."""
+    found = foreign_rows(foreign, said["object_id"].to_pylist(), survey, classes)
+    if foreign.class_column in found.column_names:
+        found = found.filter(found[foreign.class_column].is_valid())
+    place = {name: row for row, name in enumerate(found["object_id"].to_pylist())}
+    rows = np.array([place.get(name, -1) for name in said["object_id"].to_pylist()], dtype=np.int64)
+    kept = said.filter(pa.array(rows >= 0))
+    beside = found.take(pa.array(rows[rows >= 0])).drop_columns(["object_id"])
+    for name in beside.column_names:
+        kept = kept.append_column(name, beside[name])
+    marks = ["1" if one == sought else "0" for one in beside[foreign.class_column].to_pylist()]
+    pattern = [one + mark for one, mark in zip(kept["pattern"].to_pylist(), marks, strict=True)]
+    return kept.set_column(kept.schema.get_field_index("pattern"), "pattern", pa.array(pattern, pa.string()))
 
 
 def _say(

@@ -28,13 +28,13 @@ from jpasbatch.stages.evaluate.agreement import agreement
 from jpasbatch.stages.evaluate.derivation import derive
 from jpasbatch.stages.evaluate.detection import compare_detection
 from jpasbatch.stages.evaluate.findings import check_findings
+from jpasbatch.stages.evaluate.foreign import beside_ours, check_comparable
 from jpasbatch.stages.evaluate.repeats import run_repeats
+from jpasbatch.stages.evaluate.request import VALIDATION, evaluated_samples
 from jpasbatch.stages.evaluate.several import Train, evaluate_all, read_all
 from jpasbatch.stages.evaluate.stage import (
     EVALUATION,
     FOLDER,
-    VALIDATION,
-    evaluated_samples,
     evaluation_content,
 )
 from jpasbatch.stages.run.committees import find_committee
@@ -93,17 +93,24 @@ def run_compare(
         name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
         for name in samples
     }
+    classes = tuple(decision.classes)
+    parts: dict[str, dict[str, Predictions]] = {}
+    for name in samples:
+        parts |= beside_ours(comparison.foreign, name, predictions[name], survey, classes)
+    content |= {
+        name: {title: _scores(title, found, workspaces) for title, found in part.items()}
+        for name, part in parts.items()
+    }
+    shown = comparison.model_dump(mode="json")
     result = {
-        "comparison": comparison.model_dump(mode="json"),
-        "classes": list(next(iter(workspaces.values())).job.classes),
+        "comparison": shown | {"further": [*shown["further"], *parts]},
+        "classes": list(classes),
         "samples": content,
         "published": [_published(one, survey) for one in comparison.published],
         "costs": {title: _cost(workspace) for title, workspace in workspaces.items()},
         "training": {title: _training(workspace) for title, workspace in workspaces.items()},
         "differences": _differences(comparison, predictions[comparison.sample], survey),
-        "detection": compare_detection(
-            comparison, predictions[comparison.sample], tuple(next(iter(workspaces.values())).job.classes)
-        ),
+        "detection": compare_detection(comparison, predictions[comparison.sample], classes),
         "field": agreement(comparison, workspaces, folder, executor),
         "choices": choices[comparison.sample],
         "repeats": run_repeats(comparison, workspaces, folder, executor, train),
@@ -134,6 +141,8 @@ def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
             f'comparison {comparison.name!r}: [[chosen]] by = "roc_auc" needs [detection], which says what is sought; '
             'add it, or choose by = "log_loss"'
         )
+    classes = tuple(next(iter(workspaces.values())).job.classes)
+    check_comparable(comparison.foreign, (*workspaces, *made), classes)
     unknown = [title for title in named if title not in workspaces]
     if unknown:
         raise InputError(
@@ -163,6 +172,11 @@ def _content(
         content = {**stored[name], "name": title}
         # the whole table stays with the committee
         return content | ({"stress": stress_summary(content["stress"])} if "stress" in content else {})
+    return _scores(title, predictions, workspaces)
+
+
+def _scores(title: str, predictions: Predictions, workspaces: Mapping[str, Workspace]) -> dict[str, Any]:
+    """Return the scores of predictions that were derived here, or are of others."""
     workspace = next(iter(workspaces.values()))
     job, survey = workspace.job, workspace.survey
     found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)

@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +33,9 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
+from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows, with_carried
 from jpasbatch.stages.ingest.duplicates import find_duplicates
-from jpasbatch.stages.run.changes import changed_parts, digests
+from jpasbatch.stages.run.changes import changed_parts, named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.mapping import map_tasks, require_all
@@ -45,6 +46,7 @@ from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.tables.carried import carried_rows
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
 log = logging.getLogger(__name__)
@@ -63,18 +65,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     fetched = workspace.job.fetch is not None
     if section.input is None and not fetched and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
-    root = _input_path(workspace)
-    files = {_label(path, root): path for path in list_tables(root)}
-    hashes = _hash_files(files, executor)
-    parts = {
-        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
-        "options": section.model_dump(
-            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
-        ),
-        "survey": repr(workspace.survey),
-        "algorithms": algorithm_numbers("ingest"),
-    }
-    identity = fingerprint(inputs=hashes, **parts)
+    files, hashes, parts, identity = ask_ingest(workspace, executor)
     unchanged = workspace.unchanged("ingest", identity)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return {**unchanged, "new_partitions": 0}
@@ -87,8 +78,9 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     folder = run.path
     with stopwatch() as elapsed:
         read = [files[label] for label in arrived or files]
-        records = _normalise_files(read, workspace, run, executor)
-        records = _settle_duplicates(records, section, folder)
+        there = open_catalogue(workspace.sky).schema if arrived else None
+        carried, widened = carried_schema(read, workspace, executor, there)
+        records = read_tables(read, workspace, run, executor, carried)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
             content = _grow(workspace, before or {}, records, identity, executor)
@@ -96,10 +88,13 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             if workspace.incremental:
                 log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
             content = _import(workspace, records, identity, executor)
+    if section.carry:
+        content["notes"] = sorted({*content["notes"], *widened})
+        content["carried"] = {field.name: str(field.type) for field in carried}
     content |= {
         "files": len(files),
         "inputs": hashes,
-        "parts": digests(parts),
+        **named_parts(parts),
         "algorithms": parts["algorithms"],
         "cuts": asdict(section.cuts),
     }
@@ -109,6 +104,38 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
     shutil.rmtree(folder / "indexed", ignore_errors=True)
     return record
+
+
+class Asked(NamedTuple):
+    """What decides the catalogue: files by their name in the input folder, their SHA-256, all else by name, and all."""
+
+    files: dict[str, Path]
+    hashes: dict[str, str]
+    parts: dict[str, Any]
+    identity: str
+
+
+def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
+    """Return what the job asks of this stage: its files are hashed, and nothing is written.
+
+    Raises
+    ------
+    InputError
+        When there is no input.
+    """
+    section = workspace.job.catalogue
+    root = _input_path(workspace)
+    files = {_label(path, root): path for path in list_tables(root)}
+    hashes = _hash_files(files, executor)
+    parts = {
+        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
+        "options": section.model_dump(
+            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
+        ),
+        "survey": workspace.survey_text("ingest"),
+        "algorithms": algorithm_numbers("ingest"),
+    }
+    return Asked(files, hashes, parts, fingerprint(inputs=hashes, **parts))
 
 
 def _import(
@@ -222,16 +249,35 @@ def hash_table(label: str, path: str) -> dict[str, Any]:
     return {"label": label, "sha256": sha256_file(Path(path))}
 
 
-def _normalise_files(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor
+def read_tables(
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
 ) -> list[dict[str, Any]]:
-    names = {
+    """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
+
+    Returns
+    -------
+    list of dict
+        Of each file what `normalise_table` commits; ``name`` is that of its rows in ``accepted`` and ``rejected``.
+    """
+    records = _normalise_files(files, workspace, run, executor, carried)
+    return _settle_duplicates(records, workspace.job.catalogue, run.path)
+
+
+def _normalise_files(
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
+) -> list[dict[str, Any]]:
+    tasks = {name: (name, str(path)) for name, path in table_names(files).items()}
+    shared = (workspace.job.survey, workspace.job.catalogue, carried, str(run.path))
+    commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
+    commits.measure(workspace, "ingest")
+    return list(commits.whole("input files").values())
+
+
+def table_names(files: list[Path]) -> dict[str, Path]:
+    """Return input files by the name of what is written of each, which names its commit."""
+    return {
         f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
     }
-    tasks = {name: (name, str(path)) for name, path in names.items()}
-    shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
-    commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
-    return list(commits.whole("input files").values())
 
 
 def _plain(name: str) -> str:
@@ -239,8 +285,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
 
 
-def normalise_table(survey_name: str, section: CatalogueSection, folder: str, name: str, path: str) -> Made:
-    """Check one input file and write its accepted and its rejected rows aside.
+def normalise_table(
+    survey_name: str, section: CatalogueSection, carried: pa.Schema, folder: str, name: str, path: str
+) -> Made:
+    """Check one input file and write its accepted and its rejected rows aside; `carried` are the columns that travel.
 
     Memory is bounded by a chunk of the file. The commit holds ``name``, ``source``, ``rows``, ``accepted``, ``reasons``
     (rejected rows by reason), ``values`` (an object in a band) that were doubted or completed, and ``notes``.
@@ -257,13 +305,15 @@ def normalise_table(survey_name: str, section: CatalogueSection, folder: str, na
     with (
         written_aside(parts["accepted"]) as accepted_aside,
         written_aside(parts["rejected"]) as rejected_aside,
-        pq.ParquetWriter(accepted_aside, catalogue_schema(survey), use_dictionary=False) as accepted,
+        pq.ParquetWriter(accepted_aside, catalogue_schema(survey, carried), use_dictionary=False) as accepted,
         pq.ParquetWriter(rejected_aside, quarantine_schema()) as rejected,
+        carried_rows(Path(path), survey, section.carry, carried) as further,
     ):
         for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
-            result = normalise(raw, survey, section.cuts)
+            beside = further.take(len(raw))
+            result = normalise(raw, survey, section.cuts, unwanted=unwanted_rows(beside, section.rules))
             notes.update(result.notes)
-            accepted.write_table(result.accepted)
+            accepted.write_table(with_carried(result, beside, raw.first_row))
             rejected.write_table(result.rejected)
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
             record["accepted"] += result.accepted.num_rows

@@ -30,6 +30,7 @@ from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, tally_names
@@ -37,7 +38,7 @@ from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.summarise.observed import completeness_of, share_coverage, with_observed
-from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
+from jpasbatch.stages.summarise.rows import Files, check_columns, read_rows, row_reader
 from jpasbatch.stages.summarise.summary import (
     Outcome,
     origin_of_truth,
@@ -45,7 +46,7 @@ from jpasbatch.stages.summarise.summary import (
     summary_values,
     table_provenance,
 )
-from jpasbatch.stages.summarise.versions import publish_version
+from jpasbatch.stages.summarise.versions import publish_versions
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -63,24 +64,19 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     job = workspace.job
     site = open_site(workspace)
-    sky = _open_sky(site)
+    sky = open_sky(site)
     predictions = sky.predictions
     _check_classes(predictions.schema, job)
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
     products = request.products(workspace.survey)
     check_products(products)
-    _check_columns(sky.photometry.schema, products)
-    base = _fingerprint(workspace, request)
-    identity = fingerprint(
-        base=base,
-        predictions=predictions.name,
-        photometry=sky.photometry.name,
-        posteriors=sky.posteriors.name if sky.posteriors else None,
-        algorithms=algorithm_numbers("summarise"),
-        **site.identity,
-    )
+    check_columns(sky.photometry.schema, products)
+    parts = tally_parts(workspace, request)
+    base = fingerprint(**parts)
+    given = given_versions(site, sky)
+    identity = fingerprint(base=base, **given)
     unchanged = workspace.unchanged("summarise", identity)
-    if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
+    if unchanged and products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
     run, names = site.run("summarise", base), tally_names(sky.photometry, predictions, sky.posteriors)
@@ -108,6 +104,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     content = {
         "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
         "algorithms": algorithm_numbers("tally", "summarise"),
+        **named_parts({**parts, **given, "algorithms": algorithm_numbers("tally", "summarise")}),
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }
@@ -123,7 +120,7 @@ class _Sky(NamedTuple):
     prior: Prior | None
 
 
-def _open_sky(site: Site) -> _Sky:
+def open_sky(site: Site) -> _Sky:
     """Open what is published.
 
     Raises
@@ -145,24 +142,35 @@ def _open_sky(site: Site) -> _Sky:
     return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
 
 
-def _fingerprint(workspace: Workspace, request: ProductRequest) -> str:
-    """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
+def given_versions(site: Site, sky: _Sky) -> dict[str, Any]:
+    """Return what else decides the products: which versions are summarised, by name."""
+    return {
+        "predictions": sky.predictions.name,
+        "photometry": sky.photometry.name,
+        "posteriors": sky.posteriors.name if sky.posteriors else None,
+        "algorithms": algorithm_numbers("summarise"),
+        **site.identity,
+    }
+
+
+def tally_parts(workspace: Workspace, request: ProductRequest) -> dict[str, Any]:
+    """Return all that decides what a partition adds, and how it is shown, by name."""
     job = workspace.job
     tables = job.product_options
     # what workers find inside depends on how the driver drew the mask
     drawn = ("summarise",) if tables["area"].masked else ()
     ranges = {} if request.redshifts is None else {"redshifts": repr(request.redshifts)}
-    return fingerprint(
-        job=job.model_dump(include={"name", "title", "classes", "seed"}),
-        products=[product.name for product in PRODUCTS],
-        tables={name: repr(value) for name, value in tables.items()},
+    return {
+        "job": job.model_dump(include={"name", "title", "classes", "seed"}),
+        "products": [product.name for product in PRODUCTS],
+        "tables": {name: repr(value) for name, value in tables.items()},
         # what the package itself holds for a table that a job names
-        options=[repr(product.options_of(tables)) for product in PRODUCTS],
-        files={key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
-        survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("tally", *drawn),
+        "options": [repr(product.options_of(tables)) for product in PRODUCTS],
+        "files": {key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
+        "survey": workspace.survey_text("summarise"),
+        "algorithms": algorithm_numbers("tally", *drawn),
         **ranges,
-    )
+    }
 
 
 def _check_overlap(findings: Findings, coverage: Coverage | None) -> None:
@@ -198,17 +206,8 @@ def _check_classes(schema: pa.Schema, job: Job) -> None:
         )
 
 
-def _check_columns(schema: pa.Schema, products: tuple[Product, ...]) -> None:
-    """Refuse products that read columns which the catalogue does not have."""
-    missing = [name for name in needed_columns(products).photometry if name not in schema.names]
-    if missing:
-        raise InputError(
-            f"the job reads the column {missing[0]!r}, which neither the predictions nor the catalogue have; the "
-            f"catalogue has {', '.join(name for name in schema.names if not name.startswith('_'))}"
-        )
-
-
-def _products_are_whole(folder: Path, files: dict[str, str]) -> bool:
+def products_are_whole(folder: Path, files: dict[str, str]) -> bool:
+    """Return whether all files that a record names are there, with the bytes that it recorded."""
     return all(
         (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in files.items()
     )
@@ -243,7 +242,9 @@ def _tally(
     if (coverage := products[0].setting.coverage) is not None:
         share_coverage(coverage, run.inside, names)
     title = "summarise: partitions"
-    committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
+    commits = committed(run, title, tally_partition, tasks, executor, shared=shared)
+    commits.measure(site.workspace, "summarise")
+    commits.whole("partitions")
     place = run.inside
     total = Tallies.create(products)
     for key, data in place.read_each(_tally_key(name) for name in names.values()):
@@ -329,7 +330,7 @@ def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
     ]
     folder = outcome.workspace.folder
     written = [_publish(folder / name, write) for name, write in writers.items()]
-    return written + [path for one in versions for path in publish_version(folder, one, outcome.created)]
+    return [*written, *publish_versions(folder, versions, outcome.created)]
 
 
 def _publish(target: Path, write: Writer) -> Path:

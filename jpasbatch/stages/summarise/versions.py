@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from jpasbatch.products.protocol import Version
+from jpasbatch.products.publication import Version
 from jpasbatch.storage.stores.files import (
     fsync_folder,
     fsync_tree,
@@ -27,6 +28,11 @@ RECORD = "version.json"
 """When a version was first published, and the hashes of its files."""
 
 SHORT = 12
+
+
+def publish_versions(folder: Path, versions: Iterable[Version], created: str) -> list[Path]:
+    """Publish versions, and return all of their files; see `publish_version`."""
+    return [path for version in versions for path in publish_version(folder, version, created)]
 
 
 def publish_version(folder: Path, version: Version, created: str) -> list[Path]:

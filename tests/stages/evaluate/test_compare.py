@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +20,10 @@ from tests.storage.small_sets import publish_set, set_rows
 FOREST = '[model]\nkind = "random_forest"\ntrees = 5\n'
 NETWORK = "[model]\nhidden = [16, 16]\n"
 MATRIX = "[[9, 0, 0, 1], [0, 9, 1, 0], [1, 0, 9, 0], [0, 1, 0, 9]]"
+REPEATS = """[repeats]
+seeds = [1, 2]
+of    = ["Forest"]
+"""
 COMPARISON = f"""
 name      = "both"
 title     = "Network and forest"
@@ -40,15 +45,37 @@ network        = "Network"
 network_hybrid = "Network"
 forest         = "Forest"
 
-[repeats]
-seeds = [1, 2]
-of    = ["Forest"]
-
+{REPEATS}
 [[published]]
 name      = "Others"
 source    = "somewhere"
 confusion = [{MATRIX}, {MATRIX}, {MATRIX}]
 """
+
+
+FOREIGN = """
+[[foreign]]
+name  = "squeze"
+table = "{table}"
+id    = ["ID"]
+probabilities = {{ star = ["STAR"], galaxy = ["GALAXY"], qso_low = ["QSO_LOW"], qso_high = ["QSO_HIGH"] }}
+"""
+
+
+def write_foreign(rows: pa.Table, path: Path) -> None:
+    """Write a table of others who know the truth of every other object, and a tenth of the probability for nothing."""
+    rows = rows.take(list(range(0, rows.num_rows, 2)))
+    kinds = [
+        name if name != "qso" else "qso_high" if redshift > 2.1 else "qso_low"
+        for name, redshift in zip(
+            rows["true_class"].to_pylist(), rows["true_redshift"].to_pylist(), strict=True
+        )
+    ]
+    said = {
+        name.upper(): [0.9 * (kind == name) for kind in kinds]
+        for name in ("star", "galaxy", "qso_low", "qso_high")
+    }
+    pq.write_table(pa.table({"ID": rows["object_id"], **said}), path)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +95,8 @@ def compared(snapshots, survey, tmp_path_factory):
         text = text.replace('"tiny"', f'"{name.lower()}"').replace('"A tiny sky"', f'"{name}"')
         text += f'\n[samples]\n{samples}\n[samples.tests]\nlabelled = "{sample}"\n'
         (folder / f"{name.lower()}.toml").write_text(text)
-    (folder / "both.toml").write_text(COMPARISON)
+    write_foreign(set_rows(survey, 300), folder / "squeze.parquet")
+    (folder / "both.toml").write_text(COMPARISON + FOREIGN.format(table=folder / "squeze.parquet"))
     result = run_compare(
         load_comparison(folder / "both.toml"),
         workspaces(folder, survey),
@@ -97,7 +125,8 @@ def test_the_table_is_there_in_three_forms(compared):
     [one] = [
         row
         for row in rows
-        if (row["classifier"], row["group"], row["score"]) == ("Forest", "all", "weighted_f1")
+        if (row["classifier"], row["sample"], row["group"], row["score"])
+        == ("Forest", "labelled", "all", "weighted_f1")
     ]
     assert one["value"] == pytest.approx(result["scores"]["Forest"])
     text = (folder / "result" / "comparison.md").read_text()
@@ -108,6 +137,43 @@ def test_the_table_is_there_in_three_forms(compared):
     assert 'class="published"' in page
     assert 'id="findings"' in page
     assert "<script" not in page
+
+
+def test_others_stand_beside_ours_on_their_objects(compared):
+    """Everyone is scored on the objects of which the others speak, and all their probabilities sum to 1."""
+    folder, _ = compared
+    stored = json.loads((folder / "result" / "comparison.json").read_bytes())
+    [name] = [name for name in stored["samples"] if name.endswith("objects of squeze")]
+    part = stored["samples"][name]
+    rows = part["squeze"]["rows"]
+    assert name == f"labelled: {rows} objects of squeze"
+    assert 100 < rows <= 150
+    assert list(part) == ["Network", "Forest", "cooler", "together", "squeze"]
+    assert {one["rows"] for one in part.values()} == {rows}
+    assert part["squeze"]["groups"][-1]["weighted_f1"][0] == 1.0
+    assert part["Forest"]["groups"][-1]["weighted_f1"][0] < 1.0
+    for form in ("comparison.md", "comparison.html"):
+        assert f"{rows} objects of squeze" in (folder / "result" / form).read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('id    = ["ID"]', 'ra = "RA"\ndec = "DEC"'), "objects of a comparison are known by their ids"),
+        (('star = ["STAR"], ', ""), "it says nothing of star"),
+        (('"squeze"\n', '"Forest"\n'), "a lower-case letter"),
+        (('id    = ["ID"]', 'id = ["STAR"]'), "'STAR' of the id holds double"),
+    ],
+)
+def test_others_that_cannot_stand_beside_ours(compared, survey, tmp_path, monkeypatch, change, message):
+    folder, _ = compared
+    monkeypatch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
+    text = FOREIGN.format(table=folder / "squeze.parquet").replace(*change)
+    (tmp_path / "both.toml").write_text(COMPARISON.replace(REPEATS, "") + text)
+    with pytest.raises(InputError, match=message):
+        run_compare(
+            load_comparison(tmp_path / "both.toml"), workspaces(folder, survey), tmp_path, serial(), None
+        )
 
 
 def test_published_scores_are_those_of_their_matrices(compared):

@@ -193,6 +193,8 @@ def test_finders_are_compared_and_asked_how_far_they_agree(tmp_path, monkeypatch
     ):
         write_job(tmp_path, name, features=features)
     field = write_table(tmp_path / "field.csv", 30, positions=True)
+    rows = "".join(f"{number},{'QG'[number % 2]}\n" for number in range(7000, 7020))
+    (tmp_path / "squeze.csv").write_text(f"ID,CLASS\n{rows}")
     file = tmp_path / "comparison.toml"
     file.write_text(f"""
 name      = "finders"
@@ -213,6 +215,12 @@ column = "score"
 [field]
 table = "{field}"
 of    = ["one", "two", "three"]
+[[foreign]]
+name   = "squeze"
+table  = "{tmp_path / "squeze.csv"}"
+id     = ["ID"]
+label  = "CLASS"
+labels = {{ agn = ["Q"], sfg = ["G"] }}
 [[published]]
 name         = "Elsewhere"
 source       = "Somebody"
@@ -228,15 +236,19 @@ roc_auc      = 0.88
     assert found["external"][0]["objects"] == ROWS
     assert 0.6 < found["external"][0]["curves"]["Foreign"]["pooled"][0] < 0.9
     agreed = stored["field"]
-    assert agreed["objects"] == sum(agreed["patterns"].values()) == 30
-    assert all(len(pattern) == 3 for pattern in agreed["patterns"])
+    assert agreed["names"] == ["one", "two", "three", "squeze"]
+    assert agreed["objects"] == sum(agreed["patterns"].values()) == 20
+    assert agreed["rejected"] == {"not in squeze": 10}
+    assert (
+        agreed["found"]["squeze"]
+        == sum(n for pattern, n in agreed["patterns"].items() if pattern[3] == "1")
+        == 10
+    )
     table = pq.read_table(tmp_path / "out" / "field" / "field.parquet")
-    assert table.num_rows == 30
-    assert {"object_id", "ra", "dec", "probability_agn:one", "class:three", "pattern"} <= set(
+    assert table.num_rows == 20
+    assert {"object_id", "ra", "dec", "probability_agn:one", "class:three", "pattern", "squeze_class"} <= set(
         table.column_names
     )
     text = (tmp_path / "out" / "comparison.md").read_text()
     assert "*Elsewhere*" in text
-    assert "Agreement on 30 objects" in text
-    page = (tmp_path / "out" / "comparison.html").read_text()
-    assert "Overlap of what three committees call AGN" in page
+    assert "Agreement on 20 objects" in text

@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from jpasbatch.cli import main
 from jpasbatch.errors import InputError
-from jpasbatch.products.protocol import Version
+from jpasbatch.products.publication import Version
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.summarise.versions import publish_version
 from tests.stages.tiny_run import serial, workspace_of

@@ -84,13 +84,12 @@ def value_faults(catalogue: Catalogue, template: WeaveTemplate, name: str) -> It
     for column, (allows, words) in PATTERNS.items():
         texts = catalogue.texts(column)
         if texts is not None:
-            yield from at_rows(
-                f"{column.lower()}-value",
-                column,
-                np.array([not allows(str(one)) for one in texts], bool),
-                texts,
-                words,
-            )
+            kinds, which = np.unique(texts, return_inverse=True)
+            wrong = np.array([not allows(str(one)) for one in kinds], dtype=bool)[which]
+            yield from at_rows(f"{column.lower()}-value", column, wrong, texts, words)
+    names = catalogue.texts("TARGNAME")
+    if names is not None:
+        yield from at_rows("targname-blank", "TARGNAME", names == "", names, "a name", "warning")
     dither = catalogue.numbers("IFU_DITHER")
     if dither is not None:
         yield from at_rows(

@@ -16,10 +16,13 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.complete.arrays import arrow_array, field_of
 from jpasbatch.storage.tables.complete.table import (
     CARDS,
+    DESCRIPTION,
     UCD,
     UNIT,
     CompleteTable,
+    Select,
     band_metadata,
+    every_column,
     refuse_repeated,
 )
 from jpasbatch.storage.tables.fits import open_tables, read_rows
@@ -43,7 +46,9 @@ ELEMENTS = {
 
 
 @contextmanager
-def open_complete_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[CompleteTable]:
+def open_complete_fits(
+    path: Path, survey: Survey, chunk_rows: int, select: Select = every_column
+) -> Iterator[CompleteTable]:
     """Open a FITS file whose checksums hold; slices of rows are read.
 
     Raises
@@ -53,15 +58,16 @@ def open_complete_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[
     """
     with open_tables(path, survey) as (table, bands):
         refuse_repeated(table.columns.names, path)
+        numbers = {name: number for number, name in enumerate(table.columns.names, start=1)}
         rows = int(table.header["NAXIS2"])
         # a first piece of no more than one row tells the types
         fields = [
             field_of(
-                column.name,
-                _array(table, column.name, slice(0, min(rows, 1)), path).type,
-                _notes(table, number),
+                name,
+                _array(table, name, slice(0, min(rows, 1)), path).type,
+                _notes(table, numbers[name]),
             )
-            for number, column in enumerate(table.columns, start=1)
+            for name in select(table.columns.names)
         ]
         schema = pa.schema(fields, metadata=band_metadata(bands) | _cards(table.header))
         yield CompleteTable(path, schema, rows, _pieces(table, schema, rows, chunk_rows, path))
@@ -115,4 +121,5 @@ def _notes(table: Any, number: int) -> dict[bytes, str]:
     return {
         UNIT: str(table.header.get(f"TUNIT{number}", "")).strip(),
         UCD: str(table.header.get(f"TUCD{number}", "")).strip(),
+        DESCRIPTION: str(table.header.get(f"TCOMM{number}", "")).strip(),
     }

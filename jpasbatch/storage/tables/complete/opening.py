@@ -9,15 +9,15 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.complete.csv import open_complete_csv
 from jpasbatch.storage.tables.complete.fits import open_complete_fits
 from jpasbatch.storage.tables.complete.parquet import open_complete_parquet
-from jpasbatch.storage.tables.complete.table import CompleteTable
+from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column
 from jpasbatch.storage.tables.complete.votable import open_complete_votable
-from jpasbatch.storage.tables.tables import extension_of
+from jpasbatch.storage.tables.tables import PARQUET, extension_of
 
 
 def open_complete(
-    path: Path, survey: Survey, chunk_rows: int, as_text: bool = False
+    path: Path, survey: Survey, chunk_rows: int, as_text: bool = False, select: Select = every_column
 ) -> AbstractContextManager[CompleteTable]:
-    """Open a published table with all of its columns.
+    """Open a published table with all of its columns, or with those that are chosen.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ def open_complete(
         Rows that are in memory at once, where the format allows to read a part.
     as_text : bool
         Keep cells of CSV as they are written; other formats have types.
+    select : callable
+        Which columns are read; only these need a counterpart in arrow.
 
     Raises
     ------
@@ -35,10 +37,10 @@ def open_complete(
         When it cannot be read, or a column cannot be handed on.
     """
     ending = extension_of(path)
-    if ending == ".parquet":
-        return open_complete_parquet(path, chunk_rows)
-    if ending == ".csv":
-        return open_complete_csv(path, survey, as_text)
+    if ending in PARQUET:
+        return open_complete_parquet(path, chunk_rows, select)
+    if ending.startswith(".csv"):
+        return open_complete_csv(path, survey, as_text, select)
     if ending.startswith(".fit"):
-        return open_complete_fits(path, survey, chunk_rows)
-    return open_complete_votable(path)
+        return open_complete_fits(path, survey, chunk_rows, select)
+    return open_complete_votable(path, select)

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
-from jpasbatch.storage.tables.complete.table import CompleteTable, refuse_repeated
+from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column, refuse_repeated
 
 
 @contextmanager
-def open_complete_parquet(path: Path, chunk_rows: int) -> Iterator[CompleteTable]:
+def open_complete_parquet(
+    path: Path, chunk_rows: int, select: Select = every_column
+) -> Iterator[CompleteTable]:
     """Open a Parquet file; a batch of rows is in memory at a time.
 
     Raises
@@ -23,10 +25,15 @@ def open_complete_parquet(path: Path, chunk_rows: int) -> Iterator[CompleteTable
         When it cannot be read, or names a column twice.
     """
     try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            refuse_repeated(schema.names, path)
-            batches = (pa.Table.from_batches([one], schema) for one in file.iter_batches(chunk_rows))
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            whole = file.schema_arrow
+            refuse_repeated(whole.names, path)
+            names = list(select(whole.names))
+            schema = pa.schema([whole.field(name) for name in names], metadata=whole.metadata)
+            batches = (
+                pa.Table.from_arrays([one.column(name) for name in names], schema=schema)
+                for one in file.iter_batches(chunk_rows, columns=names)
+            )
             yield CompleteTable(path, schema, file.metadata.num_rows, batches)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: is truncated or damaged ({error})") from None

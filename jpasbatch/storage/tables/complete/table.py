@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from jpasbatch.storage.tables.columns import FILTER_TABLE
 
 UNIT, DESCRIPTION, UCD = b"unit", b"description", b"ucd"
 """Metadata of a field: what FITS and VOTable say of a column beside its name."""
+
+
+Select = Callable[[Sequence[str]], Sequence[str]]
+"""Chooses columns of a table: takes the names of all, returns those that are read, in their order."""
 
 
 CARDS = b"fits.header"
@@ -39,6 +43,11 @@ class CompleteTable:
     schema: pa.Schema
     rows: int
     pieces: Iterator[pa.Table]
+
+
+def every_column(names: Sequence[str]) -> Sequence[str]:
+    """Return all names: the `Select` of a reader of everything."""
+    return names
 
 
 class NextRows:

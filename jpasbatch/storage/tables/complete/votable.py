@@ -15,14 +15,16 @@ from jpasbatch.storage.tables.complete.table import (
     UCD,
     UNIT,
     CompleteTable,
+    Select,
     band_metadata,
+    every_column,
     refuse_repeated,
 )
 from jpasbatch.storage.tables.votable import read_tables
 
 
 @contextmanager
-def open_complete_votable(path: Path) -> Iterator[CompleteTable]:
+def open_complete_votable(path: Path, select: Select = every_column) -> Iterator[CompleteTable]:
     """Open a VOTable: all of it is in memory.
 
     Raises
@@ -34,7 +36,10 @@ def open_complete_votable(path: Path) -> Iterator[CompleteTable]:
     names = [str(item.name) for item in objects.fields]
     refuse_repeated(names, path)
     arrays, fields = [], []
-    for item, key in zip(objects.fields, objects.array.dtype.names or (), strict=True):
+    described = dict(
+        zip(names, zip(objects.fields, objects.array.dtype.names or (), strict=True), strict=True)
+    )
+    for item, key in (described[name] for name in select(names)):
         array = arrow_array(np.ma.asarray(objects.array[key]), item.name, str(path))
         notes = {UNIT: item.unit, UCD: item.ucd, DESCRIPTION: item.description}
         fields.append(field_of(item.name, array.type, notes))

@@ -1,0 +1,1 @@
+"""Columns that travel from published tables into the catalogue, beside the photometry."""

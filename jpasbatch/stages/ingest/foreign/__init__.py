@@ -1,0 +1,1 @@
+"""Stage ``foreign``: what others say of the objects of the catalogue."""

@@ -1,0 +1,276 @@
+"""Stage ``foreign``: tables of others in, a catalogue beside the photometry out for each (``[[foreign]]``).
+
+Each table is read once into canonical Parquet, matched by id or, by lsdb, by position, and what it says of the objects
+of each partition is staged, committed and published as an extension of the collection: ``foreign_<name>``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.clusters.executor import Executor, borrow_client
+from jpasbatch.errors import InputError
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.ingest.duplicates import find_duplicates
+from jpasbatch.stages.ingest.foreign.partition import Matching, match_partition, published_schema
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.partition_names import commit_names
+from jpasbatch.stages.run.site import Site, open_site
+from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
+from jpasbatch.storage.catalogue.crossmatch import OURS, SEPARATION, THEIRS, check_radius, match_positions
+from jpasbatch.storage.catalogue.hats_import import import_tables
+from jpasbatch.storage.catalogue.plan import PartitionOptions
+from jpasbatch.storage.foreign.options import ForeignTable
+from jpasbatch.storage.foreign.reading import UNNAMED, foreign_schema, iterate_foreign
+from jpasbatch.storage.stores.files import sha256_file, written_aside
+from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.tables.tables import list_tables
+
+log = logging.getLogger(__name__)
+
+SHOWN = 3
+SEARCH_ORDER = 6
+"""HEALPix order of the finest partitions of a table that is matched by position."""
+
+
+def extension_name(foreign: ForeignTable) -> str:
+    """Return the name of the extension that a table of others becomes."""
+    return f"foreign_{foreign.name}"
+
+
+def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+    """Publish what each table of others says of the objects of the catalogue; return the stage's record.
+
+    Raises
+    ------
+    InputError
+        When a table cannot be used, repeats an id, or has no object in common with the catalogue. The tables before it
+        are published then.
+    """
+    site = open_site(workspace)
+    photometry = open_catalogue(site.folder)
+    tables = workspace.job.foreign
+    identities = {one.name: _identity(one, workspace, photometry) for one in tables}
+    identity = fingerprint(tables=identities)
+    unchanged = workspace.unchanged("foreign", identity)
+    if unchanged and all(
+        site.is_published(extension_name(one), unchanged["tables"][one.name]["extension"]) for one in tables
+    ):
+        return unchanged
+    found: dict[str, Any] = {}
+    with stopwatch() as elapsed:
+        for one in tables:
+            try:
+                found[one.name] = _publish(site, photometry, one, identities[one.name], executor)
+            except InputError as error:
+                text = str(error)
+                named = f"foreign {one.name!r}"
+                raise InputError(text if text.startswith(named) else f"{named}: {text}") from None
+    content = {
+        "tables": found,
+        "matched": {name: one["matched"] for name, one in found.items()},
+        "unmatched": {name: one["unmatched"] for name, one in found.items()},
+    }
+    return workspace.finish("foreign", identity, elapsed[0], content)
+
+
+def _identity(foreign: ForeignTable, workspace: Workspace, photometry: Catalogue) -> str:
+    """Return the fingerprint of all that decides what a table says of the catalogue."""
+    return fingerprint(
+        inputs=[sha256_file(path) for path in list_tables(Path(foreign.table))],
+        options={key: value for key, value in asdict(foreign).items() if key != "table"},
+        classes=list(workspace.job.classes),
+        photometry=photometry.name,
+        separator=workspace.survey.catalogue.id_separator,
+    )
+
+
+def _publish(
+    site: Site, photometry: Catalogue, foreign: ForeignTable, identity: str, executor: Executor
+) -> dict[str, Any]:
+    """Read, match and publish one table; return what is recorded of it."""
+    job, run = site.workspace.job, site.run("foreign", identity)
+    classes = tuple(job.classes)
+    if foreign.by_position:
+        check_radius(site.folder, foreign.radius_arcsec)
+    records = _read(run, foreign, job.survey, classes, executor)
+    accepted = [run.path / record["name"] for record in records if record["accepted"]]
+    rows = sum(record["accepted"] for record in records)
+    _check_labels(foreign, records, rows)
+    said = foreign_schema(foreign, classes)
+    matching = _matching(
+        site, photometry, foreign, identity, said, _source(run, foreign, accepted, rows, executor)
+    )
+    tasks = {name: (*pixel, name) for pixel, name in commit_names(photometry).items()}
+    commits = committed(run, "foreign: partitions", match_partition, tasks, executor, shared=(matching,))
+    partitions = list(commits.whole("partitions").values())
+    matched = sum(record["rows"] for record in partitions)
+    second = sum(record["second"] for record in partitions)
+    if not matched:
+        raise _no_overlap(foreign, rows, accepted, photometry)
+    provenance = {
+        "fingerprint": identity,
+        "job": job.name,
+        "table": foreign.name,
+        "reference": foreign.reference,
+    }
+    extension = extension_name(foreign)
+    version = site.publish(extension, partitions, published_schema(said), provenance, photometry.rows)
+    refused = sum((Counter(record["refused"]) for record in records), Counter[str]())
+    unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
+    unmatched = rows - matched - second
+    share = matched / photometry.rows
+    log.info(
+        "foreign: %s: %d rows, %d matched (%.1f %% of the catalogue), %d without a counterpart, %d second at one",
+        *(foreign.name, rows, matched, 100 * share, unmatched, second),
+    )
+    for reason, number in sorted((refused + Counter({UNNAMED: unnamed.total()})).items()):
+        log.info("foreign: %s: %d rows: %s", foreign.name, number, reason)
+    return {
+        "extension": site.place(version),
+        "rows": rows + refused.total(),
+        "refused": dict(sorted(refused.items())),
+        "matched": matched,
+        "unmatched": unmatched,
+        "second": second,
+        "share_of_catalogue": share,
+        "unnamed": dict(unnamed.most_common(SHOWN)),
+    }
+
+
+def _read(
+    run: Run, foreign: ForeignTable, survey: str, classes: tuple[str, ...], executor: Executor
+) -> list[dict[str, Any]]:
+    """Read the files of a table on workers; return their records."""
+    names = {
+        f"table-{number:05d}.parquet": path for number, path in enumerate(list_tables(Path(foreign.table)))
+    }
+    tasks = {name: (name, str(path)) for name, path in names.items()}
+    shared = (foreign, survey, classes, str(run.path))
+    commits = committed(run, "foreign: tables", read_table, tasks, executor, shared=shared)
+    return list(commits.whole("tables").values())
+
+
+def read_table(
+    foreign: ForeignTable, survey: str, classes: tuple[str, ...], folder: str, name: str, path: str
+) -> Made:
+    """Write the usable rows of one file of a table in our form.
+
+    The commit holds ``name``, ``accepted`` (rows), ``refused`` (rows by reason), ``named`` (rows with a class of ours)
+    and ``unnamed`` (rows by a label that is none; the 50 commonest).
+    """
+    refused: Counter[str] = Counter()
+    unnamed: Counter[str] = Counter()
+    rows = named = 0
+    target, writer = Path(folder) / name, None
+    with written_aside(target) as aside:
+        for piece in iterate_foreign(Path(path), foreign, load_survey(survey), classes):
+            refused, unnamed = refused + piece.refused, unnamed + piece.unnamed
+            rows += piece.rows.num_rows
+            if foreign.label:
+                named += len(piece.rows[foreign.class_column].drop_null())
+            writer = writer or pq.ParquetWriter(aside, _not_null(piece.rows.schema))
+            writer.write_table(piece.rows.cast(_not_null(piece.rows.schema)))
+        if writer is None:
+            pq.write_table(pa.table({"object_id": pa.array([], pa.string())}), aside)
+        else:
+            writer.close()
+    record = {
+        "name": name,
+        "accepted": rows,
+        "refused": dict(refused),
+        "named": named,
+        "unnamed": dict(unnamed.most_common(50)),
+    }
+    return Made(rows, record, [target])
+
+
+def _not_null(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(field.name not in ("object_id", "ra", "dec")) for field in schema])
+
+
+def _check_labels(foreign: ForeignTable, records: Sequence[dict[str, Any]], rows: int) -> None:
+    """Refuse labels of which none is named: then they are spelt otherwise."""
+    unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
+    if foreign.label and rows and not sum(record["named"] for record in records):
+        found = ", ".join(repr(label) for label, _ in unnamed.most_common(5)) or "nothing"
+        raise InputError(f"none of the labels is in the column {foreign.label!r}, which holds {found}")
+
+
+def _source(
+    run: Run, foreign: ForeignTable, accepted: list[Path], rows: int, executor: Executor
+) -> tuple[list[Path], Callable[[str], str]]:
+    """Return the files that hold our ids with what others say, and what columns are called there."""
+    if not foreign.by_position:
+        _refuse_duplicates(foreign, accepted, run.path / "identifiers")
+        return accepted, lambda name: name
+    if not rows:
+        return [], lambda name: name
+    sky = Path(run.place) / "sky"
+    options = PartitionOptions(highest_order=SEARCH_ORDER, margin_arcsec=0.0)
+    with borrow_client(executor) as client:
+        theirs = import_tables(client, accepted, run.path / "theirs", f"theirs-{foreign.name}", options, rows)
+        pairs = match_positions(client, theirs, sky, foreign.radius_arcsec, run.path / "pairs")
+    return pairs, lambda name: SEPARATION if name == foreign.separation_column else f"{name}{THEIRS}"
+
+
+def _matching(
+    site: Site,
+    photometry: Catalogue,
+    foreign: ForeignTable,
+    identity: str,
+    said: pa.Schema,
+    source: tuple[list[Path], Callable[[str], str]],
+) -> Matching:
+    files, called = source
+    position = foreign.by_position
+    return Matching(
+        store=str(site.store),
+        catalogue=site.key(photometry.path.name),
+        sky=site.sky,
+        staging=site.staging_key(identity),
+        files=tuple(str(path) for path in files),
+        identifier=f"object_id{OURS}" if position else "object_id",
+        order=(SEPARATION, f"object_id{THEIRS}") if position else (),
+        columns={field.name: called(field.name) for field in said},
+        schema=said,
+        fingerprint=identity,
+    )
+
+
+def _refuse_duplicates(foreign: ForeignTable, accepted: list[Path], scratch: Path) -> None:
+    duplicates = find_duplicates(accepted, scratch) if accepted else {}
+    if duplicates:
+        count = sum(map(len, duplicates.values()))
+        shown = [identifier for rows in duplicates.values() for _, identifier in rows][:SHOWN]
+        raise InputError(
+            f"{count} rows of {foreign.table} repeat an id that another row has ({', '.join(shown)}"
+            f"{', ...' if count > len(shown) else ''}): one row an object is allowed; remove the others"
+        )
+
+
+def _no_overlap(foreign: ForeignTable, rows: int, accepted: list[Path], photometry: Catalogue) -> InputError:
+    if foreign.by_position:
+        how = f"lies within {foreign.radius_arcsec:g} arcsec of an object of the catalogue"
+        return InputError(f"no row of {foreign.table} ({rows} usable) {how}; nothing was published of it")
+    theirs = (
+        pq.read_table(accepted[0], columns=["object_id"]).slice(0, 1)["object_id"].to_pylist()
+        if accepted
+        else []
+    )
+    pixel = photometry.pixels[0]
+    ours = pq.ParquetFile(photometry.partition_path(*pixel)).read_row_group(0, ["object_id"])["object_id"][0]
+    return InputError(
+        f"no id of {foreign.table} ({rows} usable rows) is in the catalogue; theirs are like "
+        f"{', '.join(map(repr, theirs)) or 'none'}, ours like '{ours}'. Nothing was published of it"
+    )
