@@ -326,6 +326,16 @@ def test_labels():
     assert bin_label("r", (20.0, 22.5)) == "20 < r ≤ 22.5"
 
 
+def test_lists_know_the_area_and_the_error_that_all_share(content):
+    found = content.findings.completed(content.products).found
+    before, one = content.findings.found["targets"].lists[0], found["targets"].lists[0]
+    assert one.area_deg2 == found["counts"].area_deg2
+    moved = found["expected"].variance[-1, -1, 0]  # of two classes that are counted
+    assert one.shift == pytest.approx(np.hypot(3.5, 5.25) / moved)
+    assert before.interval[0] > one.interval[0]
+    assert before.expected == one.expected
+
+
 def test_svg_follows_the_page_and_is_reproducible(content):
     def draw():
         return to_svg(

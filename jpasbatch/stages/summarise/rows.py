@@ -9,12 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jpasbatch.errors import InputError
 from jpasbatch.learning.samples import UNLABELLED, label
 from jpasbatch.products.posteriors import POSTERIOR_CLASS, STRATUM, committee_column, posterior_column
-from jpasbatch.products.protocol import Columns, LookUp, Partition, Product, Setting
+from jpasbatch.products.protocol import Columns, LookUp, Partition, Setting
 from jpasbatch.products.record import probability_column
-from jpasbatch.products.tallies import needed_columns
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.partitions import (
     HEALPIX_ORDER,
@@ -33,22 +31,6 @@ class Files(NamedTuple):
     predictions: str
     photometry: str
     posteriors: str | None = None
-
-
-def check_columns(schema: pa.Schema, products: tuple[Product, ...]) -> None:
-    """Refuse products that read columns which the catalogue does not have.
-
-    Raises
-    ------
-    InputError
-        Naming the first such column, and those that there are.
-    """
-    missing = [name for name in needed_columns(products).photometry if name not in schema.names]
-    if missing:
-        raise InputError(
-            f"the job reads the column {missing[0]!r}, which neither the predictions nor the catalogue have; the "
-            f"catalogue has {', '.join(name for name in schema.names if not name.startswith('_'))}"
-        )
 
 
 def read_rows(store: Store, files: Files, columns: Columns, setting: Setting) -> Partition:

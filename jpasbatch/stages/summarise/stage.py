@@ -29,7 +29,7 @@ from jpasbatch.products.protocol import Findings, Product, Writer
 from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
-from jpasbatch.products.tallies import Tallies, needed_columns
+from jpasbatch.products.tallies import Tallies, check_columns, needed_columns
 from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
@@ -38,7 +38,7 @@ from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.summarise.observed import completeness_of, share_coverage, with_observed
-from jpasbatch.stages.summarise.rows import Files, check_columns, read_rows, row_reader
+from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
 from jpasbatch.stages.summarise.summary import (
     Outcome,
     origin_of_truth,
@@ -70,7 +70,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
     products = request.products(workspace.survey)
     check_products(products)
-    check_columns(sky.photometry.schema, products)
+    check_columns(sky.photometry.schema.names, products)
     parts = tally_parts(workspace, request)
     base = fingerprint(**parts)
     given = given_versions(site, sky)

@@ -14,8 +14,10 @@ from astropy.table import Table
 from jpasbatch.cli import main
 from jpasbatch.errors import InputError
 from jpasbatch.products.publication import Version
+from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.summarise.versions import publish_version
+from jpasbatch.storage.catalogue.collection import open_catalogue
 from tests.stages.tiny_run import serial, workspace_of
 
 WHO = """
@@ -169,9 +171,17 @@ def test_a_damaged_version_is_written_again_as_it_was(tmp_path):
 
 
 def test_columns_that_the_catalogue_lacks_are_refused_at_once(finished_copy):
-    workspace = asked(finished_copy, 'vetoes = [{ columns = ["pmra"], above = 5.0 }]')
-    with pytest.raises(InputError, match="reads the column 'pmra'"):
-        run_stage("summarise", workspace, serial())
+    veto = 'vetoes = [{ columns = ["pmra"], above = 5.0 }]'
+    with pytest.raises(InputError, match="reads the column 'pmra'"):  # before anything runs
+        asked(finished_copy, veto)
+    job = finished_copy / "tiny.toml"
+    job.write_text(
+        job.read_text().replace("[catalogue.cuts]", '[catalogue]\ncarry = ["pmra"]\n[catalogue.cuts]')
+    )
+    workspace = workspace_of(finished_copy)
+    schema = open_catalogue(finished_copy / "sky").schema
+    with pytest.raises(InputError, match="reads the column 'pmra'"):  # the catalogue is of before
+        check_columns(schema.names, workspace.job.products.products(workspace.survey))
 
 
 def test_what_is_no_list(tmp_path, capsys):
