@@ -153,8 +153,8 @@ class TargetSummary:
 
     @property
     def vetoed(self) -> int:
-        """Objects that would be candidates, were they not of a subset that their rule leaves out."""
-        return int(self.left_out[:, UNLIKE].sum())
+        """Objects that would be candidates, were they not of a subset that is left out: most that any rule has."""
+        return int(self.left_out[:, UNLIKE].max(initial=0))  # rules may leave out the same ones
 
     @property
     def observed(self) -> int:

@@ -279,7 +279,7 @@ def test_warnings_do_not_forbid(good):
     assert "sky-class" in {one.rule for one in check_catalogue(data, NAME)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_no_flip_of_a_byte_is_silent_or_breaks_the_check(good, data):
     place = data.draw(st.integers(0, len(good) - 1))
@@ -289,7 +289,7 @@ def test_no_flip_of_a_byte_is_silent_or_breaks_the_check(good, data):
     assert any(one.severity == "error" for one in check_catalogue(bytes(changed), NAME))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=6000))
 def test_any_bytes_are_checked(noise):
     assert check_catalogue(noise, NAME)
