@@ -4,7 +4,8 @@ Flags say where and how, never what: the science is in the job file. Heavy libra
 runs, so that ``--help`` answers at once.
 
 Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-75 interrupted, locked or out of space, run the same command again; 1, of ``status``, when a stage is not done, and of
+75 interrupted, locked or out of space, run the same command again; 4, of ``targets check``, when a list cannot be
+submitted as it is; 1, of ``status``, when a stage is not done, and of
 ``templates check``, when a class cannot be made.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
 
@@ -66,7 +68,8 @@ is imported. Ends with 2 where a file would be refused or no row is usable."""
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
-            75 interrupted, locked or disk full: run the same command again | 1 status: a stage is not done"""
+            75 interrupted, locked or disk full: run the same command again | 1 status: a stage is not done
+            4 targets check: a list cannot be submitted as it is"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -137,6 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
             "check", help=CHECK_TABLES, description=CHECK_TABLES_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
     )
+    add_targets(verbs, EPILOGUE)
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO_TEXT)
     demo.add_argument("--train", action="store_true", help="train a committee of its own first: some minutes")
     _add_places(demo)
@@ -315,6 +319,8 @@ def _run(options: argparse.Namespace) -> int:
             filter_table=options.filter_table,
             as_json=options.json,
         )
+    if options.verb == "targets":
+        return run_targets(options)
     if options.verb == "compare":
         from jpasbatch.stages.pipeline import compare_jobs
 

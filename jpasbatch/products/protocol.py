@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow as pa
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.sections import Number, PageFigure, Section
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ columns; returns these columns, one row an object, in the same order."""
 
 Parts = Callable[[str], Iterator[pa.Table]]
 """Reads what a product left of every partition under a name, partition by partition in the order of the sky."""
-
-Writer = Callable[[BinaryIO], object]
-"""Writes a whole file."""
 
 
 class Tally(Protocol):
@@ -202,6 +200,13 @@ class Findings:
         """Return what the product that finds this type found; None where there is no such product."""
         return next((one for one in self.found.values() if isinstance(one, kind)), None)
 
+    def completed(self, products: Iterable[Product]) -> Findings:
+        """Return these findings with what each product adds that knows what all others found."""
+        found = {
+            one.name: one.complete(self.found[one.name], self) for one in products if one.name in self.found
+        }
+        return Findings(self.setting, self.found | found, self.origin_of_truth)
+
 
 class Product(Protocol[TallyT, FoundT]):
     """A product of one job. A subclass writes the methods that have no default, and those that differ.
@@ -282,6 +287,10 @@ class Product(Protocol[TallyT, FoundT]):
         """Return what the tally of the survey says."""
         return tally.extract()
 
+    def complete(self, found: FoundT, findings: Findings) -> FoundT:
+        """Return what was found, with what follows from the findings of other products."""
+        return found
+
     # what is shown and published
 
     def numbers(self, found: FoundT, findings: Findings) -> Iterable[Number]:
@@ -324,3 +333,7 @@ class Product(Protocol[TallyT, FoundT]):
             Of all products.
         """
         return {}
+
+    def versions(self, found: FoundT, parts: Parts, findings: Findings) -> Iterable[Version]:
+        """Return what is published as versions; arguments as those of `files`."""
+        return ()

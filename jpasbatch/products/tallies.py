@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from jpasbatch.errors import InputError
 from jpasbatch.products.accumulation import require_equal
 from jpasbatch.products.protocol import Columns, LookUp, Partition, Product
 
@@ -20,6 +21,29 @@ def needed_columns(products: Iterable[Product]) -> Columns:
         photometry=tuple(dict.fromkeys(name for one in asked for name in one.photometry)),
         truth=any(one.truth for one in asked),
     )
+
+
+def check_columns(names: Iterable[str], products: Iterable[Product]) -> None:
+    """Refuse products that read columns which a catalogue does not have.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Columns of the photometry.
+    products : iterable of Product
+
+    Raises
+    ------
+    InputError
+        Naming the first such column, and those that there are.
+    """
+    there = [name for name in names if not name.startswith("_")]
+    missing = [name for name in needed_columns(products).photometry if name not in there]
+    if missing:
+        raise InputError(
+            f"the job reads the column {missing[0]!r}, which neither the predictions nor the catalogue have; the "
+            f"catalogue has {', '.join(there)}. Name it in [catalogue] carry, where the tables have it"
+        )
 
 
 @dataclass(frozen=True)

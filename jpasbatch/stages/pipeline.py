@@ -21,7 +21,9 @@ from jpasbatch.mocks.options.table import load_checked_job, makes_test
 from jpasbatch.photometry.carried.columns import check_carried
 from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
+from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.keep.repair import repair, repaired_summary, tell, verify
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
@@ -61,9 +63,12 @@ def open_workspace(
     """
     job = load_checked_job(job_file, data)
     survey = load_survey(job.survey, job.catalogue.aperture)
-    if job.classes:
-        check_products(job.products.products(survey))
     check_carried(job.catalogue.carry, survey)
+    if job.classes:
+        products = job.products.products(survey)
+        check_products(products)
+        carried = [column.published for column in job.catalogue.carry]
+        check_columns([*catalogue_schema(survey).names, *carried], products)
     check_rules(job.catalogue.rules, job.catalogue.carry)
     _check_filter_tables(job)
     _check_product_files(job)

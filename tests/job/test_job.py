@@ -256,7 +256,7 @@ def test_every_mistake_is_named_at_once(write):
         ("[classes]\nBig = {truth = ['a']}", ("classes", "'Big'", "a-z")),
         ("[classes]\na = {truth = ['a']}", ("counts.classes", "'qso_low'", "allowed: a")),
         ("[[targets]]\nprogramme = 'XX'", ("targets[0]", "programme", "'XX'", "WQ")),
-        ("[[targets]]\n[[targets]]", ("targets", "same programme and trimester")),
+        ("[[targets]]\n[[targets]]", ("targets", "same programme and trimester", "description")),
         ("[submission.magnitude_comments]\nz = 'x'", ("submission", "magnitude_comments", "z", "g, r, i")),
         ('[catalogue]\ninput = "a\\u0000b"', ("input", "character 0")),
     ],

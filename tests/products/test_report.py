@@ -25,12 +25,18 @@ from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, 
 from jpasbatch.products.sections import Number
 from jpasbatch.products.sky.figure import sky_map
 from jpasbatch.products.sky.tally import SkyMap, SkyTally
+from jpasbatch.products.targets.candidates import find_candidates
 from jpasbatch.products.targets.figure import target_priorities
-from jpasbatch.products.targets.targets import TargetLists, TargetProgramme, TargetTally, select_targets
+from jpasbatch.products.targets.targets import TargetLists, TargetProgramme, TargetSummary, TargetTally
 
 CLASSES = ("star", "galaxy", "qso_low", "qso_high")
 ESTIMATE = CountEstimate(161.5, 14.25, 3.5, 5.25, float("nan"), 262.75, 158.0)
 BANNER = "Mock sky: for demonstration, not for science"
+
+
+def found_targets(record, table, programme) -> TargetSummary:
+    rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
+    return TargetTally.create(programme).add(find_candidates(rows, (programme,), 1)).extract()
 
 
 def content_of(survey, sky) -> ReportContent:
@@ -44,7 +50,7 @@ def content_of(survey, sky) -> ReportContent:
         for name, limits in zip(CLASSES, (None, None, (0.0, 2.1), (2.1, 10.0)), strict=True)
     }
     products = ProductRequest(survey.name, definitions, 1, tables).products(survey)
-    targets = TargetTally.create(programme).add(select_targets(record, programme, 1)).extract()
+    targets = found_targets(record, table, programme)
     numbers = next(product for product in products if product.name == "number_counts")
     rows = Partition(record, table, np.full(record.num_rows, -1, dtype=np.int16))
     whole = rows
@@ -154,7 +160,7 @@ def outline(page) -> Outline:
 def test_page_is_well_formed(outline):
     assert outline.open == []
     assert len(outline.identifiers) == len(set(outline.identifiers))
-    assert len(outline.images) == 13
+    assert len(outline.images) == 14
     for image in outline.images:
         assert image["role"] == "img"
         assert len(image["aria-label"]) > 20
@@ -318,6 +324,16 @@ def test_colours_are_the_same_in_every_figure():
 def test_labels():
     assert class_label("qso_high") == "QSO high"
     assert bin_label("r", (20.0, 22.5)) == "20 < r ≤ 22.5"
+
+
+def test_lists_know_the_area_and_the_error_that_all_share(content):
+    found = content.findings.completed(content.products).found
+    before, one = content.findings.found["targets"].lists[0], found["targets"].lists[0]
+    assert one.area_deg2 == found["counts"].area_deg2
+    moved = found["expected"].variance[-1, -1, 0]  # of two classes that are counted
+    assert one.shift == pytest.approx(np.hypot(3.5, 5.25) / moved)
+    assert before.interval[0] > one.interval[0]
+    assert before.expected == one.expected
 
 
 def test_svg_follows_the_page_and_is_reproducible(content):

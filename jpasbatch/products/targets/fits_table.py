@@ -107,8 +107,9 @@ def write_binary_table(file: BinaryIO, primary: Header, table: Header, chunks: I
 
 
 def _header_bytes(header: Header, data_sum: int) -> bytes:
-    header["DATASUM"] = (str(data_sum), "checksum of the data unit")
+    # where a header has none, in the order of the templates of WEAVE; else where its template has them
     header["CHECKSUM"] = ("0" * 16, "checksum of the whole unit")
+    header["DATASUM"] = (str(data_sum), "checksum of the data unit")
     total = OnesComplementSum()
     total.add(header.tostring().encode("ascii"))
     total.add(data_sum.to_bytes(WORD, "big"))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
 from jpasbatch.pages.page import package_file
+from jpasbatch.products.counts.errors import CountErrors
 from jpasbatch.products.counts.tally import CountSummary
+from jpasbatch.products.expected.tally import ThresholdCurves
+from jpasbatch.products.posteriors import committee_column
 from jpasbatch.products.protocol import (
     Columns,
     Findings,
@@ -20,27 +24,21 @@ from jpasbatch.products.protocol import (
     Partition,
     Parts,
     Product,
+    Version,
     Writer,
 )
-from jpasbatch.products.record import (
-    HEALPIX_COLUMN,
-    magnitude_column,
-    magnitude_error_column,
-    probability_column,
-)
+from jpasbatch.products.published import description, table_writers
+from jpasbatch.products.record import record_schema
 from jpasbatch.products.sections import Number, PageFigure, Section, render_body
-from jpasbatch.products.targets.figure import target_priorities
+from jpasbatch.products.targets.candidates import find_candidates, veto_columns
+from jpasbatch.products.targets.figure import target_priorities, yield_figure
 from jpasbatch.products.targets.lists import TargetListsTally, TargetOptions
-from jpasbatch.products.targets.targets import (
-    TargetLists,
-    TargetProgramme,
-    chosen_but_vetoed,
-    select_targets,
-    target_schema,
-)
-from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
-from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
-from jpasbatch.regular_files import require_regular
+from jpasbatch.products.targets.options import TargetProgramme
+from jpasbatch.products.targets.published_list import PublishedList
+from jpasbatch.products.targets.targets import TargetLists
+from jpasbatch.products.targets.told import list_warnings, rule_lines
+from jpasbatch.products.targets.weave import Submission, weave_file_name
+from jpasbatch.products.targets.yields import CURVE_UNITS, curve_table
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -51,7 +49,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
 
     name = "targets"
     tables = (
-        JobTable("targets", tuple[TargetProgramme, ...], ()),
+        JobTable("targets", tuple[TargetProgramme, ...], (), paths=("exclude", "exclude_circles", "fields")),
         JobTable("submission", Submission, Submission(), paths=("template",)),
     )
 
@@ -84,47 +82,44 @@ class Targets(Product[TargetListsTally, TargetLists]):
                 )
 
     def columns(self) -> Columns:
-        """Return the columns that `add` reads; none without lists."""
+        """Return the columns that `add` reads: all of the records, and what vetoes read; none without lists."""
         if not self.options.programmes:
             return Columns()
-        written = target_schema().names
-        needed = [
-            name
-            for role in self.setting.survey.reported_bands
-            for name in (magnitude_column(role), magnitude_error_column(role))
-            if name in written
-        ]
-        for programme in self.options.programmes:
-            needed += [magnitude_column(programme.magnitude_role)]
-            needed += [probability_column(name) for name in programme.classes]
-        fixed = (HEALPIX_COLUMN, "object_id", "ra", "dec", "predicted_class", "magnitude_bin", "class_star")
-        return Columns(predictions=tuple(dict.fromkeys((*fixed, "subset", *needed))))
+        survey, classes = self.setting.survey, self.setting.class_names
+        own = record_schema(survey, classes, self.setting.redshifts).names
+        if self.setting.corrected:
+            own += [committee_column(name) for name in classes]
+        vetoes = [name for rule in self.options.programmes for name in veto_columns(rule)]
+        further = tuple(dict.fromkeys(name for name in vetoes if name not in own))
+        return Columns(predictions=tuple(own), photometry=further)
 
     def create(self) -> TargetListsTally:
         """Return the tally of no objects."""
-        return TargetListsTally.create(self.options.programmes)
+        return TargetListsTally.create(self.options.lists)
 
     def add(self, tally: TargetListsTally, partition: Partition) -> TargetListsTally:
-        """Return the tally with the targets of a partition added."""
-        programmes, seed = self.options.programmes, self.setting.seed
-        targets = [select_targets(partition.predictions, one, seed) for one in programmes]
-        vetoed = [chosen_but_vetoed(partition.predictions, one) for one in programmes]
-        if partition.observed is None:
-            return tally.add(targets, targets, vetoed)
-        inside = partition.observed_part.predictions
-        return tally.add(targets, [select_targets(inside, one, seed) for one in programmes], vetoed)
+        """Return the tally with the candidates of a partition added."""
+        if not self.options.programmes:
+            return tally
+        lists, seed = self.options.lists, self.setting.seed
+        return tally.add([find_candidates(partition, rules, seed) for rules in lists])
 
     def from_record(self, record: dict[str, Any]) -> TargetListsTally:
         """Return the tally that `to_record` described."""
-        return TargetListsTally.from_dict(record, self.options.programmes)
+        return TargetListsTally.from_dict(record, self.options.lists)
 
     def parts(self, tally: TargetListsTally) -> Mapping[str, pa.Table]:
-        """Return the targets of the partition, list by list."""
-        return {_part(number): targets for number, targets in enumerate(tally.targets)}
+        """Return the candidates of the partition, list by list."""
+        return {_part(number): found for number, found in enumerate(tally.candidates)}
 
     def extract(self, tally: TargetListsTally, look_up: LookUp) -> TargetLists:
-        """Return the numbers of each list."""
+        """Return what each list holds; `complete` gives it the area."""
         return TargetLists(tally.extract())
+
+    def complete(self, found: TargetLists, findings: Findings) -> TargetLists:
+        """Return the lists with the area that densities are of, and the error that all probabilities share."""
+        area, shift = _area(findings), _shared_shift(findings)
+        return TargetLists(tuple(replace(one, area_deg2=area, shift=shift) for one in found.lists))
 
     def numbers(self, found: TargetLists, findings: Findings) -> Iterator[Number]:
         """Yield the number of targets of all lists."""
@@ -134,22 +129,30 @@ class Targets(Product[TargetListsTally, TargetLists]):
             yield Number("WEAVE targets", f"{total:,}", names)
 
     def warnings(self, found: TargetLists, findings: Findings) -> Iterable[str]:
-        """Return what is blank and must be filled in before a submission."""
-        return self.options.submission.warnings() if found.lists else ()
+        """Return what is blank and must be filled in before a submission, and what a list does not keep."""
+        if not found.lists:
+            return
+        yield from self.options.submission.warnings()
+        for one in found.lists:
+            yield from list_warnings(one)
 
     def figures(self, found: TargetLists, findings: Findings) -> Mapping[str, PageFigure]:
-        """Return the priorities of each list."""
-        return {
-            f"priorities{number}": PageFigure(
-                target_priorities(one), f"Targets of {one.programme.programme} by priority"
+        """Return the priorities of each list, and what more fibres gain."""
+        figures = {}
+        for number, one in enumerate(found.lists):
+            name = one.programme.programme
+            figures[f"priorities{number}"] = PageFigure(
+                target_priorities(one), f"Targets of {name} by priority"
             )
-            for number, one in enumerate(found.lists)
-        }
+            if len(one.entries):
+                text = f"Expected right targets of {name} and their purity against the number of fibres"
+                figures[f"yield{number}"] = PageFigure(yield_figure(one), text)
+        return figures
 
     def section(
         self, found: TargetLists, findings: Findings, figures: Mapping[str, Markup]
     ) -> Section | None:
-        """Return a table of the lists and their priorities; None without lists."""
+        """Return a table of the lists, their rules and priorities; None without lists."""
         if not found.lists:
             return None
         counts = findings.get(CountSummary)
@@ -158,6 +161,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
             self.setting.class_names,
             lists=found.lists,
             files=[weave_file_name(one.programme) for one in found.lists],
+            rules=[list(rule_lines(one)) for one in found.lists],
             counts=counts,
             figures=figures,
         )
@@ -170,7 +174,10 @@ class Targets(Product[TargetListsTally, TargetLists]):
                 "number": one.number,
                 "vetoed": one.vetoed,
                 "expected_right": one.expected,
+                "expected_right_interval": list(one.interval),
                 "priorities": one.priorities.tolist(),
+                "submittable": not self.options.submission.warnings() and one.number > 0,
+                "rules": list(rule_lines(one)),
             }
             for one in found.lists
         }
@@ -183,29 +190,55 @@ class Targets(Product[TargetListsTally, TargetLists]):
     def files(
         self, found: TargetLists, parts: Parts, created: str, findings: Findings
     ) -> Mapping[str, Writer]:
-        """Return a target catalogue for each list."""
-        return {
-            f"targets/{weave_file_name(programme)}": partial(self._write, number, parts, created)
-            for number, programme in enumerate(self.options.programmes)
-        }
+        """Return what more fibres gain, of each list."""
+        writers: dict[str, Writer] = {}
+        for one in found.lists:
+            stem = weave_file_name(one.programme).removesuffix(".fits")
+            table = curve_table(one.curves, one.area_deg2, one.shift)
+            told = description(findings, created) | {"meaning": MEANING}
+            writers |= table_writers(f"targets/{stem}-yield", table, CURVE_UNITS, told)
+        return writers
 
-    def _write(self, number: int, parts: Parts, created: str, file: BinaryIO) -> None:
-        submission = self.options.submission
-        template = _template(submission.template)
-        programme = self.options.programmes[number]
-        write_weave_catalogue(file, parts(_part(number)), programme, submission, created, template)
+    def versions(self, found: TargetLists, parts: Parts, findings: Findings) -> Iterable[Version]:
+        """Return a version of each list."""
+        told = {key: text for key, text in description(findings, "").items() if key != "created"}
+        for number, one in enumerate(found.lists):
+            published = PublishedList(one, self.options.submission, partial(parts, _part(number)), told)
+            yield published.version()
+
+
+MEANING = (
+    "the best lists that a rule allows, by length; expected_right: sum of probabilities, with the central 68 % of what "
+    "may come true; fibres_per_field: 0 where fibres are not counted by field; gain_of_last_fibre: mean probability of "
+    "the objects that the last fibre of each field got"
+)
 
 
 def _part(number: int) -> str:
     return f"targets-{number}"
 
 
-def _template(path: str) -> WeaveTemplate | None:
-    if not path:
-        return None
-    try:
-        require_regular(Path(path))
-        with Path(path).open("rb") as file:
-            return read_template(file)
-    except OSError as error:
-        raise InputError(f"submission.template: cannot read {path} ({error.strerror})") from error
+def _area(findings: Findings) -> float:
+    counts = findings.get(CountSummary)
+    return counts.area_deg2 if counts is not None and counts.area_deg2 > 0 else float("nan")
+
+
+def _shared_shift(findings: Findings) -> float:
+    """Return the standard error of the log-odds that all objects share, as far as counts know it.
+
+    What a wrong calibration and wrong mocks do to the count of the job, in units of what a shift of all log-odds does.
+    """
+    errors, curves, counts = (
+        findings.get(CountErrors),
+        findings.get(ThresholdCurves),
+        findings.get(CountSummary),
+    )
+    if errors is None or curves is None or counts is None:
+        return 0.0
+    counted = counts.options.classes
+    place = -1 if len(counted) > 1 else findings.setting.class_names.index("".join(counted))
+    moved = float(
+        curves.variance[-1, place, 0]
+    )  # of the group that is counted, above threshold 0: sum of p (1 - p)
+    terms = np.array([errors.selected.calibration, errors.selected.systematic])
+    return float(np.sqrt(np.nansum(terms**2)) / moved) if moved > 0 else 0.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.products.record import magnitude_column, magnitude_error_column
 from jpasbatch.products.targets.fits_table import write_binary_table
-from jpasbatch.products.targets.targets import TargetProgramme
+from jpasbatch.products.targets.options import TargetProgramme
 from jpasbatch.products.targets.weave_template import TemplateColumn, WeaveTemplate, builtin_template
 
 TARGET_CLASSES = (
@@ -112,9 +112,9 @@ class Submission:
                 f"target_class = {self.target_class!r}: must be one of {', '.join(TARGET_CLASSES)}"
             )
         programme = self.observing_programme
-        if programme and not re.fullmatch(r"[0-9]{5}(\.[0-9]+\+?)?", programme):
+        if programme and not is_programme(programme):
             raise ValueError(f"observing_programme = {programme!r}: must be five digits, like 11331")
-        if self.observing_constraints and not re.fullmatch(r"[A-Z]{5}", self.observing_constraints):
+        if self.observing_constraints and not is_constraints(self.observing_constraints):
             raise ValueError(f"observing_constraints = {self.observing_constraints!r}: must be like DACEB")
 
     def warnings(self) -> tuple[str, ...]:
@@ -125,6 +125,16 @@ class Submission:
         if not blank:
             return ()
         return (f"The WEAVE catalogue cannot be submitted as it is: {', '.join(blank)} is blank.",)
+
+
+def is_programme(text: str) -> bool:
+    """Return whether a text is an observing programme (PROGTEMP): ``11331``, or ``11331.1+`` in a chain."""
+    return re.fullmatch(r"[0-9]{5}(\.[0-9]+\+?)?", text) is not None
+
+
+def is_constraints(text: str) -> bool:
+    """Return whether a text has the form of observing constraints (OBSTEMP): ``DACEB``."""
+    return re.fullmatch(r"[A-Z]{5}", text) is not None
 
 
 def weave_file_name(programme: TargetProgramme) -> str:
@@ -169,21 +179,34 @@ def write_weave_catalogue(
         to 10; when a value is outside the template's limits; when ``created`` is no ISO date.
     """
     template = template or builtin_template()
-    try:
-        datetime.fromisoformat(created)
-    except ValueError:
-        raise InputError(
-            f"DATETIME {created!r} is not an ISO date and time, like 2027-01-31T12:00:00"
-        ) from None
     primary, table = template.primary.copy(), template.table.copy()
     primary["TRIMESTE"] = programme.trimester
     for name, card in SUBMITTER_CARDS.items():
         primary[card] = getattr(submission, name)
     for role in ("g", "r", "i"):
         primary[f"MAG_{role.upper()}_CM"] = submission.magnitude_comments.get(role, "")
-    primary["DATETIME"] = created
+    primary["DATETIME"] = _fits_time(created)
     table["EXTNAME"] = f"{programme.programme} CATALOGUE"
     return write_binary_table(file, primary, table, _rows(chunks, programme, submission, template))
+
+
+def _fits_time(created: str) -> str:
+    """Return a time as the FITS standard has it (4.0, section 9.1.1): in UTC, and without an offset.
+
+    Raises
+    ------
+    InputError
+        When it is no ISO date and time.
+    """
+    try:
+        moment = datetime.fromisoformat(created)
+    except ValueError:
+        raise InputError(
+            f"DATETIME {created!r} is not an ISO date and time, like 2027-01-31T12:00:00"
+        ) from None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="seconds")
 
 
 def _rows(
@@ -214,7 +237,7 @@ def _values(
     identifiers = chunk["object_id"].to_pylist()
     values: dict[str, Any] = {
         "TARGSRVY": programme.programme,
-        "TARGPROG": programme.description,
+        "TARGPROG": chunk["description"].to_pylist(),
         "TARGCAT": weave_file_name(programme),
         "TARGID": identifiers,
         "TARGNAME": identifiers,

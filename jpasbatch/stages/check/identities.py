@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pandas.util import hash_array
+from pandas.util import hash_array  # type: ignore[attr-defined]
 
 BUCKETS = 64
 ENTRY = np.dtype([("hash", "<u8"), ("file", "<u4")])
@@ -33,7 +34,8 @@ class Identities:
         if not len(identifiers):
             return
         entries = np.empty(len(identifiers), dtype=ENTRY)
-        entries["hash"] = hash_array(identifiers.to_numpy(zero_copy_only=False), categorize=False)
+        hashed: Any = hash_array  # pandas has no types for it
+        entries["hash"] = hashed(identifiers.to_numpy(zero_copy_only=False), categorize=False)
         entries["file"] = file
         entries = entries[np.argsort(entries["hash"] % BUCKETS, kind="stable")]
         ends = np.searchsorted(entries["hash"] % BUCKETS, np.arange(BUCKETS + 1))

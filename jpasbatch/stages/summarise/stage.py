@@ -29,7 +29,7 @@ from jpasbatch.products.protocol import Findings, Product, Writer
 from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
-from jpasbatch.products.tallies import Tallies, needed_columns
+from jpasbatch.products.tallies import Tallies, check_columns, needed_columns
 from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
@@ -46,6 +46,7 @@ from jpasbatch.stages.summarise.summary import (
     summary_values,
     table_provenance,
 )
+from jpasbatch.stages.summarise.versions import publish_versions
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -67,7 +68,9 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     predictions = sky.predictions
     _check_classes(predictions.schema, job)
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
-    check_products(request.products(workspace.survey))
+    products = request.products(workspace.survey)
+    check_products(products)
+    check_columns(sky.photometry.schema.names, products)
     parts = tally_parts(workspace, request)
     base = fingerprint(**parts)
     given = given_versions(site, sky)
@@ -87,7 +90,8 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         check_products(products)
         total = _tally(site, sky, (request, products), names, run, executor)
         look_up = row_reader(site.store, site.key(sky.photometry.path.name), sky.photometry)
-        findings = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
+        found = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
+        findings = found.completed(products)
         _check_overlap(findings, coverage)
         outcome = Outcome(workspace, products, findings, records, created)
         files = _write_files(outcome, _Parts(run.inside, names))
@@ -320,7 +324,14 @@ def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
     for product in outcome.products:
         found = outcome.findings.found[product.name]
         writers |= product.files(found, parts, outcome.created, outcome.findings)
-    return [_publish(outcome.workspace.folder / name, write) for name, write in writers.items()]
+    versions = [
+        version
+        for product in outcome.products
+        for version in product.versions(outcome.findings.found[product.name], parts, outcome.findings)
+    ]
+    folder = outcome.workspace.folder
+    written = [_publish(folder / name, write) for name, write in writers.items()]
+    return [*written, *publish_versions(folder, versions, outcome.created)]
 
 
 def _publish(target: Path, write: Writer) -> Path:

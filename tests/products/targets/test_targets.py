@@ -4,13 +4,22 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.novelty.novelty import SUBSETS
-from jpasbatch.products.targets.targets import (
-    TargetProgramme,
-    TargetTally,
-    chosen_but_vetoed,
-    select_targets,
-    target_schema,
-)
+from jpasbatch.products.protocol import Partition
+from jpasbatch.products.targets.candidates import CANDIDATE, UNLIKE, find_candidates
+from jpasbatch.products.targets.options import TargetProgramme
+from jpasbatch.products.targets.targets import TargetSummary, TargetTally, select_targets, target_schema
+
+
+def rows_of(record: pa.Table, observed: np.ndarray | None = None) -> Partition:
+    return Partition(record, record.select(["object_id"]), np.full(record.num_rows, -1, np.int16), observed)
+
+
+def summary_of(record: pa.Table, *rules: TargetProgramme) -> TargetSummary:
+    return TargetTally.create(*rules).add(find_candidates(rows_of(record), rules, 3)).extract()
+
+
+def vetoed(record: pa.Table, rule: TargetProgramme) -> int:
+    return int(summary_of(record, rule).left_out[0, UNLIKE])
 
 
 def test_selection_and_priorities(sky):
@@ -82,10 +91,10 @@ def test_what_is_unlike_all_that_was_learnt_gets_no_fibre(sky):
     usual = TargetProgramme(min_probability=0.4)
     kept = select_targets(record, usual, 3)
     assert kept["object_id"].to_pylist() == names[chosen & (subset != "unsafe")].tolist()
-    assert chosen_but_vetoed(record, usual) == (chosen & (subset == "unsafe")).sum() > 0
-    assert chosen_but_vetoed(record, every) == 0
+    assert vetoed(record, usual) == (chosen & (subset == "unsafe")).sum() > 0
+    assert vetoed(record, every) == 0
     strict = TargetProgramme(min_probability=0.4, subsets=("safe",))
-    assert select_targets(record, strict, 3).num_rows + chosen_but_vetoed(record, strict) == chosen.sum()
+    assert select_targets(record, strict, 3).num_rows + vetoed(record, strict) == chosen.sum()
 
 
 def test_vetoes_are_counted(sky):
@@ -93,21 +102,19 @@ def test_vetoes_are_counted(sky):
     programme = TargetProgramme(min_probability=0.3)
     parts = [record.slice(0, 700), record.slice(700)]
     tallies = [
-        TargetTally.create(programme).add(
-            select_targets(part, programme, 1), vetoed=chosen_but_vetoed(part, programme)
-        )
-        for part in parts
+        TargetTally.create(programme).add(find_candidates(rows_of(part), (programme,), 3)) for part in parts
     ]
     merged = tallies[1].merge(tallies[0])
-    assert merged.extract().vetoed == chosen_but_vetoed(record, programme) > 0
-    assert TargetTally.from_dict(merged.to_dict(), programme).vetoed == merged.vetoed
+    assert merged.extract().vetoed == vetoed(record, programme) > 0
+    assert TargetTally.from_dict(merged.to_dict(), programme).extract().vetoed == merged.extract().vetoed
 
 
 def test_tally_sums(sky):
     programme = TargetProgramme(min_probability=0.3)
-    targets = select_targets(sky[2], programme, 0)
-    summary = TargetTally.create(programme).add(targets).extract()
+    targets = select_targets(sky[2], programme, 3)
+    summary = summary_of(sky[2], programme)
     assert summary.number == targets.num_rows == summary.pixel_targets.sum() == summary.priorities.sum()
+    assert summary.left_out[0, CANDIDATE] == summary.number
     assert summary.expected == pytest.approx(targets["probability"].to_numpy().sum(dtype=float))
 
 

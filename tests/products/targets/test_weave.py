@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
 from jpasbatch.products.targets.fits_table import OnesComplementSum, write_binary_table
-from jpasbatch.products.targets.targets import TargetProgramme, select_targets
+from jpasbatch.products.targets.options import TargetProgramme
+from jpasbatch.products.targets.targets import select_targets
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import builtin_template, read_template
 
@@ -127,9 +128,7 @@ def replaced(targets: pa.Table, name: str, value) -> pa.Table:
     position = targets.column_names.index(name)
     values = targets[name].to_pylist()
     values[2] = value
-    return targets.set_column(
-        position, name, pa.array(values, type=None if name == "priority" else targets[name].type)
-    )
+    return targets.set_column(position, name, pa.array(values, type=targets[name].type))
 
 
 @pytest.mark.parametrize(

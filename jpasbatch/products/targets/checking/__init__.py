@@ -1,0 +1,1 @@
+"""What is wrong with a WEAVE target catalogue, whoever wrote it."""

@@ -1,0 +1,119 @@
+"""Tables that a rule names: objects and circles that get no fibre, and the centres of fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jpasbatch.errors import InputError
+from jpasbatch.footprint.regions import circles_of
+from jpasbatch.footprint.tables import Given, read_given
+from jpasbatch.products.targets.matching import chord, unit_vectors, within_circles
+from jpasbatch.products.targets.options import TargetProgramme
+
+IDENTIFIERS = ("object_id", "TARGID", "id")
+OUTSIDE = -1
+
+Circles = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Exclusions:
+    """What the tables of a rule say.
+
+    Attributes
+    ----------
+    identifiers : frozenset of str
+        Objects that get no fibre.
+    circles, stars : (ndarray, ndarray, ndarray)
+        Right ascension, declination and radius, degrees: around objects that get no fibre, and masks.
+    fields : ndarray of float64, shape (f, 2), optional
+        Centres of fields, degrees; None where fields are pixels.
+    """
+
+    identifiers: frozenset[str]
+    circles: Circles
+    stars: Circles
+    fields: np.ndarray | None
+
+    def listed(self, names: list[str], ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+        """Return which objects are in the list of those that get no fibre, bool (n,)."""
+        named = np.fromiter((name in self.identifiers for name in names), dtype=bool, count=len(names))
+        return named | within_circles(ra, dec, self.circles)
+
+    def masked(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+        """Return which positions lie in a circle that gets no fibre, bool (n,)."""
+        return within_circles(ra, dec, self.stars)
+
+    def field_of(self, ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
+        """Return the number of the nearest field within so many degrees, int64 (n,); `OUTSIDE` of all."""
+        from scipy.spatial import KDTree
+
+        if self.fields is None:
+            raise ValueError("fields are pixels")
+        tree = KDTree(unit_vectors(self.fields[:, 0], self.fields[:, 1]))
+        distance, number = tree.query(unit_vectors(ra, dec))
+        return np.where(distance <= float(chord(radius)), number, OUTSIDE).astype(np.int64)
+
+
+def exclusions_of(rule: TargetProgramme) -> Exclusions:
+    """Read the tables of a rule; each is read once a process, until it changes.
+
+    Raises
+    ------
+    InputError
+        When one is missing, cannot be read, or lacks a column: the message names key, file and column.
+    """
+    return _read(rule.exclude, rule.exclude_radius, rule.exclude_circles, rule.fields, _moments(rule))
+
+
+def _moments(rule: TargetProgramme) -> tuple[int, ...]:
+    named = [Path(one) for one in (rule.exclude, rule.exclude_circles, rule.fields) if one]
+    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in named)
+
+
+@lru_cache(maxsize=16)
+def _read(exclude: str, radius: float, circles: str, fields: str, moments: tuple[int, ...]) -> Exclusions:
+    empty = np.zeros(0)
+    none = (empty, empty, empty)
+    names, around = (
+        _listed(read_given("[[targets]] exclude", Path(exclude)), radius) if exclude else ((), none)
+    )
+    stars = none
+    if circles:
+        found = circles_of(read_given("[[targets]] exclude_circles", Path(circles)), "ra", "dec")
+        columns = zip(*((one.ra, one.dec, one.radius) for one in found), strict=True)
+        ra, dec, sizes = (np.array(column) for column in columns)
+        stars = (ra, dec, sizes)
+    centres = None
+    if fields:
+        centres = np.column_stack(read_given("[[targets]] fields", Path(fields)).positions("ra", "dec"))
+    return Exclusions(frozenset(names), around, stars, centres)
+
+
+def _listed(given: Given, radius: float) -> tuple[tuple[str, ...], Circles]:
+    """Return identifiers and circles of a list of objects; either may be empty, and not both."""
+    column = given.name_of(*IDENTIFIERS)
+    right, up = given.name_of("ra", "GAIA_RA"), given.name_of("dec", "GAIA_DEC")
+    if (right is None) != (up is None) or (right is None and column is None):
+        raise InputError(
+            f"{given.key} {given.path}: needs {IDENTIFIERS[0]!r}, or both 'ra' and 'dec'; found "
+            f"{', '.join(given.table.colnames)}"
+        )
+    names = () if column is None else _texts(given.table[column])
+    if right is None or up is None:
+        empty = np.zeros(0)
+        return names, (empty, empty, empty)
+    ra, dec = given.positions(right, up)
+    return names, (ra, dec, np.full(len(ra), radius / 3600))
+
+
+def _texts(column: Any) -> tuple[str, ...]:
+    """Return the cells of a column as texts, but for those that are empty."""
+    cells = np.ma.filled(column, "") if column.dtype.kind in "USO" else column
+    texts = (cell.decode() if isinstance(cell, bytes) else str(cell) for cell in cells)
+    return tuple(text.strip() for text in texts if text.strip())

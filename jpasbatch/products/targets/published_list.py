@@ -1,0 +1,145 @@
+"""A target list as files: what WEAVE takes, the same for people and programs, and the table of all candidates."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.errors import InputError
+from jpasbatch.products.publication import Version, Writer
+from jpasbatch.products.published import ecsv_bytes
+from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
+from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
+from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
+from jpasbatch.regular_files import require_regular
+
+FOLDER = "targets"
+UNITS = {"ra": "deg", "dec": "deg", **{f"magnitude_{role}": "mag" for role in "gri"}}
+UNITS |= {f"magnitude_err_{role}": "mag" for role in "gri"}
+
+
+def candidates_name(stem: str) -> str:
+    """Return the name of the table of candidates of a list: ``WQ_2027A1-candidates.parquet``."""
+    return f"{stem}-candidates.parquet"
+
+
+@dataclass(frozen=True)
+class PublishedList:
+    """One list on its way to the disk.
+
+    Attributes
+    ----------
+    summary : TargetSummary
+    submission : Submission
+    candidates : callable
+        Reads the candidates of the list, partition by partition in the order of the sky.
+    described : mapping of str to str
+        What tables say of themselves, but for the time.
+    """
+
+    summary: TargetSummary
+    submission: Submission
+    candidates: Callable[[], Iterator[pa.Table]]
+    described: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The file that WEAVE takes."""
+        return weave_file_name(self.summary.programme)
+
+    @property
+    def stem(self) -> str:
+        """Its name without the ending."""
+        return self.name.removesuffix(".fits")
+
+    def version(self) -> Version:
+        """Return the files of the list as a version: the list, its form for others, and its candidates."""
+        stem = self.stem
+        files = {
+            self.name: self._write_weave,
+            candidates_name(stem): self._write_candidates,
+            f"{stem}.parquet": self._write_parquet,
+            f"{stem}.csv": self._write_csv,
+            f"{stem}.vot": self._write_votable,
+        }
+        makers = {name: _made_at(write) for name, write in files.items()}
+        return Version(f"{FOLDER}/{stem}", self._identity(), makers, f"{FOLDER}/{self.name}", self.name)
+
+    def _listed(self) -> Iterator[pa.Table]:
+        for part in self.candidates():
+            yield listed_candidates(part, self.summary)
+
+    def _targets(self) -> Iterator[pa.Table]:
+        return map(chosen_targets, self._listed())
+
+    def _identity(self) -> str:
+        """Return the hash of all that decides on the list: its candidates, what became of them, and who submits."""
+        digest = hashlib.sha256()
+        template = Path(self.submission.template)
+        form = hashlib.sha256(template.read_bytes()).hexdigest() if self.submission.template else ""
+        digest.update(repr((self.summary.rules, self.submission, form)).encode())
+        for part in self._listed():
+            file = io.BytesIO()
+            pq.write_table(part.replace_schema_metadata(None), file, compression="none")
+            digest.update(file.getvalue())
+        return digest.hexdigest()
+
+    def _write_weave(self, file: BinaryIO, created: str) -> None:
+        template = _template(self.submission.template)
+        programme = self.summary.programme
+        write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
+
+    def _write_candidates(self, file: BinaryIO, created: str) -> None:
+        self._write_chunks(file, self._listed(), created)
+
+    def _write_parquet(self, file: BinaryIO, created: str) -> None:
+        self._write_chunks(file, self._targets(), created)
+
+    def _write_chunks(self, file: BinaryIO, chunks: Iterator[pa.Table], created: str) -> None:
+        first = next(chunks, None)
+        if first is None:
+            raise ValueError("a catalogue without partitions has no list")
+        said = {f"jpasbatch.{key}": text for key, text in {**self.described, "created": created}.items()}
+        fields = [
+            field.with_metadata({"unit": UNITS[field.name]}) if field.name in UNITS else field
+            for field in first.schema
+        ]
+        schema = pa.schema(fields, metadata=said)
+        with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+            for chunk in (first, *chunks):
+                writer.write_table(chunk.cast(schema))
+
+    def _write_csv(self, file: BinaryIO, created: str) -> None:
+        from pyarrow import csv
+
+        for number, chunk in enumerate(self._targets()):
+            csv.write_csv(chunk, file, csv.WriteOptions(include_header=number == 0))
+
+    def _write_votable(self, file: BinaryIO, created: str) -> None:
+        from astropy.table import Table
+
+        rows = pa.concat_tables(self._targets())
+        text = ecsv_bytes(rows, UNITS, {**self.described, "created": created}).decode()
+        Table.read(text, format="ascii.ecsv").write(file, format="votable")
+
+
+def _made_at(write: Callable[[BinaryIO, str], None]) -> Callable[[str], Writer]:
+    return lambda created: lambda file: write(file, created)
+
+
+def _template(path: str) -> WeaveTemplate | None:
+    if not path:
+        return None
+    try:
+        require_regular(Path(path))
+        with Path(path).open("rb") as file:
+            return read_template(file)
+    except OSError as error:
+        raise InputError(f"submission.template: cannot read {path} ({error.strerror})") from error

@@ -1,0 +1,67 @@
+"""What is told of a list: its rules in numbers, and what a reader must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jpasbatch.learning.exact_sums import exact, inexact
+from jpasbatch.products.targets.candidates import CANDIDATE, REASONS
+from jpasbatch.products.targets.targets import TargetSummary
+from jpasbatch.products.targets.weave import weave_file_name
+
+SATURATED = 0.2
+"""Share of targets of the highest priority above which priorities say too little."""
+
+FULL = 0.95
+"""Share of the fibres below which a density was not reached."""
+
+
+def rule_lines(one: TargetSummary) -> Iterator[dict[str, Any]]:
+    """Yield what became of each rule: fibres, expected right, who was left out and why, and where more gain little."""
+    for number, rule in enumerate(one.rules):
+        targets, curve = one.of_rule(number), one.curves[number]
+        asked = rule.density or (f"{rule.per_field} / field" if rule.per_field is not None else "")
+        out = {
+            reason: int(one.left_out[number, place])
+            for place, reason in enumerate(REASONS)
+            if place > CANDIDATE
+        }
+        at = None if rule.marginal is None else curve.saturation(rule.marginal)
+        yield {
+            "rule": number + 1,
+            "description": rule.text,
+            "fibres": asked,
+            "candidates": int(one.left_out[number, CANDIDATE]),
+            "targets": len(targets),
+            "per_deg2": len(targets) / one.area_deg2 if one.area_deg2 > 0 else None,
+            "expected_right": float(inexact(exact(targets["probability"]).sum())),
+            "left_out": {reason: found for reason, found in out.items() if found},
+            "marginal": rule.marginal,
+            # from here on one more fibre gains less than that
+            "fibres_at_marginal": None if at is None else int(curve.fibres[at]),
+            "per_deg2_at_marginal": None
+            if at is None or not one.area_deg2 > 0
+            else curve.targets[at] / one.area_deg2,
+        }
+
+
+def list_warnings(one: TargetSummary) -> Iterator[str]:
+    """Yield one or two sentences on a list that is empty, shorter than asked, or of one priority."""
+    name = weave_file_name(one.programme)
+    if not one.number:
+        yield f"{name} holds no target, and cannot be submitted."
+    elif one.priorities[-1] > SATURATED * one.number and one.programme.priorities[1] == 10:
+        yield (
+            f"{one.priorities[-1]:,} of {one.number:,} targets of {name} have priority 10, so that it says little: "
+            'raise `sure`, or use priority_by = "log_odds".'
+        )
+    for number, rule in enumerate(one.rules):
+        if rule.per_deg2 is None or rule.marginal is not None or not one.area_deg2 > 0:
+            continue
+        found = len(one.of_rule(number)) / one.area_deg2
+        if found < FULL * rule.per_deg2:
+            yield (
+                f"{name}, rule {number + 1}: {rule.per_deg2:g} targets per deg2 were asked for, and {found:.1f} meet "
+                "its limits; lower min_probability to fill the fibres."
+            )

@@ -1,0 +1,1 @@
+"""Target lists on their way to a telescope: what is wrong with one, and what changed since the last."""
