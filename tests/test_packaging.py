@@ -24,6 +24,7 @@ DISTRIBUTIONS = {
     "annotated_types": "annotated-types",
     "sklearn": "scikit-learn",
     "distributed": "dask",
+    "dask_jobqueue": "dask-jobqueue",
     "hats_import": "hats-import",
     "markupsafe": "jinja2",  # which returns its strings, and always brings it
 }
