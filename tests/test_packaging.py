@@ -201,7 +201,7 @@ def test_data_files_lie_in_the_package(name):
 
 
 def test_every_import_is_declared():
-    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy")
+    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "slurm", "ssh")
     for path in MODULES:
         assert imported(path) <= declared, path
 

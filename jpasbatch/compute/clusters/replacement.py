@@ -108,7 +108,9 @@ class Replacement:
 
     async def _ask(self, lost: list[str], again: list[str]) -> None:
         for name in lost:
-            self._cluster.workers.pop(name, None)
+            job = self._cluster.workers.pop(name, None)
+            if job is not None:
+                await job.close()
             if name not in again:
                 self._cluster.worker_spec.pop(name, None)
         await self._cluster._correct_state()  # opens what the specification has and the cluster lacks
