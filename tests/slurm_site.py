@@ -41,7 +41,7 @@ MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=4000 Gres=gpu:1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=4000 Gres=gpu:2
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=4000
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 OverSubscribe=FORCE:4
 """
@@ -109,7 +109,9 @@ def _configure(home: Path) -> Path:
         one.close()
     configuration = home / "slurm.conf"
     configuration.write_text(CONFIGURATION.format(host=socket.gethostname(), home=home, ports=ports))
-    (home / "gres.conf").write_text("NodeName=n1 Name=gpu File=/dev/null\n")
+    (home / "gres.conf").write_text(
+        "NodeName=n1 Name=gpu File=/dev/null\nNodeName=n1 Name=gpu File=/dev/zero\n"
+    )
     return configuration
 
 
