@@ -101,7 +101,14 @@ def test_the_driver_may_be_a_job(slurm_site, cluster_file, trained_copy, finishe
         "JOB": trained_copy / "tiny.toml", "OUTPUT": trained_copy, "CLUSTER": cluster_file(), "VERB": "infer"
     }.items():  # fmt: skip
         monkeypatch.setenv(name, str(value))
-    sbatch = ["sbatch", "--parsable", "--mem=1000", f"--output={tmp_path}/driver.log", str(DRIVER)]
+    sbatch = [
+        "sbatch",
+        "--parsable",
+        "--time=30",
+        "--mem=1000",
+        f"--output={tmp_path}/driver.log",
+        str(DRIVER),
+    ]
     job = subprocess.run(sbatch, capture_output=True, text=True, check=True).stdout.strip()
     deadline = time.monotonic() + 120
     while state_of(job) in ("PENDING", "RUNNING", "COMPLETING") and time.monotonic() < deadline:
@@ -123,7 +130,14 @@ def test_a_driver_that_is_told_to_stop_is_queued_again(slurm_site, trained_copy,
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     for name in ("JOB", "OUTPUT", "CLUSTER"):
         monkeypatch.setenv(name, str(tmp_path))
-    sbatch = ["sbatch", "--parsable", "--mem=100", f"--output={tmp_path}/driver.log", str(DRIVER)]
+    sbatch = [
+        "sbatch",
+        "--parsable",
+        "--time=30",
+        "--mem=100",
+        f"--output={tmp_path}/driver.log",
+        str(DRIVER),
+    ]
     job = subprocess.run(sbatch, capture_output=True, text=True, check=True).stdout.strip()
     starts = tmp_path / "starts"
     _until(starts.exists)

@@ -143,12 +143,13 @@ class SshCluster(Options):
             "interface": self.interface or None,
             **NO_DASHBOARD,
         }
+        silence: Any = "error"  # a level, as for other clusters; Dask's annotation knows only bool
         cluster = distributed.SpecCluster(
             scheduler={"cls": distributed.Scheduler, "options": scheduler},
             workers={},
             security=security,
             name="jpasbatch",
-            silence_logs="error",
+            silence_logs=silence,
         )
         try:
             cluster.worker_spec.update(self._specification(worker_kind))
