@@ -8,11 +8,12 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
-.PHONY: help demo test slow lint check fuzz bless pretrained clean
+.PHONY: help demo test slow deploy-test lint check fuzz bless pretrained clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
 	@echo "make test   install what is needed, run the tests in two processes (make test WORKERS=8: in eight)"
 	@echo "make slow   run the slow tests as well"
+	@echo "make deploy-test   install Slurm and sshd (Debian, as root), run the tests of clusters on them"
 	@echo "make lint   ruff, pyright and import-linter"
 	@echo "make fuzz   mutate tables for two minutes (make fuzz SECONDS_OF_FUZZ=3600: for an hour); 0 tracebacks, 0 hangs"
 	@echo "make check  say which algorithms' code changed since their results were last compared"
@@ -35,6 +36,14 @@ test: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+# Real ones, on this machine: two virtual nodes of Slurm, and sshd on loopback.
+DEPLOY_PACKAGES = slurm-wlm munge openssh-server
+DEPLOY_TESTS = tests/compute/clusters tests/stages/test_on_slurm.py
+deploy-test: $(STAMP)
+	@test -x /usr/sbin/slurmctld -a -x /usr/sbin/munged -a -x /usr/sbin/sshd \
+	  || { apt-get update -qq && apt-get install -y --no-install-recommends $(DEPLOY_PACKAGES); }
+	$(BIN)/python -m pytest -m "slow or not slow" -r s --durations 10 $(DEPLOY_TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

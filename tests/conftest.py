@@ -2,7 +2,9 @@
 
 import logging
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from jpasbatch.photometry.survey import Survey, load_survey
 from tests.blank_figures import leave_figures_blank
+from tests.slurm_site import slurm, why_not
 from tests.storage.object_server import object_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -78,3 +81,18 @@ def object_store_url():
     pytest.importorskip("moto", reason="needs moto, of the extra 'test'")
     with object_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def slurm_site() -> Iterator[Path]:
+    """Start a Slurm of two virtual nodes, which the environment names to its commands, or skip aloud."""
+    if reason := why_not():
+        pytest.skip(reason)
+    home = Path(
+        tempfile.mkdtemp(prefix="slurm-")
+    )  # pytest's own folders are closed to other users, as munge is one
+    home.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch, slurm(home) as configuration:
+        patch.setenv("SLURM_CONF", str(configuration))
+        yield home
+    shutil.rmtree(home)

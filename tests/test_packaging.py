@@ -24,6 +24,7 @@ DISTRIBUTIONS = {
     "annotated_types": "annotated-types",
     "sklearn": "scikit-learn",
     "distributed": "dask",
+    "dask_jobqueue": "dask-jobqueue",
     "hats_import": "hats-import",
     "markupsafe": "jinja2",  # which returns its strings, and always brings it
 }
@@ -200,7 +201,9 @@ def test_data_files_lie_in_the_package(name):
 
 
 def test_every_import_is_declared():
-    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "kubernetes")
+    declared = BASE | extras(
+        "fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "slurm", "ssh", "kubernetes"
+    )
     for path in MODULES:
         assert imported(path) <= declared, path
 
@@ -211,7 +214,7 @@ def test_every_base_dependency_is_imported():
 
 def test_only_training_and_mocks_and_ingest_and_fetch_need_an_extra():
     extra = (
-        extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "kubernetes")
+        extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "slurm", "ssh", "kubernetes")
         - BASE
         - {"jpasbatch"}
     )

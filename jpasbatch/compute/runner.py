@@ -323,6 +323,10 @@ def _settle_error(window: _Window, future: Future, task: Task, suspects: list[Ta
     error = future.exception()
     future.release()
     if isinstance(error, KilledWorker):
+        if window.executor.departed(str(error.last_worker.name)):
+            log.warning("%s runs again: its worker left, which is no fault of a task", task.key)
+            window.submit(task)
+            return None
         suspects.append(task)
         return None
     if isinstance(error, NoValidWorkerError | NoWorkerError):

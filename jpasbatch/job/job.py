@@ -28,6 +28,7 @@ from pydantic import (
 
 from jpasbatch.compute.clusters.executor import Cluster
 from jpasbatch.compute.clusters.local import LocalCluster
+from jpasbatch.compute.clusters.pools import load_pools
 from jpasbatch.compute.clusters.registry import CLUSTERS, import_kind
 from jpasbatch.errors import InputError
 from jpasbatch.job.explanations import check_values, choices, explain
@@ -248,12 +249,18 @@ def load_cluster(path: Path | None) -> Cluster:
     if path is None:
         return LocalCluster()
     tables = read_toml(path)
+    if "pools" in tables:
+        return load_pools(tables, _one_cluster, str(path))
+    return _one_cluster(tables, path)
+
+
+def _one_cluster(tables: dict[str, Any], where: Path | str) -> Cluster:
     if "kind" not in tables:
-        raise InputError(f"{path}: 'kind' is missing; allowed: {', '.join(CLUSTERS)}")
+        raise InputError(f"{where}: 'kind' is missing; allowed: {', '.join(CLUSTERS)}")
     kind = str(tables["kind"])
     if kind not in CLUSTERS:
-        raise InputError(f"{path}: kind: found '{kind}'{choices(kind, list(CLUSTERS))}")
-    return validate(import_kind(kind), tables, path)
+        raise InputError(f"{where}: kind: found '{kind}'{choices(kind, list(CLUSTERS))}")
+    return validate(import_kind(kind), tables, where)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

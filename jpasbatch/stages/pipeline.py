@@ -12,6 +12,7 @@ from typing import Any
 
 from jpasbatch.algorithms import raised
 from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.pools import stages_by_cluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
@@ -153,14 +154,15 @@ def run_verb(
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,
-        open_cluster(cluster) as executor,
     ):
-        for stage in stages:
-            record = run_stage(stage, workspace, replace(executor, displays=displays))
-            if as_json:
-                print(json.dumps(record, sort_keys=True), flush=True)
-            else:
-                report_stage(stage, record)
+        for pool, group in stages_by_cluster(cluster, stages):
+            with open_cluster(pool) as executor:
+                for stage in group:
+                    record = run_stage(stage, workspace, replace(executor, displays=displays))
+                    if as_json:
+                        print(json.dumps(record, sort_keys=True), flush=True)
+                    else:
+                        report_stage(stage, record)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
             print(f"report: {workspace.folder / report}")
@@ -218,7 +220,8 @@ def compare_jobs(
         raise InputError(f"{file}: two of its jobs have the same title; titles name the classifiers")
     folder = (output or Path("runs") / comparison.name).resolve()
     cluster = SerialCluster() if serial else load_cluster(cluster_file)
-    with open_cluster(cluster) as executor:
+    [(pool, _)] = stages_by_cluster(cluster, ["train" if train else "evaluate"])
+    with open_cluster(pool) as executor:
         result = run_compare(comparison, workspaces, folder, executor, run_train if train else None)
     for title, score in result["scores"].items():
         print(f"{title:<32} weighted f1 {score:.4f} on {comparison.sample}", flush=True)

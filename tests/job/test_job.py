@@ -271,7 +271,7 @@ def test_a_wrong_value_of_a_job(write, text, words):
     ("text", "words"),
     [
         ("", ("'kind' is missing", "serial", "local", "address")),
-        ("kind = 'slurm'", ("kind", "'slurm'", "serial", "local", "address")),
+        ("kind = 'swarm'", ("kind", "'swarm'", "serial", "local", "address")),
         ("kind = 'local'\nworkers = 0", ("workers", "0", "at least 1")),
         ("kind = 'local'\nworkers = '2'", ("workers", "whole number", "'2'")),
         ("kind = 'local'\nmemory_limit = 4", ("memory_limit", "text in quotes", "4")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Protocol, cast
@@ -26,6 +26,10 @@ A port has to be named: Dask warns where its default one is taken.
 """
 
 
+def _none_departed(worker: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Executor:
     """What runs tasks: a Dask client, or nothing (then this process does).
@@ -42,6 +46,9 @@ class Executor:
         Where progress is shown, beside the terminal or the log.
     threads : int
         Without a client: how many tasks this process runs at the same time, for tasks that wait for a service.
+    departed : callable
+        Whether a worker that died, by its name, left for a reason that no task is to blame for, as a job of a queue
+        that ended; it may take some seconds.
     """
 
     client: Client | None
@@ -49,6 +56,7 @@ class Executor:
     no_workers_timeout: float
     displays: tuple[Display, ...] = ()
     threads: int = 1
+    departed: Callable[[str], bool] = _none_departed
 
     def request(self, resource: str) -> dict[str, float] | None:
         """Return the request for one unit of a resource, or None where no worker declares it."""

@@ -12,6 +12,8 @@ CLUSTERS = {
     "local": "jpasbatch.compute.clusters.local:LocalCluster",
     "address": "jpasbatch.compute.clusters.address:AddressCluster",
     "kubernetes": "jpasbatch.compute.clusters.kubernetes:KubernetesCluster",
+    "slurm": "jpasbatch.compute.clusters.slurm:SlurmCluster",
+    "ssh": "jpasbatch.compute.clusters.ssh:SshCluster",
 }
 """Module and class of each kind."""
 

@@ -1,0 +1,116 @@
+"""Jobs of workers that end before the run does: they are seen, told, and asked for again up to a limit.
+
+A job ends for many reasons that no task is to blame for: its wall time, an operator, a node that is drained, another
+job that goes before. Dask sees a worker that died, and after a few of them gives the task up that it ran.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 15.0
+"""Between two questions to the queue: few enough for the one who keeps it."""
+
+DOUBT_SECONDS = 20.0
+"""Within which it is known whether a worker that died comes back in its job, or the job ended."""
+
+
+class Replacement:
+    """Looks after the jobs of a cluster, in a thread of its own.
+
+    Parameters
+    ----------
+    cluster : distributed.SpecCluster
+        Whose workers have a ``job_id``.
+    living_jobs : callable
+        Returns the numbers of all jobs that wait or run, or None when that is not known.
+    limit : int
+        How many jobs are asked for beyond the first ones, in the whole run.
+    """
+
+    def __init__(self, cluster: Any, living_jobs: Callable[[], set[str] | None], limit: int) -> None:
+        self._cluster, self._living_jobs, self._limit = cluster, living_jobs, limit
+        self._ended: dict[str, float] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="jobs", daemon=True)
+        self.asked = 0
+        """Jobs that were asked for again."""
+
+    def __enter__(self) -> Replacement:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def departed(self, worker: str) -> bool:
+        """Return whether a worker that died did so because its whole job ended, which is no fault of a task.
+
+        Parameters
+        ----------
+        worker : str
+            Its name.
+        """
+        job = self._job(worker)
+        limit = time.monotonic() + DOUBT_SECONDS
+        while time.monotonic() < limit:
+            if time.monotonic() - self._ended.get(job, float("-inf")) < 2 * DOUBT_SECONDS + LOOK_SECONDS:
+                return True
+            holder = self._cluster.workers.get(job)
+            living = self._living_jobs()
+            if holder is not None and living is not None and holder.job_id not in living:
+                return True
+            if any(str(one["name"]) == worker for one in self._cluster.scheduler_info["workers"].values()):
+                return False  # its nanny started it again: the job goes on
+            time.sleep(1)
+        return False
+
+    def _job(self, worker: str) -> str:
+        """Return the name of the job of a worker: several workers of a job have a number behind it."""
+        return worker if worker in self._cluster.worker_spec else worker.rpartition("-")[0]
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            try:
+                self._look()
+            except Exception as error:  # the run is worth more than the count of its workers
+                log.warning("jobs could not be looked after (%s: %s)", type(error).__name__, error)
+
+    def _look(self) -> None:
+        known = dict(
+            self._cluster.workers
+        )  # before the queue is asked: what is submitted later is not missed
+        living = self._living_jobs()
+        if living is None or self._over.is_set():
+            return
+        lost = [name for name, job in known.items() if job.job_id not in living]
+        if not lost:
+            return
+        for name in lost:
+            self._ended[name] = time.monotonic()
+        again = lost[: max(self._limit - self.asked, 0)]
+        self.asked += len(again)
+        numbers = ", ".join(str(known[name].job_id) for name in lost)
+        log.warning("jobs that ended: %s; asked for again: %d of %d so far", numbers, self.asked, self._limit)
+        if len(again) < len(lost):
+            log.warning(
+                "no more jobs are asked for (replacements = %d): the run goes on with the workers that are left",
+                self._limit,
+            )
+        self._cluster.sync(self._ask, lost, again)
+
+    async def _ask(self, lost: list[str], again: list[str]) -> None:
+        for name in lost:
+            job = self._cluster.workers.pop(name, None)
+            if job is not None:
+                await job.close()
+            if name not in again:
+                self._cluster.worker_spec.pop(name, None)
+        await self._cluster._correct_state()  # opens what the specification has and the cluster lacks

@@ -1,0 +1,282 @@
+"""Workers in jobs of Slurm, by dask-jobqueue; the scheduler is in the driver, which is best a job itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
+
+from jpasbatch.compute.clusters.description import Description
+from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.key_folder import keys_in_folder
+from jpasbatch.compute.clusters.replacement import Replacement
+from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, living_jobs
+from jpasbatch.compute.clusters.worker_settings import driver_settings, variable, worker_settings
+from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed
+from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.options import Matches, Options
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+
+Memory = Annotated[str, Matches(r"\d+(\.\d+)? ?[MG]i?B", "memory like '4 GiB'")]
+WallTime = Annotated[
+    str, Matches(r"(\d+-)?\d{1,2}:\d{2}:\d{2}", "hours:minutes:seconds, or days-hours:minutes:seconds")
+]
+Folder = Annotated[str, Matches(r"\S*", "a folder without spaces")]
+Word = Annotated[str, Matches(r"[\w.,:@+-]*", "a name without spaces")]
+
+DASK_SHARE = 0.9
+"""Of the memory of a job that its workers may take before Dask restarts one: Slurm would end the whole job."""
+
+DEATH_TIMEOUT = 60
+"""Seconds after which a worker ends whose driver is gone."""
+
+
+@dataclass(frozen=True)
+class SlurmCluster(Options):
+    """Workers in jobs of Slurm. What is empty here is taken from the site's ``jobqueue.yaml``, if it has one.
+
+    Attributes
+    ----------
+    workers : int
+        In all; their number is fixed.
+    workers_per_job : int
+        Of one thread each.
+    cores, memory : int, str
+        That a job asks for, for each of its workers.
+    wall_time : str
+        Of a job. Workers leave before its end, at different times, and are asked for again.
+    queue, account : str
+        Partition, and who pays.
+    gpu : str
+        Generic resource of a GPU, such as ``"gpu:1"`` or ``"gpu:a100:1"``; training then asks for one.
+    directives, skip_directives : tuple of str
+        Further ones, such as ``"--constraint=avx512"``, and those that the site refuses, such as ``"--mem"``.
+    setup : tuple of str
+        Lines of shell before the worker starts, such as ``"module load python"``.
+    shared_folder : str
+        Of yours, which driver and workers share: keys of the run, and logs of jobs.
+    local_folder : str
+        Fast and local to a node, for what Dask spills, such as ``"$TMPDIR"``.
+    interface : str
+        Network by which driver and workers talk, such as ``"ib0"``.
+    python : str
+        Of the workers; the driver's own if empty.
+    replacements : int
+        Jobs that are asked for again in the whole run, for those that ended.
+    start_timeout, no_workers_timeout : float
+        Seconds within which a first worker must be there, and after which a run gives up that has none.
+    """
+
+    kind: Literal["slurm"] = "slurm"
+    workers: Annotated[int, Ge(1)] = 2
+    workers_per_job: Annotated[int, Ge(1)] = 1
+    cores: Annotated[int, Ge(1)] = 1
+    memory: Memory = "4 GiB"
+    wall_time: WallTime = "08:00:00"
+    queue: Word = ""
+    account: Word = ""
+    gpu: Word = ""
+    directives: tuple[str, ...] = ()
+    skip_directives: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    shared_folder: Folder = "~/.jpasbatch"
+    local_folder: Folder = ""
+    interface: Word = ""
+    python: Folder = ""
+    replacements: Annotated[int, Ge(0)] = 20
+    start_timeout: Seconds = 3600.0
+    no_workers_timeout: Seconds = 600.0
+
+    def check_relations(self) -> None:
+        """Refuse a wall time that is too short, and several workers that would share a GPU."""
+        if seconds_of(self.wall_time) < 60:
+            raise ValueError(f"wall_time: found '{self.wall_time}'; allowed is a minute or more")
+        if self.gpu and self.workers_per_job > 1:
+            raise ValueError(
+                f"gpu: {self.workers_per_job} workers of a job would share its GPU; write workers_per_job = 1"
+            )
+        if self.workers % self.workers_per_job:
+            raise ValueError(
+                f"workers: {self.workers} cannot be shared among jobs of {self.workers_per_job} (workers_per_job)"
+            )
+
+    def describe(self) -> Description:
+        """Return what `open` would submit: a script for each job, but for the places of scheduler and keys."""
+        _, job_kind = _jobqueue()
+        jobs = self.workers // self.workers_per_job
+        script = job_kind(
+            "tls://HOST:PORT", name="jpasbatch-NUMBER", **self.job_options(_placeholder(self.folder))
+        )
+        says = (
+            f"{self.workers} workers in {jobs} jobs of Slurm, {self.cores} cores and {self.memory} for each worker, "
+            f"{self.wall_time} a job{f', partition {self.queue}' if self.queue else ''}"
+        )
+        return Description(self.kind, self.workers, says, script.job_script())
+
+    @property
+    def folder(self) -> Path:
+        """Of keys and logs."""
+        return Path(self.shared_folder).expanduser().absolute()
+
+    def job_options(self, security: Security) -> dict[str, Any]:
+        """Return what dask-jobqueue is told about a job."""
+        from dask.utils import parse_bytes
+
+        memory = parse_bytes(self.memory.replace(" ", "")) * self.workers_per_job
+        lifetime, stagger = lifetime_of(seconds_of(self.wall_time))
+        arguments = ["--no-dashboard", "--lifetime", f"{lifetime}s", "--lifetime-stagger", f"{stagger}s"]
+        arguments += ["--resources", "GPU=1"] if self.gpu else []
+        exports = [f"export {variable(key)}='{value}'" for key, value in worker_settings().items()]
+        directives = [f"--output={self.folder / 'logs'}/%x-%j.log"]
+        directives += [f"--gres={self.gpu}"] if self.gpu else []
+        return {
+            "job_name": "jpasbatch",
+            "queue": self.queue or None,
+            "account": self.account or None,
+            "walltime": self.wall_time,
+            "cores": self.workers_per_job,  # Dask's threads; one a worker
+            "processes": self.workers_per_job,
+            "memory": f"{int(memory * DASK_SHARE)} B",
+            "job_cpu": self.cores * self.workers_per_job,
+            "job_mem": f"{-(-memory // 2**20)}M",
+            "job_extra_directives": [*directives, *self.directives],
+            "job_directives_skip": list(self.skip_directives),
+            "job_script_prologue": [*exports, *self.setup],
+            "local_directory": self.local_folder or None,
+            "python": self.python or None,
+            "death_timeout": DEATH_TIMEOUT,
+            "worker_extra_args": arguments,
+            "interface": self.interface or None,
+            "protocol": "tls://",
+            "security": security,
+        }
+
+    @contextmanager
+    def open(self) -> Iterator[Executor]:
+        """Submit the jobs, wait for a first worker, and cancel them at the end.
+
+        Raises
+        ------
+        InputError
+            When dask-jobqueue is not installed, or Slurm refuses a job.
+        TryAgainError
+            When the queue does not answer, or no worker starts within ``start_timeout``.
+        """
+        from dask import config
+
+        _jobqueue()  # before anything is written
+        with keys_in_folder(self.folder) as security, config.set(driver_settings(self.no_workers_timeout)):
+            (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
+            with ExitStack() as stack:
+                with stop_postponed(), leave_ctrl_c_to_this_thread():
+                    cluster = stack.enter_context(self._start(security))
+                    client = stack.enter_context(_connect(cluster))
+                try:
+                    replacement = stack.enter_context(Replacement(cluster, living_jobs, self.replacements))
+                    self._wait(client)
+                    resources = {"GPU": 1.0} if self.gpu else {}
+                    yield Executor(client, resources, self.no_workers_timeout, departed=replacement.departed)
+                finally:
+                    with stop_postponed():
+                        stack.close()
+
+    def _start(self, security: Security) -> Any:
+        cluster_kind, job_kind = _jobqueue()
+        scheduler = dict(NO_DASHBOARD)
+        options = {key: value for key, value in self.job_options(security).items() if key != "security"}
+        cluster = cluster_kind(
+            n_workers=0,
+            job_cls=job_kind,
+            security=security,
+            scheduler_options=scheduler,
+            name="jpasbatch",
+            **options,
+        )
+        try:
+            for _ in range(self.workers // self.workers_per_job):
+                cluster.worker_spec.update(cluster.new_worker_spec())
+            cluster.sync(cluster._correct_state)  # as `scale`, which would keep what sbatch answers to itself
+        except BaseException as error:
+            cluster.close()
+            if not isinstance(error, RuntimeError | OSError):
+                raise
+            raise _refused(str(error)) from error
+        return cluster
+
+    def _wait(self, client: Client) -> None:
+        try:
+            client.wait_for_workers(1, timeout=self.start_timeout)
+        except TimeoutError as error:
+            asked = " with a GPU" if self.gpu else ""
+            raise TryAgainError(
+                f"no worker{asked} came within {self.start_timeout:g} s: `squeue --me` says what its job waits for, "
+                f"and {self.folder / 'logs'} why it ended. Run the same command again, or raise start_timeout"
+            ) from error
+
+
+def seconds_of(wall_time: str) -> int:
+    """Return the seconds of a wall time as Slurm writes it."""
+    days, hours, minutes, seconds = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", wall_time).groups("0")  # type: ignore[union-attr]
+    return ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds)
+
+
+def lifetime_of(wall_time: int) -> tuple[int, int]:
+    """Return the seconds after which a worker leaves, and by how many more or fewer.
+
+    The last one leaves a fifth of the wall time before its end, or ten minutes, and none at the same time as others, so
+    that the run never has to do without all of them.
+    """
+    margin = min(wall_time // 5, 600)
+    stagger = margin // 2
+    return wall_time - margin - stagger, stagger
+
+
+def _jobqueue() -> tuple[Any, Any]:
+    """Return the kinds of cluster and job of dask-jobqueue; the job's tells Dask when it has ended."""
+    try:
+        from dask_jobqueue.slurm import SLURMCluster, SLURMJob
+    except ImportError:
+        raise InputError("kind 'slurm' needs dask-jobqueue: pip install 'jpasbatch[slurm]'") from None
+    from distributed.core import Status
+
+    class Job(SLURMJob):
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed  # a cluster whose jobs were refused cannot be closed otherwise
+
+    return SLURMCluster, Job
+
+
+def _connect(cluster: Any) -> Client:
+    import distributed
+
+    return distributed.Client(cluster)
+
+
+def _placeholder(folder: Path) -> Security:
+    import distributed
+
+    files = {"cert": str(folder / "keys-RUN/certificate.pem"), "key": str(folder / "keys-RUN/key.pem")}
+    return distributed.Security(
+        require_encryption=True,
+        tls_ca_file=files["cert"],
+        **{f"tls_worker_{name}": path for name, path in files.items()},
+    )
+
+
+def _refused(message: str) -> InputError | TryAgainError:
+    lines = message.strip().splitlines()
+    answer = " ".join(line for line in lines if "error" in line.lower()) or " ".join(lines[-3:])
+    if is_out_of_reach(message):
+        return TryAgainError(f"Slurm does not answer ({answer}); run the same command again")
+    return InputError(
+        f"Slurm took no job of workers: {answer}. Correct the cluster file (queue, account, cores, memory, wall_time, "
+        "directives), or see that `sbatch` is there; --dry-run shows the script"
+    )
