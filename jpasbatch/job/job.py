@@ -53,6 +53,7 @@ from jpasbatch.learning.redshifts import RedshiftOptions
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
+from jpasbatch.photometry.carried.columns import CarriedColumn
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 from jpasbatch.scoring.options import EvaluationOptions
@@ -153,6 +154,29 @@ class Job(ProductTables):
         if self.samples.folds is not None and self.committee.grow:
             raise ValueError("committee.grow: a committee of folds has the same number of members in each")
         return self
+
+    @model_validator(mode="after")
+    def _auxiliary_travels(self) -> Job:
+        if not self.features.auxiliary:
+            return self
+        if self.model.kind == "cnn":
+            raise ValueError(
+                "features.auxiliary: a convolution sees bands side by side, and no other inputs; use another model"
+            )
+        carried = [one.published for one in self.catalogue.carry]
+        lacking = [name for name in self.features.auxiliary if name not in carried]
+        if lacking and (self.catalogue.input is not None or self.fetch is not None):
+            raise ValueError(
+                f"features.auxiliary: {lacking[0]!r} does not travel into the catalogue; add it to catalogue.carry "
+                f"(which gives {', '.join(carried) or 'none'})"
+            )
+        return self
+
+    @property
+    def auxiliary(self) -> tuple[CarriedColumn, ...]:
+        """The columns that the classifier sees besides, as tables have them."""
+        carried = {one.published: one for one in self.catalogue.carry}
+        return tuple(carried.get(name, CarriedColumn(name)) for name in self.features.auxiliary)
 
     @model_validator(mode="after")
     def _one_catalogue(self) -> Job:

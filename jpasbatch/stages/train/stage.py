@@ -112,6 +112,7 @@ def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> s
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
         algorithms=algorithm_numbers("members"),
+        **({"auxiliary": [asdict(one) for one in job.auxiliary]} if job.auxiliary else {}),
     )
 
 
