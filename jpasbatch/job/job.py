@@ -56,7 +56,7 @@ from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.photometry.carried.columns import CarriedColumn
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
-from jpasbatch.scoring.options import EvaluationOptions
+from jpasbatch.scoring.options import CombinationOptions, EvaluationOptions
 from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 
 DATA_VARIABLE = "JPASBATCH_DATA"
@@ -105,9 +105,11 @@ class Job(ProductTables):
         Tables of a TAP service; they are the catalogue's input then.
     foreign : tuple of ForeignTable
         What others say of the objects of the catalogue.
+    combination : CombinationOptions, optional
+        Our classifier and those of others as one.
     """
 
-    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign"})
+    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign", "combination"})
 
     name: str
     title: str = ""
@@ -132,6 +134,7 @@ class Job(ProductTables):
     inference: InferenceOptions = InferenceOptions()
     redshifts: RedshiftOptions | None = None
     evaluation: EvaluationOptions = EvaluationOptions()
+    combination: CombinationOptions | None = None
 
     @field_validator("name")
     @classmethod
@@ -196,9 +199,33 @@ class Job(ProductTables):
         check_tables(self.product_options, tuple(self.classes))
         try:
             check_foreign(self.foreign, tuple(self.classes))
+            self._check_combination()
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
+
+    def _check_combination(self) -> None:
+        if self.combination is None:
+            return
+        names = [one.name for one in self.foreign]
+        unknown = [name for name in self.combination.of if name not in names]
+        if unknown or not names:
+            found = f"of: {unknown[0]!r} is" if unknown else "there are"
+            raise InputError(
+                f"combination: {found} none of the tables of others ([[foreign]]: {', '.join(names) or 'none'})"
+            )
+        for one in self.combined:
+            if not one.whole(tuple(self.classes)):
+                raise InputError(f"combination: foreign {one.name!r} must give probabilities of all classes")
+
+    @property
+    def combined(self) -> tuple[ForeignTable, ...]:
+        """The tables of others that are combined with our classifier."""
+        if self.combination is None:
+            return ()
+        return tuple(
+            one for one in self.foreign if not self.combination.of or one.name in self.combination.of
+        )
 
     @property
     def plan(self) -> TrainingPlan:

@@ -43,11 +43,6 @@ SEARCH_ORDER = 6
 """HEALPix order of the finest partitions of a table that is matched by position."""
 
 
-def extension_name(foreign: ForeignTable) -> str:
-    """Return the name of the extension that a table of others becomes."""
-    return f"foreign_{foreign.name}"
-
-
 def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """Publish what each table of others says of the objects of the catalogue; return the stage's record.
 
@@ -64,7 +59,7 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     identity = fingerprint(tables=identities)
     unchanged = workspace.unchanged("foreign", identity)
     if unchanged and all(
-        site.is_published(extension_name(one), unchanged["tables"][one.name]["extension"]) for one in tables
+        site.is_published(one.extension, unchanged["tables"][one.name]["extension"]) for one in tables
     ):
         return unchanged
     found: dict[str, Any] = {}
@@ -124,7 +119,7 @@ def _publish(
         "table": foreign.name,
         "reference": foreign.reference,
     }
-    extension = extension_name(foreign)
+    extension = foreign.extension
     version = site.publish(extension, partitions, published_schema(said), provenance, photometry.rows)
     refused = sum((Counter(record["refused"]) for record in records), Counter[str]())
     unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
