@@ -175,6 +175,23 @@ class Job(ProductTables):
             )
         return self
 
+    @model_validator(mode="after")
+    def _carried_is_fetched(self) -> Job:
+        if self.fetch is None or not self.fetch.columns:
+            return self
+        # a column, or what ADQL calls an expression: "jpas.photoz AS z"
+        named = {re.split(r"\s+as\s+|\.", text.casefold())[-1].strip(' "') for text in self.fetch.columns}
+        lacking = [
+            one.column
+            for one in self.catalogue.carry
+            if one.column.rsplit(".", 1)[-1].casefold() not in named
+        ]
+        if lacking and "*" not in named:
+            raise ValueError(
+                f"catalogue.carry: {lacking[0]!r} is not among fetch.columns, and would never arrive"
+            )
+        return self
+
     @property
     def auxiliary(self) -> tuple[CarriedColumn, ...]:
         """The columns that the classifier sees besides, as tables have them."""

@@ -55,7 +55,7 @@ area_deg2 = 1.0
 kind = "none"
 [model]
 kind  = "random_forest"
-trees = 20
+trees = 10
 [committee]
 members = 1
 """

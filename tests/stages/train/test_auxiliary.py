@@ -10,6 +10,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_job
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.classify.committee import name_committee
 from jpasbatch.stages.evaluate.stage import run_evaluate
 from jpasbatch.stages.infer.stage import run_infer
 from jpasbatch.stages.ingest.stage import run_ingest
@@ -142,6 +143,14 @@ def test_a_catalogue_without_the_column_is_refused(made, tmp_path):
     run_ingest(workspace, serial())
     with pytest.raises(InputError, match=r"looks at the columns pm_ra .* lacks pm_ra: let them travel"):
         run_infer(workspace, serial())
+
+
+def test_tables_without_a_job_are_refused(made):
+    """`classify` reads photometry alone: it says so before it reads a row."""
+    folder, _ = made
+    [committee] = [one for one in (folder / "run" / "committee").iterdir() if one.is_dir()]
+    with pytest.raises(InputError, match=r"columns beside the photometry \(pm_ra\), which only a job reads"):
+        name_committee(committee, "splus12")
 
 
 @pytest.mark.parametrize(

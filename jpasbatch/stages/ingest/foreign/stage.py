@@ -7,6 +7,7 @@ of each partition is staged, committed and published as an extension of the coll
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -121,6 +122,10 @@ def _publish(
     }
     extension = foreign.extension
     version = site.publish(extension, partitions, published_schema(said), provenance, photometry.rows)
+    for scratch in ("theirs", "pairs"):
+        shutil.rmtree(run.path / scratch, ignore_errors=True)
+    for path in accepted:  # the catalogue holds these rows now
+        path.unlink()
     refused = sum((Counter(record["refused"]) for record in records), Counter[str]())
     unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
     unmatched = rows - matched - second
