@@ -95,7 +95,7 @@ def rehearse(partitions: int) -> dict[str, float]:
     """Run so many partitions and return seconds and memory; in a process of its own."""
     with (
         cluster() as (address, scheduler, nanny),
-        open_cluster(AddressCluster(address)) as executor,
+        open_cluster(AddressCluster(address, insecure=True)) as executor,
         Peaks(scheduler, nanny) as peaks,
     ):
         executor.client.wait_for_workers(WORKERS)  # type: ignore[union-attr]

@@ -41,7 +41,11 @@ SKY = "collection in an object store, where `replicate` put it (default: sky/ in
 STRESS = (
     "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
 )
+DRY_RUN = "only say what would be computed, why, where and how long it takes; nothing is written or started"
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
+DEMO_TEXT = """\
+Makes a mock sky of one square degree, classifies it with the committee that comes with the package, and leaves the
+report, counts, target list and published collection: about a minute. Nothing is needed, nothing is downloaded."""
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
 REPLICATE = "publish the collection of an output folder in an object store, whole, and point at it last"
@@ -79,8 +83,13 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
-        if verb == "fetch":
-            command.add_argument("--json", action="store_true", help="print what came of it as JSON")
+        if verb != "status":
+            command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+            command.add_argument(
+                "--json",
+                action="store_true",
+                help="print what came of each stage as JSON, one a line; with --dry-run the plan",
+            )
         if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
             command.add_argument(
                 "--sky",
@@ -109,7 +118,8 @@ def build_parser() -> argparse.ArgumentParser:
             "classify", help=CLASSIFY, description=CLASSIFY_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
     )
-    demo = verbs.add_parser("demo", help=DEMO, description=DEMO)
+    demo = verbs.add_parser("demo", help=DEMO, description=DEMO_TEXT)
+    demo.add_argument("--train", action="store_true", help="train a committee of its own first: some minutes")
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
@@ -272,13 +282,27 @@ def _run(options: argparse.Namespace) -> int:
         workspace = open_workspace(options.job, options.output, options.data)
         return prune_job(workspace, options.keep_days, options.keep, options.dry_run)
 
-    job_file = demo_job() if options.verb == "demo" else options.job
+    job_file = demo_job(options.train) if options.verb == "demo" else options.job
     if options.verb == "status":
         return show_status(job_file, options.output, options.data)
+    if getattr(options, "dry_run", False):
+        from jpasbatch.stages.planning import show_plan
+
+        return show_plan(
+            options.verb,
+            job_file,
+            output=options.output,
+            data=options.data,
+            cluster_file=options.cluster,
+            serial=options.serial,
+            sky=getattr(options, "sky", None),
+            stress=getattr(options, "stress", False),
+            as_json=options.json,
+        )
     return run_verb(
         "run" if options.verb == "demo" else options.verb,
         job_file,
-        output=options.output or (Path("demo") if options.verb == "demo" else None),
+        output=options.output or (Path(_demo_folder(options.train)) if options.verb == "demo" else None),
         data=options.data,
         cluster_file=options.cluster,
         serial=options.serial,
@@ -288,6 +312,10 @@ def _run(options: argparse.Namespace) -> int:
         stress=getattr(options, "stress", False),
         as_json=getattr(options, "json", False),
     )
+
+
+def _demo_folder(train: bool) -> str:
+    return "demo-training" if train else "demo"
 
 
 def _classify(options: argparse.Namespace) -> int:

@@ -245,7 +245,7 @@ def test_ingest_before_mock(refused, tmp_path):
 
 def test_train_before_mock(refused, tmp_path):
     refused(
-        ["train", str(demo_job()), "--output", str(tmp_path), "--serial"],
+        ["train", str(demo_job(train=True)), "--output", str(tmp_path), "--serial"],
         "no finished 'mock'",
         "jpasbatch mock",
     )
@@ -253,7 +253,7 @@ def test_train_before_mock(refused, tmp_path):
 
 def test_infer_before_train(refused, tmp_path):
     refused(
-        ["infer", str(demo_job()), "--output", str(tmp_path), "--serial"],
+        ["infer", str(demo_job(train=True)), "--output", str(tmp_path), "--serial"],
         "no finished 'train'",
         "jpasbatch train",
     )
@@ -312,7 +312,7 @@ def test_a_terminated_command(monkeypatch, refused, job):
 
 def test_status_of_an_empty_folder(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
-    assert main(["status", str(demo_job()), "--output", str(tmp_path / "none")]) == 1
+    assert main(["status", str(demo_job(train=True)), "--output", str(tmp_path / "none")]) == 1
     shown = capsys.readouterr()
     assert shown.err == ""
     for stage in ("mock", "ingest", "train", "infer", "correct", "summarise"):

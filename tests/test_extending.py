@@ -84,7 +84,7 @@ def run_in(copy: Path, command: list) -> str:
 def test_a_class(tmp_path):
     (diff,) = blocks(section("A class"), "diff")
     path = tmp_path / "job.toml"
-    path.write_text(patched(demo_job().read_text(encoding="utf-8"), diff), encoding="utf-8")
+    path.write_text(patched(demo_job(train=True).read_text(encoding="utf-8"), diff), encoding="utf-8")
     classes = load_job(path).classes
     assert list(classes) == ["star", "white_dwarf", "galaxy", "qso_low", "qso_high"]
     assert label(["white dwarf", "star", "qso"], [0.0, 0.0, 3.0], classes).tolist() == [1, 0, 4]

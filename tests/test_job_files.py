@@ -10,12 +10,14 @@ from jpasbatch.job.job import Job, load_cluster, load_job
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace
+from jpasbatch.stages.run.committees import load_version
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARISONS = sorted((REPOSITORY / "jobs").rglob("comparison.toml"))
 JOBS = sorted(set((REPOSITORY / "jobs").rglob("*.toml")) - set(COMPARISONS))
 CLUSTERS = sorted((REPOSITORY / "deploy").glob("*.toml"))
-BOTH = pytest.mark.parametrize("path", [*JOBS, demo_job()], ids=lambda path: path.name)
+DEMOS = [demo_job(), demo_job(train=True)]
+BOTH = pytest.mark.parametrize("path", [*JOBS, *DEMOS], ids=lambda path: path.name)
 
 
 def test_there_are_some():
@@ -66,16 +68,20 @@ def test_a_job_file_names_its_own_command(path):
 
 
 def test_job_names_are_unique(tmp_path):
-    names = [load_job(path, tmp_path).name for path in [*JOBS, demo_job()]]
+    names = [load_job(path, tmp_path).name for path in [*JOBS, *DEMOS]]
     assert len(set(names)) == len(names)
 
 
 def test_two_jobs_of_one_committee_have_the_same_classes(tmp_path):
-    borrowed: list[Job] = [job for path in JOBS if (job := load_job(path, tmp_path)).committee.artefact]
+    borrowed: list[Job] = [
+        job for path in [*JOBS, *DEMOS] if (job := load_job(path, tmp_path)).committee.artefact
+    ]
     assert borrowed
-    for job in borrowed:
-        if job.committee.artefact == "demo/committee":
-            assert job.classes == load_job(demo_job()).classes
+    named = [job for job in borrowed if Path(str(job.committee.artefact)).name == job.committee.artefact]
+    assert len(named) >= 2
+    for job in named:
+        manifest = load_version(str(job.committee.artefact)).manifest
+        assert (job.survey, list(job.classes)) == (manifest.survey["name"], manifest.classes)
 
 
 @pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.name)

@@ -27,7 +27,10 @@ DISTRIBUTIONS = {
     "hats_import": "hats-import",
     "markupsafe": "jinja2",  # which returns its strings, and always brings it
 }
-UNSEEN = {"scipy"}  # astropy.stats imports it and does not require it
+UNSEEN = {
+    "scipy",
+    "cryptography",
+}  # astropy.stats, and Dask where it makes keys, import and do not require them
 TRAINING = ("keras", "tensorflow", "sklearn", "onnx", "speclite", "hats_import", "healsparse", "lsdb")
 BASE_MODULES = (
     "jpasbatch.cli",
@@ -169,6 +172,7 @@ def test_every_folder_of_modules_is_a_package():
     "name",
     [
         "stages/demo.toml",
+        "stages/demo_training.toml",
         "photometry/surveys/jpas60.toml",
         "photometry/surveys/nepw14.toml",
         "photometry/surveys/nepw44.toml",
@@ -196,7 +200,7 @@ def test_data_files_lie_in_the_package(name):
 
 
 def test_every_import_is_declared():
-    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy")
+    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "kubernetes")
     for path in MODULES:
         assert imported(path) <= declared, path
 
@@ -206,10 +210,14 @@ def test_every_base_dependency_is_imported():
 
 
 def test_only_training_and_mocks_and_ingest_and_fetch_need_an_extra():
-    extra = extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy") - BASE - {"jpasbatch"}
+    extra = (
+        extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "kubernetes")
+        - BASE
+        - {"jpasbatch"}
+    )
     places = [path.relative_to(PACKAGE).parts for path in MODULES if imported(path) & extra]
     needing = {"/".join(parts[: 2 if parts[0] == "stages" else 1]) for parts in places}
-    assert needing <= {"footprint", "learning", "mocks", "stages/fetch", "storage"}
+    assert needing <= {"compute", "footprint", "learning", "mocks", "stages/fetch", "storage"}
 
 
 def test_workers_need_no_training_framework():

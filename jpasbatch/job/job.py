@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -43,7 +44,7 @@ from jpasbatch.job.sections import (
 )
 from jpasbatch.job.unions import OneOf
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
@@ -68,13 +69,14 @@ PATHS = {
     "catalogue": ("input", "filter_table"),
     "samples": ("training", "validation", "labelled", "filter_table"),
     "mock": ("spectra", "filters", "templates"),
-    "committee": ("artefact",),
-    "redshifts": ("artefact",),
     "prior": ("table",),
     "foreign": ("table",),
     **{table.name: table.paths for table in product_tables() if table.paths},
 }
 """Keys of a job file that hold paths, relative to the working directory."""
+
+COMMITTEES = {"committee": ("artefact", "begin"), "redshifts": ("artefact",)}
+"""Keys that hold the path of a committee, or the name of one that comes with the package."""
 
 if TYPE_CHECKING:
     ProductTables = Section
@@ -156,6 +158,14 @@ class Job(ProductTables):
                     )
         if self.samples.folds is not None and self.committee.grow:
             raise ValueError("committee.grow: a committee of folds has the same number of members in each")
+        if self.committee.begin is not None:
+            if self.committee.artefact is not None:
+                raise ValueError("committee: artefact is used as it is, begin is trained; name one of them")
+            if not isinstance(self.model, MultilayerPerceptron | ResidualNetwork):
+                raise ValueError(
+                    f"committee.begin: a model of kind '{self.model.kind}' cannot begin with weights; allowed are "
+                    "mlp and residual"
+                )
         return self
 
     @model_validator(mode="after")
@@ -361,13 +371,12 @@ def expand_data(value: Any, data: Path | None, path: Path) -> Any:
 
 def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
+    _refuse_empty(tables)
     resolved = dict(tables)
-    for table, keys in PATHS.items():
-        section = tables.get(table)
-        if isinstance(section, dict):
-            resolved[table] = _with_absolute(section, keys)
-        elif isinstance(section, list):
-            resolved[table] = absolute_paths(section, keys)
+    for keys_of_tables, absolute in ((PATHS, _absolute), (COMMITTEES, _absolute_committee)):
+        for table, keys in keys_of_tables.items():
+            if table in resolved:
+                resolved[table] = _with_absolute(resolved[table], keys, absolute)
     samples = resolved.get("samples")
     if isinstance(samples, dict):
         named = {key: table for key in NAMED_SAMPLES if isinstance(table := samples.get(key), dict)}
@@ -382,15 +391,46 @@ def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
 
 def absolute_paths(sections: list[Any], keys: tuple[str, ...]) -> list[Any]:
     """Return an array of tables in which these keys are absolute paths."""
-    return [_with_absolute(one, keys) if isinstance(one, dict) else one for one in sections]
+    return _with_absolute(sections, keys, _absolute)
 
 
-def _with_absolute(section: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return section | {key: _absolute(section[key]) for key in keys if key in section}
+def _refuse_empty(tables: dict[str, Any]) -> None:
+    """Refuse paths that are empty: they would mean the working directory, and all that lies in it.
+
+    Raises
+    ------
+    InputError
+    """
+    for table, keys in (PATHS | COMMITTEES).items():
+        sections = tables.get(table)
+        for section in sections if isinstance(sections, list) else [sections]:
+            if not isinstance(section, dict):
+                continue
+            for key in keys:
+                value = section.get(key)
+                if isinstance(value, str) and not value.strip():
+                    raise InputError(
+                        f"[{table}] {key} = '{value}': a path is missing; leave the key out, or write '.' for the "
+                        "working directory"
+                    )
+
+
+def _with_absolute(section: Any, keys: tuple[str, ...], absolute: Callable[[Any], Any]) -> Any:
+    if isinstance(section, list):
+        return [_with_absolute(one, keys, absolute) for one in section]
+    if not isinstance(section, dict):
+        return section
+    return section | {key: absolute(section[key]) for key in keys if key in section}
 
 
 def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
+
+
+def _absolute_committee(value: Any) -> Any:
+    """Leave a single word as it is, unless there is a folder of that name: it names a committee of the package."""
+    is_name = isinstance(value, str) and Path(value).name == value and not Path(value).is_dir()
+    return value if is_name else _absolute(value)
 
 
 def validate(kind: type, tables: dict[str, Any], origin: Path | str) -> Any:

@@ -266,10 +266,15 @@ class CommitteeSection(Section):
         How the weights of networks are kept. In half precision a committee takes half of the space; it is calibrated
         and scored as it is kept, and computes in single precision.
     artefact : str, optional
-        Folder of a trained committee to use instead of training one.
+        Folder of a trained committee to use instead of training one, or the name of one that comes with the package.
+    begin : str, optional
+        The same of a committee whose networks the training begins with (fine-tuning). It must be of the same survey,
+        classes, ``[features]`` and ``[model]``; features and input scaling stay as they are there. Where the job has
+        more members than that committee, they begin with its members in turn.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 8
     grow: bool = False
     weights: Literal["float32", "float16"] = "float32"
     artefact: str | None = None
+    begin: str | None = None

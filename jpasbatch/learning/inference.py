@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.graph_check import check_graph
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions, open_session
-
-EXTERNAL_LOCATION = b"\n\x08location\x12"
-"""The protobuf entry by which a tensor of an ONNX graph names a file that holds its values."""
 
 CHUNK_ROWS = 1024
 GPU_CHUNK_ROWS = 65_536
@@ -47,11 +45,7 @@ class InferenceEngine:
         threads: int = 1,
         chunk_rows: int | None = None,
     ) -> None:
-        if EXTERNAL_LOCATION in graph:
-            raise InputError(
-                "the graph of the committee refers to weights in another file, which its sha256 does not cover; "
-                "use the committee that `jpasbatch train` wrote"
-            )
+        check_graph(graph)
         if chunk_rows is None:
             chunk_rows = GPU_CHUNK_ROWS if options.device == "gpu" else CHUNK_ROWS
         if threads < 1 or chunk_rows < 1:

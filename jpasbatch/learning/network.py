@@ -42,6 +42,16 @@ class Network(Protocol):
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
         ...
 
+    def assign(self, network: Any, weights: Weights) -> None:
+        """Put weights into a network that was built: what `weights` returned of another one.
+
+        Raises
+        ------
+        InputError
+            When they do not fit, or this kind of network cannot take them back.
+        """
+        ...
+
     def multiplications(self, n_inputs: int, n_classes: int) -> int:
         """Return how many an object costs when it is classified."""
         ...

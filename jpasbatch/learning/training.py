@@ -50,11 +50,14 @@ class Monitor:
         Called after each epoch with a `Snapshot` of named arrays.
     resume : Snapshot, optional
         Of an earlier training with the same arguments: its epochs are not trained again.
+    begin : TrainedNetwork, optional
+        Whose weights and input scaling the training begins with, instead of random weights and a scaling of its own.
     """
 
     on_epoch: OnEpoch | None = None
     save: Callable[[Snapshot], None] | None = None
     resume: Snapshot | None = None
+    begin: TrainedNetwork | None = None
 
 
 HISTORY = ("loss", "validation_loss", "validation_accuracy", "monitor")
@@ -120,8 +123,13 @@ def train_network(
     sample = training.epoch(1)
     check_sets(sample, validation)
     limit_threads_once(1)
-    scaling = fit_scaling(model.input_scaling, sample.features)
-    network = compiled(model.build(sample.n_inputs, len(sample.classes), seed), plan, sample)
+    built = model.build(sample.n_inputs, len(sample.classes), seed)
+    if monitor.begin is None:
+        scaling = fit_scaling(model.input_scaling, sample.features)
+    else:
+        scaling = monitor.begin.scaling
+        model.assign(built, monitor.begin.weights)
+    network = compiled(built, plan, sample)
     progress = _Progress() if monitor.resume is None else _restore(monitor.resume, network, plan)
     known = (_scaled(validation, scaling), validation.targets())
     while progress.goes_on(plan):

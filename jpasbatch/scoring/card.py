@@ -82,6 +82,7 @@ def committee_card(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -
 
 def _described(facts: CardFacts) -> list[str]:
     manifest, options = facts.manifest, facts.manifest.options
+    begun = options.get("committee", {})
     learnt = ", ".join(f"{name} {count:,}" for name, count in manifest.learnt.items())
     classes = "; ".join(f"{name}: {_definition(manifest.definitions[name])}" for name in manifest.classes)
     told = {
@@ -90,6 +91,7 @@ def _described(facts: CardFacts) -> list[str]:
         "calibration, decision": f"`{manifest.calibration['kind']}`, `{manifest.decision['rule']}`",
         "learnt from": f"{ORIGINS.get(manifest.origin or '', 'it is not recorded what')}: {learnt}",
         "classes": classes,
+        **({"fine-tuned from": f"`{begun['begin']}` ({begun['sha256'][:12]})"} if begun else {}),
         "augmentation": _table(options.get("augmentation", {})) or "not recorded",
         "validation sample": f"weighted f1 {manifest.validation['weighted_f1']:.3f}; it decided when to stop, so that "
         "test samples say more",

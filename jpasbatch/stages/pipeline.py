@@ -46,9 +46,10 @@ ORDER = (
 )
 
 
-def demo_job() -> Path:
-    """Return the job file of the demonstration, which comes with the package."""
-    return Path(str(resources.files("jpasbatch.stages") / "demo.toml"))
+def demo_job(train: bool = False) -> Path:
+    """Return the job file of the demonstration, or of the one that trains; both come with the package."""
+    name = "demo_training.toml" if train else "demo.toml"
+    return Path(str(resources.files("jpasbatch.stages") / name))
 
 
 def open_workspace(
@@ -86,7 +87,23 @@ def open_workspace(
             f"--sky {sky}: allowed is s3://BUCKET/PREFIX; a collection on disk is that of the output folder (--output)"
         )
     folder = (output or Path("runs") / job.name).resolve()
+    if job.catalogue.input is not None:
+        _check_apart(Path(job.catalogue.input), folder)
     return Workspace(job, survey, folder, allow_gaps, location=sky)
+
+
+def _check_apart(root: Path, output: Path) -> None:
+    """Refuse an output folder below the input folder: the next run would take its own files for tables.
+
+    Raises
+    ------
+    InputError
+    """
+    if root.is_dir() and output.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"the output folder {output} lies within the input folder {root}, so that the next run would read what "
+            "this one writes; name another one with --output"
+        )
 
 
 def _check_product_files(job: Job) -> None:

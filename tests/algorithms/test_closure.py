@@ -24,6 +24,7 @@ WITH_OWN_FINGERPRINT = (
     "photometry/surveys/",
     "products/literature/tables/",
     "stages/demo.toml",
+    "stages/demo_training.toml",
     "scoring/comparison_report.html.j2",
 )
 """Data files of no algorithm: jobs, surveys and published counts are inputs, and a comparison is made anew whenever it

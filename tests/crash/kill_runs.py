@@ -31,7 +31,9 @@ from tests.crash.naive_infer import naive_version
 from tests.crash.separate_cluster import PATIENCE, SeparateCluster, freeze, kill, separate_cluster
 from tests.stages.tiny_run import serial, tiny_run, workspace_of
 
-ADDRESS = 'kind = "address"\nscheduler = "tcp://127.0.0.1:{port}"\nno_workers_timeout = 12.0\n'
+ADDRESS = (
+    'kind = "address"\nscheduler = "tcp://127.0.0.1:{port}"\ninsecure = true\nno_workers_timeout = 12.0\n'
+)
 SHARE_FROZEN = 0.1
 MOST_STARTS = 40
 

@@ -13,13 +13,13 @@ from jpasbatch.compute.clusters.address import AddressCluster
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
-from jpasbatch.job.job import load_cluster, load_job
+from jpasbatch.job.job import load_cluster, load_job, resolve_paths
 from jpasbatch.job.sections import MockTable
 from jpasbatch.mocks.options.table import load_checked_job
 from jpasbatch.stages.pipeline import demo_job, open_workspace
 
 HEAD = 'name = "trial"\nsurvey = "jpas60"\n'
-DEMO = demo_job().read_text(encoding="utf-8")
+DEMO = demo_job(train=True).read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -54,8 +54,20 @@ def load_or_refuse(load, path: Path):
 # what is right
 
 
+@pytest.mark.parametrize("table", ["committee", "redshifts"])
+def test_a_committee_of_the_package_keeps_its_name_and_a_folder_becomes_absolute(
+    table, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    named = {"artefact": "jpas60"}
+    assert resolve_paths({table: named})[table] == named
+    assert resolve_paths({table: {"artefact": "runs/jpas"}})[table]["artefact"] == str(tmp_path / "runs/jpas")
+    (tmp_path / "jpas60").mkdir()  # a folder of the user's comes first
+    assert resolve_paths({table: named})[table]["artefact"] == str(tmp_path / "jpas60")
+
+
 def test_the_demonstration_says_what_paper_a_did():
-    job = load_job(demo_job())
+    job = load_job(demo_job(train=True))
     assert list(job.classes) == ["star", "galaxy", "qso_low", "qso_high"]
     assert job.classes["qso_low"].redshift == (0.0, 2.1)
     assert isinstance(job.mock, MockTable)
@@ -265,7 +277,7 @@ def test_a_wrong_value_of_a_job(write, text, words):
         ("kind = 'local'\nmemory_limit = 4", ("memory_limit", "text in quotes", "4")),
         ("kind = 'local'\nresources = {GPU = 'one'}", ("resources.GPU", "number", "'one'")),
         ("kind = 'address'", ("'scheduler' is missing",)),
-        ("kind = 'address'\nscheduler = 'localhost'", ("scheduler", "'localhost'", "tcp://")),
+        ("kind = 'address'\nscheduler = 'localhost'", ("scheduler", "'localhost'", "tls://")),
         ("kind = 'address'\nscheduler = 'tcp://198.51.100.7:8786'", ("not encrypted", "tls://", "[tls]")),
         ("kind = 'address'\nscheduler = 'tls://far:1'", ("[tls]", "ca_file")),
         ("kind = 'address'\nscheduler = 'tls://far:1'\n[tls]\nca_file = 'a'", ("tls.certificate", "tls.key")),

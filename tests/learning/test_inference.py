@@ -71,7 +71,7 @@ def test_another_width_is_refused(graph, shape, options):
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"no model", lambda b: b[:-100]])
 def test_damaged_graphs_are_refused(graph, damage, options):
-    with pytest.raises(InputError, match="cannot be used"):
+    with pytest.raises(InputError, match="no committee has"):
         InferenceEngine(damage(graph), options)
 
 
@@ -224,5 +224,5 @@ def test_weights_in_another_file_are_refused(graph, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "folder")
     for tensor in model.graph.initializer:
         tensor.ClearField("raw_data")
-    with pytest.raises(InputError, match="refers to weights in another file"):
+    with pytest.raises(InputError, match="a tensor has a field number 13"):
         InferenceEngine(model.SerializeToString())

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from annotated_types import Interval
 
+from jpasbatch.compute.clusters.description import Description
+from jpasbatch.compute.clusters.security import NO_PAGES
 from jpasbatch.compute.meter import Display
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ Seconds = Annotated[float, Interval(gt=0, le=86_400)]
 """A time that a cluster may wait: up to a day."""
 
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-"""Options of a scheduler without status pages, which take 0.6 s to import; it serves its metrics on a free port.
+"""Options of a scheduler without status pages, which take 0.6 s to import, and which every user could read.
 
 A port has to be named: Dask warns where its default one is taken.
 """
@@ -70,6 +72,10 @@ class Cluster(Protocol):
         """Name in cluster files."""
         ...
 
+    def describe(self) -> Description:
+        """Return what `open` would start; no network and no queue is asked, and nothing is written."""
+        ...
+
     def open(self) -> AbstractContextManager[Executor]:
         """Start or join the cluster, and leave it at the end.
 
@@ -90,12 +96,17 @@ def borrow_client(executor: Executor) -> Iterator[Client]:
         yield executor.client
         return
     import distributed
+    from dask import config
 
-    with distributed.Client(
-        processes=False,
-        n_workers=1,
-        threads_per_worker=1,
-        scheduler_kwargs=NO_DASHBOARD,
-        worker_dashboard_address="127.0.0.1:0",  # a worker within a process would listen on every interface
-    ) as client:  # the default one while it is lent: hats-import looks for it there as well
+    # it speaks within the process: nobody else can connect
+    with (
+        config.set(NO_PAGES),
+        distributed.Client(
+            processes=False,
+            n_workers=1,
+            threads_per_worker=1,
+            scheduler_kwargs=NO_DASHBOARD,
+            worker_dashboard_address="127.0.0.1:0",  # a worker within a process would listen on every interface
+        ) as client,
+    ):  # the default one while it is lent: hats-import looks for it there as well
         yield client

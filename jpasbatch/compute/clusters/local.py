@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
+from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.security import NO_PAGES, own_security
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
 from jpasbatch.errors import TryAgainError
 from jpasbatch.options import Matches, Options
@@ -46,7 +48,7 @@ MemoryLimit = Annotated[str, Matches(r"auto|\d+(\.\d+)? ?([kMGT]i?B|B)", "'auto'
 
 @dataclass(frozen=True)
 class LocalCluster(Options):
-    """Worker processes on this machine, reachable from this machine only.
+    """Worker processes on this machine, reachable from this machine only, and by this run only.
 
     Attributes
     ----------
@@ -65,6 +67,14 @@ class LocalCluster(Options):
     memory_limit: MemoryLimit = "auto"
     resources: dict[str, float] = field(default_factory=dict)
     no_workers_timeout: Seconds = 60.0
+
+    def describe(self) -> Description:
+        """Return what `open` would start."""
+        plural = "" if self.workers == 1 else "es"
+        memory = "sharing its memory" if self.memory_limit == "auto" else f"of {self.memory_limit} each"
+        return Description(
+            self.kind, self.workers, f"{self.workers} worker process{plural} on this machine, {memory}"
+        )
 
     @contextmanager
     def open(self) -> Iterator[Executor]:
@@ -89,6 +99,7 @@ def _start_client(options: LocalCluster) -> Iterator[Client]:
         "distributed.scheduler.no-workers-timeout": f"{options.no_workers_timeout}s",
         "distributed.admin.large-graph-warning-threshold": "1MB",
         **QUIET,
+        **NO_PAGES,
         # Dask looks this long after a worker's death whether it is there, and closes its nanny when it is not: also
         # when it died again and is starting. Workers that die often then end as no worker at all.
         "distributed.deploy.lost-worker-timeout": "365 days",
@@ -114,6 +125,7 @@ def _start_local(options: LocalCluster) -> distributed.LocalCluster:
             threads_per_worker=THREADS_PER_WORKER,
             processes=True,
             host="127.0.0.1",
+            security=own_security(),
             scheduler_kwargs=NO_DASHBOARD,
             memory_limit=options.memory_limit,
             resources=options.resources or None,

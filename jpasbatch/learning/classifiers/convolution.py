@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Interval, Len
 
+from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import load_keras, to_numpy
 from jpasbatch.learning.classifiers.networks import Dropout, Layer, Trainable, seeds
 from jpasbatch.learning.network import Weights
@@ -126,6 +127,10 @@ class ConvolutionalNetwork(Trainable):
         total = bias.astype(np.float64).reshape(-1, self.dense[-1]).sum(axis=1)
         layers.append((np.pad(sums, ((0, 0), (1, 0))), np.pad(total, (1, 0))))
         return [(kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers]
+
+    def assign(self, network: Any, weights: Weights) -> None:
+        """Refuse: what batch normalisation learnt is folded into the weights and cannot be taken out again."""
+        raise InputError("a network of kind 'cnn' cannot begin with the weights of another one")
 
     def multiplications(self, n_inputs: int, n_classes: int) -> int:
         """Return how many an object costs when it is classified."""

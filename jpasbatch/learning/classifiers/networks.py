@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Gt, Interval, Len
 
+from jpasbatch.errors import InputError
 from jpasbatch.learning.backend import load_keras, to_numpy
 from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.network import Network, Weights
@@ -93,7 +94,15 @@ class MultilayerPerceptron(Trainable):
 
     def weights(self, network: Any) -> Weights:
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
-        return _weights(network, [*(f"hidden_{number}" for number in range(len(self.hidden))), "logits"])
+        return _weights(network, self._names)
+
+    def assign(self, network: Any, weights: Weights) -> None:
+        """Put weights into a network that was built; see `jpasbatch.learning.network.Network`."""
+        _assign(network, self._names, weights)
+
+    @property
+    def _names(self) -> list[str]:
+        return [*(f"hidden_{number}" for number in range(len(self.hidden))), "logits"]
 
     def multiplications(self, n_inputs: int, n_classes: int) -> int:
         """Return how many an object costs when it is classified."""
@@ -151,8 +160,16 @@ class ResidualNetwork(Trainable):
 
     def weights(self, network: Any) -> Weights:
         """Return kernel (inputs, outputs) and bias (outputs,) of each dense layer, float32, in order."""
+        return _weights(network, self._names)
+
+    def assign(self, network: Any, weights: Weights) -> None:
+        """Put weights into a network that was built; see `jpasbatch.learning.network.Network`."""
+        _assign(network, self._names, weights)
+
+    @property
+    def _names(self) -> list[str]:
         pairs = [f"{part}_{number}" for number in range(self.blocks) for part in ("inner", "outer")]
-        return _weights(network, ["first", *pairs, "logits"])
+        return ["first", *pairs, "logits"]
 
     def multiplications(self, n_inputs: int, n_classes: int) -> int:
         """Return how many an object costs when it is classified."""
@@ -169,3 +186,14 @@ def _weights(network: Any, names: list[str]) -> Weights:
     return [
         (to_numpy(one.kernel).astype(np.float32), to_numpy(one.bias).astype(np.float32)) for one in layers
     ]
+
+
+def _assign(network: Any, names: list[str], weights: Weights) -> None:
+    layers = [network.get_layer(name) for name in names]
+    shapes = [tuple(one.kernel.shape) for one in layers]
+    found = [kernel.shape for kernel, _ in weights]
+    if found != shapes:
+        raise InputError(f"weights of layers {found} do not fit into a network of layers {shapes}")
+    for layer, (kernel, bias) in zip(layers, weights, strict=True):
+        layer.kernel.assign(kernel)
+        layer.bias.assign(bias)

@@ -12,7 +12,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.stages.classify.committee import NamedCommittee, name_committee
 from jpasbatch.stages.classify.recognition import recognise_survey
 from jpasbatch.stages.classify.stage import ClassifyOptions, classify_tables
-from jpasbatch.storage.tables.tables import extension_of, list_tables
+from jpasbatch.storage.tables.tables import extension_of, list_tables, plain_ending
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def classify_command(
 def own_output(path: Path) -> Path:
     """Return where a table goes without --output: ``NAME-classified``, of the same kind, in the current folder."""
     ending = extension_of(path)
-    return Path(f"{path.name[: -len(ending)]}-classified{ending.removesuffix('.gz')}")
+    return Path(f"{path.name[: -len(ending)]}-classified{plain_ending(ending)}")
 
 
 def _check_distinct(outputs: list[Path]) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.scoring.combination import combine, cross_fitted
 from jpasbatch.scoring.evaluation import DRAWS, Predictions, compare, score_group
 from jpasbatch.scoring.folds import stratified_folds
+from jpasbatch.scoring.options import CombinationOptions
 from jpasbatch.stages.evaluate.combined_partition import (
     COMBINED,
     Combining,
@@ -32,6 +34,7 @@ from jpasbatch.stages.evaluate.combined_partition import (
 )
 from jpasbatch.stages.evaluate.predictions import read_predictions
 from jpasbatch.stages.evaluate.stage import FOLDER
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import PREDICTIONS, commit_names
 from jpasbatch.stages.run.site import Site, open_site
@@ -44,6 +47,7 @@ from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
 
 log = logging.getLogger(__name__)
 
+PARTITIONS = "combine: partitions"
 SCORES = "combination.json"
 OURS = "ours"
 FEWEST_SHARED = 50
@@ -83,35 +87,15 @@ def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         are common to all.
     """
     job = workspace.job
-    if job.combination is None:
-        raise InputError(
-            "the job has no table [combination], which says what is combined, and on which sample"
-        )
     site = open_site(workspace)
-    for stage in ("foreign", "evaluate", "infer"):
-        workspace.require(stage)
-    predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
-    others = {one.name: open_catalogue(current_extension(site.folder, one.extension)) for one in job.combined}
-    path = workspace.folder / FOLDER / f"predictions-{job.combination.sample}.parquet"
-    if not path.is_file():
-        raise InputError(
-            f"[combination] sample = {job.combination.sample!r}: evaluate has made no predictions of it; name one of "
-            "[samples.tests] and run `jpasbatch evaluate JOB.toml`"
-        )
-    identity = fingerprint(
-        sample=sha256_file(path),
-        predictions=predictions.name,
-        others={name: one.name for name, one in others.items()},
-        options=asdict(job.combination),
-        seed=job.seed,
-        classes=list(job.classes),
-    )
+    options, path, predictions, others, parts = ask_combine(workspace)
+    identity = fingerprint(**parts)
     unchanged = workspace.unchanged("combine", identity)
     if unchanged and site.is_published(COMBINED, unchanged["combined"]):
         return unchanged
     with stopwatch() as elapsed:
         sample = _shared(read_predictions(path, tuple(job.classes)), job.combined, others, tuple(job.classes))
-        scores = score_combination(sample, job.combination.folds, job.seed)
+        scores = score_combination(sample, options.folds, job.seed)
         fitted = combine(sample.parts, sample.ours.magnitude.astype(np.float64), sample.ours.labels)
         content = {**scores, "fitted": fitted.state(), "classifiers": [OURS, *sample.others]}
         text = json.dumps(without_undefined(content), sort_keys=True)
@@ -125,8 +109,53 @@ def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "log_loss": scores["log_loss"],
         "rows_out": rows,
         "rows_in": predictions.rows,
+        **named_parts(parts),
     }
     return workspace.finish("combine", identity, elapsed[0], record)
+
+
+class Asked(NamedTuple):
+    """What decides a combination: its options, the sample, the catalogues that are combined, and all of it by name."""
+
+    options: CombinationOptions
+    sample: Path
+    predictions: Catalogue
+    others: dict[str, Catalogue]
+    parts: dict[str, Any]
+
+
+def ask_combine(workspace: Workspace) -> Asked:
+    """Return what the job asks of this stage; nothing is computed yet.
+
+    Raises
+    ------
+    InputError
+        When there is no table [combination], the sample has not been evaluated, or something is not published.
+    """
+    job, site = workspace.job, open_site(workspace)
+    if job.combination is None:
+        raise InputError(
+            "the job has no table [combination], which says what is combined, and on which sample"
+        )
+    for stage in ("foreign", "evaluate", "infer"):
+        workspace.require(stage)
+    predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
+    others = {one.name: open_catalogue(current_extension(site.folder, one.extension)) for one in job.combined}
+    path = workspace.folder / FOLDER / f"predictions-{job.combination.sample}.parquet"
+    if not path.is_file():
+        raise InputError(
+            f"[combination] sample = {job.combination.sample!r}: evaluate has made no predictions of it; name one of "
+            "[samples.tests] and run `jpasbatch evaluate JOB.toml`"
+        )
+    parts = {
+        "sample": sha256_file(path),
+        "predictions": predictions.name,
+        "others": {name: one.name for name, one in others.items()},
+        "options": asdict(job.combination),
+        "seed": job.seed,
+        "classes": list(job.classes),
+    }
+    return Asked(job.combination, path, predictions, others, parts)
 
 
 def _shared(
@@ -217,7 +246,7 @@ def _publish(
         fingerprint=identity,
     )
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
-    commits = committed(run, "combine: partitions", combine_partition, tasks, executor, shared=(combining,))
+    commits = committed(run, PARTITIONS, combine_partition, tasks, executor, shared=(combining,))
     made = commits.whole("partitions")
     photometry = open_catalogue(site.folder)
     records = []

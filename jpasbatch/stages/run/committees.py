@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from jpasbatch.committees.registry import committee_folder
+from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
+from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.storage.stores.artefacts import committee_version, load_committee, load_ordinary
+from jpasbatch.storage.stores.artefacts import load_committee, load_ordinary
 from jpasbatch.storage.stores.opening import open_store
 
 if TYPE_CHECKING:
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 
 GPU = "GPU"
 """The resource that workers with a GPU declare."""
+
+TRIED_FLUX = 10.0
+"""Microjansky (AB 21.4), of the object that a committee is tried on."""
 
 FEW_BANDS_SHARE = 0.01
 """Share of objects with fewer bands than the committee was validated with, above which a reader is warned."""
@@ -78,11 +86,11 @@ def find_committee(workspace: Workspace) -> StoredCommittee:
         When there is none, or its bytes are not those of its manifest.
     """
     named = workspace.job.committee.artefact
-    return load_version(Path(named) if named else workspace.folder / workspace.require("train")["committee"])
+    return load_version(named or workspace.folder / workspace.require("train")["committee"])
 
 
-def load_version(folder: Path) -> StoredCommittee:
-    """Return the current version of the committees in a folder.
+def load_version(place: str | Path) -> StoredCommittee:
+    """Return the current version of the committees in a folder, or of one that comes with the package, by its name.
 
     Raises
     ------
@@ -90,9 +98,30 @@ def load_version(folder: Path) -> StoredCommittee:
         When there is none, or its bytes are not those of its manifest.
     """
     # the version, and not the pointer, which may move while workers still load the committee
-    version = committee_version(folder)
+    version = committee_folder(place)
     manifest, graph = load_committee(version)
     return StoredCommittee(Manifest.from_json(manifest), graph, version)
+
+
+def try_committee(version: Path, survey: Survey) -> None:
+    """Have a committee judge one plain object in this process, before thousands of partitions find out that it cannot.
+
+    It is tried in single precision on the processor, whatever the workers have.
+
+    Raises
+    ------
+    InputError
+        When a file of it is damaged, its parts do not belong together, or it has no opinion of the object.
+    """
+    committee = open_committee(str(version), survey)
+    flux = np.full((1, len(survey.bands)), TRIED_FLUX, dtype=np.float32)
+    nothing = np.full(1, np.nan, dtype=np.float32)  # auxiliary columns may be missing
+    judgement = committee.judge(Photometry(flux, flux / 10, dict.fromkeys(committee.auxiliary, nothing)))
+    if not (judgement.usable.all() and np.isfinite(judgement.probabilities).all()):
+        raise InputError(
+            f"the committee {version} gives no probabilities for a plain object ({TRIED_FLUX} uJy in every band, "
+            "S/N 10); restore it from a copy, or train again"
+        )
 
 
 @functools.lru_cache(maxsize=4)

@@ -72,7 +72,7 @@ def report_content(outcome: Outcome, identity: str) -> ReportContent:
         mock_title=mock_title(workspace),
         products=outcome.products,
         findings=outcome.findings,
-        warnings=tuple(run_warnings(sky_kind(workspace), records, outcome.findings)),
+        warnings=tuple(run_warnings(sky_kind(workspace), records, outcome.findings, mock_kind(workspace))),
         quarantine=_quarantine(records),
         provenance=_provenance(records, identity),
         stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
@@ -87,6 +87,12 @@ def sky_kind(workspace: Workspace) -> str:
     return "spectra" if job.mock.kind == "spectra" else "mock"
 
 
+def mock_kind(workspace: Workspace) -> str:
+    """Return which kind of mock made the catalogue; empty where none did."""
+    mock = workspace.job.mock
+    return mock.kind if mock is not None and sky_kind(workspace) == "mock" else ""
+
+
 MOCK_TITLES = {
     "builtin": "Mock sky: for demonstration, not for science",
     "templates": "Mock sky that descends from a template pack (see mock/realism.html)",
@@ -96,9 +102,8 @@ MOCK_TITLES = {
 
 def mock_title(workspace: Workspace) -> str:
     """Return the first line of the banner of a mock sky; empty where the sky is none."""
-    if sky_kind(workspace) != "mock" or workspace.job.mock is None:
-        return ""
-    return MOCK_TITLES[workspace.job.mock.kind]
+    kind = mock_kind(workspace)
+    return MOCK_TITLES[kind] if kind else ""
 
 
 TRUTH = {
@@ -179,7 +184,7 @@ def summary_values(outcome: Outcome) -> dict[str, Any]:
         else {"learnt": mixes.learnt, "sky": mixes.sky, "error": mixes.error},
         "warnings": [
             *product_warnings(outcome.products, findings),
-            *run_warnings(sky_kind(workspace), records, findings),
+            *run_warnings(sky_kind(workspace), records, findings, mock_kind(workspace)),
         ],
     }
     for product in outcome.products:

@@ -90,7 +90,9 @@ def class_mixes(records: Mapping[str, Mapping[str, Any]], findings: Findings) ->
     return ClassMixes.of(learnt, dict(zip(names, summed.tolist(), strict=True)), objects) if objects else None
 
 
-def run_warnings(sky: str, records: Mapping[str, Mapping[str, Any]], findings: Findings) -> Iterator[str]:
+def run_warnings(
+    sky: str, records: Mapping[str, Mapping[str, Any]], findings: Findings, mock: str = ""
+) -> Iterator[str]:
     """Yield one or two sentences for each.
 
     Parameters
@@ -100,6 +102,8 @@ def run_warnings(sky: str, records: Mapping[str, Mapping[str, Any]], findings: F
     records : mapping
         Of the stages that finished, by name.
     findings : Findings
+    mock : str
+        Kind of the mock that made the catalogue, where one did.
     """
     infer = records.get("infer", {})
     if sky == "spectra":
@@ -110,6 +114,11 @@ def run_warnings(sky: str, records: Mapping[str, Mapping[str, Any]], findings: F
         )
     if infer:
         yield from origin_warning(infer.get("origin"))
+        if mock and infer.get("origin") not in (None, mock):
+            yield (
+                f"The objects of this sky are of another mock ({mock}) than those that the committee learnt from "
+                f"({infer['origin']}). Where counts miss the true ones, that is how much the two mocks differ."
+            )
         if "redshifts" in infer and infer["redshifts"]["origin"] != infer.get("origin"):
             yield from (f"Redshifts: {text}" for text in origin_warning(infer["redshifts"]["origin"]))
     mixes = class_mixes(records, findings)

@@ -16,6 +16,7 @@ from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.curves import FILE, PICTURE, Curves
 from jpasbatch.stages.run.samples import sample_origin
 from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.train.beginning import begun_with
 from jpasbatch.stages.train.prepared import VALIDATION, fitted_features, read_prepared, sample_parts
 from jpasbatch.storage.stores.artefacts import save_committee
 from jpasbatch.storage.stores.files import sha256_file
@@ -114,7 +115,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dic
         job.classes,
         members,
         jury,
-        options={key: asdict(getattr(job, key)) for key in RECORDED},
+        options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
         validation=scores,
         learnt=trained.learnt["classes"],
         folds=None if job.samples.folds is None else describe_folds(job, samples),

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -22,11 +22,13 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import describe_machine
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
 from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.stages.train.beginning import beginning
 from jpasbatch.stages.train.prepared import (
     fitted_features,
     member_samples,
@@ -57,23 +59,8 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     InputError
         When the job has no classes, a sample is missing or lacks a class, or a member cannot be trained.
     """
-    job = workspace.job
-    if len(job.classes) < 2:
-        raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
-    parts = sample_parts(job)
-    samples = {part: list_sample(sample_path(workspace, part)) for part in parts}
-    members_identity = _members_identity(workspace, samples)
-    identity = fingerprint(
-        members=members_identity,
-        number=(job.committee.members, job.committee.grow),
-        **({"weights": job.committee.weights} if job.committee.weights != "float32" else {}),
-        calibration=job.calibration.kind,
-        decision=asdict(job.decision),
-        variants={
-            name: identify_sample(list_sample(Path(path))) for name, path in job.samples.variants.items()
-        },
-        algorithms=algorithm_numbers("committee"),
-    )
+    parts = sample_parts(workspace.job)
+    samples, members_identity, identity, told = ask_train(workspace)
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
         return unchanged
@@ -94,19 +81,59 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "seconds_per_member": [member["seconds"] for member in members],
         **found,
         "algorithms": algorithm_numbers("members", "committee"),
+        **named_parts(told),
         **growth,
     }
     return workspace.finish("train", identity, elapsed[0], content)
 
 
-def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
-    """Return the fingerprint of all that decides the members of the committee."""
+class Asked(NamedTuple):
+    """What decides a committee: files of its samples, fingerprints of members and committee, and all of it by name."""
+
+    samples: dict[str, list[Path]]
+    members: str
+    identity: str
+    told: dict[str, Any]
+
+
+def ask_train(workspace: Workspace) -> Asked:
+    """Return what the job asks of this stage; nothing is computed yet.
+
+    Raises
+    ------
+    InputError
+        When the job has no classes, or a sample is missing.
+    """
     job = workspace.job
-    return fingerprint(
+    if len(job.classes) < 2:
+        raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
+    samples = {part: list_sample(sample_path(workspace, part)) for part in sample_parts(job)}
+    members = _member_parts(workspace, samples)
+    parts: dict[str, Any] = {
+        "number": (job.committee.members, job.committee.grow),
+        **({"weights": job.committee.weights} if job.committee.weights != "float32" else {}),
+        "calibration": job.calibration.kind,
+        "decision": asdict(job.decision),
+        "variants": {
+            name: identify_sample(list_sample(Path(path))) for name, path in job.samples.variants.items()
+        },
+        "algorithms": algorithm_numbers("committee"),
+    }
+    trained = fingerprint(**members)
+    identity = fingerprint(members=trained, **parts)
+    told = members | parts | {"algorithms": algorithm_numbers("members", "committee")}
+    return Asked(samples, trained, identity, told)
+
+
+def _member_parts(workspace: Workspace, samples: dict[str, list[Path]]) -> dict[str, Any]:
+    """Return all that decides the members of the committee, by name."""
+    job = workspace.job
+    return dict(
         samples={part: identify_sample(files) for part, files in samples.items()},
-        survey=repr(workspace.survey),
+        survey=workspace.survey_text("train"),
         **job.model_dump(include=MEMBERS),
         share=job.samples.training_share,
+        **({"begin": begun.identity} if (begun := beginning(job)) else {}),
         folds=fold_options(job),
         noise=asdict(noise_model(job)) if job.augmentation.noise == "fresh" else None,
         cuts=asdict(job.catalogue.cuts),
@@ -126,7 +153,8 @@ def _prepare(
     samples: dict[str, list[Path]], workspace: Workspace, run: Run, executor: Executor
 ) -> dict[str, dict[str, Any]]:
     """Write all samples as arrays and return their commits; the first one fits the features of all."""
-    job, records, fitted = workspace.job, {}, None
+    job, records = workspace.job, {}
+    fitted = begun.fitted if (begun := beginning(job)) else None
     for part in sample_parts(job):
         key = f"{part}-{PREPARED}"
         tasks = {key: (part, [str(path) for path in samples[part]], fitted)}
@@ -194,6 +222,7 @@ def _train_up_to(
         resources=executor.request(GPU),
         topic=topic,
     )
+    commits.measure(workspace, "train")
     return list(commits.whole("members of the committee").values())
 
 
@@ -231,8 +260,12 @@ def train_one_member(
     earlier = _read_arrays(state)
     watch = Watch(topic, member_name(index), job.plan.epochs, earlier)
     watch.begin()
+    begun = beginning(job)
     monitor = Monitor(
-        watch.on_epoch, lambda snapshot: _write_arrays(state, watch.with_curve(snapshot)), earlier
+        watch.on_epoch,
+        lambda snapshot: _write_arrays(state, watch.with_curve(snapshot)),
+        earlier,
+        None if begun is None else begun.member(index, job),
     )
     with stopwatch() as elapsed:
         member = job.model.train(job.plan, training, validation, seed, monitor)

@@ -1,10 +1,12 @@
-"""CSV as CEFCA publishes it: an optional line ``#SELECT ...``, then a header, then rows."""
+"""CSV as CEFCA publishes it (an optional line ``#SELECT ...``, a header, rows), and as others write it."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +16,13 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import band_names_by_id, wanted_columns
+from jpasbatch.storage.tables.compression import plain_file
 
 NULLS = ["", "NaN", "nan", "NAN", "null", "NULL", "None", "--", "N/A"]
 BLOCK_BYTES = 8 << 20
+DELIMITERS = (",", ";", "\t")
+LONGEST_LINE = 1 << 20
+"""Letters of a header."""
 
 
 def read_filter_csv(path: Path) -> tuple[str, ...]:
@@ -46,57 +52,109 @@ def iterate_csv(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTabl
 
     A file without units: the survey's own apply. Vectors cannot be read from CSV.
     """
-    skipped, header = read_header(path)
-    wanted = wanted_columns(header, survey)
-    others = tuple(name for name in header if name not in wanted)
-    first_row = 0
-    if not wanted:  # arrow would take no names for all of them
-        yield RawTable({}, {}, None, str(path), has_units=False, other_columns=others)
-        return
-    for table in _chunks(path, skipped, wanted, survey, chunk_rows):
-        columns = {name: _numpy(table.column(name)) for name in wanted}
-        yield RawTable(columns, {}, None, str(path), first_row, has_units=False, other_columns=others)
-        first_row += table.num_rows
+    with plain_file(path) as plain:
+        form = read_form(plain)
+        wanted = wanted_columns(form.header, survey)
+        others = tuple(name for name in form.header if name not in wanted)
+        first_row = 0
+        if not wanted:  # arrow would take no names for all of them
+            yield RawTable({}, {}, None, str(path), has_units=False, other_columns=others)
+            return
+        for table in _chunks(plain, form, wanted, survey, chunk_rows):
+            columns = {name: _numpy(table.column(name)) for name in wanted}
+            yield RawTable(columns, {}, None, str(path), first_row, has_units=False, other_columns=others)
+            first_row += table.num_rows
 
 
-def read_header(path: Path) -> tuple[int, list[str]]:
-    """Return how many lines stand before the header, and the names of the columns, trimmed.
+class Form(NamedTuple):
+    """How a CSV file is written: names of its columns, what stands between them, and how many lines before the rows."""
+
+    header: list[str]
+    delimiter: str
+    first_row: int
+
+
+def read_form(path: Path) -> Form:
+    """Return how a CSV file is written: with commas, semicolons or tabs; its header may be the last line with a #.
 
     Raises
     ------
     InputError
-        When there is none, or it names a column twice.
+        When there is no header, it has no end, it names a column twice, or the file is no text.
     """
-    skipped = 0
+    comments, line = [], ""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            for line in lines:
-                if not line.startswith("#"):
-                    header = [name.strip() for name in next(csv.reader([line]), [])]
-                    break
-                skipped += 1
-            else:
-                raise InputError(f"{path}: holds no header line")
+            while (line := lines.readline(LONGEST_LINE)).startswith("#"):
+                comments.append(line)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not text in UTF-8 ({error})") from None
+    if len(line) == LONGEST_LINE:
+        raise InputError(f"{path}: its header has more than {LONGEST_LINE} letters")
+    delimiter = _delimiter(line or (comments[-1] if comments else ""))
+    header, first_row = _fields(line, delimiter, path), len(comments) + 1
+    commented = _fields(comments[-1].lstrip("#"), delimiter, path) if comments else []
+    if commented and len(commented) == len(header) and all(map(_is_number_or_empty, header[:1])):
+        header, first_row = commented, len(comments)
+    if not any(header):
+        raise InputError(f"{path}: holds no header line")
     if len(set(header)) != len(header):
-        raise InputError(f"{path}: its header names a column twice: {', '.join(header)}")
-    return skipped, header
+        raise InputError(f"{path}: its header names a column twice: {', '.join(header)[:300]}")
+    return Form(header, delimiter, first_row)
 
 
-def _chunks(
-    path: Path, skipped: int, wanted: list[str], survey: Survey, chunk_rows: int
-) -> Iterator[pa.Table]:
+def _delimiter(line: str) -> str:
+    """Return what separates the fields of a line: the comma, where no other sign occurs more often."""
+    return max(DELIMITERS, key=line.count)
+
+
+def _fields(line: str, delimiter: str, path: Path) -> list[str]:
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: its header cannot be read ({error}); it is one line, with whole quotes"
+        ) from None
+    return [name.strip() for name in fields]
+
+
+def _is_number_or_empty(text: str) -> bool:
+    try:
+        return not text or bool(float(text)) or True
+    except ValueError:
+        return False
+
+
+def has_rows(path: Path, form: Form) -> bool:
+    """Return whether anything stands below the header; arrow refuses a file without rows."""
+    with path.open("rb") as lines:
+        return any(line.strip() for line in islice(lines, form.first_row, None))
+
+
+def reading_options(form: Form) -> dict[str, Any]:
+    """Return how arrow reads a file of this form."""
+    return {
+        "read_options": arrow_csv.ReadOptions(
+            skip_rows=form.first_row, column_names=form.header, block_size=BLOCK_BYTES, use_threads=False
+        ),
+        "parse_options": arrow_csv.ParseOptions(delimiter=form.delimiter),
+    }
+
+
+def _chunks(path: Path, form: Form, wanted: list[str], survey: Survey, chunk_rows: int) -> Iterator[pa.Table]:
     # types are declared, not guessed: a column that is empty in the first block has no type
     types = {name: column_type(name, survey) for name in wanted}
+    empty = pa.table([pa.array([], kind) for kind in types.values()], names=list(types))
+    if not has_rows(path, form):
+        yield empty
+        return
     convert = arrow_csv.ConvertOptions(
         column_types=types, include_columns=wanted, null_values=NULLS, strings_can_be_null=True
     )
-    read = arrow_csv.ReadOptions(skip_rows=skipped, block_size=BLOCK_BYTES, use_threads=False)
     pending, rows, yielded = [], 0, False
     try:
-        with arrow_csv.open_csv(path, read_options=read, convert_options=convert) as reader:
-            pending = [pa.table([pa.array([], kind) for kind in types.values()], names=list(types))]
+        with arrow_csv.open_csv(path, convert_options=convert, **reading_options(form)) as reader:
+            pending = [empty]
             for batch in reader:
                 pending.append(pa.Table.from_batches([batch]))
                 rows += batch.num_rows

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import tempfile
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
@@ -21,10 +18,8 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.units import flux_unit
 from jpasbatch.storage.stores.files import write_atomically
 from jpasbatch.storage.tables.columns import FILTER_TABLE, band_names_by_id, is_filter_table, wanted_columns
-
-GZIP_EXPANSION_LIMIT = 100
-GZIP_ALWAYS_ALLOWED = 256 << 20
-"""Bytes that a compressed file may always grow to; beyond, `GZIP_EXPANSION_LIMIT` times its size."""
+from jpasbatch.storage.tables.compression import plain_file
+from jpasbatch.storage.tables.fits_headers import check_headers
 
 SMALLEST_RELATIVE_FLUX = 1e-6
 
@@ -59,31 +54,11 @@ def open_tables(path: Path, survey: Survey) -> Iterator[tuple[Any, tuple[str, ..
         When it cannot be read, a checksum does not hold, or it holds several tables of objects.
     """
     with ExitStack() as stack:
-        plain = stack.enter_context(_decompressed(path)) if path.name.lower().endswith(".gz") else None
-        name = Path(plain.name) if plain is not None else path
+        name = stack.enter_context(plain_file(path))
+        check_headers(name, path)
         hdus = stack.enter_context(_open(name, path))
         _check_whole(hdus, name, path)
         yield _choose_tables(hdus, survey, path)
-
-
-def _decompressed(path: Path) -> Any:
-    """Return a temporary file with the plain content of a gzip file, capped against bombs."""
-    limit = max(GZIP_ALWAYS_ALLOWED, GZIP_EXPANSION_LIMIT * path.stat().st_size)
-    plain = tempfile.NamedTemporaryFile(suffix=".fits")  # noqa: SIM115 (the caller closes it)
-    try:
-        with gzip.open(path) as packed:
-            while block := packed.read(1 << 20):
-                plain.write(block)
-                if plain.tell() > limit:
-                    raise InputError(f"{path}: expands beyond {limit} bytes; decompress it if it is genuine")
-        plain.flush()
-    except (OSError, EOFError, zlib.error) as error:
-        plain.close()
-        raise InputError(f"{path}: is truncated or damaged ({error})") from None
-    except InputError:
-        plain.close()
-        raise
-    return plain
 
 
 def _open(name: Path, path: Path) -> Any:

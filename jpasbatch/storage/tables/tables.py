@@ -6,6 +6,7 @@ container: checksums, truncation, names, units, and the order of bands in vector
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,27 +16,60 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import bands_agree
+from jpasbatch.storage.tables.compression import OPENERS
 from jpasbatch.storage.tables.csv import iterate_csv, read_filter_csv
 from jpasbatch.storage.tables.fits import iterate_fits, write_cefca_tile
 from jpasbatch.storage.tables.parquet import iterate_parquet
 from jpasbatch.storage.tables.per_band import write_column_table
 from jpasbatch.storage.tables.votable import iterate_votable
 
+log = logging.getLogger(__name__)
+
 __all__ = ["EXTENSIONS", "RawTable", "iterate_raw", "list_tables", "write_cefca_tile", "write_published"]
 
-READERS = {
+PLAIN_READERS = {
     ".fits": iterate_fits,
     ".fit": iterate_fits,
-    ".fits.gz": iterate_fits,
-    ".fit.gz": iterate_fits,
-    ".parquet": iterate_parquet,
     ".csv": iterate_csv,
     ".vot": iterate_votable,
     ".votable": iterate_votable,
     ".xml": iterate_votable,
 }
+PARQUET = (".parquet", ".parq", ".pq")
+READERS = {
+    **PLAIN_READERS,
+    **{f"{ending}{packed}": reader for ending, reader in PLAIN_READERS.items() for packed in OPENERS},
+    **dict.fromkeys(PARQUET, iterate_parquet),
+}
 EXTENSIONS = tuple(READERS)
 """Names that a table may end in (compared without case)."""
+
+NOT_READ = tuple(
+    f".{ending}"
+    for ending in (
+        *("fz", "z", "zip", "7z", "zst", "tar", "tgz"),
+        *("ecsv", "tsv", "dat", "tbl", "asc", "ascii", "fts"),
+        *("hdf", "hdf5", "h5", "feather", "arrow", "orc"),
+    )
+)
+"""Endings of tables in forms that are not read: left out without a word, rows would be missing."""
+
+COMPANIONS = (
+    ".txt",
+    ".md",
+    ".rst",
+    ".pdf",
+    ".html",
+    ".log",
+    ".json",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".sha256",
+    ".md5",
+    ".png",
+)
+"""Endings of files that may lie beside tables and hold no rows."""
 
 
 def iterate_raw(
@@ -64,8 +98,7 @@ def iterate_raw(
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows = {chunk_rows}: must be at least 1")
     reader = READERS[extension_of(path)]
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+    check_regular(path)
     listed = None if filter_table is None else read_filter_csv(Path(filter_table))
     for raw in reader(path, survey, chunk_rows):
         yield bands_agree(raw, listed, survey)
@@ -114,8 +147,9 @@ def list_tables(path: Path | str) -> list[Path]:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
-    if path.is_file():
+    if not path.is_dir():
         extension_of(path)
+        check_regular(path)
         return [path.resolve()]
     found: dict[Path, Path] = {}
     for listed in sorted(_walk(path, set())):
@@ -140,10 +174,48 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
             continue
         if entry.is_dir():
             yield from _walk(entry, visited)
-        elif entry.is_file() and entry.name.lower().endswith(EXTENSIONS):
+        elif entry.name.lower().endswith(EXTENSIONS):
+            check_regular(entry)
             yield entry
-        elif entry.is_symlink() and not entry.exists() and entry.name.lower().endswith(EXTENSIONS):
-            raise InputError(f"{entry}: is a link that leads nowhere")
+        else:
+            _leave_out(entry)
+
+
+def _leave_out(entry: Path) -> None:
+    """Refuse what may be a table that cannot be read; tell of anything else that is not known."""
+    name = entry.name.lower()
+    if plain_ending(name).endswith(NOT_READ):
+        raise InputError(
+            f"{entry}: tables of this form are not read, and its rows would be missing; write it as one that ends in "
+            f"{', '.join((*PLAIN_READERS, *PARQUET))} (FITS, CSV and VOTable also with {', '.join(OPENERS)}), or move "
+            "it out of the folder"
+        )
+    if not name.endswith(COMPANIONS):
+        log.warning("%s: is no table that is known by its name, and is left out", entry)
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no file of bytes: a pipe would be waited for, for ever.
+
+    Raises
+    ------
+    InputError
+        When there is nothing, a link that leads nowhere, or something else than a regular file.
+    """
+    if path.is_file():
+        return
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path}: is a link that leads nowhere")
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file")
+    raise InputError(f"{path}: is no regular file (a folder, pipe, socket or device); a table is a file")
+
+
+def plain_ending(ending: str) -> str:
+    """Return the ending of a table of the same form that is not compressed, as results are written."""
+    for packed in OPENERS:
+        ending = ending.removesuffix(packed)
+    return ".parquet" if ending in PARQUET else ending
 
 
 def extension_of(path: Path) -> str:

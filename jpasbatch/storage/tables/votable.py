@@ -13,6 +13,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import band_names_by_id, is_filter_table, wanted_columns
+from jpasbatch.storage.tables.compression import plain_file
+from jpasbatch.storage.tables.votable_check import check_votable
 
 
 def iterate_votable(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTable]:
@@ -41,7 +43,20 @@ def read_tables(path: Path) -> tuple[Any, tuple[str, ...] | None]:
     InputError
         When the file cannot be read, or holds several tables of objects.
     """
-    return _choose_tables(_parse(path), path)
+    with plain_file(path) as plain:
+        told, document = check_votable(plain), _parse(plain)
+    _check_rows(document, told, path)
+    return _choose_tables(document, path)
+
+
+def _check_rows(document: Any, told: list[int | None], path: Path) -> None:
+    """Refuse tables that hold another number of rows than they say."""
+    for table, rows in zip(document.iter_tables(), told, strict=False):
+        if rows is not None and rows != len(table.array):
+            raise InputError(
+                f"{path}: a table says that it has {rows} rows (nrows) and holds {len(table.array)}; it is truncated, "
+                "or was changed: get it again"
+            )
 
 
 def _parse(path: Path) -> Any:

@@ -53,7 +53,7 @@ def square(number: int) -> int:
 def test_a_scheduler_without_workers_asks_to_try_again(scheduler):
     with (
         pytest.raises(TryAgainError, match="no worker after 1 s"),
-        open_cluster(AddressCluster(scheduler, no_workers_timeout=1)),
+        open_cluster(AddressCluster(scheduler, insecure=True, no_workers_timeout=1)),
     ):
         pass
 
@@ -71,7 +71,7 @@ def test_tasks_run_on_workers_of_an_existing_scheduler(scheduler):
         "60",
     )
     try:
-        options = AddressCluster(scheduler, no_workers_timeout=60, resources={"GPU": 1})
+        options = AddressCluster(scheduler, insecure=True, no_workers_timeout=60, resources={"GPU": 1})
         with open_cluster(options) as executor:
             tasks = [Task(f"n-{n}", (n,)) for n in range(5)]
             found = run_tasks(
@@ -84,7 +84,7 @@ def test_tasks_run_on_workers_of_an_existing_scheduler(scheduler):
 
 
 def test_an_address_that_nobody_answers_is_an_input_error():
-    options = AddressCluster(f"tcp://127.0.0.1:{free_port()}", no_workers_timeout=0.5)
+    options = AddressCluster(f"tcp://127.0.0.1:{free_port()}", insecure=True, no_workers_timeout=0.5)
     with pytest.raises(TryAgainError, match="no scheduler answers"), open_cluster(options):
         pass
 
@@ -94,8 +94,9 @@ def test_an_address_that_nobody_answers_is_an_input_error():
     [
         ("tcp://scheduler.example.org:8786", "not encrypted"),
         ("tls://scheduler.example.org:8786", r"needs a \[tls\] table"),
-        ("http://127.0.0.1:8786", "tcp://HOST:PORT"),
-        ("scheduler:8786", "tcp://HOST:PORT"),
+        ("tcp://127.0.0.1:8786", "every user of this machine .* insecure = true"),
+        ("http://127.0.0.1:8786", "tls://HOST:PORT"),
+        ("scheduler:8786", "tls://HOST:PORT"),
     ],
 )
 def test_addresses_off_loopback_need_encryption(address, message):

@@ -13,6 +13,7 @@ from jpasbatch.job.job import load_job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.scoring.combination import Combination
 from jpasbatch.stages.pipeline import needed_stages, open_workspace, run_stage
+from jpasbatch.stages.planning import plan_stages
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.tables.per_band import write_column_table
@@ -190,3 +191,20 @@ def test_a_sample_that_is_not_there_is_named(made, tmp_path):
     workspace = open_workspace(tmp_path / "job.toml", folder / "run", None)
     with pytest.raises(InputError, match="evaluate has made no predictions of it"):
         run_stage("combine", workspace, serial())
+
+
+def test_plans_tell_what_would_be_made_again(made, tmp_path):
+    """Nothing to do after a run; another number of folds means the combination, another table both stages."""
+    folder, _ = made
+    workspace = open_workspace(folder / "together.toml", folder / "run", None)
+    stages = tuple(stage for stage in needed_stages(workspace) if stage != "summarise")
+    assert not any(plan.runs for plan in plan_stages(stages, workspace).values())
+    for change, runs in (
+        (('sample = "spectra"', 'sample = "spectra"\nfolds = 3'), {"combine"}),
+        (('galaxy = ["GALAXY"]', 'galaxy = ["STAR"]'), {"foreign", "combine"}),
+    ):
+        (tmp_path / "job.toml").write_text((folder / "together.toml").read_text().replace(*change))
+        changed = open_workspace(tmp_path / "job.toml", folder / "run", None)
+        plans = plan_stages(stages, changed)
+        assert {stage for stage, plan in plans.items() if plan.runs} == runs
+        assert plans["combine"].work[0].title == "combine: partitions"

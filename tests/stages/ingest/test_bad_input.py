@@ -382,6 +382,27 @@ def test_a_committee_that_was_changed(tmp_path, tables, capsys, survey):
     assert "truncated or changed" in capsys.readouterr().err
 
 
+def test_an_output_folder_below_the_input_is_refused_before_anything_is_written(
+    write, tmp_path, tables, capsys
+):
+    write()
+    job = tmp_path / "trial.toml"
+    job.write_text(JOB.format(input=tables, more=""), encoding="utf-8")
+    for output in (tables, tables / "runs" / "trial"):
+        assert main(["ingest", str(job), "--output", str(output), "--serial"]) == 2
+        assert "lies within the input folder" in capsys.readouterr().err
+    assert {path.suffix for path in tables.rglob("*")} == {".fits"}
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_path_is_not_the_working_directory(empty, tmp_path, capsys):
+    job = tmp_path / "trial.toml"
+    job.write_text(JOB.format(input=empty, more=""), encoding="utf-8")
+    assert main(["ingest", str(job), "--output", str(tmp_path / "out"), "--serial"]) == 2
+    assert "[catalogue] input" in (message := capsys.readouterr().err)
+    assert "a path is missing" in message
+
+
 # quarantine: all kinds of bad rows at once, because an import takes its time
 
 BAD_ROWS = {

@@ -79,6 +79,13 @@ def test_pages_say_that_a_committee_learnt_from_toys(survey):
     assert "not recorded" in next(origin_warning(None))
 
 
+@pytest.mark.parametrize(("mock", "told"), [("builtin", True), ("templates", False), ("", False)])
+def test_a_sky_of_another_mock_than_the_committee_learnt_from(survey, mock, told):
+    records = {"infer": {"origin": "templates"}}
+    texts = list(run_warnings("mock", records, findings_of(survey, [1, 1, 1, 1], 100), mock))
+    assert [("(builtin)" in text and "(templates)" in text) for text in texts] == [True] * told
+
+
 def test_gaps_are_told(survey):
     records = {"infer": {"origin": GIVEN, "gaps": 2, "partitions": 30}}
     (text,) = run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 100))

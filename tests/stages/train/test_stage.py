@@ -14,12 +14,14 @@ from jpasbatch.compute.messages import send
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Task
 from jpasbatch.compute.steps import Report
+from jpasbatch.errors import InputError
 from jpasbatch.stages.run import progress
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.mapping import run_each
 from jpasbatch.stages.train import watching
 from jpasbatch.stages.train.stage import run_train
+from jpasbatch.storage.stores.artefacts import committee_fingerprint
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 
@@ -96,3 +98,31 @@ def test_workers_are_heard_before_their_tasks_end(tmp_path):
         [outcome] = run_each(Meter("train: members", 1), tell, tasks, watched, topic="a topic")
     assert outcome.status == "done"
     assert told.seconds_left == pytest.approx(49, abs=5)
+
+
+def test_a_committee_that_goes_on_from_another_one(trained_copy):
+    first = find_committee(workspace_of(trained_copy))
+    job = write_job(trained_copy / "tiny.toml", seed=8, members=1)
+    text = job.read_text(encoding="utf-8")
+    job.write_text(text.replace("[committee]", f'[committee]\nbegin = "{first.version}"'), encoding="utf-8")
+    workspace = workspace_of(trained_copy, job)
+    record = run_train(workspace, serial())
+    second = find_committee(workspace)
+    assert second.version != first.version
+    assert second.manifest.options["committee"] == {
+        "begin": first.version.name,
+        "sha256": committee_fingerprint(first.version),
+    }
+    assert second.manifest.features["state"] == first.manifest.features["state"]
+    scalings = [one["input_scaling"] for one in second.manifest.members]
+    assert scalings == [one["input_scaling"] for one in first.manifest.members[: len(scalings)]]
+    assert run_train(workspace, serial()) == record
+
+
+def test_a_committee_goes_on_from_its_own_classes_only(trained_copy):
+    first = find_committee(workspace_of(trained_copy))
+    job = write_job(trained_copy / "tiny.toml", seed=8, members=1)
+    text = job.read_text(encoding="utf-8").replace("[committee]", f'[committee]\nbegin = "{first.version}"')
+    job.write_text(text.replace("[0.0, 2.1]", "[0.0, 2.0]").replace("[2.1,", "[2.0,"), encoding="utf-8")
+    with pytest.raises(InputError, match="learnt it"):
+        run_train(workspace_of(trained_copy, job), serial())

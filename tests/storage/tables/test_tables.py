@@ -158,7 +158,7 @@ def test_gzip_is_read_alike(tile, survey):
 
 
 def test_a_gzip_bomb_is_refused(tmp_path, survey, monkeypatch):
-    monkeypatch.setattr("jpasbatch.storage.tables.fits.GZIP_ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr("jpasbatch.storage.tables.compression.ALWAYS_ALLOWED", 1 << 20)
     bomb = tmp_path / "bomb.fits.gz"
     bomb.write_bytes(gzip.compress(bytes(8 << 20)))
     refused(bomb, survey, "expands beyond")

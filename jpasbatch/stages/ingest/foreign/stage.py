@@ -22,6 +22,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.ingest.foreign.partition import Matching, match_partition, published_schema
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import commit_names
@@ -39,6 +40,7 @@ from jpasbatch.storage.tables.tables import list_tables
 
 log = logging.getLogger(__name__)
 
+PARTITIONS = "foreign: partitions"
 SHOWN = 3
 SEARCH_ORDER = 6
 """HEALPix order of the finest partitions of a table that is matched by position."""
@@ -56,12 +58,10 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     photometry = open_catalogue(site.folder)
     tables = workspace.job.foreign
-    identities = {one.name: _identity(one, workspace, photometry) for one in tables}
+    identities = ask_foreign(workspace)
     identity = fingerprint(tables=identities)
     unchanged = workspace.unchanged("foreign", identity)
-    if unchanged and all(
-        site.is_published(one.extension, unchanged["tables"][one.name]["extension"]) for one in tables
-    ):
+    if unchanged and are_published(site, unchanged):
         return unchanged
     found: dict[str, Any] = {}
     with stopwatch() as elapsed:
@@ -76,8 +76,23 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "tables": found,
         "matched": {name: one["matched"] for name, one in found.items()},
         "unmatched": {name: one["unmatched"] for name, one in found.items()},
+        **named_parts({"tables": identities}),
     }
     return workspace.finish("foreign", identity, elapsed[0], content)
+
+
+def ask_foreign(workspace: Workspace) -> dict[str, str]:
+    """Return the fingerprint of what each table says of the catalogue, by name; nothing is computed yet."""
+    photometry = open_catalogue(open_site(workspace).folder)
+    return {one.name: _identity(one, workspace, photometry) for one in workspace.job.foreign}
+
+
+def are_published(site: Site, record: dict[str, Any]) -> bool:
+    """Return whether the collection points at what the stage recorded of each table."""
+    return all(
+        site.is_published(one.extension, record["tables"][one.name]["extension"])
+        for one in site.workspace.job.foreign
+    )
 
 
 def _identity(foreign: ForeignTable, workspace: Workspace, photometry: Catalogue) -> str:
@@ -108,7 +123,7 @@ def _publish(
         site, photometry, foreign, identity, said, _source(run, foreign, accepted, rows, executor)
     )
     tasks = {name: (*pixel, name) for pixel, name in commit_names(photometry).items()}
-    commits = committed(run, "foreign: partitions", match_partition, tasks, executor, shared=(matching,))
+    commits = committed(run, PARTITIONS, match_partition, tasks, executor, shared=(matching,))
     partitions = list(commits.whole("partitions").values())
     matched = sum(record["rows"] for record in partitions)
     second = sum(record["second"] for record in partitions)

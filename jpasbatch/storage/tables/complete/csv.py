@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +14,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import wanted_columns
 from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column
-from jpasbatch.storage.tables.csv import BLOCK_BYTES, NULLS, column_type, read_header
+from jpasbatch.storage.tables.compression import plain_file
+from jpasbatch.storage.tables.csv import NULLS, Form, column_type, has_rows, read_form, reading_options
 
 GUESSES = (pa.int64(), pa.float64())
 """Types that are tried for a column of which the survey says nothing; otherwise it is text."""
@@ -42,45 +42,36 @@ def open_complete_csv(
     InputError
         When it cannot be read.
     """
-    header = read_header(path)[1]
-    chosen = list(select(header))
-    rows, types = _survey_of_types(path, survey, header, as_text, chosen)
-    schema = pa.schema([pa.field(name, types[name]) for name in chosen])
-    yield CompleteTable(path, schema, rows, _pieces(path, header, types, as_text))
+    with plain_file(path) as plain:
+        form = read_form(plain)
+        chosen = list(select(form.header))
+        rows, types = _survey_of_types(plain, survey, form, as_text, chosen)
+        schema = pa.schema([pa.field(name, types[name]) for name in chosen])
+        yield CompleteTable(path, schema, rows, _pieces(plain, form, types, as_text))
 
 
-def _batches(path: Path, header: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, form: Form) -> Iterator[pa.RecordBatch]:
     """Yield all cells as texts."""
-    skipped = read_header(path)[0] + 1
-    if not _has_rows(path, skipped):
+    if not has_rows(path, form):
         return
     options = arrow_csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, null_values=[]
-    )
-    read = arrow_csv.ReadOptions(
-        skip_rows=skipped, column_names=header, block_size=BLOCK_BYTES, use_threads=False
+        column_types=dict.fromkeys(form.header, pa.string()), strings_can_be_null=False, null_values=[]
     )
     try:
-        with arrow_csv.open_csv(path, read_options=read, convert_options=options) as reader:
+        with arrow_csv.open_csv(path, convert_options=options, **reading_options(form)) as reader:
             yield from reader
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: is not a valid table ({error})") from None
 
 
-def _has_rows(path: Path, skipped: int) -> bool:
-    """Return whether anything stands below the header; arrow refuses a file without rows."""
-    with path.open("rb") as lines:
-        return any(line.strip() for line in islice(lines, skipped, None))
-
-
 def _survey_of_types(
-    path: Path, survey: Survey, header: list[str], as_text: bool, chosen: list[str]
+    path: Path, survey: Survey, form: Form, as_text: bool, chosen: list[str]
 ) -> tuple[int, dict[str, pa.DataType]]:
     """Return the number of rows, and the type of each chosen column that all rows have."""
     declared = {name: column_type(name, survey) for name in wanted_columns(chosen, survey)}
     left = {} if as_text else {name: list(GUESSES) for name in chosen if name not in declared}
     rows = 0
-    for batch in _batches(path, header):
+    for batch in _batches(path, form):
         rows += batch.num_rows
         for name, kinds in left.items():
             texts = _with_nulls(batch.column(name))
@@ -108,10 +99,8 @@ def _with_nulls(texts: pa.Array) -> pa.Array:
     return pc.call_function("if_else", [absent, pa.scalar(None, pa.string()), trimmed])
 
 
-def _pieces(
-    path: Path, header: list[str], types: dict[str, pa.DataType], as_text: bool
-) -> Iterator[pa.Table]:
-    for batch in _batches(path, header):
+def _pieces(path: Path, form: Form, types: dict[str, pa.DataType], as_text: bool) -> Iterator[pa.Table]:
+    for batch in _batches(path, form):
         columns = [
             batch.column(name) if as_text else _typed(batch.column(name), types[name], name, path)
             for name in types

@@ -11,7 +11,7 @@ from jpasbatch.storage.tables.complete.fits import open_complete_fits
 from jpasbatch.storage.tables.complete.parquet import open_complete_parquet
 from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column
 from jpasbatch.storage.tables.complete.votable import open_complete_votable
-from jpasbatch.storage.tables.tables import extension_of
+from jpasbatch.storage.tables.tables import PARQUET, extension_of
 
 
 def open_complete(
@@ -37,9 +37,9 @@ def open_complete(
         When it cannot be read, or a column cannot be handed on.
     """
     ending = extension_of(path)
-    if ending == ".parquet":
+    if ending in PARQUET:
         return open_complete_parquet(path, chunk_rows, select)
-    if ending == ".csv":
+    if ending.startswith(".csv"):
         return open_complete_csv(path, survey, as_text, select)
     if ending.startswith(".fit"):
         return open_complete_fits(path, survey, chunk_rows, select)

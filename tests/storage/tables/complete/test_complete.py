@@ -79,7 +79,7 @@ def test_what_arrow_has_no_form_for_is_named(tmp_path, survey):
 
 
 def test_types_of_csv_are_those_of_all_rows(tmp_path, survey, monkeypatch):
-    monkeypatch.setattr("jpasbatch.storage.tables.complete.csv.BLOCK_BYTES", 64)
+    monkeypatch.setattr("jpasbatch.storage.tables.csv.BLOCK_BYTES", 64)
     path = tmp_path / "t.csv"
     lines = [f"{row},{row},{row},{row}" for row in range(30)]
     lines[25], lines[27] = "25,,1.5,word", f"{2**53 + 1},nan,-99,007"
