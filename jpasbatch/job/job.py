@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
 from annotated_types import Interval
 from pydantic import (
     Field,
@@ -32,6 +31,7 @@ from jpasbatch.compute.clusters.registry import CLUSTERS, import_kind
 from jpasbatch.errors import InputError
 from jpasbatch.job.explanations import check_values, choices, explain
 from jpasbatch.job.fetch import FetchOptions
+from jpasbatch.job.learning_checks import check_learning
 from jpasbatch.job.sections import (
     CalibrationSection,
     CatalogueSection,
@@ -42,9 +42,14 @@ from jpasbatch.job.sections import (
     Section,
     check_name,
 )
+from jpasbatch.job.travelling import (
+    check_auxiliary,
+    check_combination,
+    check_fetched,
+)
 from jpasbatch.job.unions import OneOf
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
@@ -145,61 +150,13 @@ class Job(ProductTables):
 
     @model_validator(mode="after")
     def _loss_and_stop_fit(self) -> Job:
-        self.model.check_plan(self.plan)
-        if self.classes:
-            try:
-                self.loss.class_weights(np.arange(len(self.classes)), len(self.classes))
-            except ValueError as error:
-                raise ValueError(f"loss.{error}") from None
-            for key, named in (("stop", getattr(self.stop, "of", "")), ("decision", self.decision.of)):
-                if named and named not in self.classes:
-                    raise ValueError(
-                        f"{key}.of: '{named}' is not a class of this job; allowed: {', '.join(self.classes)}"
-                    )
-        if self.samples.folds is not None and self.committee.grow:
-            raise ValueError("committee.grow: a committee of folds has the same number of members in each")
-        if self.committee.begin is not None:
-            if self.committee.artefact is not None:
-                raise ValueError("committee: artefact is used as it is, begin is trained; name one of them")
-            if not isinstance(self.model, MultilayerPerceptron | ResidualNetwork):
-                raise ValueError(
-                    f"committee.begin: a model of kind '{self.model.kind}' cannot begin with weights; allowed are "
-                    "mlp and residual"
-                )
+        check_learning(self)
         return self
 
     @model_validator(mode="after")
-    def _auxiliary_travels(self) -> Job:
-        if not self.features.auxiliary:
-            return self
-        if self.model.kind == "cnn":
-            raise ValueError(
-                "features.auxiliary: a convolution sees bands side by side, and no other inputs; use another model"
-            )
-        carried = [one.published for one in self.catalogue.carry]
-        lacking = [name for name in self.features.auxiliary if name not in carried]
-        if lacking and (self.catalogue.input is not None or self.fetch is not None):
-            raise ValueError(
-                f"features.auxiliary: {lacking[0]!r} does not travel into the catalogue; add it to catalogue.carry "
-                f"(which gives {', '.join(carried) or 'none'})"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _carried_is_fetched(self) -> Job:
-        if self.fetch is None or not self.fetch.columns:
-            return self
-        # a column, or what ADQL calls an expression: "jpas.photoz AS z"
-        named = {re.split(r"\s+as\s+|\.", text.casefold())[-1].strip(' "') for text in self.fetch.columns}
-        lacking = [
-            one.column
-            for one in self.catalogue.carry
-            if one.column.rsplit(".", 1)[-1].casefold() not in named
-        ]
-        if lacking and "*" not in named:
-            raise ValueError(
-                f"catalogue.carry: {lacking[0]!r} is not among fetch.columns, and would never arrive"
-            )
+    def _columns_travel(self) -> Job:
+        check_auxiliary(self)
+        check_fetched(self)
         return self
 
     @property
@@ -226,24 +183,10 @@ class Job(ProductTables):
         check_tables(self.product_options, tuple(self.classes))
         try:
             check_foreign(self.foreign, tuple(self.classes))
-            self._check_combination()
+            check_combination(self)
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
-
-    def _check_combination(self) -> None:
-        if self.combination is None:
-            return
-        names = [one.name for one in self.foreign]
-        unknown = [name for name in self.combination.of if name not in names]
-        if unknown or not names:
-            found = f"of: {unknown[0]!r} is" if unknown else "there are"
-            raise InputError(
-                f"combination: {found} none of the tables of others ([[foreign]]: {', '.join(names) or 'none'})"
-            )
-        for one in self.combined:
-            if not one.whole(tuple(self.classes)):
-                raise InputError(f"combination: foreign {one.name!r} must give probabilities of all classes")
 
     @property
     def combined(self) -> tuple[ForeignTable, ...]:
