@@ -47,6 +47,7 @@ DEMO_TEXT = """\
 Makes a mock sky of one square degree, classifies it with the committee that comes with the package, and leaves the
 report, counts, target list and published collection: about a minute. Nothing is needed, nothing is downloaded."""
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
+REPAIR = "verify all that was published, and make what is damaged again from what is whole"
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
 REPLICATE = "publish the collection of an output folder in an object store, whole, and point at it last"
 CLASSIFY = "classify the rows of any table that a survey file describes, without a job file"
@@ -83,7 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
-        if verb != "status":
+        if verb == "status":
+            command.add_argument("--verify", action="store_true", help="hash every byte that was published")
+            command.add_argument("--json", action="store_true", help="print the state as one JSON object")
+        else:
             command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
             command.add_argument(
                 "--json",
@@ -107,6 +111,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--train", action="store_true", help="first train the committees that are missing or out of date"
     )
     _add_places(compare, publishes=False)
+    mend = verbs.add_parser("repair", help=REPAIR, description=REPAIR, epilog=EPILOGUE, formatter_class=raw)
+    mend.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    _add_places(mend, publishes=False)
+    mend.add_argument("--json", action="store_true", help="print what was damaged as one JSON object")
     _add_prune(verbs.add_parser("prune", help=PRUNE, description=PRUNE, epilog=EPILOGUE, formatter_class=raw))
     _add_replicate(
         verbs.add_parser(
@@ -276,6 +284,12 @@ def _run(options: argparse.Namespace) -> int:
 
         workspace = open_workspace(options.job, options.output, options.data)
         return replicate_job(workspace, options.location)
+    if options.verb == "repair":
+        from jpasbatch.stages.pipeline import repair_job
+
+        return repair_job(
+            options.job, options.output, options.data, options.cluster, options.serial, options.json
+        )
     if options.verb == "prune":
         from jpasbatch.stages.keep.prune import prune_job
 
@@ -284,7 +298,7 @@ def _run(options: argparse.Namespace) -> int:
 
     job_file = demo_job(options.train) if options.verb == "demo" else options.job
     if options.verb == "status":
-        return show_status(job_file, options.output, options.data)
+        return show_status(job_file, options.output, options.data, options.verify, options.json)
     if getattr(options, "dry_run", False):
         from jpasbatch.stages.planning import show_plan
 

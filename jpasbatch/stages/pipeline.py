@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -22,6 +22,7 @@ from jpasbatch.photometry.carried.columns import check_carried
 from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
+from jpasbatch.stages.keep.repair import repair, repaired_summary, tell, verify
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.observed import completeness_of
@@ -153,6 +154,8 @@ def run_verb(
     ):  # masks that are wrong are found now, and not after everything is classified
         read_coverage(workspace.job.product_options["area"])
         completeness_of(workspace.job)
+    for stage in NEEDED.get(verb, ()):
+        _refuse_damaged(workspace, stage)
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,
@@ -168,6 +171,31 @@ def run_verb(
         if stage in stages:
             print(f"report: {workspace.folder / report}")
     return 0
+
+
+NEEDED = {
+    "evaluate": ("train",),
+    "infer": ("ingest", "train"),
+    "correct": ("ingest", "infer"),
+    "summarise": ("ingest", "infer", "correct"),
+}
+"""What a verb for one stage reads of what others published; `run` and `update` make that again themselves."""
+
+
+def _refuse_damaged(workspace: Workspace, stage: str) -> None:
+    """Refuse to go on from what an earlier stage published where it is not what was written.
+
+    Raises
+    ------
+    InputError
+    """
+    if workspace.record(stage) is None:
+        return
+    if faults := workspace.faults(stage):
+        raise InputError(
+            f"{len(faults)} files that '{stage}' published are damaged, among them {faults[0].path}, which "
+            f"{faults[0].what}; run `jpasbatch repair JOB.toml`, which makes them again"
+        )
 
 
 def compare_jobs(
@@ -296,8 +324,18 @@ def _short(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
-    """Print which stages are done with the job file as it is, and what they recorded.
+def show_status(
+    job_file: Path, output: Path | None, data: Path | None, thorough: bool = False, as_json: bool = False
+) -> int:
+    """Print which stages are done with the job file as it is, what they recorded, and what is damaged.
+
+    Parameters
+    ----------
+    job_file, output, data : Path
+    thorough : bool
+        Whether every byte that was published is hashed, or only looked at.
+    as_json : bool
+        One JSON object for machines.
 
     Returns
     -------
@@ -312,17 +350,81 @@ def show_status(job_file: Path, output: Path | None, data: Path | None) -> int:
     table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
     for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
         table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
-    complete, reasons = True, []
-    for stage in needed_stages(workspace):
-        record = workspace.record(stage)
+    complete, reasons, states = True, [], {}
+    stages = needed_stages(workspace)
+    damaged = verify(workspace, stages, thorough)
+    for stage in stages:
+        try:
+            record = workspace.record(stage)
+        except InputError:  # it is among what is damaged
+            record = None
         news = raised((record or {}).get("algorithms", {}))
         reasons += [f"{stage} is out of date: {line}" for line in news]
         complete &= record is not None and workspace.is_current(stage, record) and not news
-        table.add_row(*_status_row(workspace, stage, record))
+        row = _status_row(workspace, stage, record)
+        states[stage] = row[1] = "damaged" if stage in damaged else row[1]
+        table.add_row(*row)
+    if as_json:
+        told = {stage: [fault._asdict() for fault in faults] for stage, faults in damaged.items()}
+        print(json.dumps({"stages": states, "reasons": reasons, "damaged": told, "verified": thorough}))
+        return 0 if complete and not damaged else 1
     Console().print(table)
     for line in reasons:
         print(line)
-    return 0 if complete else 1
+    tell(damaged, as_json=False)
+    if damaged:
+        print("`jpasbatch repair JOB.toml` makes it again from what is whole")
+    elif thorough:
+        print("every byte that was published is what was written")
+    return 0 if complete and not damaged else 1
+
+
+def repair_job(
+    job_file: Path,
+    output: Path | None,
+    data: Path | None,
+    cluster_file: Path | None,
+    serial: bool,
+    as_json: bool = False,
+) -> int:
+    """Verify all that a job published, make what is damaged again, and say what came of it.
+
+    Returns
+    -------
+    int
+        0 when all is whole.
+
+    Raises
+    ------
+    InputError
+        When something is damaged that cannot be made again.
+    """
+    workspace = open_workspace(job_file, output, data)
+    stages = needed_stages(workspace)
+    cluster = SerialCluster() if serial else load_cluster(cluster_file)
+
+    def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
+        with open_cluster(cluster) as executor:
+            for stage in which:
+                record = run_stage(stage, trusting, executor)
+                if not as_json:
+                    report_stage(stage, record)
+
+    with workspace.prepare():
+        before, after = repair(workspace, stages, run_stages)
+    if as_json:
+        print(json.dumps(repaired_summary(before, after), sort_keys=True))
+    else:
+        tell(before, as_json=False)
+    if after:
+        first = next(iter(after.values()))[0]
+        raise InputError(
+            f"{sum(map(len, after.values()))} files could not be made again, among them {first.path}, which "
+            f"{first.what}; restore them from a copy, or remove the output folder and run the job again"
+        )
+    if not as_json:
+        print(f"repaired: {sum(map(len, before.values()))} files" if before else "nothing is damaged")
+    return 0
 
 
 def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None) -> list[str]:

@@ -113,7 +113,7 @@ def test_every_pod_is_hardened(file, manifest):
         assert "hostNetwork" not in pod
         asks = pod.get("serviceAccountName") is not None
         assert pod["automountServiceAccountToken"] is asks  # who asks nothing of Kubernetes has no token
-        for container in pod["containers"]:
+        for container in (*pod["containers"], *pod.get("initContainers", [])):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,

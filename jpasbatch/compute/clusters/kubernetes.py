@@ -21,6 +21,7 @@ from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.compute.clusters.kubernetes_api import open_api
 from jpasbatch.compute.clusters.kubernetes_manifest import Pods, cluster_manifest, secret_manifest
 from jpasbatch.compute.clusters.local import ALLOWED_FAILURES, MALLOC, QUIET
+from jpasbatch.compute.clusters.security import NO_PAGES, own_security
 from jpasbatch.compute.interruption import stop_postponed
 from jpasbatch.errors import TryAgainError
 from jpasbatch.options import Matches, Options
@@ -98,6 +99,7 @@ class KubernetesCluster(Options):
         settings = {
             "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
             **QUIET,
+            **NO_PAGES,
             **{f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in MALLOC.items()},
         }
         return Pods(
@@ -149,9 +151,7 @@ def _variable(setting: str) -> str:
 
 def run_certificates() -> tuple[Security, dict[str, str]]:
     """Return certificates for one run: as Dask takes them, and as PEM by the keys of the secret."""
-    from distributed.security import Security
-
-    security = Security.temporary()
+    security = own_security()
     given: Any = security
     pem = {
         "ca.pem": given.tls_ca_file,

@@ -55,7 +55,7 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return run_sets(workspace, options, executor)
     parts = ask_tables(workspace, options)
     identity = fingerprint(**parts)
-    unchanged = workspace.unchanged("mock", identity)
+    unchanged = workspace.unchanged("mock", identity, parts)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
         return unchanged
     folder = workspace.run_folder("mock", identity)

@@ -95,7 +95,7 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         )
     parts = ask_sets(workspace, options)
     pack, identity = parts["pack"], fingerprint(**parts)
-    unchanged = workspace.unchanged("mock", identity)
+    unchanged = workspace.unchanged("mock", identity, parts)
     if unchanged and all(set_is_whole(workspace, made) for made in unchanged["sets"].values()):
         return unchanged
     with stopwatch() as elapsed:

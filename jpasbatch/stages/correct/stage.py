@@ -63,8 +63,9 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     committee, digest, parts = ask_correct(workspace)
     site = open_site(workspace)
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
-    identity = fingerprint(**parts, predictions=predictions.name, **site.identity)
-    unchanged = workspace.unchanged("correct", identity)
+    told = {**parts, "predictions": predictions.name, **site.identity}
+    identity = fingerprint(**told)
+    unchanged = workspace.unchanged("correct", identity, told)
     if unchanged and site.is_published(POSTERIORS, unchanged["posteriors"]):
         return unchanged
     site.check()
@@ -85,7 +86,7 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "partitions": len(predictions.pixels),
         "rows_out": rows,
         "algorithms": parts["algorithms"],
-        **named_parts({**parts, "predictions": predictions.name, **site.identity}),
+        **named_parts(told),
     }
     return workspace.finish("correct", identity, elapsed[0], content)
 

@@ -81,7 +81,7 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     job = workspace.job
     (manifest, _, version), samples, parts, plan, identity = ask_evaluate(workspace)
     base = fingerprint(**parts)
-    unchanged = workspace.unchanged("evaluate", identity)
+    unchanged = workspace.unchanged("evaluate", identity, parts)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
         return unchanged
     run = run_on_disk(workspace, "evaluate", base)

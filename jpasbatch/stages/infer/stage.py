@@ -77,15 +77,15 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     names = commit_names(catalogue)
     base = fingerprint(**parts)
     given = {"catalogue": catalogue.name, **site.identity}
-    identity = fingerprint(**parts, **given, partitions=sorted(names.values()))
-    unchanged = workspace.unchanged("infer", identity)
+    told = {**parts, **given}
+    identity = fingerprint(**told, partitions=sorted(names.values()))
+    unchanged = workspace.unchanged("infer", identity, told)
     if unchanged and not unchanged["gaps"] and site.is_published(PREDICTIONS, unchanged["predictions"]):
         return {**unchanged, "recomputed": 0, "changed": []}
-    changed = changed_parts(workspace.record("infer"), {**parts, **given})
+    changed = changed_parts(workspace.record("infer"), told)
     try_committee(committee_folder, workspace.survey)
     if second is not None:
         try_committee(second.version, workspace.survey)
-    named = named_parts({**parts, **given})
     site.check()
     run = site.run("infer", base)
     inference = Inference(
@@ -129,7 +129,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "quarantined": sum(record["quarantined"] for record in records),
         "few_bands": few_bands,
         "seconds_publishing": round(publishing[0], 2),
-        **named,
+        **named_parts(told),
     }
     if second is not None:
         content["redshifts"] = {"committee": str(second.version), "origin": second.manifest.origin}

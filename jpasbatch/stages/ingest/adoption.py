@@ -52,7 +52,7 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
     made = open_catalogue(set_folder(workspace, mock, name, "[catalogue] sample"))
     parts = adoption_parts(workspace, made)
     identity = fingerprint(**parts)
-    unchanged = workspace.unchanged("ingest", identity)
+    unchanged = workspace.unchanged("ingest", identity, parts)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return unchanged
     _check_set(made, mock["sets"][name]["rows"], workspace.survey)

@@ -10,7 +10,8 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.stages.ingest.adoption import adoption_parts, is_published
 from jpasbatch.stages.ingest.arrivals import ExpectedGrowth, expect_growth, new_files
 from jpasbatch.stages.ingest.carrying import carried_schema
-from jpasbatch.stages.ingest.stage import Asked, ask_ingest, read_tables, table_names
+from jpasbatch.stages.ingest.request import Asked, ask_ingest
+from jpasbatch.stages.ingest.stage import read_tables, table_names
 from jpasbatch.stages.run.changes import changed_files, changed_parts, reasons
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run

@@ -17,15 +17,13 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor, borrow_client
-from jpasbatch.compute.runner import Task
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import CatalogueSection
 from jpasbatch.photometry.carried.values import with_carried
@@ -36,19 +34,18 @@ from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
 from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows
 from jpasbatch.stages.ingest.duplicates import find_duplicates
+from jpasbatch.stages.ingest.request import ask_ingest
 from jpasbatch.stages.run.changes import changed_parts, named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.mapping import map_tasks, require_all
-from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
+from jpasbatch.stages.run.mock_parts import makes_sets
 from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
-from jpasbatch.storage.stores.files import sha256_file, written_aside
-from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.tables.carried import carried_rows
-from jpasbatch.storage.tables.tables import iterate_raw, list_tables
+from jpasbatch.storage.tables.tables import iterate_raw
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +64,13 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if section.input is None and not fetched and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
     files, hashes, parts, identity = ask_ingest(workspace, executor)
-    unchanged = workspace.unchanged("ingest", identity)
+    unchanged = workspace.unchanged("ingest", identity, parts)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return {**unchanged, "new_partitions": 0}
     before = workspace.record("ingest")
     arrived, reason = new_files(before, changed_parts(before, parts), hashes)
-    arrived = (
-        arrived if workspace.incremental and before and is_published(workspace, before["catalogue"]) else []
-    )
+    whole = before and is_published(workspace, before["catalogue"]) and not workspace.faults("ingest")
+    arrived = arrived if workspace.incremental and whole else []
     run = run_on_disk(workspace, "ingest", identity)
     folder = run.path
     with stopwatch() as elapsed:
@@ -107,38 +103,6 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return record
 
 
-class Asked(NamedTuple):
-    """What decides the catalogue: files by their name in the input folder, their SHA-256, all else by name, and all."""
-
-    files: dict[str, Path]
-    hashes: dict[str, str]
-    parts: dict[str, Any]
-    identity: str
-
-
-def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
-    """Return what the job asks of this stage: its files are hashed, and nothing is written.
-
-    Raises
-    ------
-    InputError
-        When there is no input.
-    """
-    section = workspace.job.catalogue
-    root = _input_path(workspace)
-    files = {_label(path, root): path for path in list_tables(root)}
-    hashes = _hash_files(files, executor)
-    parts = {
-        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
-        "options": section.model_dump(
-            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
-        ),
-        "survey": workspace.survey_text("ingest"),
-        "algorithms": algorithm_numbers("ingest"),
-    }
-    return Asked(files, hashes, parts, fingerprint(inputs=hashes, **parts))
-
-
 def _import(
     workspace: Workspace, records: list[dict[str, Any]], identity: str, executor: Executor
 ) -> dict[str, Any]:
@@ -157,6 +121,7 @@ def _import(
             f"{PHOTOMETRY}-{identity[:SHORT]}",
             replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
             rows,
+            damaged=bool(workspace.faults("ingest")),
         )
     published = open_catalogue(catalogue)
     if published.rows != rows:
@@ -219,41 +184,19 @@ def _quarantine(workspace: Workspace, identity: str) -> Path:
     return workspace.quarantine / f"ingest-{identity[:SHORT]}.parquet"
 
 
-def _input_path(workspace: Workspace) -> Path:
-    section = workspace.job.catalogue
-    if section.input is not None:
-        return Path(section.input)
-    if workspace.job.fetch is not None:
-        return workspace.folder / workspace.require("fetch")["tables"]
-    mock = workspace.require("mock")
-    return mock_part(workspace, mock, section.sample or "survey", "[catalogue] sample")
-
-
-def _label(path: Path, root: Path) -> str:
-    """Return a file's name within the input folder, by which it is known wherever that folder lies."""
-    resolved = root.resolve()
-    if path == resolved:
-        return path.name
-    return path.relative_to(resolved).as_posix() if path.is_relative_to(resolved) else str(path)
-
-
-def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
-    """Return the SHA-256 of each file by its label, in the order of the labels."""
-    tasks = [Task(f"hash-{index}", (label, str(path))) for index, (label, path) in enumerate(files.items())]
-    results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
-    require_all(troubles, "input files")
-    return dict(sorted((result["label"], result["sha256"]) for result in results.values()))
-
-
-def hash_table(label: str, path: str) -> dict[str, Any]:
-    """Return the label and the sha256 of an input file."""
-    return {"label": label, "sha256": sha256_file(Path(path))}
-
-
 def read_tables(
     files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
 ) -> list[dict[str, Any]]:
     """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
+
+    Parameters
+    ----------
+    files : list of Path
+    workspace : Workspace
+    run : Run
+    executor : Executor
+    carried : pyarrow.Schema
+        Of the columns that travel.
 
     Returns
     -------

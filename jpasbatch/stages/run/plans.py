@@ -127,7 +127,8 @@ def planned_workspace(workspace: Workspace, before: Plans) -> Workspace:
 def standing_record(workspace: Workspace, stage: str, identity: str) -> dict[str, Any] | None:
     """Return the record of a stage when it already finished for this fingerprint; `Workspace.unchanged`, unwritten."""
     record = workspace.record(stage)
-    return record if record is not None and record["fingerprint"] == identity else None
+    same = record is not None and record["fingerprint"] == identity
+    return record if same and not workspace.faults(stage) else None
 
 
 def lacking(run: Run, keys: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,12 +30,19 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import CurveFiles, Survey
 from jpasbatch.products.registry import product_tables
+from jpasbatch.stages.run.changes import named_parts
+from jpasbatch.stages.run.seals import damaged_seals, read_seals, seal_stage
 from jpasbatch.storage.stores.files import Lease, write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
+from jpasbatch.storage.stores.seals import Fault, find_faults
 
 log = logging.getLogger(__name__)
 
 SHORT = 12
+TOLD = 5
+"""Damaged files that a log names."""
+
+OnFile = Callable[[int], None]
 
 MOCK = {"mock"}
 FETCH = {"fetch"}
@@ -105,6 +112,8 @@ class Workspace:
     """Of the collection, where it is in an object store (see `jpasbatch.stages.run.site`)."""
     stress: bool = False
     """Whether ``evaluate`` makes the stress table although the job file does not ask for it."""
+    distrusted: dict[str, Sequence[Fault]] = field(default_factory=dict, compare=False, repr=False)
+    """Faults that were found before, by stage: it runs again, although a look sees nothing. Empty for one that did."""
     settled: frozenset[str] = frozenset()
     """Stages that a plan found up to date: a run would record for them the options of the job as it is."""
     used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
@@ -218,11 +227,14 @@ class Workspace:
             )
         return record
 
-    def unchanged(self, stage: str, identity: str) -> dict[str, Any] | None:
+    def unchanged(
+        self, stage: str, identity: str, parts: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         """Return the record of a stage when it already finished for this fingerprint, or None.
 
         Options that changed without changing the fingerprint (those of `READS` are the tables that a stage might
-        read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run.
+        read, its fingerprint holds what it did read) are recorded, or later stages would ask for another run. So are
+        the parts of the fingerprint where an older version recorded none.
         """
         record = self.record(stage)
         if record is None:
@@ -231,12 +243,40 @@ class Workspace:
             for reason in raised(record.get("algorithms", {})):
                 log.info("%s: not up to date: %s", stage, reason)
             return None
+        if faults := self.faults(stage):
+            for fault in faults[:TOLD]:
+                log.warning("%s: damaged: %s %s", stage, *fault)
+            log.warning("%s: %d published files are damaged; it runs again", stage, len(faults))
+            return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
-        if not self.is_current(stage, record) or SURVEY_TEXT not in record:
+        untold = parts is not None and "ingredients" not in record
+        if untold or not self.is_current(stage, record) or SURVEY_TEXT not in record:
             record["options"] = self.options(stage)
             record[SURVEY_TEXT] = fingerprint(part=self.survey_text(stage))
+            record |= {} if parts is None else named_parts(parts)
             self._write(stage, record)
         return record
+
+    def faults(self, stage: str, thorough: bool = False, on_file: OnFile | None = None) -> list[Fault]:
+        """Return what a stage published and is not what it was then.
+
+        Parameters
+        ----------
+        stage : str
+        thorough : bool
+            Whether every byte is hashed (see `jpasbatch.storage.stores.seals`).
+        on_file : callable, optional
+            Called with the size of each file.
+        """
+        record = self.record(stage)
+        if record is None:
+            return []
+        try:
+            seals = read_seals(self.folder, stage, record)
+        except InputError:
+            return [damaged_seals(self.folder, stage)]
+        known = list(self.distrusted.get(stage, ()))
+        return known or find_faults(self.folder, seals or {}, thorough, on_file)
 
     def finish(self, stage: str, identity: str, seconds: float, content: dict[str, Any]) -> dict[str, Any]:
         """Record that a stage finished; the last thing that it does."""
@@ -257,6 +297,8 @@ class Workspace:
             }
         )
         self._write(stage, record)
+        seal_stage(self.folder, stage, record)
+        self.distrusted.pop(stage, None)
         log.info("%s: finished in %.1f s", stage, seconds)
         return record
 

@@ -72,7 +72,8 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     base = fingerprint(**parts)
     given = given_versions(site, sky)
     identity = fingerprint(base=base, **given)
-    unchanged = workspace.unchanged("summarise", identity)
+    named = {**parts, **given, "algorithms": algorithm_numbers("tally", "summarise")}
+    unchanged = workspace.unchanged("summarise", identity, named)
     if unchanged and products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
@@ -100,7 +101,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     content = {
         "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
         "algorithms": algorithm_numbers("tally", "summarise"),
-        **named_parts({**parts, **given, "algorithms": algorithm_numbers("tally", "summarise")}),
+        **named_parts(named),
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }

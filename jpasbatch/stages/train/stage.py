@@ -61,7 +61,7 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     parts = sample_parts(workspace.job)
     samples, members_identity, identity, told = ask_train(workspace)
-    unchanged = workspace.unchanged("train", identity)
+    unchanged = workspace.unchanged("train", identity, told)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
         return unchanged
     # another number of members, or another calibration, finds the members that are trained already

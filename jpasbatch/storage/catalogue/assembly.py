@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ DESCRIBED_KEYS = tuple(key for key in RECORD_KEYS if key != "path")
 REQUIRED_COLUMNS = (HEALPIX_COLUMN, "object_id", "ra", "dec")
 PROVENANCE = "provenance.json"
 SHORT = 12
+
+log = logging.getLogger(__name__)
 
 _ATTEMPT = "[0-9a-f]" * 32
 
@@ -170,14 +173,20 @@ def ensure_version(collection: Path, name: str, assembly: Assembly) -> Path:
     """
     version = assembly.version(name)
     target = collection / version
-    if target.is_dir() or not _build_version(assembly, target):
+    if target.is_dir():
+        try:
+            _check_version(target, assembly)
+        except InputError as error:
+            log.warning("%s It is made again.", error)
+            _build_version(assembly, target, replaces=True)
+    elif not _build_version(assembly, target):
         _check_version(target, assembly)
     for attempt in (collection / BUILDING).glob(_ATTEMPT):  # this one, and what crashes left
         shutil.rmtree(attempt, ignore_errors=True)
     return target
 
 
-def _build_version(assembly: Assembly, target: Path) -> bool:
+def _build_version(assembly: Assembly, target: Path, replaces: bool = False) -> bool:
     """Build a version in a folder that nobody else has and place it; return False when another one was faster.
 
     The lease keeps others out; where a file system's locks do not (two hosts, a network), two versions that are
@@ -189,7 +198,10 @@ def _build_version(assembly: Assembly, target: Path) -> bool:
         write_metadata(assembly, building, point_map)
         check_catalogue(building, assembly.schema, assembly.rows)
         try:
-            place_version(building, target)
+            if replaces:
+                replace_version(building, target)
+            else:
+                place_version(building, target)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
@@ -207,10 +219,7 @@ def _check_version(version: Path, assembly: Assembly) -> None:
                     version / partition_file(record["order"], record["pixel"]), record, assembly.schema
                 )
     except (InputError, FileNotFoundError) as error:
-        raise InputError(
-            f"{version} was published before, and is damaged: {error} Remove that folder and run the same "
-            "command again; it is then published anew."
-        ) from error
+        raise InputError(f"{version} was published before, and is damaged: {error}") from error
 
 
 def link_partitions(assembly: Assembly, building: Path) -> np.ndarray:
@@ -337,6 +346,16 @@ def write_provenance(folder: Path, description: Mapping[str, Any]) -> None:
     """Write what a version was made of, partition by partition, into its folder."""
     content = json.loads(canonical_json(description))
     (folder / PROVENANCE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def replace_version(building: Path, target: Path) -> None:
+    """Put a finished version in the place of one that is damaged, which gets a hidden name and is removed."""
+    fsync_tree(building)
+    damaged = building.parent / f"{target.name}-damaged"
+    target.rename(damaged)
+    building.rename(target)
+    fsync_folder(target.parent)
+    shutil.rmtree(damaged, ignore_errors=True)
 
 
 def place_version(building: Path, target: Path) -> None:

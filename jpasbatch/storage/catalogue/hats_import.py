@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.storage.catalogue.assembly import describe, write_provenance
+from jpasbatch.storage.catalogue.assembly import describe, replace_version, write_provenance
 from jpasbatch.storage.catalogue.collection import (
     POINTER,
     WRITER_LEASE,
@@ -48,6 +48,8 @@ from jpasbatch.storage.stores.files import (
 
 FINGERPRINT_KEY = "jpasbatch_fingerprint"
 _COMPLETE = "complete"
+_REPLACES = "replaces"
+"""Files of an import: it is finished; it takes the place of a version that is damaged."""
 
 
 def import_tables(
@@ -57,6 +59,7 @@ def import_tables(
     name: str,
     options: PartitionOptions,
     total_rows: int,
+    damaged: bool = False,
 ) -> Path:
     """Import canonical Parquet files as the primary catalogue of a collection.
 
@@ -77,6 +80,8 @@ def import_tables(
         How the sky is divided.
     total_rows
         Sum of the rows that were accepted; the import stops when the files disagree.
+    damaged : bool
+        Whether a version of that name is there and known to be damaged: it is made again, and replaced.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def import_tables(
     collection = Path(collection_folder).resolve()
     plan = plan_import(parquet_files, collection, name, options, total_rows)
     with Lease(collection / WRITER_LEASE):
-        if not all((collection / member).is_dir() for member in plan.members):
+        if not all((collection / member).is_dir() for member in plan.members) or _set_aside(plan, damaged):
             if not (plan.building / _COMPLETE).is_file():
                 _build(client, plan)
                 _finish(plan)
@@ -192,9 +197,20 @@ def _description(plan: ImportPlan, schema: pa.Schema) -> dict[str, Any]:
 def _place(plan: ImportPlan) -> None:
     """Move catalogue and margin to their final names; a second call moves what the first did not."""
     for member in plan.members:
-        if not (plan.collection / member).is_dir():
+        there = (plan.collection / member).is_dir()
+        if there and (plan.building / _REPLACES).is_file() and (plan.built / member).is_dir():
+            replace_version(plan.built / member, plan.collection / member)
+        elif not there:
             (plan.built / member).rename(plan.collection / member)
     fsync_folder(plan.collection)
+
+
+def _set_aside(plan: ImportPlan, damaged: bool) -> bool:
+    """Note that what is built replaces a version that is damaged; return whether there is one."""
+    if damaged:
+        plan.building.mkdir(parents=True, exist_ok=True)
+        write_atomically(plan.building / _REPLACES, b"")
+    return damaged
 
 
 def _check_identity(plan: ImportPlan) -> None:

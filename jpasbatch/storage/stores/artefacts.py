@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -32,6 +33,8 @@ from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
 
 FORMAT = "jpasbatch-committee-1"
+log = logging.getLogger(__name__)
+
 POINTER = "current"
 MANIFEST = "manifest.json"
 GRAPH = "committee.onnx"
@@ -94,8 +97,13 @@ def save_committee(
     digest = fingerprint(**contents)
     version = Path(folder) / f"{name}-{digest[:12]}"
     version.parent.mkdir(parents=True, exist_ok=True)
-    if version.is_dir():
-        load_committee(version)
+    if version.is_dir() and _is_damaged(version, contents | {"sha256": digest}, files):
+        log.warning("%s was saved before, and is damaged; it is saved again", version)
+        damaged = temporary_name(version)
+        version.rename(damaged)
+        _write_version(version, contents | {"sha256": digest}, {**(notes or {}), **files})
+        shutil.rmtree(damaged, ignore_errors=True)
+    elif version.is_dir():
         for file, data in (notes or {}).items():
             if not (version / file).exists():
                 write_atomically(version / file, data)
@@ -112,6 +120,17 @@ def save_committee(
 
 def _described(file: str, data: bytes) -> dict[str, Any]:
     return {"file": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _is_damaged(version: Path, contents: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
+    """Return whether a version that is there is not what would be saved now."""
+    try:
+        described = _check_manifest(str(version / MANIFEST), (version / MANIFEST).read_bytes())
+        return described["sha256"] != contents["sha256"] or any(
+            (version / file).read_bytes() != data for file, data in files.items()
+        )
+    except (OSError, InputError):
+        return True
 
 
 def _write_version(version: Path, contents: Mapping[str, Any], files: Mapping[str, bytes]) -> None:

@@ -13,6 +13,8 @@ from astropy.table import Table
 from jpasbatch.cli import main
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
+from tests.stages.foretold import check, foretell, watched
+from tests.stages.tiny_run import workspace_of
 
 pytestmark = pytest.mark.usefixtures("unchanged_process")
 
@@ -197,3 +199,18 @@ def test_bad_options(run, change, words):
     code, message = run(by_id("nowhere.fits").replace(*change))
     assert code == 2
     assert words in message
+
+
+def test_what_a_plan_says_is_what_then_happens(sky, run, tmp_path):
+    folder, objects = sky
+    path, job = tmp_path / "table.parquet", tmp_path / "tiny.toml"
+    ids = objects["object_id"][5:50]
+    pq.write_table(pa.table({"ID": ids, **make_probabilities(len(ids))}), path)
+    job.write_text((folder / "tiny.toml").read_text() + by_id(path))
+    plans = foretell(("foreign",), workspace_of(folder, job))
+    assert plans["foreign"].exact
+    with watched() as seen:
+        code, message = run(by_id(path))
+    assert code == 0, message
+    check(plans, seen)
+    assert not foretell(("foreign",), workspace_of(folder, job))["foreign"].runs

@@ -58,6 +58,7 @@ def test_a_new_tile(growing):
     plans = plan_and_run(growing)
     assert plans["ingest"].reasons == ("1 input file new: 3-1810-1.fits",)
     assert all(plan.exact for plan in plans.values())
+    assert plans["summarise"].reasons == ("correct makes what it reads",)
     inference = work_of(plans["infer"])["infer: partitions"]
     assert 0 < inference.tasks < inference.total
     assert inference.rows >= 300  # the new rows, and the old ones of the partitions that they touch
@@ -90,7 +91,7 @@ def test_other_targets_touch_no_prediction(growing):
     change_job(growing, "min_probability = 0.2", "min_probability = 0.6")
     plans = plan_and_run(growing)
     assert [stage for stage, plan in plans.items() if plan.runs] == ["summarise"]
-    assert any(line.startswith("tables.targets") for line in plans["summarise"].reasons)
+    assert plans["summarise"].reasons == ("options changed", "tables.targets changed")
 
 
 @pytest.mark.slow
@@ -100,7 +101,8 @@ def test_another_engine_classifies_everything_again(growing):
     assert [stage for stage, plan in plans.items() if plan.runs] == ["infer", "correct", "summarise"]
     (work,) = plans["infer"].work
     assert work.tasks == work.total > 0
-    assert any(line.startswith("engine") for line in plans["infer"].reasons)
+    assert all(line.startswith("engine") for line in plans["infer"].reasons)
+    assert plans["correct"].reasons[0].startswith("infer makes")
 
 
 @pytest.mark.slow
@@ -186,11 +188,15 @@ def test_records_of_an_older_version_stand(growing, monkeypatch):
         patch.setattr("jpasbatch.stages.run.workspace.UNREAD", {})  # they left out nothing
         survey = own_survey(growing)
     forget_parts(growing)
-    assert not any(plan.runs for plan in plan_and_run(growing).values())
+    assert not any(plan.runs for plan in foretell(STAGES, opened(growing)).values())
     change_job(growing, "min_probability = 0.2", "min_probability = 0.6")
     plans = plan_and_run(growing)
     assert [stage for stage, plan in plans.items() if plan.runs] == ["summarise"]
     assert plans["summarise"].reasons[0].startswith("not known: an older version")
+    forget_parts(growing)
+    plan_and_run(growing)  # finds nothing to do, and records what it is made of
+    change_job(growing, "brighter_than = 23.0", "brighter_than = 22.0")
+    assert plan_and_run(growing)["summarise"].reasons == ("options changed", "tables.counts changed")
     # the first change of the survey is the last one that costs anything
     for number in (1, 2):
         survey.write_text(survey.read_text() + NEW_PATTERN.replace("night", f"night {number}"))

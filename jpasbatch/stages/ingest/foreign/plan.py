@@ -1,37 +1,68 @@
-"""What ``foreign`` would do: which tables of others are matched, in which partitions."""
+"""What ``foreign`` would do: which tables of others are read and matched again."""
 
 from __future__ import annotations
 
-from jpasbatch.stages.ingest.foreign.stage import PARTITIONS, are_published, ask_foreign
+from jpasbatch.stages.ingest.foreign.stage import foreign_parts, table_keys
 from jpasbatch.stages.run.changes import reasons
+from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
-from jpasbatch.stages.run.partition_names import commit_names
-from jpasbatch.stages.run.plans import Plans, StagePlan, Work, standing_record, task_work, will_run
+from jpasbatch.stages.run.plans import (
+    Outlook,
+    Plans,
+    StagePlan,
+    Work,
+    lacking,
+    published_outlook,
+    standing_record,
+    will_run,
+)
 from jpasbatch.stages.run.site import open_site
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
 
+TABLES, PARTITIONS = "foreign: tables", "foreign: partitions"
+UNFINISHED = "what it published is not there"
+
 
 def plan_foreign(workspace: Workspace, before: Plans) -> StagePlan:
-    """Return what ``foreign`` would do; tables are hashed, and not read.
+    """Return what ``foreign`` would do: a table is matched with a version of the catalogue, and with all of it.
 
     Raises
     ------
     InputError
-        Where the stage itself would: there is no catalogue, or a table is missing.
+        Where the stage itself would refuse its input.
     """
-    makers = will_run(before, "fetch", "mock", "ingest")
-    if makers:
-        why = f"{makers[-1]} makes the catalogue"
-        return StagePlan("foreign", (why,), (Work(PARTITIONS, None, None),), exact=False)
-    identities, site = ask_foreign(workspace), open_site(workspace)
+    tables = workspace.job.foreign
+    if will_run(before, "ingest"):
+        work = [
+            Work(TABLES, tuple(key for one in tables for key in table_keys(one)), None),
+            Work(PARTITIONS, None, None),
+        ]
+        return StagePlan("foreign", ("ingest makes another catalogue",), tuple(work), exact=False)
+    site = open_site(workspace)
+    photometry = open_catalogue(site.folder)
+    parts = {one.name: foreign_parts(one, workspace, photometry.name) for one in tables}
+    identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     standing = standing_record(workspace, "foreign", fingerprint(tables=identities))
-    if standing and are_published(site, standing):
+    if standing and all(
+        site.is_published(one.extension, standing["tables"][one.name]["extension"]) for one in tables
+    ):
         return StagePlan("foreign")
-    why = reasons(workspace.record("foreign"), {"tables": identities})
-    names = list(commit_names(open_catalogue(site.folder)).values())
-    work = [
-        task_work(PARTITIONS, planned_run(workspace, "foreign", one), names) for one in identities.values()
-    ]
-    return StagePlan("foreign", tuple(why or ["what it made is not published"]), tuple(work))
+    why = reasons(workspace.record("foreign"), parts) or [UNFINISHED]
+    sky, keys, pixels = published_outlook(photometry), [], []
+    for one in tables:
+        run = planned_run(workspace, "foreign", identities[one.name])
+        keys += lacking(run, list(table_keys(one)))
+        pixels += _unmatched(run, sky)
+    read = sum(len(table_keys(one)) for one in tables)
+    work = (
+        Work(TABLES, tuple(keys), read),
+        Work(PARTITIONS, tuple(pixels), len(tables) * len(sky.pixels)),
+    )
+    return StagePlan("foreign", tuple(why), work)
+
+
+def _unmatched(run: Run, sky: Outlook) -> list[str]:
+    missing = lacking(run, list(sky.names().values()))
+    return [name.partition("-")[0] for name in missing]

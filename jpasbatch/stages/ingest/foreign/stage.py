@@ -58,10 +58,13 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     photometry = open_catalogue(site.folder)
     tables = workspace.job.foreign
-    identities = ask_foreign(workspace)
+    parts = {one.name: foreign_parts(one, workspace, photometry.name) for one in tables}
+    identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     identity = fingerprint(tables=identities)
-    unchanged = workspace.unchanged("foreign", identity)
-    if unchanged and are_published(site, unchanged):
+    unchanged = workspace.unchanged("foreign", identity, parts)
+    if unchanged and all(
+        site.is_published(one.extension, unchanged["tables"][one.name]["extension"]) for one in tables
+    ):
         return unchanged
     found: dict[str, Any] = {}
     with stopwatch() as elapsed:
@@ -76,34 +79,26 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "tables": found,
         "matched": {name: one["matched"] for name, one in found.items()},
         "unmatched": {name: one["unmatched"] for name, one in found.items()},
-        **named_parts({"tables": identities}),
     }
-    return workspace.finish("foreign", identity, elapsed[0], content)
+    return workspace.finish("foreign", identity, elapsed[0], content | named_parts(parts))
 
 
-def ask_foreign(workspace: Workspace) -> dict[str, str]:
-    """Return the fingerprint of what each table says of the catalogue, by name; nothing is computed yet."""
-    photometry = open_catalogue(open_site(workspace).folder)
-    return {one.name: _identity(one, workspace, photometry) for one in workspace.job.foreign}
+def foreign_parts(foreign: ForeignTable, workspace: Workspace, photometry: str) -> dict[str, Any]:
+    """Return all that decides what a table says of the catalogue, by name; ``photometry`` is the version's name."""
+    return {
+        "inputs": [sha256_file(path) for path in list_tables(Path(foreign.table))],
+        "options": {key: value for key, value in asdict(foreign).items() if key != "table"},
+        "classes": list(workspace.job.classes),
+        "photometry": photometry,
+        "separator": workspace.survey.catalogue.id_separator,
+    }
 
 
-def are_published(site: Site, record: dict[str, Any]) -> bool:
-    """Return whether the collection points at what the stage recorded of each table."""
-    return all(
-        site.is_published(one.extension, record["tables"][one.name]["extension"])
-        for one in site.workspace.job.foreign
-    )
-
-
-def _identity(foreign: ForeignTable, workspace: Workspace, photometry: Catalogue) -> str:
-    """Return the fingerprint of all that decides what a table says of the catalogue."""
-    return fingerprint(
-        inputs=[sha256_file(path) for path in list_tables(Path(foreign.table))],
-        options={key: value for key, value in asdict(foreign).items() if key != "table"},
-        classes=list(workspace.job.classes),
-        photometry=photometry.name,
-        separator=workspace.survey.catalogue.id_separator,
-    )
+def table_keys(foreign: ForeignTable) -> dict[str, Path]:
+    """Return the files of a table by the name of what is written of each, which names its commit."""
+    return {
+        f"table-{number:05d}.parquet": path for number, path in enumerate(list_tables(Path(foreign.table)))
+    }
 
 
 def _publish(
@@ -167,10 +162,7 @@ def _read(
     run: Run, foreign: ForeignTable, survey: str, classes: tuple[str, ...], executor: Executor
 ) -> list[dict[str, Any]]:
     """Read the files of a table on workers; return their records."""
-    names = {
-        f"table-{number:05d}.parquet": path for number, path in enumerate(list_tables(Path(foreign.table)))
-    }
-    tasks = {name: (name, str(path)) for name, path in names.items()}
+    tasks = {name: (name, str(path)) for name, path in table_keys(foreign).items()}
     shared = (foreign, survey, classes, str(run.path))
     commits = committed(run, "foreign: tables", read_table, tasks, executor, shared=shared)
     return list(commits.whole("tables").values())
