@@ -35,6 +35,7 @@ VERBS = {
     "train": "train the committee",
     "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",
+    "combine": "combine our predictions with those of others, fitted to a labelled sample",
     "correct": "find the class mix of the sky and publish probabilities under it",
     "summarise": "QSO counts, calibration, target lists and the report",
     "status": "show what is done, missing or out of date",

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
 from annotated_types import Interval
 from pydantic import (
     Field,
@@ -33,6 +32,7 @@ from jpasbatch.compute.clusters.registry import CLUSTERS, import_kind
 from jpasbatch.errors import InputError
 from jpasbatch.job.explanations import check_values, choices, explain
 from jpasbatch.job.fetch import FetchOptions
+from jpasbatch.job.learning_checks import check_learning
 from jpasbatch.job.sections import (
     CalibrationSection,
     CatalogueSection,
@@ -43,9 +43,14 @@ from jpasbatch.job.sections import (
     Section,
     check_name,
 )
+from jpasbatch.job.travelling import (
+    check_auxiliary,
+    check_combination,
+    check_fetched,
+)
 from jpasbatch.job.unions import OneOf
 from jpasbatch.learning.augmentation import Augmentation
-from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
+from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
@@ -55,10 +60,11 @@ from jpasbatch.learning.redshifts import RedshiftOptions
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
+from jpasbatch.photometry.carried.columns import CarriedColumn
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
 from jpasbatch.regular_files import read_text
-from jpasbatch.scoring.options import EvaluationOptions
+from jpasbatch.scoring.options import CombinationOptions, EvaluationOptions
 from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 
 DATA_VARIABLE = "JPASBATCH_DATA"
@@ -108,9 +114,11 @@ class Job(ProductTables):
         Tables of a TAP service; they are the catalogue's input then.
     foreign : tuple of ForeignTable
         What others say of the objects of the catalogue.
+    combination : CombinationOptions, optional
+        Our classifier and those of others as one.
     """
 
-    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign"})
+    unwritten: ClassVar[frozenset[str]] = frozenset({"foreign", "combination"})
 
     name: str
     title: str = ""
@@ -135,6 +143,7 @@ class Job(ProductTables):
     inference: InferenceOptions = InferenceOptions()
     redshifts: RedshiftOptions | None = None
     evaluation: EvaluationOptions = EvaluationOptions()
+    combination: CombinationOptions | None = None
 
     @field_validator("name")
     @classmethod
@@ -143,28 +152,20 @@ class Job(ProductTables):
 
     @model_validator(mode="after")
     def _loss_and_stop_fit(self) -> Job:
-        self.model.check_plan(self.plan)
-        if self.classes:
-            try:
-                self.loss.class_weights(np.arange(len(self.classes)), len(self.classes))
-            except ValueError as error:
-                raise ValueError(f"loss.{error}") from None
-            for key, named in (("stop", getattr(self.stop, "of", "")), ("decision", self.decision.of)):
-                if named and named not in self.classes:
-                    raise ValueError(
-                        f"{key}.of: '{named}' is not a class of this job; allowed: {', '.join(self.classes)}"
-                    )
-        if self.samples.folds is not None and self.committee.grow:
-            raise ValueError("committee.grow: a committee of folds has the same number of members in each")
-        if self.committee.begin is not None:
-            if self.committee.artefact is not None:
-                raise ValueError("committee: artefact is used as it is, begin is trained; name one of them")
-            if not isinstance(self.model, MultilayerPerceptron | ResidualNetwork):
-                raise ValueError(
-                    f"committee.begin: a model of kind '{self.model.kind}' cannot begin with weights; allowed are "
-                    "mlp and residual"
-                )
+        check_learning(self)
         return self
+
+    @model_validator(mode="after")
+    def _columns_travel(self) -> Job:
+        check_auxiliary(self)
+        check_fetched(self)
+        return self
+
+    @property
+    def auxiliary(self) -> tuple[CarriedColumn, ...]:
+        """The columns that the classifier sees besides, as tables have them."""
+        carried = {one.published: one for one in self.catalogue.carry}
+        return tuple(carried.get(name, CarriedColumn(name)) for name in self.features.auxiliary)
 
     @model_validator(mode="after")
     def _one_catalogue(self) -> Job:
@@ -184,9 +185,19 @@ class Job(ProductTables):
         check_tables(self.product_options, tuple(self.classes))
         try:
             check_foreign(self.foreign, tuple(self.classes))
+            check_combination(self)
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @property
+    def combined(self) -> tuple[ForeignTable, ...]:
+        """The tables of others that are combined with our classifier."""
+        if self.combination is None:
+            return ()
+        return tuple(
+            one for one in self.foreign if not self.combination.of or one.name in self.combination.of
+        )
 
     @property
     def plan(self) -> TrainingPlan:

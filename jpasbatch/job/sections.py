@@ -145,12 +145,24 @@ class FeaturesSection(Section):
         Options of the kind ``magnitudes_and_errors``.
     without : tuple of str
         Groups of bands, or bands, that the classifier does not see.
+    auxiliary : tuple of str
+        Columns of numbers, by their names in the catalogue, that the classifier sees besides.
     """
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
 
     kind: str = "relative_flux"
     missing: Literal["zero", "band_median", "neighbours"] | None = None
     mask: bool | None = None
     without: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
+
+    @field_validator("auxiliary")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("a column is named twice")
+        return names
 
     @field_validator("kind")
     @classmethod
@@ -174,7 +186,12 @@ class FeaturesSection(Section):
     @property
     def options(self) -> dict[str, Any]:
         """Options that are set, as `jpasbatch.photometry.features.registry.make_features` takes them."""
-        named = {"missing": self.missing, "mask": self.mask, "without": list(self.without) or None}
+        named: dict[str, Any] = {
+            "missing": self.missing,
+            "mask": self.mask,
+            "without": list(self.without) or None,
+        }
+        named["auxiliary"] = list(self.auxiliary) or None
         return {key: value for key, value in named.items() if value is not None}
 
 

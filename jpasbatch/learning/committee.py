@@ -14,6 +14,7 @@ from jpasbatch.learning.novelty.novelty import Novelty, disagreement
 from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.features.protocol import Features
+from jpasbatch.photometry.features.registry import auxiliary_of
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey
 
@@ -49,6 +50,11 @@ class Committee:
         self.classes, self.features, self.jury = classes, features, jury
         self.ordinary = ordinary
         self._engine, self._reference = engine, survey.reference_index
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """Columns that it looks at beside the photometry."""
+        return auxiliary_of(self.features)
 
     @classmethod
     def of(

@@ -148,3 +148,20 @@ def mix_fluxes(flux: np.ndarray, flux_err: np.ndarray, mixture: Mixture) -> tupl
         variance += np.square(weight * np.where(np.isnan(part_err), own_err, part_err))
     mixed[np.isnan(own_flux)] = np.nan
     return mixed, np.sqrt(variance)
+
+
+def mix_values(values: np.ndarray, mixture: Mixture) -> np.ndarray:
+    """Return an auxiliary value of hybrids, float32 (n,), mixed as the fluxes are (eq. 3).
+
+    A value that the object itself lacks is lacking; a component that lacks it gives its weight to the object.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (m,)
+        Of the original set; NaN where missing.
+    mixture : Mixture
+    """
+    own = values[mixture.base]
+    parts = values[mixture.rows]
+    mixed = (mixture.weights * np.where(np.isnan(parts), own[:, None], parts)).sum(axis=1)
+    return mixed.astype(np.float32)

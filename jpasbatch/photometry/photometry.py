@@ -13,7 +13,8 @@ NaN                   NaN                      band not observed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -82,15 +83,18 @@ class Photometry:
     ----------
     flux, flux_err : ndarray, shape (n, bands), float32
         f_nu in microjansky; the table in the module's docstring says what NaN and 0 mean.
+    auxiliary : mapping of str to ndarray, shape (n,), float32
+        Further numbers of the objects that a classifier was taught to look at; NaN where one is missing.
 
     Raises
     ------
     ValueError
-        If the arrays are not float32 of one two-dimensional shape.
+        If the arrays are not float32 of one two-dimensional shape, or auxiliary ones of another length.
     """
 
     flux: np.ndarray
     flux_err: np.ndarray
+    auxiliary: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in ("flux", "flux_err"):
@@ -100,6 +104,9 @@ class Photometry:
                 raise ValueError(f"{key}: must be a float32 array of shape (n, bands), found {found}")
         if self.flux.shape != self.flux_err.shape:
             raise ValueError(f"flux has shape {self.flux.shape} but flux_err {self.flux_err.shape}")
+        for name, values in self.auxiliary.items():
+            if values.shape != self.flux.shape[:1]:
+                raise ValueError(f"auxiliary {name!r} has shape {values.shape}, but flux {self.flux.shape}")
 
     def __len__(self) -> int:
         return self.flux.shape[0]
@@ -126,7 +133,12 @@ class Photometry:
 
     def select(self, rows: np.ndarray | slice) -> Photometry:
         """Return the photometry of some rows (indices, mask or slice)."""
-        return Photometry(self.flux[rows], self.flux_err[rows])
+        auxiliary = {name: values[rows] for name, values in self.auxiliary.items()}
+        return Photometry(self.flux[rows], self.flux_err[rows], auxiliary)
+
+    def with_fluxes(self, flux: np.ndarray, flux_err: np.ndarray) -> Photometry:
+        """Return the same objects with other fluxes."""
+        return Photometry(flux, flux_err, self.auxiliary)
 
     def signal_to_noise(self) -> np.ndarray:
         """Return flux / flux_err, (n, bands) float32; NaN where the error is unusable."""

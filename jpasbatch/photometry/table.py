@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -95,7 +96,7 @@ def count_reasons(rejected: pa.Table) -> Counter[str]:
     return Counter({entry["values"]: entry["counts"] for entry in counts})
 
 
-def photometry_from_table(table: pa.Table, survey: Survey) -> Photometry:
+def photometry_from_table(table: pa.Table, survey: Survey, auxiliary: Iterable[str] = ()) -> Photometry:
     """Return the photometry of a canonical table, without a copy where arrow allows.
 
     Parameters
@@ -104,16 +105,37 @@ def photometry_from_table(table: pa.Table, survey: Survey) -> Photometry:
         With columns flux and flux_err: lists of one float32 a band, of fixed size or not.
     survey : Survey
         Must be the survey that the table was made for.
+    auxiliary : iterable of str
+        Further columns of numbers or truth values that a classifier looks at; null becomes NaN.
 
     Raises
     ------
     InputError
-        If a column is missing, a vector has another length, or the metadata name other bands
+        If a column is missing or of another type, a vector has another length, or the metadata name other bands
         or another order of bands.
     """
     _check_bands(table, survey)
     n_bands = len(survey.bands)
-    return Photometry(matrix_of(table, "flux", n_bands), matrix_of(table, "flux_err", n_bands))
+    further = {name: numbers_of(table, name) for name in auxiliary}
+    return Photometry(matrix_of(table, "flux", n_bands), matrix_of(table, "flux_err", n_bands), further)
+
+
+def numbers_of(table: pa.Table, name: str) -> np.ndarray:
+    """Return a column of numbers or truth values, float32 (rows,), NaN where it is null.
+
+    Raises
+    ------
+    InputError
+        If the column is absent, or holds something else.
+    """
+    if name not in table.column_names:
+        raise InputError(f"column {name!r} is missing; the table has {', '.join(table.column_names)}")
+    column = table[name]
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise InputError(f"column {name!r} holds {kind}; an input of a classifier is a number")
+    values = column.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
 
 
 def matrix_of(table: pa.Table, name: str, width: int) -> np.ndarray:

@@ -7,8 +7,9 @@ as in `jpasbatch.learning.calibration`, and the fit is its convex one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,43 @@ class Combination:
         terms = magnitude_terms(np.clip(magnitude, *self.limits))[:, :2]
         logs = np.stack([log_probabilities(part) for part in probabilities])
         return softmax(_scores(self.sharpness, self.bias, logs, terms))
+
+    def state(self) -> dict[str, Any]:
+        """Return what was fitted, as JSON-able values."""
+        return {
+            "sharpness": self.sharpness.tolist(),
+            "bias": self.bias.tolist(),
+            "limits": list(self.limits),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Combination:
+        """Return the combination that `state` described."""
+        low, high = state["limits"]
+        return cls(np.array(state["sharpness"]), np.array(state["bias"]), (float(low), float(high)))
+
+
+def cross_fitted(
+    probabilities: Sequence[np.ndarray], magnitude: np.ndarray, labels: np.ndarray, fold: np.ndarray
+) -> np.ndarray:
+    """Return combined probabilities of a labelled sample, float64 (n, k), each by a fit to the other folds.
+
+    Parameters
+    ----------
+    probabilities : sequence of ndarray, shape (n, k)
+    magnitude, labels, fold : ndarray, shape (n,)
+
+    Raises
+    ------
+    InputError
+        When a class has too few objects without one of the folds.
+    """
+    combined = np.empty(np.shape(probabilities[0]), dtype=np.float64)
+    for number in np.unique(fold):
+        own, others = fold == number, fold != number
+        fitted = combine([part[others] for part in probabilities], magnitude[others], labels[others])
+        combined[own] = fitted([part[own] for part in probabilities], magnitude[own])
+    return combined
 
 
 def combine(probabilities: Sequence[np.ndarray], magnitude: np.ndarray, labels: np.ndarray) -> Combination:

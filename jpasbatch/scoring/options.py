@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 
 from jpasbatch.options import Options
 
@@ -39,3 +39,22 @@ class EvaluationOptions(Options):
     """
 
     stress: StressOptions = field(default_factory=StressOptions)
+
+
+@dataclass(frozen=True)
+class CombinationOptions(Options):
+    """Our classifier and those of others as one: the table ``[combination]``.
+
+    Attributes
+    ----------
+    sample : str
+        Test sample that it is fitted to, by its name. It must not be what one of the classifiers learnt from.
+    of : tuple of str
+        Names of tables of others; all of the job without any.
+    folds : int
+        For the scores: each object is judged by a fit to the other folds.
+    """
+
+    sample: Annotated[str, MinLen(1)]
+    of: tuple[str, ...] = ()
+    folds: Annotated[int, Interval(ge=2, le=20)] = 5

@@ -161,14 +161,16 @@ def spoil_sample(photometry: Photometry, stress: Stress, survey: Survey) -> Phot
     match cause:
         case GapPattern():
             hidden = draw_gaps([cause], survey.layout, ab_magnitude(flux), rng)
-            return Photometry(*hide(hidden, flux, error))
+            return photometry.with_fluxes(*hide(hidden, flux, error))
         case Faults():
-            return Photometry(
+            return photometry.with_fluxes(
                 *add_faults(flux, error, cause, survey.wavelengths, survey.reference_index, rng)
             )
         case MisjudgedErrors():
-            return Photometry(flux, error / np.float32(cause.noise))
+            return photometry.with_fluxes(flux, error / np.float32(cause.noise))
         case Shallower():
-            return Photometry(*observe_shallower(flux, error, cause.magnitudes, survey.zero_point_error, rng))
+            return photometry.with_fluxes(
+                *observe_shallower(flux, error, cause.magnitudes, survey.zero_point_error, rng)
+            )
         case None:
             return photometry

@@ -36,7 +36,18 @@ log = logging.getLogger(__name__)
 IN_STORES = ("infer", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
-ORDER = ("fetch", "mock", "ingest", "foreign", "train", "evaluate", "infer", "correct", "summarise")
+ORDER = (
+    "fetch",
+    "mock",
+    "ingest",
+    "foreign",
+    "train",
+    "evaluate",
+    "infer",
+    "combine",
+    "correct",
+    "summarise",
+)
 
 
 def demo_job(train: bool = False) -> Path:
@@ -240,13 +251,15 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     if job.committee.artefact is not None:
         without.add("train")
     if not job.classes:  # a catalogue for its own sake
-        without |= {"train", "evaluate", "infer", "correct", "summarise"}
+        without |= {"train", "evaluate", "infer", "combine", "correct", "summarise"}
     if job.mock is None and job.catalogue.input is None and job.fetch is None:  # a committee for its own sake
         without |= {"ingest", "infer", "correct", "summarise"}
     if job.prior.kind == "none":
         without.add("correct")
     if not job.foreign or "ingest" in without:
         without.add("foreign")
+    if job.combination is None or "foreign" in without:
+        without.add("combine")
     if not (job.samples.tests or job.samples.folds or makes_test(job)):
         without.add("evaluate")
     return tuple(stage for stage in ORDER if stage not in without)
@@ -268,6 +281,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.stages.evaluate.stage import run_evaluate as function
     elif stage == "infer":
         from jpasbatch.stages.infer.stage import run_infer as function
+    elif stage == "combine":
+        from jpasbatch.stages.evaluate.combine import run_combine as function
     elif stage == "correct":
         from jpasbatch.stages.correct.stage import run_correct as function
     elif stage == "summarise":
@@ -291,6 +306,7 @@ REPORTED = {
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),
+    "combine": ("objects", "weighted_f1", "rows_out"),
     "correct": ("partitions", "rows_out", "shares"),
     "summarise": tuple(product.name for product in PRODUCTS),
 }

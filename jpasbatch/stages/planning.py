@@ -30,6 +30,7 @@ PLANNERS = {
     "train": "jpasbatch.stages.train.plan:plan_train",
     "evaluate": "jpasbatch.stages.evaluate.plan:plan_evaluate",
     "infer": "jpasbatch.stages.infer.plan:plan_infer",
+    "combine": "jpasbatch.stages.evaluate.combine_plan:plan_combine",
     "correct": "jpasbatch.stages.correct.plan:plan_correct",
     "summarise": "jpasbatch.stages.summarise.plan:plan_summarise",
 }

@@ -1,10 +1,12 @@
 """Committees combined: better than each alone where they know different things, and never by chance."""
 
+import json
+
 import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.scoring.combination import combine
+from jpasbatch.scoring.combination import Combination, combine, cross_fitted
 
 
 def softmax(scores):
@@ -64,3 +66,21 @@ def test_another_number_of_committees_is_refused():
 def test_too_few_objects_are_refused():
     with pytest.raises(InputError, match="too few to calibrate with"):
         combine(*sample(60, 1))
+
+
+def test_its_state_is_the_same_combination():
+    parts, magnitude, labels = sample(3000, 1)
+    fitted = combine(parts, magnitude, labels)
+    again = Combination.from_state(json.loads(json.dumps(fitted.state())))
+    assert np.array_equal(again(parts, magnitude), fitted(parts, magnitude))
+
+
+def test_no_object_has_a_say_in_its_own_combination():
+    parts, magnitude, labels = sample(3000, 1)
+    fold = np.arange(3000) % 3
+    before = cross_fitted(parts, magnitude, labels, fold)
+    own = fold == 1
+    labels[own] = (labels[own] + 1) % 4
+    after = cross_fitted(parts, magnitude, labels, fold)
+    assert np.array_equal(after[own], before[own])
+    assert not np.allclose(after[~own], before[~own])

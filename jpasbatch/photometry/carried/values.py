@@ -42,6 +42,27 @@ def canonical_rows(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def with_carried(accepted: pa.Table, rejected: pa.Table, beside: pa.Table, first_row: int) -> pa.Table:
+    """Return accepted rows with the columns that travel.
+
+    Parameters
+    ----------
+    accepted, rejected : pyarrow.Table
+        What became of n rows of a file: `jpasbatch.photometry.normalisation.Normalised`.
+    beside : pyarrow.Table
+        Of the same n rows; without columns where nothing travels.
+    first_row : int
+        Number of the first of them in the file.
+    """
+    if not beside.num_columns:
+        return accepted
+    kept = np.ones(beside.num_rows, dtype=bool)
+    kept[rejected["row"].to_numpy() - first_row] = False
+    chosen = beside.filter(pa.array(kept))
+    schema = pa.schema([*accepted.schema, *beside.schema], metadata=accepted.schema.metadata)
+    return pa.Table.from_arrays([*accepted.columns, *chosen.columns], schema=schema)
+
+
 def _canonical(array: pa.Array, one: CarriedColumn, kind: pa.DataType, source: str) -> pa.Array:
     if isinstance(array, pa.ChunkedArray):  # older versions of arrow return one of no chunks
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)

@@ -68,4 +68,4 @@ class WithoutBands:
 
     def _hide(self, photometry: Photometry) -> Photometry:
         check_width(photometry, len(self._hidden))
-        return Photometry(*hide(self._hidden, photometry.flux, photometry.flux_err))
+        return photometry.with_fluxes(*hide(self._hidden, photometry.flux, photometry.flux_err))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jpasbatch.errors import InputError
+from jpasbatch.photometry.features.auxiliary import WithAuxiliary
 from jpasbatch.photometry.features.band_removal import WithoutBands
 from jpasbatch.photometry.features.fluxes import Colours, FluxesAndErrors, RelativeFlux
 from jpasbatch.photometry.features.magnitudes import MagnitudesAndErrors, NeighbourColours
@@ -25,7 +26,8 @@ def make_features(kind: str, survey: Survey, state: dict[str, Any] | None = None
     kind : str
     survey : Survey
     state : dict, optional
-        The options of the kind, or a whole `Features.state`; ``without`` names groups of bands that no kind sees.
+        The options of the kind, or a whole `Features.state`; ``without`` names groups of bands that no kind sees, and
+        ``auxiliary`` columns that are seen besides.
 
     Raises
     ------
@@ -35,11 +37,17 @@ def make_features(kind: str, survey: Survey, state: dict[str, Any] | None = None
     if kind not in FEATURES:
         raise InputError(f"features kind = {kind!r}: allowed are {', '.join(map(repr, FEATURES))}")
     options = dict(state or {})
-    hidden = tuple(options.pop("without", ()))
+    hidden, further = tuple(options.pop("without", ())), options.pop("auxiliary", ())
     try:
         features = FEATURES[kind](survey, **options)
-    except (TypeError, ValueError) as error:
+        features = WithoutBands(features, survey, hidden) if hidden else features
+        return WithAuxiliary(features, further) if further else features
+    except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"features kind = {kind!r}: its stored state {state!r} is not valid ({error})"
         ) from None
-    return WithoutBands(features, survey, hidden) if hidden else features
+
+
+def auxiliary_of(features: Features) -> tuple[str, ...]:
+    """Return the columns that features see beside the photometry."""
+    return features.auxiliary if isinstance(features, WithAuxiliary) else ()

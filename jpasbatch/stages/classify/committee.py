@@ -75,7 +75,8 @@ def name_committee(
     Raises
     ------
     InputError
-        When neither is given; there is no such committee or survey, or they do not belong together.
+        When neither is given; there is no such committee or survey, they do not belong together, or the committee looks
+        at columns beside the photometry.
     """
     if isinstance(survey, str | Path):
         survey = load_survey(survey)
@@ -96,6 +97,11 @@ def name_committee(
         survey = replace(survey, catalogue=survey.catalogue.with_aperture(aperture))
     check_manifest(manifest, survey)
     opened = open_committee(str(folder), survey)
+    if opened.auxiliary:
+        raise InputError(
+            f"committee {folder.name}: it looks at columns beside the photometry ({', '.join(opened.auxiliary)}), "
+            "which only a job reads ([catalogue] carry); classify with a job, or with a committee without them"
+        )
     return NamedCommittee(folder.name, committee_fingerprint(folder), manifest, survey, opened)
 
 

@@ -21,12 +21,11 @@ from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.scoring.evaluation import Predictions
 from jpasbatch.scoring.folds import member_folds, stratified_folds, validation_votes
 from jpasbatch.stages.evaluate.predictions import signal_to_noise
 from jpasbatch.stages.run.committees import open_committee
-from jpasbatch.stages.run.samples import identify_sample, labels_of, read_sample
+from jpasbatch.stages.run.samples import identify_sample, labels_of, read_sample, sample_photometry
 from jpasbatch.storage.stores.artefacts import load_committee
 
 FOLDS = "folds"
@@ -80,7 +79,7 @@ def predict_folds(
     manifest = Manifest.from_json(load_committee(Path(committee_folder))[0])
     check_folds(manifest, job, [Path(path) for path in files])
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)
-    photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
+    photometry, labels = sample_photometry(accepted, survey, job), labels_of(accepted, job)
     usable = labels != UNLABELLED
     committee = open_committee(committee_folder, survey)
     finite, members = committee.member_probabilities(photometry.select(usable))

@@ -31,7 +31,6 @@ from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.card import CardFacts, committee_card
 from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
@@ -53,7 +52,7 @@ from jpasbatch.stages.run.committees import (
     origin_warning,
 )
 from jpasbatch.stages.run.curves import read_curves
-from jpasbatch.stages.run.samples import labels_of, read_sample
+from jpasbatch.stages.run.samples import labels_of, read_sample, sample_photometry
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -166,7 +165,7 @@ def _predict_all(
     labels = labels_of(accepted, job)
     usable = labels != UNLABELLED
     judgement = open_committee(committee_folder, survey, job.inference).judge(
-        photometry_from_table(accepted, survey).select(usable)
+        sample_photometry(accepted, survey, job).select(usable)
     )
     usable[usable] = judgement.usable
     rejected["no class of the job, or no features"] = int((~usable).sum())
@@ -175,7 +174,7 @@ def _predict_all(
             f"the sample {name!r} ({', '.join(files[:3])}) holds no object of a class of the job"
         )
     photometry, judgement = (
-        photometry_from_table(accepted, survey).select(usable),
+        sample_photometry(accepted, survey, job).select(usable),
         judgement.take(judgement.usable),
     )
     labels, redshift = labels[usable], accepted["true_redshift"].to_numpy()[usable]

@@ -20,7 +20,6 @@ from jpasbatch.job.job import Job
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.products.published import table_writers
 from jpasbatch.scoring.stress import Stress, spoil_sample, survey_stresses
 from jpasbatch.scoring.stress_scores import (
@@ -35,7 +34,7 @@ from jpasbatch.stages.evaluate.cross_validation import FOLDS
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import open_committee
-from jpasbatch.stages.run.samples import PARENT, labels_of, read_sample
+from jpasbatch.stages.run.samples import PARENT, labels_of, read_sample, sample_photometry
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -183,7 +182,7 @@ def prepare_stress_sample(
     rejected["no class of the job"] = len(labels) - len(chosen)
     order = np.random.default_rng(CHOSEN).permutation(len(chosen))[: job.evaluation.stress.rows]
     chosen = np.sort(chosen[order])
-    photometry = photometry_from_table(accepted, survey).select(chosen)
+    photometry = sample_photometry(accepted, survey, job).select(chosen)
     judgement = open_committee(committee, survey, job.inference).judge(photometry)
     usable = judgement.usable
     rejected["no features"] = int((~usable).sum())
@@ -204,7 +203,8 @@ def prepare_stress_sample(
         np.stack(list(groups.values())),
     )
     paths = []
-    for array, kind in zip(arrays, ARRAYS, strict=True):
+    kinds = (*ARRAYS, *(f"auxiliary-{column}" for column in photometry.auxiliary))
+    for array, kind in zip((*arrays, *photometry.auxiliary.values()), kinds, strict=True):
         paths.append(run.path / f"{name}-{kind}.npy")
         with written_aside(paths[-1]) as aside, aside.open("wb") as file:
             np.save(file, array, allow_pickle=False)
@@ -233,7 +233,11 @@ def stress_sample(
     flux, error, labels, decided, members = (
         np.load(run.path / f"{name}-{kind}.npy", mmap_mode="r", allow_pickle=False) for kind in ARRAYS
     )
-    spoilt = spoil_sample(Photometry(flux, error), stress, survey)
+    further = {
+        column: np.load(run.path / f"{name}-auxiliary-{column}.npy", mmap_mode="r", allow_pickle=False)
+        for column in job.features.auxiliary
+    }
+    spoilt = spoil_sample(Photometry(flux, error, further), stress, survey)
     judgement = open_committee(committee, survey, job.inference).judge(spoilt)
     magnitude = ab_magnitude(flux[:, survey.reference_index])
     sample = StressSample(labels, decided, magnitude, dict(zip(groups, members, strict=True)))

@@ -35,14 +35,21 @@ def classify(
     rejected : pyarrow.Table
         `quarantine_schema`: rows that the committee cannot classify. Every input row is in exactly one of the two.
     """
-    photometry = photometry_from_table(table, survey)
+    auxiliary = needed_auxiliary(committee, finder)
+    photometry = photometry_from_table(table, survey, auxiliary)
     judgement = committee.judge(photometry)
     usable, rejected = judgement.usable, _reject(table, judgement.refused)
     if not usable.all():
         table, judgement = table.filter(pa.array(usable)), judgement.take(usable)
-        photometry = photometry_from_table(table, survey)
+        photometry = photometry_from_table(table, survey, auxiliary)
     found = None if finder is None else (finder.ranges, finder(photometry, judgement))
     return make_record(table, photometry, judgement, survey, committee.classes, found), rejected
+
+
+def needed_auxiliary(committee: Committee, finder: RedshiftFinder | None = None) -> tuple[str, ...]:
+    """Return the columns that committees see beside the photometry."""
+    second = () if finder is None else finder.committee.auxiliary
+    return tuple(dict.fromkeys((*committee.auxiliary, *second)))
 
 
 def _reject(table: pa.Table, refused: Mapping[str, np.ndarray]) -> pa.Table:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.products.record import Quality, count_quality
-from jpasbatch.stages.infer.classification import classify
+from jpasbatch.stages.infer.classification import classify, needed_auxiliary
 from jpasbatch.stages.infer.redshifts import RedshiftFinder, RedshiftSearch
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committees import open_committee
@@ -80,7 +80,8 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     if search is not None:
         finder = RedshiftFinder(search, open_committee(search.committee, survey, inference.options))
     store = open_store(inference.store)
-    table = read_partition(partition_key(inference, order, pixel), COLUMNS, store)
+    columns = (*COLUMNS, *(one for one in needed_auxiliary(committee, finder) if one not in COLUMNS))
+    table = read_partition(partition_key(inference, order, pixel), columns, store)
     records, rejected = classify(table, survey, committee, finder)
     staged = write_partition(records, store, inference.staging, name)
     files = []

@@ -65,8 +65,9 @@ def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str,
     """Compare the precision of a run with float32 on the first rows of a partition."""
     survey = load_survey(inference.survey)
     store, key = open_store(inference.store), partition_key(inference, order, pixel)
-    table = read_partition(key, ["flux", "flux_err"], store).slice(0, ROWS)
-    photometry = photometry_from_table(table, survey)
+    auxiliary = open_committee(inference.committee, survey, inference.options).auxiliary
+    table = read_partition(key, ["flux", "flux_err", *auxiliary], store).slice(0, ROWS)
+    photometry = photometry_from_table(table, survey, auxiliary)
     exact = InferenceOptions(runtime=inference.options.runtime)
     reference, found = (
         open_committee(inference.committee, survey, options).judge(photometry)

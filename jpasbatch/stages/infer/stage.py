@@ -23,10 +23,12 @@ import pyarrow as pa
 
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
-from jpasbatch.errors import GapsError, TryAgainError
+from jpasbatch.errors import GapsError, InputError, TryAgainError
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.redshifts import RedshiftRanges
 from jpasbatch.learning.runtimes import describe_engine
+from jpasbatch.photometry.features.registry import auxiliary_of
+from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.record import record_schema
 from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
@@ -71,6 +73,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         workspace.require("ingest")
     site = open_site(workspace)
     catalogue = open_catalogue(site.folder)
+    _check_auxiliary(manifest, workspace.survey, catalogue)
     names = commit_names(catalogue)
     base = fingerprint(**parts)
     given = {"catalogue": catalogue.name, **site.identity}
@@ -131,6 +134,23 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if second is not None:
         content["redshifts"] = {"committee": str(second.version), "origin": second.manifest.origin}
     return workspace.finish("infer", identity, elapsed[0], content)
+
+
+def _check_auxiliary(manifest: Manifest, survey: Survey, catalogue: Catalogue) -> None:
+    """Refuse a catalogue without a column that the committee looks at.
+
+    Raises
+    ------
+    InputError
+    """
+    needed = auxiliary_of(manifest.make_features(survey))
+    lacking = [name for name in needed if name not in catalogue.schema.names]
+    if lacking:
+        raise InputError(
+            f"the committee looks at the columns {', '.join(needed)} beside the photometry, and the catalogue "
+            f"{catalogue.name} lacks {', '.join(lacking)}: let them travel ([catalogue] carry) and ingest again, or "
+            "use a committee without them"
+        )
 
 
 class Asked(NamedTuple):

@@ -15,7 +15,6 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.sections import CatalogueSection
 from jpasbatch.photometry.carried.rules import CarriedRule
 from jpasbatch.photometry.carried.types import agree, fits_into
-from jpasbatch.photometry.normalisation import Normalised
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
@@ -72,28 +71,6 @@ def describe_table(survey: str, section: CatalogueSection, path: str) -> dict[st
 def unwanted_rows(beside: pa.Table, rules: Sequence[CarriedRule]) -> dict[str, np.ndarray]:
     """Return the rows that do not meet the rules, bool (n,), by the reason that is given for them."""
     return {rule.reason: rule.failed(beside) for rule in rules}
-
-
-def with_carried(result: Normalised, beside: pa.Table, first_row: int) -> pa.Table:
-    """Return the accepted rows with the columns that travel.
-
-    Parameters
-    ----------
-    result : Normalised
-        Of n rows of a file.
-    beside : pyarrow.Table
-        Of the same n rows; without columns where nothing travels.
-    first_row : int
-        Number of the first of them in the file.
-    """
-    if not beside.num_columns:
-        return result.accepted
-    kept = np.ones(beside.num_rows, dtype=bool)
-    kept[result.rejected["row"].to_numpy() - first_row] = False
-    chosen = beside.filter(pa.array(kept))
-    accepted = result.accepted
-    schema = pa.schema([*accepted.schema, *beside.schema], metadata=accepted.schema.metadata)
-    return pa.Table.from_arrays([*accepted.columns, *chosen.columns], schema=schema)
 
 
 def check_adopted(section: CatalogueSection, schema: pa.Schema, where: object) -> None:

@@ -26,12 +26,13 @@ import pyarrow.parquet as pq
 from jpasbatch.compute.clusters.executor import Executor, borrow_client
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import CatalogueSection
+from jpasbatch.photometry.carried.values import with_carried
 from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema, quarantine_schema
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
-from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows, with_carried
+from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.ingest.request import ask_ingest
 from jpasbatch.stages.ingest.whole_rows import keep_whole_rows
@@ -264,7 +265,7 @@ def normalise_table(
             beside = further.take(len(raw))
             result = normalise(raw, survey, section.cuts, unwanted=unwanted_rows(beside, section.rules))
             notes.update(result.notes)
-            accepted.write_table(with_carried(result, beside, raw.first_row))
+            accepted.write_table(with_carried(result.accepted, result.rejected, beside, raw.first_row))
             rejected.write_table(result.rejected)
             record["rows"] += result.accepted.num_rows + result.rejected.num_rows
             record["accepted"] += result.accepted.num_rows

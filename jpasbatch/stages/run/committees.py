@@ -115,8 +115,10 @@ def try_committee(version: Path, survey: Survey) -> None:
     """
     committee = open_committee(str(version), survey)
     flux = np.full((1, len(survey.bands)), TRIED_FLUX, dtype=np.float32)
+    nothing = np.full(1, np.nan, dtype=np.float32)  # auxiliary columns may be missing
+    tried = Photometry(flux, flux / 10, dict.fromkeys(committee.auxiliary, nothing))
     try:
-        judgement = committee.judge(Photometry(flux, flux / 10))
+        judgement = committee.judge(tried)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(
             f"the committee {version} cannot judge an object ({type(error).__name__}: {error}): its manifest is not "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,19 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.samples import label
-from jpasbatch.photometry.normalisation import QualityCuts, normalise
+from jpasbatch.photometry.carried.types import agree
+from jpasbatch.photometry.carried.values import with_carried
+from jpasbatch.photometry.normalisation import Normalised, QualityCuts, normalise
+from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.run.mock_parts import mock_part
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.catalogue.primary import catalogue_identity
 from jpasbatch.storage.stores.files import sha256_file
+from jpasbatch.storage.tables.carried import carried_rows, describe_carried
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
 HATS_FILES = ("collection.properties", "hats.properties")
@@ -111,7 +116,8 @@ def read_sample(
     Returns
     -------
     pyarrow.Table, Counter of str
-        The accepted rows, with the columns `LEARNT` at least, and how many were rejected for each reason.
+        The accepted rows, with the columns `LEARNT` and the auxiliary ones of the job at least, and how many were
+        rejected for each reason.
 
     Raises
     ------
@@ -119,22 +125,34 @@ def read_sample(
         When a table is refused, or a catalogue is damaged or not of canonical photometry; or there are no true
         fluxes where they are wanted.
     """
-    filter_table = Path(job.samples.filter_table) if job.samples.filter_table else None
     tables: list[pa.Table] = []
     rejected: Counter[str] = Counter()
     for path in files:
         if path.is_dir():
-            accepted, reasons = read_catalogue(path, job.catalogue.cuts, noiseless)
+            accepted, reasons = read_catalogue(path, job.catalogue.cuts, noiseless, job.features.auxiliary)
             tables.append(accepted)
             rejected.update(reasons)
             continue
         if noiseless:
             raise _no_true_fluxes(path)
-        for raw in iterate_raw(path, survey, filter_table=filter_table):
-            result = normalise(raw, survey, job.catalogue.cuts, positions=False)
-            tables.append(result.accepted)
+        for accepted, result in _read_table(path, survey, job):
+            tables.append(accepted)
             rejected.update(result.reasons())
     return pa.concat_tables(tables, promote_options="default"), rejected
+
+
+def _read_table(path: Path, survey: Survey, job: Job) -> Iterator[tuple[pa.Table, Normalised]]:
+    """Yield the accepted rows of a table with its auxiliary columns, and what became of all rows, in pieces."""
+    filter_table = Path(job.samples.filter_table) if job.samples.filter_table else None
+    carried = job.auxiliary
+    schema = pa.schema([])
+    if carried:
+        schema, _ = agree({str(path): describe_carried(path, survey, carried)})
+    with carried_rows(path, survey, carried, schema) as further:
+        for raw in iterate_raw(path, survey, filter_table=filter_table):
+            result = normalise(raw, survey, job.catalogue.cuts, positions=False)
+            beside = further.take(len(raw))
+            yield with_carried(result.accepted, result.rejected, beside, raw.first_row), result
 
 
 def _no_true_fluxes(path: Path) -> InputError:
@@ -144,7 +162,9 @@ def _no_true_fluxes(path: Path) -> InputError:
     )
 
 
-def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> tuple[pa.Table, Counter[str]]:
+def read_catalogue(
+    folder: Path, cuts: QualityCuts, noiseless: bool = False, auxiliary: Sequence[str] = ()
+) -> tuple[pa.Table, Counter[str]]:
     """Read what is learnt from of a HATS catalogue, in the order of its partitions.
 
     Memory is bounded by one partition and the rows that are kept.
@@ -152,7 +172,8 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
     Returns
     -------
     pyarrow.Table, Counter of str
-        The columns `LEARNT`, and `PARENT` where it is there, of the rows that the cuts allow, and the others by reason.
+        The columns `LEARNT` and the auxiliary ones, and `PARENT` where it is there, of the rows that the cuts allow,
+        and the others by reason.
 
     Raises
     ------
@@ -160,7 +181,7 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
         When a partition is damaged, or the catalogue lacks a column.
     """
     catalogue = open_catalogue(folder)
-    missing = [name for name in (*LEARNT, *CUT) if name not in catalogue.schema.names]
+    missing = [name for name in (*LEARNT, *CUT, *auxiliary) if name not in catalogue.schema.names]
     if missing:
         raise InputError(
             f"{folder} is no labelled sample of canonical photometry: it lacks {', '.join(missing)}; it has "
@@ -168,7 +189,7 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
         )
     if noiseless and NOISELESS not in catalogue.schema.names:
         raise _no_true_fluxes(folder)
-    columns = (*LEARNT, NOISELESS) if noiseless else LEARNT
+    columns = (*LEARNT, *auxiliary, NOISELESS) if noiseless else (*LEARNT, *auxiliary)
     columns += (PARENT,) if PARENT in catalogue.schema.names else ()
     tables = []
     rejected: Counter[str] = Counter()
@@ -182,6 +203,11 @@ def read_catalogue(folder: Path, cuts: QualityCuts, noiseless: bool = False) -> 
             keep &= ~refused
         tables.append(table.select(columns).filter(pa.array(keep)))
     return pa.concat_tables(tables), rejected
+
+
+def sample_photometry(table: pa.Table, survey: Survey, job: Job) -> Photometry:
+    """Return the photometry of a labelled sample, with the auxiliary columns of the job."""
+    return photometry_from_table(table, survey, job.features.auxiliary)
 
 
 def labels_of(table: pa.Table, job: Job) -> np.ndarray:

@@ -70,6 +70,7 @@ READS = {
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference", "evaluation"},
     "infer": INGEST | TRAIN | INFER,
+    "combine": INGEST | TRAIN | INFER | {"name", "title", "foreign", "combination"},
     "correct": INGEST | TRAIN | INFER | {"prior"},
     "summarise": INGEST
     | TRAIN

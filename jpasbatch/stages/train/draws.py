@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from jpasbatch.learning.augmentation import Augmentation, spoil
-from jpasbatch.learning.hybrid import Mixture, draw_mixture, mix_fluxes
+from jpasbatch.learning.hybrid import Mixture, draw_mixture, mix_fluxes, mix_values
 from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.noise import NoiseModel, observe_again, sky_noise
@@ -63,7 +63,8 @@ class TrainingDraws:
         if self.augmentation.noise == "fresh":
             true, sky = self._true_and_sky
             measured = observe_again(true, sky, self.survey.zero_point_error, self.noise, rng)
-        return self._labelled(Photometry(*spoil(measured, self.augmentation, self.survey, rng)), rng)
+        spoilt = self.photometry.with_fluxes(*spoil(measured, self.augmentation, self.survey, rng))
+        return self._labelled(spoilt, rng)
 
     @cached_property
     def _true_and_sky(self) -> tuple[np.ndarray, np.ndarray]:
@@ -100,5 +101,7 @@ class TrainingDraws:
         for start in range(0, len(inputs), MIXED_ROWS):
             rows = slice(start, start + MIXED_ROWS)
             part = Mixture(mixture.base[rows], mixture.rows[rows], mixture.weights[rows])
-            inputs[rows] = self.features(Photometry(*mix_fluxes(photometry.flux, photometry.flux_err, part)))
+            mixed = mix_fluxes(photometry.flux, photometry.flux_err, part)
+            further = {name: mix_values(one, part) for name, one in photometry.auxiliary.items()}
+            inputs[rows] = self.features(Photometry(*mixed, further))
         return inputs

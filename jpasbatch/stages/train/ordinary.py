@@ -25,7 +25,7 @@ def ordinary_objects(folder: Path, job: Job, known: Validated) -> Ordinary | Non
     known : Validated
         Objects that validated the committee, with its votes.
     """
-    sample = read_prepared(folder, sample_parts(job)[0])
+    sample = read_prepared(folder, sample_parts(job)[0], job.features.auxiliary)
     found = learn_ordinary(
         (sample.photometry, sample.labels),
         known.photometry,

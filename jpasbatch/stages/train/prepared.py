@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.noise import NoiseModel
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.photometry.table import matrix_of, photometry_from_table
+from jpasbatch.photometry.table import matrix_of
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.mock_parts import TEMPLATES
-from jpasbatch.stages.run.samples import NOISELESS, groups_of, labels_of, read_sample
+from jpasbatch.stages.run.samples import NOISELESS, groups_of, labels_of, read_sample, sample_photometry
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
 
@@ -103,7 +103,7 @@ def prepare_sample(
     survey = load_survey(job.survey, job.catalogue.aperture)
     noiseless = part == sample_parts(job)[0] and job.augmentation.noise == "fresh"
     accepted, rejected = read_sample([Path(path) for path in files], survey, job, noiseless)
-    photometry, labels = photometry_from_table(accepted, survey), labels_of(accepted, job)
+    photometry, labels = sample_photometry(accepted, survey, job), labels_of(accepted, job)
     if part == VALIDATION:
         photometry = with_gaps(photometry, job, survey)
     features = (
@@ -144,7 +144,9 @@ def with_gaps(photometry: Photometry, job: Job, survey: Survey) -> Photometry:
     if not job.augmentation.gaps:
         return photometry
     rng = np.random.default_rng([job.seed, 5])
-    return Photometry(*open_gaps(photometry.flux, photometry.flux_err, job.augmentation.gaps, survey, rng))
+    return photometry.with_fluxes(
+        *open_gaps(photometry.flux, photometry.flux_err, job.augmentation.gaps, survey, rng)
+    )
 
 
 def _folds(table: pa.Table, labels: np.ndarray, usable: np.ndarray, job: Job) -> np.ndarray | None:
@@ -174,6 +176,8 @@ def _check_classes(by_class: dict[str, int], part: str, files: list[str]) -> Non
 def _save_sample(sample: PreparedSample, folder: Path, part: str) -> list[Path]:
     arrays = {"flux": sample.photometry.flux, "flux_err": sample.photometry.flux_err}
     arrays |= {"labels": sample.labels, "group": sample.group}
+    if sample.photometry.auxiliary:  # one array, in the order of the job
+        arrays["auxiliary"] = np.stack(list(sample.photometry.auxiliary.values()), axis=1)
     optional = {"noiseless": sample.noiseless, "fold": sample.fold}
     arrays |= {name: array for name, array in optional.items() if array is not None}
     paths = []
@@ -185,8 +189,16 @@ def _save_sample(sample: PreparedSample, folder: Path, part: str) -> list[Path]:
     return paths
 
 
-def read_prepared(folder: Path, part: str) -> PreparedSample:
-    """Read a sample that `prepare_sample` wrote; the members of a machine share its pages."""
+def read_prepared(folder: Path, part: str, auxiliary: Sequence[str] = ()) -> PreparedSample:
+    """Read a sample that `prepare_sample` wrote; the members of a machine share its pages.
+
+    Parameters
+    ----------
+    folder : Path
+    part : str
+    auxiliary : sequence of str
+        The auxiliary columns of the job, in its order; features that need them refuse a sample without.
+    """
 
     def read(name: str) -> np.ndarray:
         return np.load(folder / f"{part}-{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -194,15 +206,17 @@ def read_prepared(folder: Path, part: str) -> PreparedSample:
     noiseless, fold = (
         read(name) if (folder / f"{part}-{name}.npy").is_file() else None for name in ("noiseless", "fold")
     )
-    photometry = Photometry(read("flux"), read("flux_err"))
+    further = dict(zip(auxiliary, read("auxiliary").T, strict=True)) if auxiliary else {}
+    photometry = Photometry(read("flux"), read("flux_err"), further)
     return PreparedSample(photometry, read("labels"), read("group"), noiseless, fold)
 
 
 def member_samples(folder: Path, job: Job, index: int) -> tuple[PreparedSample, PreparedSample]:
     """Return what a member learns from and what validates it: the two samples, or the parts of one."""
     if job.samples.folds is None:
-        return read_prepared(folder, TRAINING), read_prepared(folder, VALIDATION)
-    sample = read_prepared(folder, LABELLED)
+        training, validation = (read_prepared(folder, part, job.features.auxiliary) for part in SAMPLES)
+        return training, validation
+    sample = read_prepared(folder, LABELLED, job.features.auxiliary)
     assert sample.fold is not None
     pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
     learns, validates = member_rows(sample.fold, *pairs[index])

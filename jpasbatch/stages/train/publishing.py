@@ -78,7 +78,7 @@ def scores_by_size(trained: Trained) -> list[float]:
     from jpasbatch.scoring.metrics import validation_scores
 
     _, _, committee = _untried_committee(trained)
-    sample = read_prepared(trained.run.path, VALIDATION)
+    sample = read_prepared(trained.run.path, VALIDATION, trained.workspace.job.features.auxiliary)
     members = committee.member_probabilities(sample.photometry)[1]
     magnitude = sample.magnitude(trained.workspace.survey)
     judged = [

@@ -139,6 +139,7 @@ def _member_parts(workspace: Workspace, samples: dict[str, list[Path]]) -> dict[
         cuts=asdict(job.catalogue.cuts),
         filter_table=sha256_file(Path(job.samples.filter_table)) if job.samples.filter_table else None,
         algorithms=algorithm_numbers("members"),
+        **({"auxiliary": [asdict(one) for one in job.auxiliary]} if job.auxiliary else {}),
     )
 
 

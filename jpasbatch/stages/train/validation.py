@@ -13,10 +13,16 @@ from jpasbatch.learning.novelty.novelty import disagreement
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.folds import member_folds, validation_votes
-from jpasbatch.stages.run.samples import groups_of, identify_sample, labels_of, list_sample, read_sample
+from jpasbatch.stages.run.samples import (
+    groups_of,
+    identify_sample,
+    labels_of,
+    list_sample,
+    read_sample,
+    sample_photometry,
+)
 from jpasbatch.stages.train.prepared import (
     LABELLED,
     VALIDATION,
@@ -66,10 +72,10 @@ def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committe
     With folds it is the labelled sample, and of each object only those members vote that it validated.
     """
     if job.samples.folds is None:
-        sample = read_prepared(folder, VALIDATION)
+        sample = read_prepared(folder, VALIDATION, job.features.auxiliary)
         members = committee.member_probabilities(sample.photometry)[1]
         return Validated.of(sample, vote(members), disagreement(members), survey)
-    sample = read_prepared(folder, LABELLED)
+    sample = read_prepared(folder, LABELLED, job.features.auxiliary)
     assert sample.fold is not None
     pairs = member_folds(job.samples.folds, job.committee.members, job.samples.nested)
     _, members = committee.member_probabilities(sample.photometry)
@@ -91,7 +97,7 @@ def judged_variants(
     found = {}
     for name, path in job.samples.variants.items():
         rows, _ = read_sample(list_sample(Path(path)), survey, job)
-        photometry = with_gaps(photometry_from_table(rows, survey), job, survey)
+        photometry = with_gaps(sample_photometry(rows, survey, job), job, survey)
         labels = labels_of(rows, job)
         usable = labels != UNLABELLED
         usable[usable], members = committee.member_probabilities(photometry.select(usable))

@@ -89,6 +89,11 @@ class ForeignTable(Options):
         return bool(self.ra)
 
     @property
+    def extension(self) -> str:
+        """Name of the catalogue beside the photometry that the table becomes."""
+        return f"foreign_{self.name}"
+
+    @property
     def class_column(self) -> str:
         """The column of ours that holds their class."""
         return f"{self.name}_class"

@@ -10,6 +10,8 @@ from astropy.io import fits
 from astropy.table import Column, Table
 
 from jpasbatch.cli import main
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import load_job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
@@ -210,6 +212,30 @@ def test_names_that_cannot_be(refused, tmp_path, carry, words):
     """A name that the catalogue has, twice, or cannot have, is refused before a table is read."""
     write_fits(tmp_path / "tables")
     refused(*words, more=carry)
+
+
+@pytest.mark.parametrize(
+    ("columns", "arrives"),
+    [('"*"', True), ('"pmra", "dec"', True), ('"t.x + 1 AS PmRA"', True), ('"ra", "pmra_error"', False)],
+)
+def test_what_is_not_fetched_cannot_travel(tmp_path, columns, arrives):
+    """Columns that a TAP query does not ask for are missed before thousands of tiles are fetched."""
+    job = tmp_path / "job.toml"
+    job.write_text(f"""
+name = "fetched"
+survey = "jpas60"
+[fetch]
+service = "https://example.org/tap"
+table = "t"
+columns = [{columns}]
+[catalogue]
+carry = ["PMRA"]
+""")
+    if arrives:
+        assert load_job(job).catalogue.carry[0].column == "PMRA"
+        return
+    with pytest.raises(InputError, match=r"'PMRA' is not among fetch.columns"):
+        load_job(job)
 
 
 def test_rules_on_carried_columns_quarantine(ingest, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jpasbatch.stages.ingest.foreign.stage import extension_name, foreign_parts, table_keys
+from jpasbatch.stages.ingest.foreign.stage import foreign_parts, table_keys
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
@@ -46,7 +46,7 @@ def plan_foreign(workspace: Workspace, before: Plans) -> StagePlan:
     identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     standing = standing_record(workspace, "foreign", fingerprint(tables=identities))
     if standing and all(
-        site.is_published(extension_name(one), standing["tables"][one.name]["extension"]) for one in tables
+        site.is_published(one.extension, standing["tables"][one.name]["extension"]) for one in tables
     ):
         return StagePlan("foreign")
     why = reasons(workspace.record("foreign"), parts) or [UNFINISHED]

@@ -7,6 +7,7 @@ of each partition is staged, committed and published as an extension of the coll
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -39,14 +40,10 @@ from jpasbatch.storage.tables.tables import list_tables
 
 log = logging.getLogger(__name__)
 
+PARTITIONS = "foreign: partitions"
 SHOWN = 3
 SEARCH_ORDER = 6
 """HEALPix order of the finest partitions of a table that is matched by position."""
-
-
-def extension_name(foreign: ForeignTable) -> str:
-    """Return the name of the extension that a table of others becomes."""
-    return f"foreign_{foreign.name}"
 
 
 def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
@@ -66,7 +63,7 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     identity = fingerprint(tables=identities)
     unchanged = workspace.unchanged("foreign", identity, parts)
     if unchanged and all(
-        site.is_published(extension_name(one), unchanged["tables"][one.name]["extension"]) for one in tables
+        site.is_published(one.extension, unchanged["tables"][one.name]["extension"]) for one in tables
     ):
         return unchanged
     found: dict[str, Any] = {}
@@ -121,7 +118,7 @@ def _publish(
         site, photometry, foreign, identity, said, _source(run, foreign, accepted, rows, executor)
     )
     tasks = {name: (*pixel, name) for pixel, name in commit_names(photometry).items()}
-    commits = committed(run, "foreign: partitions", match_partition, tasks, executor, shared=(matching,))
+    commits = committed(run, PARTITIONS, match_partition, tasks, executor, shared=(matching,))
     partitions = list(commits.whole("partitions").values())
     matched = sum(record["rows"] for record in partitions)
     second = sum(record["second"] for record in partitions)
@@ -133,8 +130,12 @@ def _publish(
         "table": foreign.name,
         "reference": foreign.reference,
     }
-    extension = extension_name(foreign)
+    extension = foreign.extension
     version = site.publish(extension, partitions, published_schema(said), provenance, photometry.rows)
+    for scratch in ("theirs", "pairs"):
+        shutil.rmtree(run.path / scratch, ignore_errors=True)
+    for path in accepted:  # the catalogue holds these rows now
+        path.unlink()
     refused = sum((Counter(record["refused"]) for record in records), Counter[str]())
     unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
     unmatched = rows - matched - second
