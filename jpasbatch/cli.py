@@ -40,6 +40,7 @@ SKY = "collection in an object store, where `replicate` put it (default: sky/ in
 STRESS = (
     "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
 )
+DRY_RUN = "only say what would be computed, why, where and how long it takes; nothing is written or started"
 DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is downloaded"
 DEMO_TEXT = """\
 Makes a mock sky of one square degree, classifies it with the committee that comes with the package, and leaves the
@@ -81,8 +82,13 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
         _add_places(command)
-        if verb == "fetch":
-            command.add_argument("--json", action="store_true", help="print what came of it as JSON")
+        if verb != "status":
+            command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+            command.add_argument(
+                "--json",
+                action="store_true",
+                help="print what came of each stage as JSON, one a line; with --dry-run the plan",
+            )
         if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
             command.add_argument(
                 "--sky",
@@ -278,6 +284,20 @@ def _run(options: argparse.Namespace) -> int:
     job_file = demo_job(options.train) if options.verb == "demo" else options.job
     if options.verb == "status":
         return show_status(job_file, options.output, options.data)
+    if getattr(options, "dry_run", False):
+        from jpasbatch.stages.planning import show_plan
+
+        return show_plan(
+            options.verb,
+            job_file,
+            output=options.output,
+            data=options.data,
+            cluster_file=options.cluster,
+            serial=options.serial,
+            sky=getattr(options, "sky", None),
+            stress=getattr(options, "stress", False),
+            as_json=options.json,
+        )
     return run_verb(
         "run" if options.verb == "demo" else options.verb,
         job_file,

@@ -200,7 +200,7 @@ def test_data_files_lie_in_the_package(name):
 
 
 def test_every_import_is_declared():
-    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy")
+    declared = BASE | extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "kubernetes")
     for path in MODULES:
         assert imported(path) <= declared, path
 
@@ -210,10 +210,14 @@ def test_every_base_dependency_is_imported():
 
 
 def test_only_training_and_mocks_and_ingest_and_fetch_need_an_extra():
-    extra = extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy") - BASE - {"jpasbatch"}
+    extra = (
+        extras("fetch", "ingest", "maps", "mock", "train", "s3", "deploy", "kubernetes")
+        - BASE
+        - {"jpasbatch"}
+    )
     places = [path.relative_to(PACKAGE).parts for path in MODULES if imported(path) & extra]
     needing = {"/".join(parts[: 2 if parts[0] == "stages" else 1]) for parts in places}
-    assert needing <= {"footprint", "learning", "mocks", "stages/fetch", "storage"}
+    assert needing <= {"compute", "footprint", "learning", "mocks", "stages/fetch", "storage"}
 
 
 def test_workers_need_no_training_framework():

@@ -119,7 +119,9 @@ class CatalogueSection(Section):
     @model_validator(mode="after")
     def _links_have_a_name_of_their_own(self) -> CatalogueSection:
         if self.overlaps is not None and any(one.published.lower() == LINKS for one in self.carry):
-            raise ValueError(f"carry: '{LINKS}' is the column of the rows that [catalogue.overlaps] dropped; rename it")
+            raise ValueError(
+                f"carry: '{LINKS}' is the column of the rows that [catalogue.overlaps] dropped; rename it"
+            )
         return self
 
 

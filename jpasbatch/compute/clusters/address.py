@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.compute.clusters.security import warn_of_insecure
 from jpasbatch.errors import InputError, TryAgainError
@@ -80,6 +81,10 @@ class AddressCluster(Options):
             )
         if parts.scheme == "tls" and self.tls is None:
             raise ValueError("scheduler: tls:// needs a [tls] table with ca_file, certificate and key")
+
+    def describe(self) -> Description:
+        """Return what `open` would join; the scheduler is not asked."""
+        return Description(self.kind, None, f"the workers that the scheduler at {self.scheduler} has")
 
     @contextmanager
     def open(self) -> Iterator[Executor]:

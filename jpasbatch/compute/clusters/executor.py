@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from annotated_types import Interval
 
+from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.security import NO_PAGES
 from jpasbatch.compute.meter import Display
 
@@ -69,6 +70,10 @@ class Cluster(Protocol):
     @property
     def kind(self) -> str:
         """Name in cluster files."""
+        ...
+
+    def describe(self) -> Description:
+        """Return what `open` would start; no network and no queue is asked, and nothing is written."""
         ...
 
     def open(self) -> AbstractContextManager[Executor]:

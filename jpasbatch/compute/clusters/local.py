@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
+from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
 from jpasbatch.compute.clusters.security import NO_PAGES, own_security
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
@@ -66,6 +67,14 @@ class LocalCluster(Options):
     memory_limit: MemoryLimit = "auto"
     resources: dict[str, float] = field(default_factory=dict)
     no_workers_timeout: Seconds = 60.0
+
+    def describe(self) -> Description:
+        """Return what `open` would start."""
+        plural = "" if self.workers == 1 else "es"
+        memory = "sharing its memory" if self.memory_limit == "auto" else f"of {self.memory_limit} each"
+        return Description(
+            self.kind, self.workers, f"{self.workers} worker process{plural} on this machine, {memory}"
+        )
 
     @contextmanager
     def open(self) -> Iterator[Executor]:

@@ -11,6 +11,7 @@ CLUSTERS = {
     "serial": "jpasbatch.compute.clusters.serial:SerialCluster",
     "local": "jpasbatch.compute.clusters.local:LocalCluster",
     "address": "jpasbatch.compute.clusters.address:AddressCluster",
+    "kubernetes": "jpasbatch.compute.clusters.kubernetes:KubernetesCluster",
 }
 """Module and class of each kind."""
 

@@ -56,7 +56,7 @@ def gather_once(
     identity = fingerprint(
         pack=pack,
         classes=options.classes,
-        survey=repr(workspace.survey),
+        survey=workspace.survey_text("mock"),
         held_out=held_out,
         algorithms=algorithm_numbers("mock_materials"),
     )

@@ -24,6 +24,7 @@ from jpasbatch.mocks.options.spectra import ObservedSpectra
 from jpasbatch.mocks.options.table import mock_options
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file
@@ -52,20 +53,16 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         from jpasbatch.mocks.stages.sets import run_sets
 
         return run_sets(workspace, options, executor)
-    identity = fingerprint(
-        options=asdict(options),
-        inputs=_input_hashes(options),
-        survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("mock_tables"),
-    )
+    parts = ask_tables(workspace, options)
+    identity = fingerprint(**parts)
     unchanged = workspace.unchanged("mock", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
         return unchanged
     folder = workspace.run_folder("mock", identity)
     with stopwatch() as elapsed:
         tasks = [
-            Task(f"mock-{part}-{index}", (options, workspace.job.survey, part, index, str(folder)))
-            for part, index in _parts(options)
+            Task(key, (options, workspace.job.survey, part, index, str(folder)))
+            for key, (part, index) in table_keys(options).items()
         ]
         results, troubles = map_tasks("mock: tables", write_mock_table, tasks, executor)
         require_all(troubles, "mock tables")
@@ -78,9 +75,25 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "tables": tables,
         "folder": str(folder.relative_to(workspace.folder)),
         "kind": options.kind,
-        "algorithms": algorithm_numbers("mock_tables"),
+        "algorithms": parts["algorithms"],
+        **named_parts(parts),
     }
     return workspace.finish("mock", identity, elapsed[0], content)
+
+
+def ask_tables(workspace: Workspace, options: TableMock) -> dict[str, Any]:
+    """Return what decides the tables of a mock, by name."""
+    return {
+        "options": asdict(options),
+        "inputs": _input_hashes(options),
+        "survey": workspace.survey_text("mock"),
+        "algorithms": algorithm_numbers("mock_tables"),
+    }
+
+
+def table_keys(options: TableMock) -> dict[str, tuple[str, int]]:
+    """Return part and number of each table by the key of the task that writes it."""
+    return {f"mock-{part}-{index}": (part, index) for part, index in _parts(options)}
 
 
 def _parts(options: TableMock) -> list[tuple[str, int]]:

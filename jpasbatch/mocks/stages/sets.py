@@ -31,8 +31,9 @@ from jpasbatch.mocks.stages.materials import (
 )
 from jpasbatch.mocks.stages.realism import write_realism_report
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.stages.run.commits import Made
-from jpasbatch.stages.run.committed import committed, run_on_disk
+from jpasbatch.stages.run.changes import named_parts
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed, planned_run, run_on_disk
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import write_partition
@@ -92,24 +93,17 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         raise InputError(
             "[mock] asks for no set: give numbers in [mock.samples], [mock.field] or [mock.survey]"
         )
-    pack = hash_pack(Path(options.templates))
-    algorithms = algorithm_numbers("mock_materials", "mock_sets", "mock_realism")
-    identity = fingerprint(
-        options=asdict(options), pack=pack, survey=repr(workspace.survey), algorithms=algorithms
-    )
+    parts = ask_sets(workspace, options)
+    pack, identity = parts["pack"], fingerprint(**parts)
     unchanged = workspace.unchanged("mock", identity)
-    if unchanged and all(_is_whole(workspace, made) for made in unchanged["sets"].values()):
+    if unchanged and all(set_is_whole(workspace, made) for made in unchanged["sets"].values()):
         return unchanged
     with stopwatch() as elapsed:
         ingredients, given = gather_once(workspace, options, pack, executor)
         library = (
             make_library_once(workspace, options, ingredients, executor) if options.survey.library else ()
         )
-        common = fingerprint(
-            pack=pack,
-            survey=repr(workspace.survey),
-            algorithms=algorithm_numbers("mock_materials", "mock_sets"),
-        )
+        common = _common(workspace, pack)
         made = {}
         for name in sets:
             making = _plan_set(workspace, options, name, (ingredients, library, common))
@@ -123,12 +117,33 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         "parents": given["parents"],
         "lacking": given["lacking"],
         "realism": report,
-        "algorithms": algorithms,
+        "algorithms": parts["algorithms"],
+        **named_parts(parts),
     }
     return workspace.finish("mock", identity, elapsed[0], content)
 
 
-def _is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
+def ask_sets(workspace: Workspace, options: TemplateSky) -> dict[str, Any]:
+    """Return what decides the sets of a mock, by name; ``options`` are limited to the survey already."""
+    return {
+        "options": asdict(options),
+        "pack": hash_pack(Path(options.templates)),
+        "survey": workspace.survey_text("mock"),
+        "algorithms": algorithm_numbers("mock_materials", "mock_sets", "mock_realism"),
+    }
+
+
+def _common(workspace: Workspace, pack: dict[str, str]) -> str:
+    """Return the fingerprint of what decides every set."""
+    return fingerprint(
+        pack=pack,
+        survey=workspace.survey_text("mock"),
+        algorithms=algorithm_numbers("mock_materials", "mock_sets"),
+    )
+
+
+def set_is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
+    """Return whether a set is published with all of its partitions; ``made`` is what the record says of it."""
     try:
         catalogue = open_catalogue(workspace.folder / made["path"])
     except InputError:
@@ -147,11 +162,29 @@ def _own(options: TemplateSky, name: str) -> dict[str, Any]:
     return own | {key: samples[key] for key in (name, *shared)}
 
 
+def _set_identity(options: TemplateSky, name: str, common: str) -> str:
+    """Return the fingerprint of a set."""
+    return fingerprint(common=common, options=common_options(options), set=name, own=_own(options, name))
+
+
+def set_runs(workspace: Workspace, options: TemplateSky) -> dict[str, tuple[Run, list[str]]]:
+    """Return where the partitions of each set commit, and the names of these; nothing is created.
+
+    ``options`` are limited to the survey already.
+    """
+    common, found = _common(workspace, hash_pack(Path(options.templates))), {}
+    for name in sets_of(options):
+        order = partition_order(options, name)
+        keys = [f"{order}_{pixel}" for pixel in footprint_of(options, name).pixels(order).tolist()]
+        found[name] = planned_run(workspace, "mock", _set_identity(options, name, common)), keys
+    return found
+
+
 def _plan_set(
     workspace: Workspace, options: TemplateSky, name: str, made: tuple[Path, tuple[str, ...], str]
 ) -> SetMaking:
     ingredients, library, common = made
-    identity = fingerprint(common=common, options=common_options(options), set=name, own=_own(options, name))
+    identity = _set_identity(options, name, common)
     return SetMaking(
         options=options,
         survey=workspace.job.survey,

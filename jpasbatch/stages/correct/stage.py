@@ -7,16 +7,17 @@ probabilities under these shares are published as an extension of the catalogue,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
 from jpasbatch.priors.strata import Strata
-from jpasbatch.priors.table import read_shares
+from jpasbatch.priors.table import ShareTable, read_shares
 from jpasbatch.products.posteriors import posterior_schema, reference_role
 from jpasbatch.stages.correct.partition import (
     Correction,
@@ -33,7 +34,8 @@ from jpasbatch.stages.correct.shares import (
     read_reference,
     read_samples,
 )
-from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.changes import named_parts
+from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.committees import StoredCommittee, find_committee
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, commit_names
@@ -58,22 +60,9 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         of its reference band.
     """
     job = workspace.job
-    if job.prior.kind == "none":
-        raise InputError(f"job '{job.name}': [prior] kind = \"none\" asks for no correction")
-    reference_role(workspace.survey)  # refuses a survey without one
+    committee, digest, parts = ask_correct(workspace)
     site = open_site(workspace)
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
-    committee = find_committee(workspace)
-    digest = load_validation(committee.version)[1]
-    parts = {
-        "prior": asdict(job.prior),
-        "table": sha256_file(Path(job.prior.table)) if job.prior.table else None,
-        "validation": digest,
-        "decision": committee.manifest.decision,
-        "seed": job.seed,
-        "survey": repr(workspace.survey),
-        "algorithms": algorithm_numbers("correct"),
-    }
     identity = fingerprint(**parts, predictions=predictions.name, **site.identity)
     unchanged = workspace.unchanged("correct", identity)
     if unchanged and site.is_published(POSTERIORS, unchanged["posteriors"]):
@@ -96,8 +85,37 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "partitions": len(predictions.pixels),
         "rows_out": rows,
         "algorithms": parts["algorithms"],
+        **named_parts({**parts, "predictions": predictions.name, **site.identity}),
     }
     return workspace.finish("correct", identity, elapsed[0], content)
+
+
+class Asked(NamedTuple):
+    """What decides the posteriors: committee, SHA-256 of what it says of its validation sample, and all by name."""
+
+    committee: StoredCommittee
+    validation: str
+    parts: dict[str, Any]
+
+
+def ask_correct(workspace: Workspace) -> Asked:
+    """Return what the job asks of this stage; nothing is computed yet. Errors are those of `run_correct`."""
+    job = workspace.job
+    if job.prior.kind == "none":
+        raise InputError(f"job '{job.name}': [prior] kind = \"none\" asks for no correction")
+    reference_role(workspace.survey)  # refuses a survey without one
+    committee = find_committee(workspace)
+    digest = load_validation(committee.version)[1]
+    parts = {
+        "prior": asdict(job.prior),
+        "table": sha256_file(Path(job.prior.table)) if job.prior.table else None,
+        "validation": digest,
+        "decision": committee.manifest.decision,
+        "seed": job.seed,
+        "survey": workspace.survey_text("correct"),
+        "algorithms": algorithm_numbers("correct"),
+    }
+    return Asked(committee, digest, parts)
 
 
 def _find_prior(
@@ -111,63 +129,95 @@ def _find_prior(
 
     ``validated`` is where the committee's version is, and the hash of what it says of its validation sample.
     """
-    job = site.workspace.job
-    table = read_shares(Path(job.prior.table), sky.classes) if job.prior.kind == "table" else None
+    asked = ask_shares(site.workspace, sky.classes, validated)
+    committee, _ = validated
+    reference = read_reference(committee, sky.classes, site.workspace.job.prior.calibration, asked.strata)
+    counting = site.run("correct", asked.counted)
+    tasks = {name: (*pixel, name) for pixel, name in names.items()}
+    shared = (sky, reference.measure, counting.folder)
+    commits = committed(counting, "correct: counting", count_partition, tasks, executor, shared=shared)
+    commits.measure(site.workspace, "correct")
+    commits.whole("partitions")
+    run = site.run("correct", asked.found(site.workspace.job, names.values()))
+    search = asked.search(run, sky.classes, committee, site.workspace.job)
+    cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
+    _search(site.workspace, run, search, cells, executor)
+    return search.prior
+
+
+class Shares(NamedTuple):
+    """What decides the class shares beside the partitions.
+
+    ``counted`` is the fingerprint of what is counted in a partition.
+    """
+
+    table: ShareTable | None
+    strata: Strata
+    variants: tuple[str, ...]
+    counted: str
+
+    def found(self, job: Job, names: Iterable[str]) -> str:
+        """Return the fingerprint of the shares that partitions of these names have."""
+        return fingerprint(
+            counted=self.counted,
+            partitions=sorted(names),
+            prior=asdict(job.prior),
+            shares=self.table.to_dict() if self.table else None,
+            seed=job.seed,
+        )
+
+    def search(self, run: Run, classes: tuple[str, ...], committee: str, job: Job) -> Search:
+        """Return what the tasks of a run need to find them."""
+        return Search(
+            run.place,
+            run.folder,
+            classes,
+            committee,
+            self.strata,
+            self.variants,
+            job.prior,
+            self.table,
+            job.seed,
+        )
+
+
+def ask_shares(workspace: Workspace, classes: tuple[str, ...], validated: tuple[str, str]) -> Shares:
+    """Return what the job asks of the class shares; ``validated`` is as for `_find_prior`."""
+    job = workspace.job
+    table = read_shares(Path(job.prior.table), classes) if job.prior.kind == "table" else None
     committee, sha256 = validated
-    samples = read_samples(committee, sky.classes)
+    samples = read_samples(committee, classes)
     strata = table.strata if table else Strata.fit(samples.sample.magnitude, job.prior)
-    reference = read_reference(committee, sky.classes, job.prior.calibration, strata)
     counted = fingerprint(
         strata=strata.to_dict(),
         calibration=job.prior.calibration,
         validation=sha256,
-        classes=sky.classes,
-        survey=repr(site.workspace.survey),
+        classes=classes,
+        survey=workspace.survey_text("correct"),
         algorithms=algorithm_numbers("correct"),
     )
-    counting = site.run("correct", counted)
-    tasks = {name: (*pixel, name) for pixel, name in names.items()}
-    shared = (sky, reference.measure, counting.folder)
-    committed(counting, "correct: counting", count_partition, tasks, executor, shared=shared).whole(
-        "partitions"
-    )
-    found = fingerprint(
-        counted=counted,
-        partitions=sorted(names.values()),
-        prior=asdict(job.prior),
-        shares=table.to_dict() if table else None,
-        seed=job.seed,
-    )
-    run = site.run("correct", found)
-    search = Search(
-        sky.store,
-        run.folder,
-        sky.classes,
-        committee,
-        strata,
-        tuple(sorted(samples.variants)),
-        job.prior,
-        table,
-        job.seed,
-    )
-    cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
-    _search(run, search, cells, executor)
-    return search.prior
+    return Shares(table, strata, tuple(sorted(samples.variants)), counted)
 
 
-def _search(run: Run, search: Search, cells: list[str], executor: Executor) -> None:
+def _search(workspace: Workspace, run: Run, search: Search, cells: list[str], executor: Executor) -> None:
     """Find the class shares, how far they move, and put them together."""
-    shared = (search,)
-    committed(run, "correct: class shares", find_shares, {"shares": (cells,)}, executor, shared=shared).whole(
-        "class shares"
-    )
     moves = {name: (*arguments, name) for name, arguments in search.moves().items()}
-    committed(run, "correct: errors of the shares", move_shares, moves, executor, shared=shared).whole(
-        "errors of the shares"
+    steps: tuple[tuple[str, Callable[..., Made], Mapping[str, tuple[Any, ...]]], ...] = (
+        ("class shares", find_shares, {"shares": (cells,)}),
+        ("errors of the shares", move_shares, moves),
+        ("shares and errors", complete_prior, {"prior": ()}),
     )
-    committed(
-        run, "correct: shares and errors", complete_prior, {"prior": ()}, executor, shared=shared
-    ).whole("class shares")
+    for what, function, tasks in steps:
+        commits = committed(run, f"correct: {what}", function, tasks, executor, shared=(search,))
+        commits.measure(workspace, "correct")
+        commits.whole(what)
+
+
+def posterior_identity(prior: str, committee: StoredCommittee) -> str:
+    """Return the fingerprint of the posteriors of any partition; ``prior`` is the key of the class shares."""
+    return fingerprint(
+        prior=prior, decision=committee.manifest.decision, algorithms=algorithm_numbers("correct")
+    )
 
 
 def _publish(
@@ -180,15 +230,14 @@ def _publish(
 ) -> tuple[str, int]:
     """Publish the posteriors of every partition; return the version and its rows."""
     predictions, names = source
-    identity = fingerprint(
-        prior=prior, decision=committee.manifest.decision, algorithms=algorithm_numbers("correct")
-    )
+    identity = posterior_identity(prior, committee)
     run = site.run("correct", identity)
     decision = committee.manifest.make_jury().decision
     correction = Correction(sky, prior, decision, site.sky, site.staging_key(identity), identity)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
     shared = (correction,)
     commits = committed(run, "correct: partitions", correct_partition, tasks, executor, shared=shared)
+    commits.measure(site.workspace, "correct")
     corrected = commits.whole("partitions")
     records = []
     for given in published_partitions(predictions):

@@ -30,12 +30,11 @@ from jpasbatch.stages.evaluate.detection import compare_detection
 from jpasbatch.stages.evaluate.findings import check_findings
 from jpasbatch.stages.evaluate.foreign import beside_ours, check_comparable
 from jpasbatch.stages.evaluate.repeats import run_repeats
+from jpasbatch.stages.evaluate.request import VALIDATION, evaluated_samples
 from jpasbatch.stages.evaluate.several import Train, evaluate_all, read_all
 from jpasbatch.stages.evaluate.stage import (
     EVALUATION,
     FOLDER,
-    VALIDATION,
-    evaluated_samples,
     evaluation_content,
 )
 from jpasbatch.stages.run.committees import find_committee

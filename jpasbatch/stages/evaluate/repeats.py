@@ -24,8 +24,8 @@ from jpasbatch.scoring.repeats import (
 )
 from jpasbatch.stages.evaluate.derivation import derive
 from jpasbatch.stages.evaluate.detection import sought_class
+from jpasbatch.stages.evaluate.request import VALIDATION, evaluated_samples
 from jpasbatch.stages.evaluate.several import Train, evaluate_all, read_all
-from jpasbatch.stages.evaluate.stage import VALIDATION, evaluated_samples
 from jpasbatch.stages.run.samples import sample_path
 from jpasbatch.stages.run.workspace import Workspace
 

@@ -24,10 +24,9 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import machine_line
-from jpasbatch.learning.manifest import Manifest, check_manifest
+from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.novelty.ordinary import Ordinary
-from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -43,13 +42,18 @@ from jpasbatch.scoring.stress_findings import worst_stress
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.evaluate.examples import confusion_examples, to_spectrum
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
-from jpasbatch.stages.evaluate.stress import plan_stress, run_stress, write_stress
+from jpasbatch.stages.evaluate.request import VALIDATION, ask_evaluate
+from jpasbatch.stages.evaluate.stress import run_stress, write_stress
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.committees import few_bands_warning, find_committee, open_committee, origin_warning
+from jpasbatch.stages.run.committees import (
+    few_bands_warning,
+    open_committee,
+    origin_warning,
+)
 from jpasbatch.stages.run.curves import read_curves
-from jpasbatch.stages.run.mock_parts import makes_sets, mock_part
-from jpasbatch.stages.run.samples import identify_sample, labels_of, list_sample, read_sample, sample_path
+from jpasbatch.stages.run.samples import labels_of, read_sample
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -62,9 +66,6 @@ FOLDER = "evaluation"
 REPORT = f"{FOLDER}/evaluation.html"
 EVALUATION = "evaluation.json"
 CARD = "card.md"
-VALIDATION = "validation"
-"""The sample that choices were made on: its predictions are kept for combiners, and it has no scores here."""
-
 
 TOLD = ("job", "survey", "committee", "version", "date")
 """Facts that the metadata of tables repeat."""
@@ -79,22 +80,8 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         When there is no committee or no test sample, or they do not fit each other.
     """
     job = workspace.job
-    manifest, graph, version = find_committee(workspace)
-    check_manifest(manifest, workspace.survey, job.classes)
-    samples = {name: list_sample(path) for name, path in evaluated_samples(workspace).items()}
-    base = fingerprint(
-        committee=version.name,
-        samples={name: identify_sample(files) for name, files in samples.items()},
-        survey=repr(workspace.survey),
-        cuts=asdict(job.catalogue.cuts),
-        seed=job.seed,
-        engine=describe_engine(graph, job.inference),
-        title=(job.name, job.title),
-        algorithms=algorithm_numbers("evaluate"),
-    )
-    whole = {name: files for name, files in samples.items() if name not in (VALIDATION, FOLDS)}
-    plan = plan_stress(workspace, whole, base)
-    identity = base if plan is None else fingerprint(base=base, stress=plan.identity)
+    (manifest, _, version), samples, parts, plan, identity = ask_evaluate(workspace)
+    base = fingerprint(**parts)
     unchanged = workspace.unchanged("evaluate", identity)
     if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
         return unchanged
@@ -124,7 +111,8 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "stress": None if plan is None else {"identity": plan.identity, "samples": list(plan.files)},
         "worst_stress": {name: worst_stress(one) for name, one in stressed.items()} or None,
         "files": files,
-        "samples": {name: identify_sample(paths) for name, paths in samples.items()},
+        "samples": parts["samples"],
+        **named_parts(parts),
     }
     return workspace.finish("evaluate", identity, elapsed[0], record)
 
@@ -138,34 +126,6 @@ def _few_bands(content: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield what to say of samples of which many objects have few bands."""
     for name, part in content.items():
         yield from (f"{name}: {text}" for text in few_bands_warning(part["few_bands"], part["rows"]))
-
-
-def evaluated_samples(workspace: Workspace) -> dict[str, Path]:
-    """Return the samples by name: those of the job, or the test set of its mock; and the validation sample.
-
-    With folds the labelled sample is both: tested in the fold that each object is in, and validating others.
-
-    Raises
-    ------
-    InputError
-        When there is no test sample.
-    """
-    job = workspace.job
-    found = {name: Path(path) for name, path in job.samples.tests.items()}
-    folds = job.samples.labelled
-    if not found and folds is None:
-        mock = workspace.require("mock") if job.mock is not None else {}
-        if not (makes_sets(mock) or "test" in mock.get("rows", {})):
-            raise InputError(
-                f"job '{job.name}' names no test sample; add [samples.tests] with a name and a path, or a mock that "
-                "makes a test set"
-            )
-        found["test"] = mock_part(workspace, mock, "test", "evaluate (without [samples.tests])")
-    if folds is not None:
-        found |= {FOLDS: Path(folds), VALIDATION: Path(folds)}
-    elif job.committee.artefact is None:
-        found[VALIDATION] = sample_path(workspace, VALIDATION)
-    return found
 
 
 def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: list[str]) -> Made:

@@ -49,6 +49,10 @@ CHOSEN = 0
 """Seed of the draw of objects: the same for every committee."""
 
 
+PREPARE, STRESS = "evaluate: samples to stress", "evaluate: stresses"
+"""What the progress says of the two kinds of tasks."""
+
+
 @dataclass(frozen=True)
 class StressPlan:
     """What is to be stressed.
@@ -65,6 +69,18 @@ class StressPlan:
     identity: str
     files: dict[str, list[str]]
     stresses: tuple[Stress, ...]
+
+    def sample_keys(self) -> dict[str, str]:
+        """Return the key of the task that prepares each sample, by name."""
+        return {name: f"{name}-sample" for name in self.files}
+
+    def stress_keys(self) -> dict[tuple[str, int], str]:
+        """Return the key of the task of each sample and stress, by name and number."""
+        return {
+            (name, number): f"{name}-{number:03d}"
+            for name in self.files
+            for number in range(len(self.stresses))
+        }
 
 
 def plan_stress(workspace: Workspace, samples: Mapping[str, list[Path]], base: str) -> StressPlan | None:
@@ -125,18 +141,15 @@ def run_stress(
     run = run_on_disk(workspace, "evaluate", plan.identity)
     shared = (str(committee), workspace.job, workspace.survey, run)
     tasks: dict[str, tuple[Any, ...]] = {
-        f"{name}-sample": (name, files) for name, files in plan.files.items()
+        key: (name, plan.files[name]) for name, key in plan.sample_keys().items()
     }
-    title = "evaluate: samples to stress"
-    prepared = committed(run, title, prepare_stress_sample, tasks, executor, shared=shared).whole("samples")
-    keys = {
-        (name, number): f"{name}-{number:03d}" for name in plan.files for number in range(len(plan.stresses))
-    }
+    prepared = committed(run, PREPARE, prepare_stress_sample, tasks, executor, shared=shared).whole("samples")
+    keys = plan.stress_keys()
     tasks = {
         key: (name, prepared[f"{name}-sample"]["groups"], plan.stresses[number])
         for (name, number), key in keys.items()
     }
-    found = committed(run, "evaluate: stresses", stress_sample, tasks, executor, shared=shared)
+    found = committed(run, STRESS, stress_sample, tasks, executor, shared=shared)
     records = found.whole("stresses")
     return {
         name: {

@@ -47,7 +47,7 @@ def run_fetch(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     options = workspace.job.fetch
     if options is None:
         raise InputError("the job has no table [fetch]: it says which tables to ask for (jobs/README.md)")
-    run = run_on_disk(workspace, "fetch", fingerprint(service=options.service, table=options.table))
+    run = run_on_disk(workspace, "fetch", service_identity(options))
     with stopwatch() as elapsed, warnings.catch_warnings():
         # once for all threads; services differ from the standards in harmless ways, each worth a warning
         warnings.simplefilter("ignore")
@@ -120,9 +120,19 @@ def _bands(run: Run, service: Any, options: FetchOptions, executor: Executor) ->
     table = options.filter_table
     if table is None:
         return None
-    key = f"filters.{fingerprint(query=filter_query(table))[:16]}"
+    key = bands_key(table)
     commits = committed(run, "fetch: filters", _commit_bands, {key: (service, table)}, executor)
     return commits.whole("tables")[key]["bands"]
+
+
+def service_identity(options: FetchOptions) -> str:
+    """Return the fingerprint of what all tiles have in common."""
+    return fingerprint(service=options.service, table=options.table)
+
+
+def bands_key(table: str) -> str:
+    """Return the key of the order of bands that a filter table holds."""
+    return f"filters.{fingerprint(query=filter_query(table))[:16]}"
 
 
 def _commit_bands(service: Any, table: str) -> Made:

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -31,7 +31,7 @@ from jpasbatch.products.record import record_schema
 from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
 from jpasbatch.stages.infer.redshifts import RedshiftSearch, candidate_classes
-from jpasbatch.stages.run.changes import changed_parts, digests
+from jpasbatch.stages.run.changes import changed_parts, named_parts
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commits, committed
 from jpasbatch.stages.run.committees import (
@@ -66,25 +66,12 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         When partitions failed and gaps are not allowed; what succeeded is kept for the next run.
     """
     job = workspace.job
-    stored = find_committee(workspace)
-    manifest, graph, committee_folder = stored
-    # a committee that was trained elsewhere brings its own features
-    kind = None if job.committee.artefact else job.features.kind
-    check_manifest(manifest, workspace.survey, job.classes or None, kind)
+    (manifest, _, committee_folder), search, second, parts = ask_infer(workspace)
     if workspace.record("ingest") is not None:
         workspace.require("ingest")
     site = open_site(workspace)
     catalogue = open_catalogue(site.folder)
     names = commit_names(catalogue)
-    parts = {
-        "committee": _identity(stored, load_ordinary(committee_folder)),
-        "survey": repr(workspace.survey),
-        "algorithms": algorithm_numbers("infer"),
-        "engine": describe_engine(graph, job.inference),
-    }
-    search, second = _redshift_search(workspace, manifest)
-    if search is not None and second is not None:
-        parts["redshifts"] = [*_identity(second), search.minimum]
     base = fingerprint(**parts)
     given = {"catalogue": catalogue.name, **site.identity}
     identity = fingerprint(**parts, **given, partitions=sorted(names.values()))
@@ -95,6 +82,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     try_committee(committee_folder, workspace.survey)
     if second is not None:
         try_committee(second.version, workspace.survey)
+    named = named_parts({**parts, **given})
     site.check()
     run = site.run("infer", base)
     inference = Inference(
@@ -113,6 +101,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     )
     with stopwatch() as elapsed:
         commits = _classify(run, inference, names, site, executor)
+        commits.measure(workspace, "infer")
         precision = measure_precision(inference, catalogue, executor)
         with stopwatch() as publishing:
             predictions, records = _publish(site, (catalogue, names), manifest, inference, commits)
@@ -137,11 +126,45 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "quarantined": sum(record["quarantined"] for record in records),
         "few_bands": few_bands,
         "seconds_publishing": round(publishing[0], 2),
-        "parts": digests({**parts, **given}),
+        **named,
     }
     if second is not None:
         content["redshifts"] = {"committee": str(second.version), "origin": second.manifest.origin}
     return workspace.finish("infer", identity, elapsed[0], content)
+
+
+class Asked(NamedTuple):
+    """What decides the records of any partition: committees, which redshifts they look for, and all of it by name."""
+
+    stored: StoredCommittee
+    search: RedshiftSearch | None
+    second: StoredCommittee | None
+    parts: dict[str, Any]
+
+
+def ask_infer(workspace: Workspace) -> Asked:
+    """Return what the job asks of this stage; nothing is computed yet.
+
+    Raises
+    ------
+    InputError
+        When there is no committee, or it does not fit the job.
+    """
+    job = workspace.job
+    stored = find_committee(workspace)
+    # a committee that was trained elsewhere brings its own features
+    kind = None if job.committee.artefact else job.features.kind
+    check_manifest(stored.manifest, workspace.survey, job.classes or None, kind)
+    parts = {
+        "committee": _identity(stored, load_ordinary(stored.version)),
+        "survey": workspace.survey_text("infer"),
+        "algorithms": algorithm_numbers("infer"),
+        "engine": describe_engine(stored.graph, job.inference),
+    }
+    search, second = _redshift_search(workspace, stored.manifest)
+    if search is not None and second is not None:
+        parts["redshifts"] = [*_identity(second), search.minimum]
+    return Asked(stored, search, second, parts)
 
 
 def count_few_bands(records: Iterable[Mapping[str, Any]]) -> int | None:

@@ -15,6 +15,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
 from jpasbatch.stages.ingest.carrying import check_adopted
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.mock_parts import set_folder
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
@@ -49,12 +50,8 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
     section = workspace.job.catalogue
     name = section.sample or mock["catalogue"]
     made = open_catalogue(set_folder(workspace, mock, name, "[catalogue] sample"))
-    algorithms = algorithm_numbers("ingest")
-    identity = fingerprint(
-        catalogue=catalogue_identity(made),
-        survey=repr(workspace.survey),
-        algorithms=algorithms,
-    )
+    parts = adoption_parts(workspace, made)
+    identity = fingerprint(**parts)
     unchanged = workspace.unchanged("ingest", identity)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return unchanged
@@ -74,10 +71,20 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
         "reasons": {},
         "partitions": len(made.pixels),
         "cuts": asdict(section.cuts),
-        "algorithms": algorithms,
+        "algorithms": parts["algorithms"],
+        **named_parts(parts),
         "notes": [f"adopted from the mock set {name} ({made.name}) as it was made: no cuts were applied"],
     }
     return workspace.finish("ingest", identity, elapsed[0], content)
+
+
+def adoption_parts(workspace: Workspace, made: Catalogue) -> dict[str, Any]:
+    """Return what decides the catalogue that a set of the mock becomes, by name."""
+    return {
+        "catalogue": catalogue_identity(made),
+        "survey": workspace.survey_text("ingest"),
+        "algorithms": algorithm_numbers("ingest"),
+    }
 
 
 def is_published(workspace: Workspace, catalogue: str) -> bool:

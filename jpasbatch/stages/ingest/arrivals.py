@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +77,10 @@ class Growth:
 
 
 def new_files(
-    record: Mapping[str, Any] | None, changed: Sequence[str], hashes: Mapping[str, str]
+    record: Mapping[str, Any] | None,
+    changed: Sequence[str],
+    hashes: Mapping[str, str],
+    overlaps: bool = False,
 ) -> tuple[list[str], str]:
     """Return the files that arrived since a catalogue was ingested, or why it must be ingested anew.
 
@@ -89,6 +92,8 @@ def new_files(
         Parts of its fingerprint that changed besides the files.
     hashes : mapping of str to str
         The files now.
+    overlaps : bool
+        Whether rows of different files may be one object.
 
     Returns
     -------
@@ -101,6 +106,8 @@ def new_files(
         return [], "nothing was ingested before"
     if changed:
         return [], f"{', '.join(changed)} changed"
+    if overlaps:
+        return [], "rows of one table may stand for those of another ([catalogue.overlaps])"
     before = record["inputs"]
     gone = sorted(before.keys() - hashes.keys())
     other = sorted(path for path in before.keys() & hashes.keys() if before[path] != hashes[path])
@@ -207,6 +214,45 @@ class Grown:
     rejected: list[Path]
 
 
+class ExpectedGrowth(NamedTuple):
+    """How a catalogue takes new rows.
+
+    Attributes
+    ----------
+    catalogue : Catalogue
+        As it is.
+    growth : Growth
+    counts : ndarray of int64
+        New rows in each pixel of its map.
+    plan : list of GrownPartition
+        Partitions to come.
+    shrunk : set of (int, int)
+        Partitions of today that lose rows to new ones.
+    """
+
+    catalogue: Catalogue
+    growth: Growth
+    counts: np.ndarray
+    plan: list[GrownPartition]
+    shrunk: set[Pixel]
+
+
+def expect_growth(
+    workspace: Workspace, accepted: Sequence[Path], run: Run, identity: str, executor: Executor
+) -> ExpectedGrowth:
+    """Find which partitions the accepted rows touch; parameters and errors as for `grow_catalogue`.
+
+    Only the run's own folder is written to: the new rows, with their spatial index.
+    """
+    catalogue, options = open_catalogue(workspace.sky), workspace.job.catalogue.partitions
+    arrivals, folder = _index(workspace, accepted, run, executor), run.path
+    growth = Growth(str(catalogue.path), arrivals, str(folder), folder.name, identity)
+    shrunk = _find_superseded(growth, catalogue, executor)
+    counts = _count(arrivals, catalogue.map_order)
+    plan = plan_growth(catalogue.counts(), counts, catalogue.pixels, shrunk, options)
+    return ExpectedGrowth(catalogue, growth, counts, plan, shrunk)
+
+
 def grow_catalogue(
     workspace: Workspace, accepted: Sequence[Path], run: Run, identity: str, executor: Executor
 ) -> Grown:
@@ -227,13 +273,9 @@ def grow_catalogue(
     InputError
         When a partition is damaged, or a part of the sky becomes too crowded for one.
     """
-    catalogue, options = open_catalogue(workspace.sky), workspace.job.catalogue.partitions
-    arrivals, folder = _index(accepted, run, executor), run.path
-    growth = Growth(str(catalogue.path), arrivals, str(folder), folder.name, identity)
-    shrunk = _find_superseded(growth, catalogue, executor)
-    counts = _count(arrivals, catalogue.map_order)
-    plan = plan_growth(catalogue.counts(), counts, catalogue.pixels, shrunk, options)
-    records = _grow(run, growth, plan, executor)
+    options, folder = workspace.job.catalogue.partitions, run.path
+    catalogue, growth, counts, plan, _ = expect_growth(workspace, accepted, run, identity, executor)
+    records = _grow(workspace, run, growth, plan, executor)
     held = {(record["order"], record["pixel"]): record for record in published_partitions(catalogue)}
     kept = [
         {**record, "path": f"{catalogue.name}/{record['path']}"}
@@ -259,11 +301,13 @@ def grow_catalogue(
     return Grown(open_catalogue(version), superseded, len(records), places)
 
 
-def _index(accepted: Sequence[Path], run: Run, executor: Executor) -> tuple[str, ...]:
+def _index(workspace: Workspace, accepted: Sequence[Path], run: Run, executor: Executor) -> tuple[str, ...]:
     folder = run.path / "indexed"
     folder.mkdir(exist_ok=True)
     tasks = {f"indexed-{path.name}": (str(path), str(folder / path.name)) for path in accepted}
-    committed(run, "ingest: new rows", index_arrivals, tasks, executor).whole("new tables")
+    commits = committed(run, "ingest: new rows", index_arrivals, tasks, executor)
+    commits.measure(workspace, "ingest")
+    commits.whole("new tables")
     return tuple(sorted(target for _, target in tasks.values()))
 
 
@@ -293,9 +337,10 @@ def _count(arrivals: Sequence[str], map_order: int) -> np.ndarray:
 
 
 def _grow(
-    run: Run, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
+    workspace: Workspace, run: Run, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
 ) -> list[dict[str, Any]]:
     touched = {f"grown-{one.order}_{one.pixel}": one for one in plan if one.touched}
     tasks = {key: (one, key) for key, one in touched.items()}
     commits = committed(run, "ingest: grown partitions", grow_partition, tasks, executor, shared=(growth,))
+    commits.measure(workspace, "ingest")
     return list(commits.whole("partitions").values())

@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +36,7 @@ from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
 from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows, with_carried
 from jpasbatch.stages.ingest.duplicates import find_duplicates
 from jpasbatch.stages.ingest.overlaps import publish_dropped, resolve_overlaps
-from jpasbatch.stages.run.changes import changed_parts, digests
+from jpasbatch.stages.run.changes import changed_parts, named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.mapping import map_tasks, require_all
@@ -66,28 +66,12 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     fetched = workspace.job.fetch is not None
     if section.input is None and not fetched and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
-    root = _input_path(workspace)
-    files = {_label(path, root): path for path in list_tables(root)}
-    hashes = _hash_files(files, executor)
-    parts = {
-        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
-        "options": section.model_dump(
-            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
-        ),
-        "survey": repr(workspace.survey),
-        "algorithms": algorithm_numbers("ingest"),
-    }
-    identity = fingerprint(inputs=hashes, **parts)
+    files, hashes, parts, identity = ask_ingest(workspace, executor)
     unchanged = workspace.unchanged("ingest", identity)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return {**unchanged, "new_partitions": 0}
     before = workspace.record("ingest")
-    arrived, reason = new_files(before, changed_parts(before, parts), hashes)
-    if arrived and section.overlaps is not None:
-        arrived, reason = (
-            [],
-            "rows of new tables may be better than those that are there ([catalogue.overlaps])",
-        )
+    arrived, reason = new_files(before, changed_parts(before, parts), hashes, section.overlaps is not None)
     arrived = (
         arrived if workspace.incremental and before and is_published(workspace, before["catalogue"]) else []
     )
@@ -97,8 +81,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         read = [files[label] for label in arrived or files]
         there = open_catalogue(workspace.sky).schema if arrived else None
         carried, widened = carried_schema(read, workspace, executor, there)
-        records = _normalise_files(read, workspace, run, executor, carried)
-        records = _settle_duplicates(records, section, folder)
+        records = read_tables(read, workspace, run, executor, carried)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
             content = _grow(workspace, before or {}, records, identity, executor)
@@ -112,7 +95,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     content |= {
         "files": len(files),
         "inputs": hashes,
-        "parts": digests(parts),
+        **named_parts(parts),
         "algorithms": parts["algorithms"],
         "cuts": asdict(section.cuts),
     }
@@ -123,6 +106,38 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     for part in ("indexed", "keys", "zones", "dropped"):
         shutil.rmtree(folder / part, ignore_errors=True)
     return record
+
+
+class Asked(NamedTuple):
+    """What decides the catalogue: files by their name in the input folder, their SHA-256, all else by name, and all."""
+
+    files: dict[str, Path]
+    hashes: dict[str, str]
+    parts: dict[str, Any]
+    identity: str
+
+
+def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
+    """Return what the job asks of this stage: its files are hashed, and nothing is written.
+
+    Raises
+    ------
+    InputError
+        When there is no input.
+    """
+    section = workspace.job.catalogue
+    root = _input_path(workspace)
+    files = {_label(path, root): path for path in list_tables(root)}
+    hashes = _hash_files(files, executor)
+    parts = {
+        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
+        "options": section.model_dump(
+            exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
+        ),
+        "survey": workspace.survey_text("ingest"),
+        "algorithms": algorithm_numbers("ingest"),
+    }
+    return Asked(files, hashes, parts, fingerprint(inputs=hashes, **parts))
 
 
 def _import(
@@ -246,16 +261,35 @@ def hash_table(label: str, path: str) -> dict[str, Any]:
     return {"label": label, "sha256": sha256_file(Path(path))}
 
 
+def read_tables(
+    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
+) -> list[dict[str, Any]]:
+    """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
+
+    Returns
+    -------
+    list of dict
+        Of each file what `normalise_table` commits; ``name`` is that of its rows in ``accepted`` and ``rejected``.
+    """
+    records = _normalise_files(files, workspace, run, executor, carried)
+    return _settle_duplicates(records, workspace.job.catalogue, run.path)
+
+
 def _normalise_files(
     files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
 ) -> list[dict[str, Any]]:
-    names = {
-        f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
-    }
-    tasks = {name: (name, str(path)) for name, path in names.items()}
+    tasks = {name: (name, str(path)) for name, path in table_names(files).items()}
     shared = (workspace.job.survey, workspace.job.catalogue, carried, str(run.path))
     commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
+    commits.measure(workspace, "ingest")
     return list(commits.whole("input files").values())
+
+
+def table_names(files: list[Path]) -> dict[str, Path]:
+    """Return input files by the name of what is written of each, which names its commit."""
+    return {
+        f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
+    }
 
 
 def _plain(name: str) -> str:

@@ -1,18 +1,69 @@
-"""What changed since a stage last finished: for the log, and for those who wonder why it runs again."""
+"""What changed since a stage last finished: for the log, for plans, and for those who wonder why it runs again.
+
+The fingerprint of a stage is the hash of named parts. Its record holds them once more, so that "why" can be told: the
+hash of each part, and its ingredients, which are single options by their dotted name. Neither is part of a fingerprint.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.algorithms import raised
+from jpasbatch.storage.stores.ledger import canonical_json, fingerprint
 
 FIRST = "first run"
+UNKNOWN = "not known: an older version recorded this stage, without what its results are made of"
+
+ALGORITHMS = "algorithms"
+"""Name of the part that holds the numbers of algorithms."""
+
+LONGEST = 60
+"""Characters of a value that a record holds as it is; of anything longer it holds a hash."""
+HASH_DIGITS = 16
+NAMED = 3
+"""Files of each kind that a line names."""
 
 
 def digests(parts: Mapping[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of each part of a stage's fingerprint, for its record."""
     return {name: fingerprint(part=value) for name, value in parts.items()}
+
+
+def ingredients(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Return every single value within the parts of a fingerprint, for its record.
+
+    Parameters
+    ----------
+    parts : mapping
+        JSON-able.
+
+    Returns
+    -------
+    dict of str to str
+        By dotted name, such as ``options.cuts.flags``: the value as JSON, or ``sha256:`` and a hash when it is long.
+    """
+    plain = json.loads(canonical_json(dict(parts)))
+    return {name: _short(value) for name, value in _leaves(plain, "")}
+
+
+def named_parts(parts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return what the record of a stage holds of the parts of its fingerprint."""
+    return {"parts": digests(parts), "ingredients": ingredients(parts)}
+
+
+def _leaves(value: Any, name: str) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
+
+
+def _short(value: Any) -> str:
+    text = canonical_json(value).decode()
+    return text if len(text) <= LONGEST else f"sha256:{fingerprint(part=value)[:HASH_DIGITS]}"
 
 
 def changed_parts(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> list[str]:
@@ -34,3 +85,70 @@ def changed_parts(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) ->
         return [FIRST]
     found, now = record["parts"], digests(parts)
     return sorted(name for name in found.keys() | now.keys() if found.get(name) != now.get(name))
+
+
+def reasons(
+    record: Mapping[str, Any] | None, parts: Mapping[str, Any], apart: Iterable[str] = ()
+) -> list[str]:
+    """Return why a stage must run again, a line each: what of its fingerprint is not what it recorded.
+
+    Parameters
+    ----------
+    record : mapping or None
+        What the stage recorded when it last finished.
+    parts : mapping
+        What its fingerprint is made of now, under the names that the record has.
+    apart : iterable of str
+        Parts that are not looked at: a stage that runs before will decide them.
+
+    Returns
+    -------
+    list of str
+        Such as ``algorithm infer 3 -> 4: ...``, ``options.cuts.flags: 0 -> 3`` or ``committee changed``. Empty when
+        nothing changed. An old record that does not tell is `UNKNOWN`, after the algorithms, which every record tells.
+    """
+    if record is None:
+        return [FIRST]
+    lines = raised(record.get(ALGORITHMS, {}))
+    changed = changed_parts(record, parts)
+    if changed == [FIRST]:
+        return [*lines, UNKNOWN]
+    now, before = ingredients(parts), record.get("ingredients", {})
+    for part in (one for one in changed if one not in set(apart)):
+        if part == ALGORITHMS and lines:
+            continue
+        told = [name for name in sorted(now.keys() | before.keys()) if name.partition(".")[0] == part]
+        differ = [name for name in told if now.get(name) != before.get(name)]
+        # a record that has digests alone tells which part it was, and no more
+        lines += [_line(name, before.get(name), now.get(name)) for name in differ] if before else []
+        lines += [] if before and differ else [f"{part} changed"]
+    return lines
+
+
+def _line(name: str, before: str | None, now: str | None) -> str:
+    if any(value is not None and value.startswith("sha256:") for value in (before, now)):
+        return f"{name} {'is new' if before is None else 'is gone' if now is None else 'changed'}"
+    return f"{name}: {'nothing' if before is None else before} -> {'nothing' if now is None else now}"
+
+
+def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return which files of a folder are new, changed and gone, a line for each kind that there is.
+
+    Parameters
+    ----------
+    before, now : mapping of str to str
+        SHA-256 by name.
+    """
+    kinds = {
+        "new": now.keys() - before.keys(),
+        "changed": {name for name in before.keys() & now.keys() if before[name] != now[name]},
+        "gone": before.keys() - now.keys(),
+    }
+    return [_files(kind, sorted(names)) for kind, names in kinds.items() if names]
+
+
+def _files(kind: str, names: list[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return (
+        f"{len(names):,} input file{'s' if len(names) > 1 else ''} {kind}: {', '.join(names[:NAMED])}{more}"
+    )

@@ -130,15 +130,40 @@ def whole_commits(run: Run, keys: Iterable[str]) -> set[str]:
     InputError
         When a record itself is damaged.
     """
-    store, ledger = run.store, run.ledger
-    records = ledger.records(keys)
-    found = store.stamps([file for record in records.values() for file in record["files"]])
-    whole = set()
-    for key, record in records.items():
-        damaged = [file for file, stamp in record["files"].items() if found.get(file) != stamp]
-        if damaged:
-            log.warning("%s: %s/%s is missing or damaged; it is computed again", key, store, damaged[0])
-            ledger.forget(key)
-        else:
-            whole.add(key)
-    return whole
+    records, damaged = look_at_commits(run, keys)
+    for key, file in damaged.items():
+        log.warning("%s: %s/%s is missing or damaged; it is computed again", key, run.store, file)
+        run.ledger.forget(key)
+    return set(records)
+
+
+def look_at_commits(run: Run, keys: Iterable[str]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Look at commits and at their files, and change nothing.
+
+    Parameters
+    ----------
+    run : Run
+    keys : iterable of str
+        Commits to look at.
+
+    Returns
+    -------
+    dict of str to dict
+        Records of the commits whose files are what was committed.
+    dict of str to str
+        Of every other commit, a file that is missing or damaged.
+
+    Raises
+    ------
+    InputError
+        When a record itself is damaged.
+    """
+    records = run.ledger.records(keys)
+    found = run.store.stamps([file for record in records.values() for file in record["files"]])
+    damaged = {
+        key: file
+        for key, record in records.items()
+        for file, stamp in reversed(record["files"].items())
+        if found.get(file) != stamp
+    }
+    return {key: record for key, record in records.items() if key not in damaged}, damaged

@@ -17,13 +17,18 @@ from jpasbatch.compute.runner import Outcome, Task
 from jpasbatch.stages.run import commits as worker
 from jpasbatch.stages.run.commits import Made, Run, whole_commits
 from jpasbatch.stages.run.mapping import TROUBLES_TOLD, run_each, trouble_error
-from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.run.workspace import SHORT, Workspace
 
 
 def run_on_disk(workspace: Workspace, stage: str, identity: str) -> Run:
     """Return one run of a stage, by its fingerprint, and create its folder below the output folder."""
     folder = workspace.run_folder(stage, identity)
     return Run(str(workspace.folder), folder.relative_to(workspace.folder).as_posix())
+
+
+def planned_run(workspace: Workspace, stage: str, identity: str) -> Run:
+    """Return one run of a stage as `run_on_disk` does, and create nothing."""
+    return Run(str(workspace.folder), f"work/{stage}/{identity[:SHORT]}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,10 @@ class Commits:
         Whether the input of one of these was refused.
     troubles : tuple of Outcome
         The first of these.
+    title : str
+        What the progress said.
+    speed : dict of str to float
+        How fast the tasks were that were run now: ``tasks`` and ``rows`` in ``seconds``, with so many ``workers``.
     """
 
     run: Run
@@ -51,6 +60,13 @@ class Commits:
     failed: frozenset[str]
     refused: bool
     troubles: tuple[Outcome, ...]
+    title: str
+    speed: dict[str, float]
+
+    def measure(self, workspace: Workspace, stage: str) -> None:
+        """Let the record of a stage keep how fast its tasks were, if any were run."""
+        if self.computed:
+            workspace.measured.setdefault(stage, {})[self.title] = self.speed
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the commit of each task that has one, in the order of the keys.
@@ -131,4 +147,5 @@ def committed(
             if len(troubles) < TROUBLES_TOLD:
                 troubles.append(outcome)
     computed = meter.done - meter.earlier
-    return Commits(run, tuple(tasks), computed, frozenset(failed), refused, tuple(troubles))
+    speed = {"tasks": computed, "rows": meter.rows, "seconds": meter.seconds, "workers": meter.workers}
+    return Commits(run, tuple(tasks), computed, frozenset(failed), refused, tuple(troubles), title, speed)

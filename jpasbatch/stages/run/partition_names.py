@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.primary import published_partitions
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -24,7 +21,7 @@ Pixel = tuple[int, int]
 def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
     """Return the name under which each partition is classified: its pixel and the SHA-256 of its bytes."""
     return {
-        (record["order"], record["pixel"]): _commit_name(record, record["sha256"])
+        (record["order"], record["pixel"]): commit_name((record["order"], record["pixel"]), record["sha256"])
         for record in published_partitions(catalogue)
         if record["rows"]
     }
@@ -40,10 +37,8 @@ def tally_names(
     for record in published_partitions(predictions):
         pixel = (record["order"], record["pixel"])
         if record["rows"]:
-            files = {"photometry": known[pixel], "predictions": record["sha256"]}
-            if posteriors is not None:
-                files["posteriors"] = corrected[pixel]
-            names[pixel] = _commit_name(record, fingerprint(**files))
+            digest = tally_digest(known[pixel], record["sha256"], corrected[pixel] if posteriors else None)
+            names[pixel] = commit_name(pixel, digest)
     return names
 
 
@@ -53,5 +48,12 @@ def _hashes(catalogue: Catalogue) -> dict[Pixel, str]:
     }
 
 
-def _commit_name(record: Mapping[str, Any], digest: str) -> str:
-    return f"{record['order']}_{record['pixel']}-{digest[:SHA_DIGITS]}"
+def commit_name(pixel: Pixel, digest: str) -> str:
+    """Return the name of the commit of a partition with the SHA-256 of all that it is made from."""
+    return f"{pixel[0]}_{pixel[1]}-{digest[:SHA_DIGITS]}"
+
+
+def tally_digest(photometry: str, predictions: str, posteriors: str | None) -> str:
+    """Return what a tally is named after: the fingerprint of the SHA-256 of its files."""
+    files = {"photometry": photometry, "predictions": predictions}
+    return fingerprint(**files, **({} if posteriors is None else {"posteriors": posteriors}))

@@ -20,7 +20,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from typing import Any
 from jpasbatch.algorithms import raised
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
-from jpasbatch.photometry.survey import Survey
+from jpasbatch.photometry.survey import CurveFiles, Survey
 from jpasbatch.products.registry import product_tables
 from jpasbatch.storage.stores.files import Lease, write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
@@ -73,6 +73,24 @@ READS = {
 """Tables of the job file on which a stage depends, by itself or through an earlier one."""
 
 
+UNREAD = {
+    "mock": ("gaps",),
+    "ingest": ("gaps", "curves"),
+    "train": ("gaps", "curves"),
+    "evaluate": ("curves",),
+    "infer": ("gaps", "curves"),
+    "correct": ("gaps", "curves"),
+    "summarise": ("gaps", "curves"),
+}
+"""Fields of a survey that a stage does not read. Training reads the patterns of gaps where the job opens gaps."""
+
+SURVEY_TEXT = "survey_text"
+"""Key of a record: the hash of what of the survey belongs to the stage's fingerprint. Older versions lack it."""
+
+LEFT_OUT: dict[str, Any] = {"gaps": (), "curves": CurveFiles()}
+"""What stands for fields that are not read: their defaults, as in a survey file that lacks them."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One job, its survey and its output folder (created by `prepare`)."""
@@ -86,8 +104,12 @@ class Workspace:
     """Of the collection, where it is in an object store (see `jpasbatch.stages.run.site`)."""
     stress: bool = False
     """Whether ``evaluate`` makes the stress table although the job file does not ask for it."""
+    settled: frozenset[str] = frozenset()
+    """Stages that a plan found up to date: a run would record for them the options of the job as it is."""
     used: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
     """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
+    measured: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, compare=False, repr=False)
+    """How fast tasks were, by stage and title of the tasks; its record keeps it, for plans."""
 
     @property
     def sky(self) -> Path:
@@ -152,7 +174,24 @@ class Workspace:
     def options(self, stage: str) -> str:
         """Return the fingerprint of what a stage reads of the job file and of the survey."""
         job = self.job.model_dump(mode="json", include=READS[stage])
-        return fingerprint(job=without_undefined(job), survey=repr(self.survey))
+        return fingerprint(job=without_undefined(job), survey=self.survey_text(stage))
+
+    def survey_text(self, stage: str) -> str:
+        """Return what of the survey belongs to the fingerprint of a stage.
+
+        What the stage does not read is left out (`UNREAD`), so that a survey file may gain patterns of gaps, say, and
+        nothing is classified again. Older versions left nothing out: what they made of the survey as it is stands, and
+        goes on standing until the survey changes for the first time.
+        """
+        whole, record = repr(self.survey), self.record(stage)
+        if record is not None:
+            known = record.get(SURVEY_TEXT, record.get("parts", {}).get("survey"))
+            if known in (None, fingerprint(part=whole)):
+                return whole
+        unread = set(UNREAD.get(stage, ()))
+        if stage == "train" and self.job.augmentation.gaps:
+            unread.discard("gaps")
+        return repr(replace(self.survey, **{name: LEFT_OUT[name] for name in unread}))
 
     def is_current(self, stage: str, record: dict[str, Any]) -> bool:
         """Return whether a stage finished with what the job file says now."""
@@ -171,7 +210,7 @@ class Workspace:
             raise InputError(
                 f"{self.folder} holds no finished '{stage}' yet; run `jpasbatch {stage} JOB.toml` (or `run`) first"
             )
-        if not self.is_current(stage, record):
+        if stage not in self.settled and not self.is_current(stage, record):
             raise InputError(
                 f"'{stage}' last ran with other options than the job file has now; run `jpasbatch {stage} JOB.toml` "
                 "(or `run`) again"
@@ -192,8 +231,9 @@ class Workspace:
                 log.info("%s: not up to date: %s", stage, reason)
             return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
-        if not self.is_current(stage, record):
+        if not self.is_current(stage, record) or SURVEY_TEXT not in record:
             record["options"] = self.options(stage)
+            record[SURVEY_TEXT] = fingerprint(part=self.survey_text(stage))
             self._write(stage, record)
         return record
 
@@ -204,8 +244,13 @@ class Workspace:
                 "stage": stage,
                 "fingerprint": identity,
                 "options": self.options(stage),
+                SURVEY_TEXT: fingerprint(part=self.survey_text(stage)),
                 "runs": sorted(self.used.get(stage, ())),
                 "seconds": round(seconds, 2),
+                "measured": {
+                    **(self.record(stage) or {}).get("measured", {}),
+                    **self.measured.get(stage, {}),
+                },
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 **content,
             }

@@ -30,6 +30,7 @@ from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, needed_columns
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, tally_names
@@ -62,22 +63,17 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     job = workspace.job
     site = open_site(workspace)
-    sky = _open_sky(site)
+    sky = open_sky(site)
     predictions = sky.predictions
     _check_classes(predictions.schema, job)
     request = replace(job.products, redshifts=record_ranges(predictions.schema))
     check_products(request.products(workspace.survey))
-    base = _fingerprint(workspace, request)
-    identity = fingerprint(
-        base=base,
-        predictions=predictions.name,
-        photometry=sky.photometry.name,
-        posteriors=sky.posteriors.name if sky.posteriors else None,
-        algorithms=algorithm_numbers("summarise"),
-        **site.identity,
-    )
+    parts = tally_parts(workspace, request)
+    base = fingerprint(**parts)
+    given = given_versions(site, sky)
+    identity = fingerprint(base=base, **given)
     unchanged = workspace.unchanged("summarise", identity)
-    if unchanged and _products_are_whole(workspace.folder, unchanged["files"]):
+    if unchanged and products_are_whole(workspace.folder, unchanged["files"]):
         return unchanged
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
     run, names = site.run("summarise", base), tally_names(sky.photometry, predictions, sky.posteriors)
@@ -104,6 +100,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     content = {
         "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
         "algorithms": algorithm_numbers("tally", "summarise"),
+        **named_parts({**parts, **given, "algorithms": algorithm_numbers("tally", "summarise")}),
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }
@@ -119,7 +116,7 @@ class _Sky(NamedTuple):
     prior: Prior | None
 
 
-def _open_sky(site: Site) -> _Sky:
+def open_sky(site: Site) -> _Sky:
     """Open what is published.
 
     Raises
@@ -141,24 +138,35 @@ def _open_sky(site: Site) -> _Sky:
     return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
 
 
-def _fingerprint(workspace: Workspace, request: ProductRequest) -> str:
-    """Return the fingerprint of all that decides what a partition adds, and how it is shown."""
+def given_versions(site: Site, sky: _Sky) -> dict[str, Any]:
+    """Return what else decides the products: which versions are summarised, by name."""
+    return {
+        "predictions": sky.predictions.name,
+        "photometry": sky.photometry.name,
+        "posteriors": sky.posteriors.name if sky.posteriors else None,
+        "algorithms": algorithm_numbers("summarise"),
+        **site.identity,
+    }
+
+
+def tally_parts(workspace: Workspace, request: ProductRequest) -> dict[str, Any]:
+    """Return all that decides what a partition adds, and how it is shown, by name."""
     job = workspace.job
     tables = job.product_options
     # what workers find inside depends on how the driver drew the mask
     drawn = ("summarise",) if tables["area"].masked else ()
     ranges = {} if request.redshifts is None else {"redshifts": repr(request.redshifts)}
-    return fingerprint(
-        job=job.model_dump(include={"name", "title", "classes", "seed"}),
-        products=[product.name for product in PRODUCTS],
-        tables={name: repr(value) for name, value in tables.items()},
+    return {
+        "job": job.model_dump(include={"name", "title", "classes", "seed"}),
+        "products": [product.name for product in PRODUCTS],
+        "tables": {name: repr(value) for name, value in tables.items()},
         # what the package itself holds for a table that a job names
-        options=[repr(product.options_of(tables)) for product in PRODUCTS],
-        files={key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
-        survey=repr(workspace.survey),
-        algorithms=algorithm_numbers("tally", *drawn),
+        "options": [repr(product.options_of(tables)) for product in PRODUCTS],
+        "files": {key: sha256_file(Path(path)) for key, path in named_files(tables).items()},
+        "survey": workspace.survey_text("summarise"),
+        "algorithms": algorithm_numbers("tally", *drawn),
         **ranges,
-    )
+    }
 
 
 def _check_overlap(findings: Findings, coverage: Coverage | None) -> None:
@@ -194,7 +202,8 @@ def _check_classes(schema: pa.Schema, job: Job) -> None:
         )
 
 
-def _products_are_whole(folder: Path, files: dict[str, str]) -> bool:
+def products_are_whole(folder: Path, files: dict[str, str]) -> bool:
+    """Return whether all files that a record names are there, with the bytes that it recorded."""
     return all(
         (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in files.items()
     )
@@ -229,7 +238,9 @@ def _tally(
     if (coverage := products[0].setting.coverage) is not None:
         share_coverage(coverage, run.inside, names)
     title = "summarise: partitions"
-    committed(run, title, tally_partition, tasks, executor, shared=shared).whole("partitions")
+    commits = committed(run, title, tally_partition, tasks, executor, shared=shared)
+    commits.measure(site.workspace, "summarise")
+    commits.whole("partitions")
     place = run.inside
     total = Tallies.create(products)
     for key, data in place.read_each(_tally_key(name) for name in names.values()):

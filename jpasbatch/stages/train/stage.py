@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -22,6 +22,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import describe_machine
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
@@ -58,23 +59,8 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     InputError
         When the job has no classes, a sample is missing or lacks a class, or a member cannot be trained.
     """
-    job = workspace.job
-    if len(job.classes) < 2:
-        raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
-    parts = sample_parts(job)
-    samples = {part: list_sample(sample_path(workspace, part)) for part in parts}
-    members_identity = _members_identity(workspace, samples)
-    identity = fingerprint(
-        members=members_identity,
-        number=(job.committee.members, job.committee.grow),
-        **({"weights": job.committee.weights} if job.committee.weights != "float32" else {}),
-        calibration=job.calibration.kind,
-        decision=asdict(job.decision),
-        variants={
-            name: identify_sample(list_sample(Path(path))) for name, path in job.samples.variants.items()
-        },
-        algorithms=algorithm_numbers("committee"),
-    )
+    parts = sample_parts(workspace.job)
+    samples, members_identity, identity, told = ask_train(workspace)
     unchanged = workspace.unchanged("train", identity)
     if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
         return unchanged
@@ -95,17 +81,56 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "seconds_per_member": [member["seconds"] for member in members],
         **found,
         "algorithms": algorithm_numbers("members", "committee"),
+        **named_parts(told),
         **growth,
     }
     return workspace.finish("train", identity, elapsed[0], content)
 
 
-def _members_identity(workspace: Workspace, samples: dict[str, list[Path]]) -> str:
-    """Return the fingerprint of all that decides the members of the committee."""
+class Asked(NamedTuple):
+    """What decides a committee: files of its samples, fingerprints of members and committee, and all of it by name."""
+
+    samples: dict[str, list[Path]]
+    members: str
+    identity: str
+    told: dict[str, Any]
+
+
+def ask_train(workspace: Workspace) -> Asked:
+    """Return what the job asks of this stage; nothing is computed yet.
+
+    Raises
+    ------
+    InputError
+        When the job has no classes, or a sample is missing.
+    """
     job = workspace.job
-    return fingerprint(
+    if len(job.classes) < 2:
+        raise InputError(f"job '{job.name}': [classes] needs at least two classes to train a committee")
+    samples = {part: list_sample(sample_path(workspace, part)) for part in sample_parts(job)}
+    members = _member_parts(workspace, samples)
+    parts: dict[str, Any] = {
+        "number": (job.committee.members, job.committee.grow),
+        **({"weights": job.committee.weights} if job.committee.weights != "float32" else {}),
+        "calibration": job.calibration.kind,
+        "decision": asdict(job.decision),
+        "variants": {
+            name: identify_sample(list_sample(Path(path))) for name, path in job.samples.variants.items()
+        },
+        "algorithms": algorithm_numbers("committee"),
+    }
+    trained = fingerprint(**members)
+    identity = fingerprint(members=trained, **parts)
+    told = members | parts | {"algorithms": algorithm_numbers("members", "committee")}
+    return Asked(samples, trained, identity, told)
+
+
+def _member_parts(workspace: Workspace, samples: dict[str, list[Path]]) -> dict[str, Any]:
+    """Return all that decides the members of the committee, by name."""
+    job = workspace.job
+    return dict(
         samples={part: identify_sample(files) for part, files in samples.items()},
-        survey=repr(workspace.survey),
+        survey=workspace.survey_text("train"),
         **job.model_dump(include=MEMBERS),
         share=job.samples.training_share,
         **({"begin": begun.identity} if (begun := beginning(job)) else {}),
@@ -196,6 +221,7 @@ def _train_up_to(
         resources=executor.request(GPU),
         topic=topic,
     )
+    commits.measure(workspace, "train")
     return list(commits.whole("members of the committee").values())
 
 

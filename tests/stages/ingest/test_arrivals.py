@@ -1,7 +1,6 @@
 """What arrives later: only what it touches is made again, and nothing that was there is lost or rewritten."""
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +18,8 @@ from jpasbatch.stages.keep.prune import prune
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.catalogue.pruning import Retention
-from jpasbatch.storage.stores.artefacts import committee_version
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.tables.tables import write_cefca_tile
-from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import serial
 
 JOB = """
@@ -81,27 +78,6 @@ def write_tile(folder: Path, tile: int, ra: float, rows: int = 300, first: int =
     path = folder / f"{tile}-{int(ra * 10)}-{first}.fits"
     write_cefca_tile(path, columns, survey)
     return path
-
-
-@pytest.fixture(scope="session")
-def grown_from(tmp_path_factory, finished) -> Path:
-    """Return the folder of a job that was run on two tiles, far apart; tests must not change it."""
-    folder = tmp_path_factory.mktemp("growing") / "run"
-    write_tile(folder / "tiles", 1, 180.0, bad=3)
-    write_tile(folder / "tiles", 2, 200.0)
-    (folder / "job.toml").write_text(JOB.format(committee=committee_version(finished / "committee")))
-    with pytest.MonkeyPatch.context() as patch:
-        leave_figures_blank(patch)
-        update(folder)
-    return folder
-
-
-@pytest.fixture
-def growing(grown_from, tmp_path) -> Path:
-    """Return a copy of it that the test may change."""
-    subprocess.run(["cp", "-a", grown_from, tmp_path / "copy"], check=True)  # keeps hard links
-    update(tmp_path / "copy")  # which records where it lies now, and does nothing else
-    return tmp_path / "copy"
 
 
 def update(folder: Path, incremental: bool = True, executor=None) -> dict[str, dict]:

@@ -1,0 +1,113 @@
+"""What ``correct`` would do: which partitions are counted, whether the class shares move, and which are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jpasbatch.stages.correct.shares import Search
+from jpasbatch.stages.correct.stage import Asked, ask_correct, ask_shares, posterior_identity
+from jpasbatch.stages.run.changes import reasons
+from jpasbatch.stages.run.commits import look_at_commits
+from jpasbatch.stages.run.committed import planned_run
+from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS
+from jpasbatch.stages.run.plans import (
+    Outlook,
+    Plans,
+    StagePlan,
+    Work,
+    lacking,
+    pixel_work,
+    published_outlook,
+    standing_record,
+    task_work,
+    will_run,
+)
+from jpasbatch.stages.run.site import open_site
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
+from jpasbatch.storage.stores.ledger import fingerprint
+
+COUNTING, PARTITIONS = "correct: counting", "correct: partitions"
+SHARES, ERRORS, PRIOR = "correct: class shares", "correct: errors of the shares", "correct: shares and errors"
+UNFINISHED = "its posteriors are not the published ones"
+
+
+def plan_correct(workspace: Workspace, before: Plans) -> StagePlan:
+    """Return what ``correct`` would do.
+
+    Raises
+    ------
+    InputError
+        Where the stage itself would: nothing is published, or the committee has no validation sample.
+    """
+    makers = will_run(before, "train", "infer")
+    sky = before["infer"].outlook if "infer" in makers else None
+    if "train" in makers or ("infer" in makers and sky is None):
+        return _plan_anew(makers, sky)
+    asked = ask_correct(workspace)
+    if sky is None:
+        done, why, sky = _settled(workspace, asked)
+        if done is not None:
+            return StagePlan("correct", outlook=done)
+    else:
+        why = reasons(workspace.record("correct"), asked.parts, apart=["predictions"])
+        why.append(f"infer makes {len(sky.made):,} of {len(sky.pixels):,} partitions anew")
+    work, left = _work(workspace, asked, sky)
+    return StagePlan("correct", tuple(why), work, sky.differs, left)
+
+
+def _plan_anew(makers: list[str], sky: Outlook | None) -> StagePlan:
+    why = tuple(f"{maker} makes what it reads" for maker in makers)
+    titles = (COUNTING, SHARES, ERRORS, PRIOR, PARTITIONS)
+    work = [Work(title, None, None) for title in titles]
+    if sky is None:
+        return StagePlan("correct", why, tuple(work), exact=False)
+    work[0], work[-1] = (pixel_work(title, sky.pixels, sky) for title in (COUNTING, PARTITIONS))
+    return StagePlan("correct", why, tuple(work), exact=False, outlook=_anew(sky, differs=False))
+
+
+def _anew(sky: Outlook, differs: bool) -> Outlook:
+    return Outlook({}, {pixel: sky.rows([pixel]) for pixel in sky.pixels}, differs)
+
+
+def _settled(workspace: Workspace, asked: Asked) -> tuple[Outlook | None, list[str], Outlook]:
+    """Return what is published when it is up to date, or why it is not; and the partitions of the predictions."""
+    site = open_site(workspace)
+    predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
+    parts: dict[str, Any] = {**asked.parts, "predictions": predictions.name}
+    standing = standing_record(workspace, "correct", fingerprint(**parts))
+    sky = published_outlook(predictions)
+    if standing and site.is_published(POSTERIORS, standing["posteriors"]):
+        return published_outlook(open_catalogue(current_extension(site.folder, POSTERIORS))), [], sky
+    return None, reasons(workspace.record("correct"), parts) or [UNFINISHED], sky
+
+
+def _work(workspace: Workspace, asked: Asked, sky: Outlook) -> tuple[tuple[Work, ...], Outlook]:
+    job, version, names = workspace.job, asked.committee.version, sky.names()
+    classes, first = tuple(asked.committee.manifest.classes), workspace.record("correct") is None
+    shares = ask_shares(workspace, classes, (str(version), asked.validation))
+    counting = planned_run(workspace, "correct", shares.counted)
+    uncounted = set(lacking(counting, list(names.values())))
+    pixels = {pixel for pixel, name in names.items() if name in uncounted} | {*sky.made}
+    counted = pixel_work(COUNTING, pixels, sky)
+    run = planned_run(workspace, "correct", shares.found(job, names.values()))
+    search = shares.search(run, classes, str(version), job)
+    if sky.made:  # the shares of other partitions are others, and with them every posterior
+        found = [Work(title, tuple(keys), len(keys)) for title, keys in _search_keys(search).items()]
+        # but for shares that are given, as they were given before
+        differs = sky.differs and (first or job.prior.kind != "table")
+        return (counted, *found, pixel_work(PARTITIONS, sky.pixels, sky)), _anew(sky, differs)
+    found = [task_work(title, run, keys) for title, keys in _search_keys(search).items()]
+    written = planned_run(workspace, "correct", posterior_identity(search.prior, asked.committee))
+    commits, _ = look_at_commits(written, names.values())
+    kept = {
+        pixel: (commits[name]["sha256"], commits[name]["rows"])
+        for pixel, name in names.items()
+        if name in commits
+    }
+    left = Outlook(kept, {pixel: sky.rows([pixel]) for pixel in names if pixel not in kept}, differs=first)
+    return (counted, *found, pixel_work(PARTITIONS, left.made, sky)), left
+
+
+def _search_keys(search: Search) -> dict[str, list[str]]:
+    return {SHARES: ["shares"], ERRORS: list(search.moves()), PRIOR: ["prior"]}

@@ -1,0 +1,71 @@
+"""A plan and what then happens: the same tasks, or the plan is wrong."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jpasbatch.stages.planning import plan_stages
+from jpasbatch.stages.run import committed, mapping
+from jpasbatch.stages.run.plans import StagePlan
+from jpasbatch.stages.run.workspace import Workspace
+
+LOOKS = {"ingest: input hashes", "ingest: known ids", "infer: precision", "mock: realism"}
+"""Tasks that look at something and make nothing; and the page of a mock."""
+
+
+def tree(folder: Path) -> str:
+    """Return a hash of everything below a folder: names, bytes, inodes and times of change."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        about = path.lstat()
+        digest.update(f"{path.relative_to(folder)} {about.st_ino} {about.st_mtime_ns}\n".encode())
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def foretell(stages: tuple[str, ...], workspace: Workspace) -> dict[str, StagePlan]:
+    """Return the plan, and check that making it changed nothing."""
+    before = tree(workspace.folder)
+    plans = plan_stages(stages, workspace)
+    assert tree(workspace.folder) == before
+    return plans
+
+
+@contextmanager
+def watched() -> Iterator[dict[str, set[str]]]:
+    """Yield the tasks that are run within the block, by title; keys as plans have them."""
+    seen: dict[str, set[str]] = {}
+    real = mapping.run_each
+
+    def run_each(meter, function, tasks, *rest):
+        listed = list(tasks)
+        if listed:
+            seen.setdefault(meter.title, set()).update(_plain(meter.title, task.key) for task in listed)
+        return real(meter, function, listed, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapping, "run_each", run_each)
+        patch.setattr(committed, "run_each", run_each)
+        yield seen
+
+
+def _plain(title: str, key: str) -> str:
+    of_pixels = title.endswith((": partitions", ": counting", ": grown partitions"))
+    return key.removeprefix("grown-").partition("-")[0] if of_pixels else key
+
+
+def check(plans: dict[str, StagePlan], seen: dict[str, set[str]]) -> None:
+    """Check that the tasks that ran are those of the plan: all of an exact one, or some of one that says at most."""
+    told = {work.title: (plan, work) for plan in plans.values() for work in plan.work}
+    assert seen.keys() - LOOKS <= told.keys()
+    for title, (plan, work) in told.items():
+        if work.keys is None:
+            assert not plan.exact
+        elif plan.exact:
+            assert seen.get(title, set()) == set(work.keys), title
+        else:
+            assert seen.get(title, set()) <= set(work.keys), title
