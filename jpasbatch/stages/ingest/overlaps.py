@@ -175,8 +175,8 @@ def write_keys(survey: str, section: CatalogueSection, folder: str, number: int,
         for batch in source.iter_batches(columns=columns, batch_size=100_000):
             rows = pa.Table.from_batches([batch])
             errors = matrix_of(rows, "flux_err", rows.schema.field("flux_err").type.list_size)
-            words = (rows[column].to_numpy().astype(np.int32) for column in ("flags", "mask_flags"))
-            found = quality(*words, errors, reference)
+            flags, masks = (rows[name].to_numpy().astype(np.int32) for name in ("flags", "mask_flags"))
+            found = quality(flags, masks, errors, reference)
             content = {column: rows[column] for column in ("dec", "ra", "tile", "object_id")}
             content |= {
                 "file": pa.array(np.full(len(rows), number)),
