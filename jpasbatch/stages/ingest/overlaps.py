@@ -110,6 +110,8 @@ def resolve_overlaps(
     """
     options = section.overlaps
     assert options is not None  # or there is nothing to do
+    if not any(record["accepted"] for record in records):
+        return Resolved(records, [], 0)
     for part in ("keys", "zones", "dropped"):
         (run.path / part).mkdir(exist_ok=True)
     shared = (survey, section, str(run.path))

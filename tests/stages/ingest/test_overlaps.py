@@ -141,12 +141,12 @@ def test_completeness_and_purity_of_five_tiles(tmp_path):
 
 
 def test_neither_order_nor_zones_nor_files_change_the_outcome(tmp_path, monkeypatch):
-    kept, dropped = resolve(tmp_path / "a")
+    kept, dropped = resolve(tmp_path / "a", objects=1000)
     for number, (order, zone, in_one_file) in enumerate(
         [((4, 2, 0, 1, 3), 0.25, False), ((0, 1, 2, 3, 4), 0.02, False), ((1, 0, 3, 2, 4), 0.25, True)]
     ):
         monkeypatch.setattr(overlaps, "ZONE_DEGREES", zone)
-        again, lost = resolve(tmp_path / str(number), order, in_one_file=in_one_file)
+        again, lost = resolve(tmp_path / str(number), order, objects=1000, in_one_file=in_one_file)
         assert again.equals(kept)
         assert lost.drop(["source"]).equals(dropped.drop(["source"]))
 
@@ -156,6 +156,20 @@ def test_a_sky_without_overlap_stays_as_it_is(tmp_path):
     assert len(dropped) == 0
     assert len(kept) == 2500
     assert set(map(len, kept["other_ids"].to_pylist())) == {0}
+
+
+def test_tables_of_which_nothing_is_left_are_left_to_the_import(tmp_path):
+    sky = make_sky(10)
+    seen, rows = observe(sky, 0, 0.0)
+    record = write_canonical(tmp_path, "0.parquet", 0, seen[:0], {name: rows[name][:0] for name in rows})
+    with open_cluster(SerialCluster()) as executor:
+        resolved = resolve_overlaps([record], "jpas60", SECTION, Run(str(tmp_path), "."), executor)
+    assert (resolved.records, resolved.dropped, resolved.rows) == ([record], [], 0)
+
+
+def test_links_have_a_column_of_their_own():
+    with pytest.raises(ValueError, match="rename it"):
+        CatalogueSection(overlaps=OverlapOptions(), carry=({"column": "other_ids"},))
 
 
 def write_tiles(folder, overlap: float, objects: int = 1200) -> None:
