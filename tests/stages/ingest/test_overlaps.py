@@ -11,6 +11,7 @@ from astropy.table import Table
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.job.sections import CatalogueSection
+from jpasbatch.photometry.carried.columns import CarriedColumn
 from jpasbatch.photometry.overlaps import OverlapOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
@@ -169,7 +170,7 @@ def test_tables_of_which_nothing_is_left_are_left_to_the_import(tmp_path):
 
 def test_links_have_a_column_of_their_own():
     with pytest.raises(ValueError, match="rename it"):
-        CatalogueSection(overlaps=OverlapOptions(), carry=({"column": "other_ids"},))
+        CatalogueSection(overlaps=OverlapOptions(), carry=(CarriedColumn("other_ids"),))
 
 
 def write_tiles(folder, overlap: float, objects: int = 1200) -> None:
