@@ -236,7 +236,9 @@ def whole_run(folder, committee, overlap: float, threshold: int):
     write_tiles(folder / "tiles", overlap)
     text = WHOLE_JOB.format(committee=committee).replace("highest_order   = 7", "highest_order   = 8")
     text = text.replace("pixel_threshold = 400", f"pixel_threshold = {threshold}")
-    text = text.replace("min_probability = 0.2", "min_probability = 0.001")  # the mock has few quasars
+    text = text.replace(
+        'classes         = ["qso_high"]', 'classes         = ["star", "galaxy"]'
+    )  # it has few quasars
     text += "\n[catalogue.overlaps]\n"
     (folder / "job.toml").write_text(text)
     workspace = open_workspace(folder / "job.toml", folder / "run", folder)
