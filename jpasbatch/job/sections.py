@@ -21,6 +21,7 @@ from jpasbatch.photometry.carried.columns import CarriedColumn
 from jpasbatch.photometry.carried.rules import CarriedRule
 from jpasbatch.photometry.features.registry import FEATURES
 from jpasbatch.photometry.normalisation import QualityCuts
+from jpasbatch.photometry.overlaps import LINKS, OverlapOptions
 from jpasbatch.storage.catalogue.plan import PartitionOptions
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -94,11 +95,13 @@ class CatalogueSection(Section):
         only their ids, positions and reasons: whole rows take as much space as they do in the files.
     cuts : QualityCuts
         Which quality flags a row may carry, and what to do when an object id occurs twice.
+    overlaps : OverlapOptions, optional
+        How rows of overlapping tiles become one row an object; without it every row is one.
     partitions : PartitionOptions
         How the sky is divided.
     """
 
-    unwritten: ClassVar[frozenset[str]] = frozenset({"carry", "rules"})
+    unwritten: ClassVar[frozenset[str]] = frozenset({"carry", "rules", "overlaps"})
 
     input: str | None = None
     sample: Literal["training", "validation", "test", "field", "survey", "held_out"] | None = None
@@ -108,12 +111,21 @@ class CatalogueSection(Section):
     rules: tuple[CarriedRule, ...] = ()
     rejected: Literal["whole", "reasons"] = "whole"
     cuts: QualityCuts = QualityCuts()
+    overlaps: OverlapOptions | None = None
     partitions: PartitionOptions = PartitionOptions()
 
     @model_validator(mode="after")
     def _one_source(self) -> CatalogueSection:
         if self.input is not None and self.sample is not None:
             raise ValueError("give input (tables of a survey) or sample (a set of the mock), and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _links_have_a_name_of_their_own(self) -> CatalogueSection:
+        if self.overlaps is not None and any(one.published.lower() == LINKS for one in self.carry):
+            raise ValueError(
+                f"carry: '{LINKS}' is the column of the rows that [catalogue.overlaps] dropped; rename it"
+            )
         return self
 
 

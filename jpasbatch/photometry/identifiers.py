@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,3 +103,9 @@ def repeated(object_id: pa.Array) -> np.ndarray:
     rows[np.unique(indices, return_index=True)[1]] = False
     rows[indices == -1] = False
     return rows
+
+
+def hash_identifiers(identifiers: Iterable[str]) -> np.ndarray:
+    """Return the first eight bytes of each id's BLAKE2b digest, shape (n,), uint64."""
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in identifiers)
+    return np.frombuffer(digests, dtype="<u8")

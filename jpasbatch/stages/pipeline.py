@@ -301,7 +301,7 @@ def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str,
 REPORTED = {
     "fetch": ("tiles", "fetched", "rows", "bytes", "empty", "tables"),
     "mock": ("rows",),
-    "ingest": ("rows_in", "rows_out", "quarantined", "reasons", "partitions", "new_partitions"),
+    "ingest": ("rows_in", "rows_out", "quarantined", "duplicates", "reasons", "partitions", "new_partitions"),
     "foreign": ("matched", "unmatched"),
     "train": ("members", "rows", "validation"),
     "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),

@@ -77,7 +77,10 @@ class Growth:
 
 
 def new_files(
-    record: Mapping[str, Any] | None, changed: Sequence[str], hashes: Mapping[str, str]
+    record: Mapping[str, Any] | None,
+    changed: Sequence[str],
+    hashes: Mapping[str, str],
+    overlaps: bool = False,
 ) -> tuple[list[str], str]:
     """Return the files that arrived since a catalogue was ingested, or why it must be ingested anew.
 
@@ -89,6 +92,8 @@ def new_files(
         Parts of its fingerprint that changed besides the files.
     hashes : mapping of str to str
         The files now.
+    overlaps : bool
+        Whether rows of different files may be one object.
 
     Returns
     -------
@@ -101,6 +106,8 @@ def new_files(
         return [], "nothing was ingested before"
     if changed:
         return [], f"{', '.join(changed)} changed"
+    if overlaps:
+        return [], "rows of one table may stand for those of another ([catalogue.overlaps])"
     before = record["inputs"]
     gone = sorted(before.keys() - hashes.keys())
     other = sorted(path for path in before.keys() & hashes.keys() if before[path] != hashes[path])

@@ -82,6 +82,10 @@ def check_adopted(section: CatalogueSection, schema: pa.Schema, where: object) -
     """
     if section.rules:
         raise InputError("[[catalogue.rules]]: a set of a mock is the catalogue as it is; take the rules out")
+    if section.overlaps is not None:
+        raise InputError(
+            "[catalogue.overlaps]: a set of a mock is the catalogue as it is; take the table out"
+        )
     lacking = [one.published for one in section.carry if one.published not in schema.names]
     if lacking:
         raise InputError(

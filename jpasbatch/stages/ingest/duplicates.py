@@ -6,12 +6,13 @@ bounded by the number of rows divided by the number of buckets, and never by one
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+
+from jpasbatch.photometry.identifiers import hash_identifiers
 
 BUCKETS = 64
 ENTRY = np.dtype([("hash", "<u8"), ("file", "<u4"), ("row", "<u8")])
@@ -41,12 +42,6 @@ def find_duplicates(files: list[Path], scratch: Path) -> dict[Path, list[tuple[i
     finally:
         shutil.rmtree(scratch)
     return _confirm(files, np.concatenate(suspects))
-
-
-def hash_identifiers(identifiers: list[str]) -> np.ndarray:
-    """Return the first eight bytes of each id's BLAKE2b digest, shape (n,), uint64."""
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in identifiers)
-    return np.frombuffer(digests, dtype="<u8")
 
 
 def _scatter(path: Path, number: int, scratch: Path) -> None:

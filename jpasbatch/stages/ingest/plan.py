@@ -62,7 +62,8 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
     if record is not None:
         why += changed_files(record.get("inputs", {}), asked.hashes)
         why += [] if published else [NOT_PUBLISHED]
-    arrived, reason = new_files(record, changed_parts(record, asked.parts), asked.hashes)
+    changed = changed_parts(record, asked.parts)
+    arrived, reason = new_files(record, changed, asked.hashes, section.overlaps is not None)
     if arrived and published and workspace.incremental:
         return _plan_growth(workspace, asked, arrived, why, executor)
     why += [f"the whole catalogue, because {reason}"] if workspace.incremental and record and reason else []

@@ -34,6 +34,7 @@ from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
 from jpasbatch.stages.ingest.arrivals import grow_catalogue, new_files
 from jpasbatch.stages.ingest.carrying import carried_schema, unwanted_rows
 from jpasbatch.stages.ingest.duplicates import find_duplicates
+from jpasbatch.stages.ingest.overlaps import publish_dropped, resolve_overlaps
 from jpasbatch.stages.ingest.request import ask_ingest
 from jpasbatch.stages.ingest.whole_rows import keep_whole_rows
 from jpasbatch.stages.run.changes import changed_parts, named_parts
@@ -69,7 +70,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return {**unchanged, "new_partitions": 0}
     before = workspace.record("ingest")
-    arrived, reason = new_files(before, changed_parts(before, parts), hashes)
+    arrived, reason = new_files(before, changed_parts(before, parts), hashes, section.overlaps is not None)
     whole = before and is_published(workspace, before["catalogue"]) and not workspace.faults("ingest")
     arrived = arrived if workspace.incremental and whole else []
     run = run_on_disk(workspace, "ingest", identity)
@@ -105,7 +106,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         log.info("ingest: %d values (an object in a band): %s", number, what)
     record = workspace.finish("ingest", identity, elapsed[0], content)
     shutil.rmtree(folder / "accepted")  # the catalogue holds these rows now
-    shutil.rmtree(folder / "indexed", ignore_errors=True)
+    for part in ("indexed", "keys", "zones", "dropped"):
+        shutil.rmtree(folder / part, ignore_errors=True)
     return record
 
 
@@ -114,10 +116,19 @@ def _import(
 ) -> dict[str, Any]:
     """Partition all accepted rows, publish them, and return what is recorded of it."""
     section, folder = workspace.job.catalogue, workspace.run_folder("ingest", identity)
+    resolved = None
+    if section.overlaps is not None:
+        run = run_on_disk(workspace, "ingest", identity)
+        resolved = resolve_overlaps(records, workspace.job.survey, section, run, executor)
     # before the import, so that the reasons can be read when no row is left to import
     quarantine = publish_quarantine(
         [folder / "rejected" / record["name"] for record in records], _quarantine(workspace, identity)
     )
+    more: dict[str, Any] = {}
+    if resolved is not None:
+        records = resolved.records
+        more = {"duplicates": resolved.rows}
+        publish_dropped(resolved, workspace.folder / "duplicates" / f"ingest-{identity[:SHORT]}.parquet")
     rows = sum(record["accepted"] for record in records)
     if not rows:
         raise no_rows_left(records, quarantine)
@@ -144,6 +155,7 @@ def _import(
         "new_partitions": len(published.pixels),
         "values": _values(records),
         "notes": _notes(records),
+        **more,
     }
 
 

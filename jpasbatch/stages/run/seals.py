@@ -46,8 +46,9 @@ def places(folder: Path, stage: str, record: Mapping[str, Any]) -> Iterator[str]
                 for margin in sorted(folder.glob(f"{place}_*arcs")):
                     yield margin.relative_to(folder).as_posix()
     yield from BESIDE.get(stage, ())
-    for file in sorted((folder / "quarantine").glob(f"{stage}-{record['fingerprint'][:12]}*.parquet")):
-        yield file.relative_to(folder).as_posix()
+    for room in ("quarantine", "duplicates"):
+        for beside in sorted((folder / room).glob(f"{stage}-{record['fingerprint'][:12]}*")):
+            yield beside.relative_to(folder).as_posix()
 
 
 def seal_stage(folder: Path, stage: str, record: Mapping[str, Any]) -> None:

@@ -169,6 +169,7 @@ def summary_values(outcome: Outcome) -> dict[str, Any]:
             "in": ingest.get("rows_in", infer.get("rows_in")),
             "out": infer.get("rows_out"),
             "quarantined": held,
+            "duplicates": ingest.get("duplicates", 0),
             "few_bands": infer.get("few_bands"),
             "reasons": {line.reason: line.rows for line in _quarantine(records)},
         },

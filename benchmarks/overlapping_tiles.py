@@ -1,0 +1,107 @@
+"""What it costs to leave one row of each object where tiles overlap, and how right it is.
+
+    python benchmarks/overlapping_tiles.py --rows 1000000 --tiles 20
+
+Tiles of the survey's form, side by side with 8 % overlap, are written as accepted rows; positions scatter by 0.1 arcsec
+in each. The resolution runs alone, in this process; completeness and purity follow from the ids. Compare its seconds
+with those of the stage `ingest` per row (`survey_inference.py`).
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
+from jpasbatch.job.sections import CatalogueSection
+from jpasbatch.photometry.overlaps import OverlapOptions
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import catalogue_schema
+from jpasbatch.stages.ingest.overlaps import resolve_overlaps
+from jpasbatch.stages.run.commits import Run
+
+DENSITY, OVERLAP, SCATTER = 9000, 0.08, 0.1
+"""Objects per deg2 of the mock survey, share of a tile that the next one covers too, arcsec in each coordinate."""
+
+
+def write_tile(folder: Path, tile: int, objects: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> dict:
+    """Write the accepted rows of a tile, whose ids name the objects."""
+    survey, rows = load_survey("jpas60"), len(objects)
+    rng = np.random.default_rng([3, tile])
+    schema = catalogue_schema(survey)
+    values = pa.array(rng.lognormal(0, 1, rows * len(survey.bands)).astype(np.float32))
+    vector = pa.FixedSizeListArray.from_arrays(values, len(survey.bands))
+    columns = {
+        "object_id": pa.array([f"{tile}-{one}" for one in objects]),
+        "ra": pa.array((ra + rng.normal(0, SCATTER / 3600, rows) / np.cos(np.radians(dec))) % 360),
+        "dec": pa.array(dec + rng.normal(0, SCATTER / 3600, rows)),
+        "flux": vector,
+        "flux_err": vector,
+        "tile": pa.array([str(tile)] * rows),
+        "true_class": pa.nulls(rows, pa.string()),
+    }
+    zeros = pa.array(np.zeros(rows, np.int32))
+    arrays = [columns.get(field.name, zeros).cast(field.type) for field in schema]
+    path = folder / "accepted" / f"{tile:03d}.parquet"
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, use_dictionary=False)
+    return {"name": path.name, "source": path.name, "accepted": rows}
+
+
+def write_sky(folder: Path, rows: int, tiles: int) -> list[dict]:
+    """Write tiles that hold about so many rows together."""
+    (folder / "accepted").mkdir()
+    rng = np.random.default_rng(1)
+    objects = round(rows / (1 + OVERLAP * (tiles - 1) / tiles))
+    height = 2.0
+    width = objects / DENSITY / height / tiles
+    east, dec = rng.uniform(0, width * tiles, objects), rng.uniform(30, 30 + height, objects)
+    ra = 355 + east / np.cos(np.radians(dec))
+    records = []
+    for tile in range(tiles):
+        seen = np.flatnonzero((east >= tile * width) & (east < (tile + 1 + OVERLAP) * width))
+        records.append(write_tile(folder, tile, seen, ra[seen], dec[seen]))
+    return records
+
+
+def main() -> None:
+    """Make the sky, resolve it, and print what came of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--tiles", type=int, default=20)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place, open_cluster(SerialCluster()) as executor:
+        folder = Path(place)
+        records = write_sky(folder, arguments.rows, arguments.tiles)
+        section = CatalogueSection(overlaps=OverlapOptions())
+        begin = time.monotonic()
+        resolved = resolve_overlaps(records, "jpas60", section, Run(str(folder), "."), executor)
+        seconds = time.monotonic() - begin
+        kept = [
+            pq.read_table(folder / "accepted" / one["name"], columns=["object_id"])
+            for one in resolved.records
+        ]
+        objects = [name.split("-")[1] for name in pa.concat_tables(kept)["object_id"].to_pylist()]
+        lost = [pq.read_table(path, columns=["object_id", "kept_id"]) for path in resolved.dropped]
+        pairs = zip(
+            *(pa.concat_tables(lost)[name].to_pylist() for name in ("object_id", "kept_id")), strict=True
+        )
+        right = sum(one.split("-")[1] == other.split("-")[1] for one, other in pairs)
+    left = len(objects) - len(set(objects))
+    rows = sum(record["accepted"] for record in records)
+    print(
+        f"{rows} rows, {resolved.rows} dropped, {seconds:.1f} s, {1e6 * seconds / rows:.1f} s per million rows"
+    )
+    print(f"completeness {1 - left / (left + resolved.rows):.5f}, purity {right / resolved.rows:.5f}")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

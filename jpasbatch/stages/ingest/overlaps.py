@@ -1,0 +1,364 @@
+"""Tiles that overlap: rows of one object are found over all tables, and one of them goes into the catalogue.
+
+It happens before the sky is divided, so that no partitioning can change it. Workers read the accepted rows by zones of
+declination, which need neither the borders of pixels nor the wrap of right ascension: a zone reads its own rows and
+those within two radii of it, which decide which rows are linked. What hangs together across the edge of a zone, a few
+rows in ten thousand, is decided by the driver. Memory is bounded by a zone, or by a chunk of a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pd
+import pyarrow.parquet as pq
+
+from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.job.sections import CatalogueSection
+from jpasbatch.photometry.overlaps import LINKS, Links, OverlapOptions, choose_rows, link_rows, quality
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import matrix_of
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committed import committed
+from jpasbatch.storage.stores.files import written_aside
+
+ZONE_DEGREES = 0.25
+"""Height of a zone: at 5,000 rows per deg2 and 8,000 deg2, some 100,000 rows each."""
+
+OTHER_IDS = pa.field(LINKS, pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False)
+"""Ids of the rows that were dropped for this one; empty where there are none."""
+
+DROPPED = (
+    pa.field("kept_id", pa.string(), nullable=False),
+    pa.field("separation_arcsec", pa.float64(), nullable=False),
+    pa.field("source", pa.string(), nullable=False),
+)
+"""What is said of a dropped row beside its photometry."""
+
+KEYS = pa.schema(
+    [
+        ("dec", pa.float64()),
+        ("ra", pa.float64()),
+        ("file", pa.int64()),
+        ("row", pa.int64()),
+        ("tile", pa.string()),
+        ("object_id", pa.string()),
+        *((name, pa.float64()) for name in OverlapOptions().keep),
+    ]
+)
+SIDE = ("file", "row", "object_id", "flags", "bands", "error")
+SETTLED = pa.schema(
+    [
+        ("kept_file", pa.int64()),
+        ("kept_row", pa.int64()),
+        ("kept_id", pa.string()),
+        ("file", pa.int64()),
+        ("row", pa.int64()),
+        ("object_id", pa.string()),
+        ("separation_arcsec", pa.float64()),
+    ]
+)
+ROWS = 2**40
+"""More rows than a file has: file and row make one number."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What came of overlapping tables.
+
+    Attributes
+    ----------
+    records : list of dict
+        Of the files, as they were, with the name and the number of the rows that are left.
+    dropped : list of Path
+        Tables of the rows that were dropped, with what was kept instead.
+    rows : int
+        Rows in these.
+    """
+
+    records: list[dict[str, Any]]
+    dropped: list[Path]
+    rows: int
+
+
+def resolve_overlaps(
+    records: list[dict[str, Any]], survey: str, section: CatalogueSection, run: Run, executor: Executor
+) -> Resolved:
+    """Leave one row of each object in the accepted tables.
+
+    Parameters
+    ----------
+    records : list of dict
+        ``name``, ``source`` and ``accepted`` of each table in the folder ``accepted`` of the run.
+    survey : str
+    section : CatalogueSection
+        With ``overlaps``.
+    run : Run
+    executor : Executor
+
+    Raises
+    ------
+    InputError
+        If very many rows lie at one place.
+    """
+    options = section.overlaps
+    assert options is not None  # or there is nothing to do
+    if not any(record["accepted"] for record in records):
+        return Resolved(records, [], 0)
+    for part in ("keys", "zones", "dropped"):
+        (run.path / part).mkdir(exist_ok=True)
+    shared = (survey, section, str(run.path))
+    tasks = {
+        f"keys-{record['name']}": (number, record["name"])
+        for number, record in enumerate(records)
+        if record["accepted"]
+    }
+    commits = committed(run, "ingest: positions", write_keys, tasks, executor, shared=shared)
+    ranges = {record["file"]: record for record in commits.whole("input files").values()}
+    zones = {
+        f"zone-{zone:04d}": (options, str(run.path), zone, names)
+        for zone, names in _zones(ranges, records, options.radius_arcsec)
+    }
+    committed(run, "ingest: overlapping tables", link_zone, zones, executor).whole("zones of the sky")
+    _settle_open(run.path, [f"{key}.parquet" for key in zones], options)
+    links = (*(f"{key}.parquet" for key in zones), "across.parquet")
+    tasks = {
+        f"single-{record['name']}": (number, record["name"], record["source"], links)
+        for number, record in enumerate(records)
+    }
+    commits = committed(
+        run, "ingest: one row an object", write_single, tasks, executor, shared=(str(run.path),)
+    )
+    single = commits.whole("input files")
+    left = [single[f"single-{record['name']}"] for record in records]
+    return Resolved(
+        [
+            record | {"name": f"single-{record['name']}", "accepted": one["kept"]}
+            for record, one in zip(records, left, strict=True)
+        ],
+        [
+            run.path / "dropped" / record["name"]
+            for record, one in zip(records, left, strict=True)
+            if one["dropped"]
+        ],
+        sum(one["dropped"] for one in left),
+    )
+
+
+def publish_dropped(resolved: Resolved, target: Path) -> None:
+    """Write one table of all rows that were dropped, with their photometry and what was kept instead."""
+    if not resolved.dropped:
+        target.unlink(missing_ok=True)
+        return
+    target.parent.mkdir(exist_ok=True)
+    with (
+        written_aside(target) as aside,
+        pq.ParquetWriter(aside, pq.read_schema(resolved.dropped[0])) as writer,
+    ):
+        for path in resolved.dropped:
+            with pq.ParquetFile(path) as part:
+                for batch in part.iter_batches(batch_size=100_000):
+                    writer.write_batch(batch)
+
+
+def write_keys(survey: str, section: CatalogueSection, folder: str, number: int, name: str) -> Made:
+    """Write place, tile and quality of the accepted rows of a file, ascending by declination."""
+    reference = load_survey(survey, section.aperture).reference_index
+    columns = ["object_id", "ra", "dec", "tile", "flags", "mask_flags", "flux_err"]
+    parts, first = [], 0
+    with pq.ParquetFile(Path(folder) / "accepted" / name) as source:
+        for batch in source.iter_batches(columns=columns, batch_size=100_000):
+            rows = pa.Table.from_batches([batch])
+            errors = matrix_of(rows, "flux_err", rows.schema.field("flux_err").type.list_size)
+            flags, masks = (rows[name].to_numpy().astype(np.int32) for name in ("flags", "mask_flags"))
+            found = quality(flags, masks, errors, reference)
+            content = {column: rows[column] for column in ("dec", "ra", "tile", "object_id")}
+            content |= {
+                "file": pa.array(np.full(len(rows), number)),
+                "row": pa.array(first + np.arange(len(rows))),
+            }
+            content |= {
+                column: pa.array(found[:, place]) for place, column in enumerate(OverlapOptions().keep)
+            }
+            parts.append(pa.table(content).select(KEYS.names).cast(KEYS))
+            first += len(rows)
+    keys = pa.concat_tables(parts).sort_by("dec")
+    path = Path(folder) / "keys" / name
+    with written_aside(path) as aside:
+        pq.write_table(keys, aside, row_group_size=20_000)
+    ends = [keys["dec"][0].as_py(), keys["dec"][-1].as_py()]
+    return Made(keys.num_rows, {"file": number, "ends": ends}, [path])
+
+
+def _zones(
+    ranges: dict[int, dict[str, Any]], records: Sequence[dict[str, Any]], radius_arcsec: float
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Return each zone that holds rows, with the names of the tables that reach it or its margin."""
+    margin = 2 * radius_arcsec / 3600
+    zones: dict[int, list[str]] = {}
+    for number, record in ranges.items():
+        low, high = record["ends"]
+        for zone in range(_zone(low - margin), _zone(high + margin) + 1):
+            zones.setdefault(zone, []).append(records[number]["name"])
+    # a zone that only one table reaches may still hold several tiles
+    return [(zone, tuple(names)) for zone, names in sorted(zones.items())]
+
+
+def _zone(dec: float) -> int:
+    return math.floor((dec + 90) / ZONE_DEGREES)
+
+
+def link_zone(options: OverlapOptions, folder: str, zone: int, names: tuple[str, ...]) -> Made:
+    """Decide the rows of a zone, and write those that hang together with rows of other zones for the driver."""
+    margin = 2 * options.radius_arcsec / 3600 + 1e-9
+    low = zone * ZONE_DEGREES - 90
+    within = (pc.field("dec") >= low - margin) & (pc.field("dec") <= low + ZONE_DEGREES + margin)
+    files = [str(Path(folder) / "keys" / name) for name in names]
+    rows = pd.dataset(files, schema=KEYS, format="parquet").to_table(filter=within).combine_chunks()
+    identifiers = rows["object_id"].combine_chunks()
+    file, dec = rows["file"].to_numpy(), rows["dec"].to_numpy()
+    tile = rows["tile"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    source = file * (int(tile.max(initial=0)) + 1) + tile
+    links = link_rows(rows["ra"].to_numpy(), dec, source, identifiers, options.radius_arcsec)
+    inside = np.floor((dec + 90) / ZONE_DEGREES) == zone
+    mine = inside[links.one] | inside[links.other]
+    links = Links(*(column[mine] for column in links))
+    across = _reaches_out(links, inside)
+    closed, across_zones = (_edges(rows, links, chosen) for chosen in (~across, across))
+    target = Path(folder) / "zones" / f"zone-{zone:04d}.parquet"
+    beside = target.with_suffix(".across")
+    for path, table in ((target, settle(closed, options)), (beside, across_zones)):
+        with written_aside(path) as aside:
+            pq.write_table(table, aside)
+    return Made(int(inside.sum()), {"across": across_zones.num_rows}, [target, beside])
+
+
+def _reaches_out(links: Links, inside: np.ndarray) -> np.ndarray:
+    """Return the links that hang together with a row that is not inside, bool (l,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    shape = (len(inside), len(inside))
+    graph = coo_array((np.ones(len(links.one), dtype=np.int8), (links.one, links.other)), shape=shape)
+    _, group = connected_components(graph, directed=False)
+    outside = np.zeros(len(inside) + 1, dtype=bool)
+    ends = np.concatenate([links.one, links.other])
+    outside[group[ends[~inside[ends]]]] = True
+    return outside[group[links.one]]
+
+
+def _edges(rows: pa.Table, links: Links, chosen: np.ndarray) -> pa.Table:
+    """Return links as a table of both of their rows, the one of the lower file and row first."""
+    place = rows["file"].to_numpy() * ROWS + rows["row"].to_numpy()
+    one, other = links.one[chosen], links.other[chosen]
+    swapped = place[one] > place[other]
+    ends = np.where(swapped, other, one), np.where(swapped, one, other)
+    content = {
+        f"{side}_{name}": rows[name].take(pa.array(end))
+        for side, end in zip(("one", "other"), ends, strict=True)
+        for name in SIDE
+    }
+    return pa.table(content | {"separation_arcsec": pa.array(links.separation[chosen])})
+
+
+def settle(edges: pa.Table, options: OverlapOptions) -> pa.Table:
+    """Return which row is dropped for which, of links that hang together with no others."""
+    places = [
+        edges[f"{side}_file"].to_numpy() * ROWS + edges[f"{side}_row"].to_numpy() for side in ("one", "other")
+    ]
+    _, first, inverse = np.unique(np.concatenate(places), return_index=True, return_inverse=True)
+    half = len(places[0])
+    both = {
+        name: pa.chunked_array(
+            [*edges[f"one_{name}"].chunks, *edges[f"other_{name}"].chunks], KEYS.field(name).type
+        )
+        for name in SIDE
+    }
+    node = {name: column.take(pa.array(first)).combine_chunks() for name, column in both.items()}
+    qualities = np.stack([node[name].to_numpy() for name in OverlapOptions().keep], axis=1)
+    separation = edges["separation_arcsec"].to_numpy()
+    links = Links(inverse[:half], inverse[half:], separation)
+    through = choose_rows(links, qualities, node["object_id"], options.keep)
+    dropped = np.flatnonzero(through >= 0)
+    link = through[dropped]
+    kept = links.one[link] + links.other[link] - dropped
+    content = {f"kept_{name.removeprefix('object_')}": node[name].take(pa.array(kept)) for name in SIDE[:3]}
+    content |= {name: node[name].take(pa.array(dropped)) for name in SIDE[:3]}
+    return (
+        pa.table(content | {"separation_arcsec": pa.array(separation[link])})
+        .select(SETTLED.names)
+        .cast(SETTLED)
+    )
+
+
+def _settle_open(folder: Path, names: Sequence[str], options: OverlapOptions) -> None:
+    """Decide what hangs together across the edges of zones; a link across an edge is told by both of them."""
+    tables = [pq.read_table((folder / "zones" / name).with_suffix(".across")) for name in names]
+    edges = pa.concat_tables(tables)
+    pair = np.stack(
+        [edges[name].to_numpy() for name in ("one_file", "one_row", "other_file", "other_row")], axis=1
+    )
+    once = np.unique(pair, axis=0, return_index=True)[1]
+    with written_aside(folder / "zones" / "across.parquet") as aside:
+        pq.write_table(settle(edges.take(pa.array(once)), options), aside)
+
+
+def write_single(folder: str, number: int, name: str, source: str, links: tuple[str, ...]) -> Made:
+    """Write the rows of a file that are kept, with the ids of the others, and beside them the rows that are dropped."""
+    zones = pd.dataset(
+        [str(Path(folder) / "zones" / link) for link in links], schema=SETTLED, format="parquet"
+    )
+    dropped = zones.to_table(filter=pc.field("file") == number).sort_by("row")
+    others = zones.to_table(filter=pc.field("kept_file") == number)
+    others = others.sort_by([("kept_row", "ascending"), ("object_id", "ascending")])
+    targets = [Path(folder) / "accepted" / f"single-{name}", Path(folder) / "dropped" / name]
+    first = 0
+    with (
+        pq.ParquetFile(Path(folder) / "accepted" / name) as file,
+        written_aside(targets[0]) as single_aside,
+        written_aside(targets[1]) as dropped_aside,
+    ):
+        schema = file.schema_arrow
+        wider = [pa.schema([*schema, *more], metadata=schema.metadata) for more in ((OTHER_IDS,), DROPPED)]
+        with (
+            pq.ParquetWriter(single_aside, wider[0], use_dictionary=False) as single_writer,
+            pq.ParquetWriter(dropped_aside, wider[1], use_dictionary=False) as dropped_writer,
+        ):
+            for batch in file.iter_batches(batch_size=100_000):
+                rows = pa.Table.from_batches([batch])
+                gone = _rows_of(dropped, "row", first, len(rows))
+                keep = np.ones(len(rows), dtype=bool)
+                keep[gone["row"].to_numpy() - first] = False
+                ids = _listed(_rows_of(others, "kept_row", first, len(rows)), first, len(rows))
+                linked = pa.table([*rows.columns, ids], schema=wider[0])
+                single_writer.write_table(linked.filter(pa.array(keep)))
+                lost = rows.filter(pa.array(~keep))
+                said = [
+                    gone["kept_id"],
+                    gone["separation_arcsec"],
+                    pa.array([source] * len(lost), pa.string()),
+                ]
+                dropped_writer.write_table(pa.table([*lost.columns, *said], schema=wider[1]))
+                first += len(rows)
+    told = {"kept": first - dropped.num_rows, "dropped": dropped.num_rows}
+    return Made(first, told, targets)
+
+
+def _rows_of(links: pa.Table, column: str, first: int, number: int) -> pa.Table:
+    """Return the links whose row lies in a chunk; they ascend by row."""
+    start, stop = np.searchsorted(links[column].to_numpy(), (first, first + number))
+    return links.slice(start, stop - start)
+
+
+def _listed(links: pa.Table, first: int, number: int) -> pa.Array:
+    """Return the ids of other rows as one list a row."""
+    offsets = np.searchsorted(links["kept_row"].to_numpy(), first + np.arange(number + 1))
+    values = links["object_id"].combine_chunks()
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=OTHER_IDS.type)
