@@ -21,6 +21,7 @@ from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
@@ -131,12 +132,12 @@ def build_parser() -> argparse.ArgumentParser:
             "replicate", help=REPLICATE, description=REPLICATE, epilog=EPILOGUE, formatter_class=raw
         )
     )
-    _add_classify(
+    add_classify(
         verbs.add_parser(
             "classify", help=CLASSIFY, description=CLASSIFY_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
     )
-    _add_check(
+    add_check(
         verbs.add_parser(
             "check", help=CHECK_TABLES, description=CHECK_TABLES_TEXT, epilog=EPILOGUE, formatter_class=raw
         )
@@ -147,70 +148,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
-
-
-def _add_classify(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("tables", type=Path, nargs="+", metavar="TABLE", help="table, or folder of tables")
-    add(
-        "--committee",
-        metavar="FOLDER|NAME",
-        help="output folder of a run that trained one, or a committee of the package (default: that of the survey)",
-    )
-    add(
-        "--survey",
-        metavar="NAME|FILE",
-        help="survey of the tables (default: that of the committee, or the one whose columns they have)",
-    )
-    add(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="one file for all rows: .fits, .vot, .xml, .parquet, .csv or .ecsv (default: NAME-classified of the same "
-        "kind for each table, in the current folder)",
-    )
-    add("--overwrite", action="store_true", help="replace an output that is there")
-    add(
-        "--prefix", default="", metavar="TEXT", help="put this before the names of the columns that are added"
-    )
-    _add_reading(command)
-    add("--json", action="store_true", help="print what was done as one JSON object")
-    add("--verbose", action="store_true", help="log the details, and show tracebacks")
-
-
-def _add_reading(command: argparse.ArgumentParser) -> None:
-    """Add what says how tables are read without a job file."""
-    add = command.add_argument
-    add(
-        "--filter-table",
-        type=Path,
-        metavar="FILE.csv",
-        help="which band is where in vectors, for tables without a table FILTER",
-    )
-    add("--flags", type=int, default=0, metavar="BITS", help="bits of FLAGS that a row may have (default 0)")
-    add("--mask-flags", type=int, default=0, metavar="BITS", help="the same of MASK_FLAGS")
-    add(
-        "--flagged",
-        choices=["row", "band"],
-        default="row",
-        help="what other bits take out: the row, or the band that has them (default row)",
-    )
-    add("--aperture", default="", metavar="NAME", help="in which fluxes are read (default: the survey's own)")
-
-
-def _add_check(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("tables", type=Path, nargs="+", metavar="TABLE", help="table, or folder of tables")
-    add("--survey", required=True, metavar="NAME|FILE", help="survey of the tables")
-    add(
-        "--duplicates",
-        choices=["refuse", "quarantine"],
-        default="refuse",
-        help="what ids that occur twice are",
-    )
-    _add_reading(command)
-    add("--json", action="store_true", help="print what was found as one JSON object")
-    add("--verbose", action="store_true", help="log the details, and show tracebacks")
 
 
 def _add_replicate(command: argparse.ArgumentParser) -> None:
@@ -328,7 +265,8 @@ def _run(options: argparse.Namespace) -> int:
         return compare_jobs(
             options.comparison, options.output, options.data, options.cluster, options.serial, options.train
         )
-    from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb, show_status
+    from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb
+    from jpasbatch.stages.state import show_status
 
     if options.verb == "replicate":
         from jpasbatch.stages.keep.replicate import replicate_job
@@ -336,7 +274,7 @@ def _run(options: argparse.Namespace) -> int:
         workspace = open_workspace(options.job, options.output, options.data)
         return replicate_job(workspace, options.location)
     if options.verb == "repair":
-        from jpasbatch.stages.pipeline import repair_job
+        from jpasbatch.stages.state import repair_job
 
         return repair_job(
             options.job, options.output, options.data, options.cluster, options.serial, options.json

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jpasbatch import __version__
-from jpasbatch.algorithms import Algorithm
+from jpasbatch.algorithms import Algorithm, load_algorithms
 from jpasbatch.cli import VERBS, build_parser, main
 from jpasbatch.stages.pipeline import demo_job, open_workspace
 
@@ -133,7 +133,8 @@ def test_flags_say_where_and_how_and_never_what():
         *("-h", "--help", "--cluster", "--output", "--data", "--serial", "--allow-gaps", "--verbose"),
         "--metrics",
         *("--keep-days", "--keep", "--dry-run"),  # of prune
-        "--json",  # of fetch: its record for other programs
+        "--json",  # for other programs
+        "--verify",  # of status: how closely it looks
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
         # of classify, which has no job file
@@ -335,23 +336,26 @@ def test_status_names_an_algorithm_that_was_raised(capsys, job, tmp_path, monkey
     monkeypatch.setenv("COLUMNS", "160")
     workspace = open_workspace(job, None, None)
     workspace.prepare()
-    workspace.finish("ingest", "ab", 1.0, {"algorithms": {"ingest": 1}})
+    number = load_algorithms()["ingest"].number
+    workspace.finish("ingest", "ab", 1.0, {"algorithms": {"ingest": number}})
     main(["status", str(job)])
     assert "done" in capsys.readouterr().out
-    now = {"ingest": Algorithm(("jpasbatch.place:work",), 2, "another cut", "")}
+    now = {"ingest": Algorithm(("jpasbatch.place:work",), number + 1, "another cut", "")}
     monkeypatch.setattr("jpasbatch.algorithms.load_algorithms", lambda: now)
     assert main(["status", str(job)]) == 1
     shown = capsys.readouterr().out
-    assert "ingest is out of date: algorithm ingest 1 -> 2: another cut" in shown
+    assert f"ingest is out of date: algorithm ingest {number} -> {number + 1}: another cut" in shown
     assert "done" not in shown
 
 
-def test_a_damaged_record(refused, job, tmp_path):
+def test_a_damaged_record(refused, job, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     record = tmp_path / "runs" / "trial" / "work" / "ingest.json"
     record.parent.mkdir(parents=True)
     for content in (b'{"stage": "ing', b"[]", b"\xff", b'{"stage": "ingest"}'):
         record.write_bytes(content)
-        refused(["status", str(job)], "ingest.json", "damaged", "delete that file")
+        assert main(["status", str(job)]) == 1
+        assert "damaged: work/ingest.json holds no record that can be read" in capsys.readouterr().out
 
 
 def test_tracebacks_are_for_those_who_ask(capfd, job):

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from jpasbatch.job.job import absolute_paths, expand_data, read_toml, validate
+from jpasbatch.job.job import expand_data, read_toml, validate
+from jpasbatch.job.paths import absolute_paths
 from jpasbatch.job.sections import Section, check_calibration, check_name
 from jpasbatch.storage.foreign.options import ForeignTable
 

@@ -64,7 +64,10 @@ def plan_stages(stages: tuple[str, ...], workspace: Workspace) -> dict[str, Stag
     plans: dict[str, StagePlan] = {}
     for stage in stages:
         planner = _planner(stage)
-        plans[stage] = planner(planned_workspace(workspace, plans), plans)
+        plan = planner(planned_workspace(workspace, plans), plans)
+        if damaged := len(workspace.faults(stage)):
+            plan = replace(plan, reasons=(f"{damaged} published files are damaged", *plan.reasons))
+        plans[stage] = plan
     return plans
 
 

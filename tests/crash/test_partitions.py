@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def test_a_poisoned_partition_is_quarantined_and_nothing_published(trained_copy,
     file = photometry.partition_path(order, pixel)
     whole = file.read_bytes()
     middle = len(whole) // 2
+    shutil.rmtree(
+        trained_copy / "work" / "seals"
+    )  # as an older version left it: only who reads it sees the damage
     file.write_bytes(
         whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle : middle + 64]) + whole[middle + 64 :]
     )

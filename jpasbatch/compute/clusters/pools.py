@@ -14,7 +14,7 @@ from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
 
-STAGES = ("mock", "ingest", "foreign", "train", "evaluate", "infer", "correct", "summarise")
+STAGES = ("mock", "ingest", "foreign", "train", "evaluate", "infer", "combine", "correct", "summarise")
 """Stages that run tasks."""
 
 KEYS = ("pools", "stages", "default")

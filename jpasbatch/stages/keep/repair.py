@@ -97,7 +97,9 @@ def _pointer_path(workspace: Workspace) -> str:
 
 def _pointer_fault(workspace: Workspace) -> Fault | None:
     """Return what is wrong with the pointer of the collection, where a finished ingest should have one."""
-    if _record_fault(workspace, "ingest") is not None or workspace.record("ingest") is None:
+    if _record_fault(workspace, "ingest") is not None:
+        return None
+    if "catalogue" not in (workspace.record("ingest") or {}):
         return None
     try:
         open_catalogue(workspace.sky)

@@ -275,6 +275,8 @@ class Workspace:
             seals = read_seals(self.folder, stage, record)
         except InputError:
             return [damaged_seals(self.folder, stage)]
+        if self.location:  # the collection lies elsewhere
+            seals = {name: seal for name, seal in (seals or {}).items() if not name.startswith("sky/")}
         known = list(self.distrusted.get(stage, ()))
         return known or find_faults(self.folder, seals or {}, thorough, on_file)
 

@@ -203,3 +203,10 @@ def test_what_cannot_be_made_again_is_named(finished_copy, capsys):
     (finished_copy / "work" / "mock.json").unlink()
     assert run("summarise", finished_copy) == 2
     assert "jpasbatch repair" in capsys.readouterr().err
+
+
+def test_a_plan_says_that_damage_is_why(finished_copy, capsys):
+    one(finished_copy, PREDICTIONS).unlink()
+    assert run("run", finished_copy, "--dry-run", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "1 published files are damaged" in json.dumps(told)

@@ -1,0 +1,143 @@
+"""What state a job is in: which stages are done, what is damaged; and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jpasbatch.algorithms import raised
+from jpasbatch.compute.clusters.registry import open_cluster
+from jpasbatch.compute.clusters.serial import SerialCluster
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import load_cluster
+from jpasbatch.stages.keep.repair import repair, repaired_summary, tell, verify
+from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
+from jpasbatch.stages.run.workspace import Workspace
+
+
+def show_status(
+    job_file: Path, output: Path | None, data: Path | None, thorough: bool = False, as_json: bool = False
+) -> int:
+    """Print which stages are done with the job file as it is, what they recorded, and what is damaged.
+
+    Parameters
+    ----------
+    job_file, output, data : Path
+    thorough : bool
+        Whether every byte that was published is hashed, or only looked at.
+    as_json : bool
+        One JSON object for machines.
+
+    Returns
+    -------
+    int
+        0 when all are, 1 otherwise.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    workspace = open_workspace(job_file, output, data)
+    table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
+    for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
+        table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
+    complete, reasons, states = True, [], {}
+    stages = needed_stages(workspace)
+    damaged = verify(workspace, stages, thorough)
+    for stage in stages:
+        try:
+            record = workspace.record(stage)
+        except InputError:  # it is among what is damaged
+            record = None
+        news = raised((record or {}).get("algorithms", {}))
+        reasons += [f"{stage} is out of date: {line}" for line in news]
+        complete &= record is not None and workspace.is_current(stage, record) and not news
+        row = _status_row(workspace, stage, record)
+        states[stage] = row[1] = "damaged" if stage in damaged else row[1]
+        table.add_row(*row)
+    if as_json:
+        told = {stage: [fault._asdict() for fault in faults] for stage, faults in damaged.items()}
+        print(json.dumps({"stages": states, "reasons": reasons, "damaged": told, "verified": thorough}))
+        return 0 if complete and not damaged else 1
+    Console().print(table)
+    for line in reasons:
+        print(line)
+    tell(damaged, as_json=False)
+    if damaged:
+        print("`jpasbatch repair JOB.toml` makes it again from what is whole")
+    elif thorough:
+        print("every byte that was published is what was written")
+    return 0 if complete and not damaged else 1
+
+
+def repair_job(
+    job_file: Path,
+    output: Path | None,
+    data: Path | None,
+    cluster_file: Path | None,
+    serial: bool,
+    as_json: bool = False,
+) -> int:
+    """Verify all that a job published, make what is damaged again, and say what came of it.
+
+    Returns
+    -------
+    int
+        0 when all is whole.
+
+    Raises
+    ------
+    InputError
+        When something is damaged that cannot be made again.
+    """
+    workspace = open_workspace(job_file, output, data)
+    stages = needed_stages(workspace)
+    cluster = SerialCluster() if serial else load_cluster(cluster_file)
+
+    def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
+        with open_cluster(cluster) as executor:
+            for stage in which:
+                record = run_stage(stage, trusting, executor)
+                if not as_json:
+                    report_stage(stage, record)
+
+    with workspace.prepare():
+        before, after = repair(workspace, stages, run_stages)
+    if as_json:
+        print(json.dumps(repaired_summary(before, after), sort_keys=True))
+    else:
+        tell(before, as_json=False)
+    if after:
+        first = next(iter(after.values()))[0]
+        raise InputError(
+            f"{sum(map(len, after.values()))} files could not be made again, among them {first.path}, which "
+            f"{first.what}; restore them from a copy, or remove the output folder and run the job again"
+        )
+    if not as_json:
+        print(f"repaired: {sum(map(len, before.values()))} files" if before else "nothing is damaged")
+    return 0
+
+
+def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None) -> list[str]:
+    if record is None:
+        commits = len(list((workspace.folder / "work" / stage).glob("*/ledger/*.json")))
+        return [stage, f"{commits} commits, not finished" if commits else "missing", "", "", "", "", ""]
+    rows, quarantined = (_total(record.get(key, "")) for key in ("rows_out", "quarantined"))
+    cells = (record.get("partitions", ""), rows or _total(record.get("rows", "")), quarantined)
+    current = workspace.is_current(stage, record) and not raised(record.get("algorithms", {}))
+    return [
+        stage,
+        "done" if current else "out of date",
+        record["finished"][:16].replace("T", " "),
+        f"{record['seconds']:.1f}",
+        *(short(cell) for cell in cells),
+    ]
+
+
+def _total(value: Any) -> Any:
+    """Return the sum of what is counted by kind, as the samples of a mock are; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    return sum(_total(item) for item in value.values())
