@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jpasbatch.errors import InputError
+from jpasbatch.storage.catalogue.ownership import owns_tables
 from jpasbatch.storage.stores.files import fsync_folder, temporary_name
 
 LINK = "tables"
 
 
 def publish_tables(files: Mapping[str, Path], folder: Path, version: str) -> Path:
-    """Publish files as one version of the folder ``tables``, and remove the version that it replaces.
+    """Publish files as one version of the folder ``tables``, and remove the versions of ours that it replaces.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def publish_tables(files: Mapping[str, Path], folder: Path, version: str) -> Pat
         pointer.replace(link)
     fsync_folder(folder)
     for other in folder.glob(f"{LINK}-*"):
-        if other != target and other.is_dir():
+        if other != target and owns_tables(other):
             shutil.rmtree(other)
     return target
 

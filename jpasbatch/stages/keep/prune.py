@@ -2,7 +2,8 @@
 
 What is reached: what ``collection.properties`` of each collection names, the current committee, every path and run
 folder that the record of a stage names, and the commits of the partitions that are published now, with the files
-that they name. Everything else goes when it is old enough. See `jpasbatch.storage.catalogue.pruning`.
+that they name. Everything else that was made here goes when it is old enough; what is not proven to be ours stays
+(`jpasbatch.storage.catalogue.ownership`). See `jpasbatch.storage.catalogue.pruning`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from jpasbatch.errors import InputError
 from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.seals import BESIDE
 from jpasbatch.stages.run.workspace import READS, Workspace
 from jpasbatch.storage.catalogue.collection import (
     BUILDING,
@@ -26,6 +28,14 @@ from jpasbatch.storage.catalogue.collection import (
     collection_members,
     current_extension,
     open_catalogue,
+)
+from jpasbatch.storage.catalogue.ownership import (
+    BUILDING_NAME,
+    RUN,
+    STAGED,
+    owns_catalogue,
+    owns_committee,
+    owns_tables,
 )
 from jpasbatch.storage.catalogue.pruning import (
     Remnant,
@@ -38,12 +48,19 @@ from jpasbatch.storage.catalogue.pruning import (
     plan_pruning,
     remove_remnants,
 )
-from jpasbatch.storage.stores.artefacts import MANIFEST, committee_version
 from jpasbatch.storage.stores.artefacts import POINTER as CURRENT
+from jpasbatch.storage.stores.artefacts import committee_version
 from jpasbatch.storage.stores.files import Lease, remove_if_empty
 
 DAY = 86_400
-LISTED = ("version", "committee", "run", "staging", "building")
+LISTED = ("version", "committee", "tables", "run", "staging", "building")
+TABLES = "tables"
+"""Begins the names of versions of fetched tables, and is the link that names the current one."""
+
+ROOMS = {"work", "sky", "mock", "quarantine", "duplicates"} | {
+    PurePath(place).parts[0] for places in BESIDE.values() for place in places
+}
+"""Folders of an output folder that stages write to. ``repeats/`` of a comparison holds output folders of their own."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,8 @@ def _reached(workspace: Workspace, collections: list[Path]) -> set[str]:
             reached |= collection_members(collection)
     if (workspace.committees / CURRENT).is_file():
         reached.add(committee_version(workspace.committees).name)
+    if (workspace.folder / TABLES).is_symlink():
+        reached.add((workspace.folder / TABLES).readlink().name)
     for text in (workspace.job.committee.artefact or "", *_texts(list(_records(workspace).values()))):
         reached.update(PurePath(text).parts)
     return reached
@@ -135,7 +154,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _remnants(workspace: Workspace, collections: list[Path]) -> Iterator[Remnant]:
     """Yield everything that could be removed, reached or not; what must stay in any case is left out."""
-    yield from find_hidden(workspace.folder)
+    yield from find_hidden(workspace.folder, ROOMS)
+    if workspace.record("fetch") is not None:  # without one nobody knows which version is meant
+        yield from find_versions(workspace.folder, TABLES, _owns_fetched)
     whole = True
     for stage in READS:
         record = workspace.record(stage)
@@ -146,19 +167,23 @@ def _remnants(workspace: Workspace, collections: list[Path]) -> Iterator[Remnant
             # not finished yet, or by an earlier version: each of its runs may be the one that goes on
             whole = False
             continue
-        yield from find_folders(folder, "run")
+        yield from find_folders(folder, "run", RUN)
         for run in record["runs"]:
             if not (folder / run).is_dir():  # in an object store
                 continue
             yield from _commits(workspace, stage, folder / run, collections)
     for collection in collections:
-        yield from find_folders(collection / BUILDING, "building")
+        yield from find_folders(collection / BUILDING, "building", BUILDING_NAME)
         if whole:
-            yield from find_folders(collection / STAGING, "staging")
+            yield from find_folders(collection / STAGING, "staging", RUN)
         if (collection / POINTER).is_file():  # a lost pointer leaves no version without a reader
-            yield from find_versions(collection, "version", "hats.properties")
+            yield from find_versions(collection, "version", owns_catalogue)
     if (workspace.committees / CURRENT).is_file():
-        yield from find_versions(workspace.committees, "committee", MANIFEST)
+        yield from find_versions(workspace.committees, "committee", owns_committee)
+
+
+def _owns_fetched(version: Path) -> bool:
+    return version.name.startswith(f"{TABLES}-") and owns_tables(version)
 
 
 def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path]) -> Iterator[Remnant]:
@@ -178,8 +203,8 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
             parts = (path, *(workspace.folder / file for file in record.get("files", ())))
             yield Remnant("commit", parts, frozenset({key}), last_change(path))
     for collection in collections:
-        for path in sorted((collection / STAGING / run.name).glob("[!.]*.parquet")):
-            if path.name not in named:
+        for path in sorted((collection / STAGING / run.name).glob("*.parquet")):
+            if STAGED.fullmatch(path.name) and path.name not in named:
                 yield Remnant("staged file", (path,), frozenset({path.name}), last_change(path))
 
 

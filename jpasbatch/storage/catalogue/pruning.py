@@ -12,17 +12,15 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jpasbatch.storage.stores.files import fsync_folder, temporary_name
-
-VERSION = re.compile(r"(?P<version>(?P<family>[A-Za-z0-9][A-Za-z0-9._-]*)-[0-9a-f]{12})(_[0-9a-z]+arcs)?")
-"""Names of versions and of their margins: nothing else in a collection is ours to remove."""
+from jpasbatch.storage.catalogue.ownership import VERSION, owns_margin
+from jpasbatch.storage.stores.files import TEMPORARY_NAME, fsync_folder, temporary_name
 
 LEFTOVER = ".pruned"
-TEMPORARY = ".tmp"
+_LEFTOVER_NAME = re.compile(rf"{TEMPORARY_NAME.pattern.removesuffix('tmp')}{LEFTOVER[1:]}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def _is_old(remnant: Remnant, retention: Retention, now: float) -> bool:
     return now - remnant.changed > retention.seconds
 
 
-def find_versions(folder: Path, kind: str, mark: str) -> Iterator[Remnant]:
+def find_versions(folder: Path, kind: str, owns: Callable[[Path], bool]) -> Iterator[Remnant]:
     """Yield the versions in a folder: each with its margins, and with the file that describes it to readers.
 
     Parameters
@@ -116,51 +114,56 @@ def find_versions(folder: Path, kind: str, mark: str) -> Iterator[Remnant]:
         Collection, or folder of committees.
     kind
         See `Remnant`.
-    mark
-        File that each version holds; other folders are somebody else's.
+    owns
+        Whether a folder with the name of a version was made here; others are somebody else's, and so is what
+        belongs to them.
     """
-    units: dict[str, list[Path]] = defaultdict(list)
-    families = {}
     for path in sorted(folder.iterdir()):
-        name = path.name.removesuffix(".properties")
-        found = VERSION.fullmatch(name)
-        if found and ((path.is_dir() and (path / mark).is_file()) or (path.is_file() and name != path.name)):
-            # what describes a version to readers goes before it, the catalogue before its margin
-            units[found["version"]].insert(0 if path.is_file() else len(units[found["version"]]), path)
-            families[found["version"]] = f"{folder}/{found['family']}"
-    for version, paths in units.items():
-        names = frozenset(path.name for path in paths)
+        found = VERSION.fullmatch(path.name)
+        if not found or found["version"] != path.name or not path.is_dir() or not owns(path):
+            continue
+        described = folder / f"{path.name}.properties"
+        margins = [one for one in sorted(folder.glob(f"{path.name}_*arcs")) if owns_margin(one, path.name)]
+        # what describes a version to readers goes first, and last what proves that the rest is ours
+        paths = (*([described] if described.is_file() else []), *margins, path)
         # the folder's own time: its files may be older versions' files under another name
-        changed = max(path.lstat().st_mtime for path in paths)
-        yield Remnant(kind, tuple(paths), names, changed, families[version])
+        changed = max(one.lstat().st_mtime for one in paths)
+        names = frozenset(one.name for one in paths)
+        yield Remnant(kind, paths, names, changed, f"{folder}/{found['family']}")
 
 
-def find_folders(folder: Path, kind: str) -> Iterator[Remnant]:
-    """Yield the folders in a folder, each by its name and with the time of the last change within it."""
+def find_folders(folder: Path, kind: str, own: re.Pattern[str]) -> Iterator[Remnant]:
+    """Yield the folders in a folder that have a name of ours, each with the time of the last change within it."""
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
-            if path.is_dir() and not path.name.startswith("."):
+            if own.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 yield Remnant(kind, (path,), frozenset({path.name}), last_change(path))
 
 
-def find_hidden(folder: Path) -> Iterator[Remnant]:
-    """Yield temporary files and folders of crashed runs, and what a killed prune left, anywhere below a folder.
+def find_hidden(folder: Path, rooms: Collection[str]) -> Iterator[Remnant]:
+    """Yield temporary files and folders of crashed runs, and what a killed prune left, by the form of their names.
 
     Versions of catalogues are passed over: they were placed whole, and never change.
+
+    Parameters
+    ----------
+    folder
+        An output folder.
+    rooms
+        Names of the folders in it that we write to; into others nobody looks.
     """
     for root, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(root) / name
-            if name.startswith(".") and name.endswith(LEFTOVER):
+            if _LEFTOVER_NAME.fullmatch(name):
                 yield Remnant(LEFTOVER, (path,), frozenset(), 0.0)
-            elif name.startswith(".") and name.endswith(TEMPORARY):
+            elif TEMPORARY_NAME.fullmatch(name):
                 yield Remnant("temporary", (path,), frozenset({name}), last_change(path))
         folders[:] = [
             name
             for name in folders
-            if not (
-                VERSION.fullmatch(name) or (name.startswith(".") and name.endswith((LEFTOVER, TEMPORARY)))
-            )
+            if (Path(root) != folder or name in rooms)
+            and not any(form.fullmatch(name) for form in (VERSION, _LEFTOVER_NAME, TEMPORARY_NAME))
         ]
 
 

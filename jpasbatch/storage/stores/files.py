@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
 import uuid
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from jpasbatch.errors import TryAgainError
 from jpasbatch.regular_files import require_regular
 
 BLOCK_BYTES = 1 << 20
+
+TEMPORARY_NAME = re.compile(r"\..+\.[0-9]+-[0-9a-f]{12}\.tmp")
+"""Names that `temporary_name` gives: by them, and by no other hidden name, a temporary file is known to be ours."""
 
 
 def fsync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import signal
 from pathlib import Path
 
@@ -104,7 +105,12 @@ def test_rerun_asks_only_for_what_changed(service, tmp_path, capsys):
     assert fetch(service, tmp_path, **SMALL) == 0
     assert tables(tmp_path) == {name: before[name] for name in before}
     assert sum("= 2241" in query for query in service.asked[asked:]) == 1
+    mine = tmp_path / "run" / "tables-mine"
+    mine.mkdir()
+    (mine / "2241.parquet").touch()
     assert fetch(service, tmp_path) == 0, "other columns are another query"
+    assert (mine / "2241.parquet").is_file(), "what looks like ours, and is not, stays"
+    shutil.rmtree(mine)
     assert pq.read_schema(tmp_path / "run" / "tables" / "2243.parquet").names == [*COLUMNS, *VECTORS]
     assert len(list((tmp_path / "run").glob("tables-*"))) == 1
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.catalogue.primary import published_partitions
 from jpasbatch.storage.catalogue.pruning import Retention
 from jpasbatch.storage.catalogue.publication import publish_extension
+from jpasbatch.storage.stores.artefacts import committee_version
 from jpasbatch.storage.stores.files import Lease, sha256_file
 from jpasbatch.storage.stores.ledger import Ledger
 from tests.stages.tiny_run import serial, workspace_of
@@ -139,7 +141,7 @@ def test_killed_in_the_middle_no_version_is_half_there_and_the_next_prune_finish
 def test_a_dry_run_changes_nothing_and_tells_what_a_prune_does(finished_copy):
     publish_again(finished_copy / "sky", 1)
     publish_again(finished_copy / "sky", 2)
-    hidden = finished_copy / "targets" / ".crashed.fits.1-0.tmp"
+    hidden = finished_copy / "targets" / ".crashed.fits.1-0123456789ab.tmp"
     hidden.write_bytes(b"half of it")
     before = names_in(finished_copy)
     told = prune(workspace_of(finished_copy), NOTHING, dry_run=True)
@@ -157,7 +159,8 @@ def test_commits_of_partitions_that_are_published_no_more_go_and_the_others_stay
     ledger = Ledger(finished_copy / "work" / "infer" / run / "ledger")
     staging = finished_copy / "sky" / ".staging" / run
     keys, files = ledger.keys(), names_in(staging)
-    for name in ("1_1-old.parquet", "1_2-young.parquet", "1_3-orphan.parquet"):
+    orphan = f"1_3-00-{'0' * 32}.parquet"
+    for name in ("1_1-old.parquet", "1_2-young.parquet", orphan, "mine.parquet"):
         (staging / name).write_bytes(b"rows")
     for key, file in (("1_1-00", "1_1-old"), ("1_2-00", "1_2-young")):
         ledger.commit(
@@ -177,9 +180,73 @@ def test_commits_of_partitions_that_are_published_no_more_go_and_the_others_stay
         "commit",
     ]
     assert ledger.keys() == sorted([*keys, "1_2-00"])
-    assert names_in(staging) == sorted([*files, "1_2-young.parquet"])
+    assert names_in(staging) == sorted([*files, "1_2-young.parquet", "mine.parquet"])
     assert not other.parent.exists()
     assert run_stage("infer", workspace_of(finished_copy), serial())["recomputed"] == 0
+
+
+FOREIGN = "0123456789ab"
+"""Ends names that look like those of our versions and runs."""
+
+USERS_FILES = (
+    "notes/.draft.tmp",
+    "notes/thesis.pruned",
+    f"notes/.copy.fits.1-{FOREIGN}.tmp",  # ours by its form, but in no folder of ours
+    f"repeats/job/seed-1/targets/.list.fits.1-{FOREIGN}.tmp",  # of an output folder with a lease of its own
+    "targets/.draft.tmp",
+    "targets/.old.pruned",
+    f"sky/gaia-{FOREIGN}/hats.properties",
+    f"sky/gaia-{FOREIGN}.properties",
+    f"sky/notes-{FOREIGN}/thoughts.txt",
+    "sky/.building/mine/file",
+    "sky/.staging/mine/file",
+    "work/infer/mine/file",
+    f"committee/mine-{FOREIGN}/manifest.json",
+    f"tables-{FOREIGN}/notes.txt",
+)
+
+
+def test_what_a_user_put_there_stays_whatever_its_name_and_age(finished_copy):
+    sky = finished_copy / "sky"
+    for name in USERS_FILES:
+        path = finished_copy / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("obs_collection=gaia\nhats_builder=hats-import v0.11.1\n")
+    copied = publish_again(sky, 1)
+    publish_again(sky, 2)
+    for copy, original in (
+        (f"backup-{FOREIGN}", copied),
+        (f"photometry-{FOREIGN}", open_catalogue(sky).path),
+    ):
+        shutil.copytree(original, sky / copy)
+    shutil.copytree(
+        committee_version(finished_copy / "committee"), finished_copy / "committee" / "kept-abcdef012345"
+    )
+    (sky / f"{copied.name}_9arcs").mkdir()  # named as a margin of ours, and none
+    (sky / f"{copied.name}_9arcs" / "mine").touch()
+    age(finished_copy, 1000)
+    before = set(names_in(finished_copy))
+    done = prune(workspace_of(finished_copy), NOTHING)
+    assert [remnant.kind for remnant in done.remnants] == ["version"]
+    gone = before - set(names_in(finished_copy))
+    ours = (f"sky/{copied.name}/", f"sky/{copied.name}.properties", f"sky/{copied.name}")
+    assert gone
+    assert all(name in ours[1:] or name.startswith(ours[0]) for name in gone)
+
+
+def test_fetched_tables_that_nothing_names_go(finished_copy):
+    workspace = workspace_of(finished_copy)
+    for name in ("tables-aaaaaaaaaaaa", "tables-bbbbbbbbbbbb"):
+        (finished_copy / name).mkdir()
+        (finished_copy / name / "2241.parquet").write_bytes(b"rows")
+        age(finished_copy / name, 50)
+    (finished_copy / "tables").symlink_to("tables-bbbbbbbbbbbb")
+    assert prune(workspace, NOTHING).remnants == []  # no record tells which are meant
+    (finished_copy / "work" / "fetch").mkdir()
+    workspace.finish("fetch", "0" * 64, 0.0, {"tables": "tables-bbbbbbbbbbbb"})
+    assert [remnant.kind for remnant in prune(workspace, Retention(60 * DAY)).remnants] == []
+    assert [remnant.kind for remnant in prune(workspace, Retention(40 * DAY)).remnants] == ["tables"]
+    assert [path.name for path in sorted(finished_copy.glob("tables-*"))] == ["tables-bbbbbbbbbbbb"]
 
 
 def test_a_run_or_a_writer_keeps_prune_away(finished_copy):
