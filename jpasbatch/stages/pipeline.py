@@ -169,7 +169,7 @@ def run_verb(
         for pool, group in stages_by_cluster(cluster, stages):
             with open_cluster(pool) as executor:
                 for stage in group:
-                    before = workspace.record(stage)
+                    before, run.running = workspace.record(stage), stage
                     record = run_stage(stage, workspace, replace(executor, displays=displays))
                     run.add(stage, before, record)
                     if as_json:

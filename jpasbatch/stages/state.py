@@ -101,6 +101,7 @@ def repair_job(
         with open_cluster(cluster) as executor:
             for stage in which:
                 earlier = None if stage in trusting.distrusted else trusting.record(stage)
+                run.running = stage
                 record = run_stage(stage, trusting, executor)
                 run.add(stage, earlier, record)
                 if not as_json:
@@ -108,16 +109,16 @@ def repair_job(
 
     with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
         before, after = repair(workspace, stages, run_stages)
-    if as_json:
-        print(json.dumps(repaired_summary(before, after), sort_keys=True))
-    else:
-        tell(before, as_json=False)
-    if after:
-        first = next(iter(after.values()))[0]
-        raise InputError(
-            f"{sum(map(len, after.values()))} files could not be made again, among them {first.path}, which "
-            f"{first.what}; restore them from a copy, or remove the output folder and run the job again"
-        )
+        if as_json:
+            print(json.dumps(repaired_summary(before, after), sort_keys=True))
+        else:
+            tell(before, as_json=False)
+        if after:  # within the block: the history tells how the command ends
+            first = next(iter(after.values()))[0]
+            raise InputError(
+                f"{sum(map(len, after.values()))} files could not be made again, among them {first.path}, which "
+                f"{first.what}; restore them from a copy, or remove the output folder and run the job again"
+            )
     if not as_json:
         print(f"repaired: {sum(map(len, before.values()))} files" if before else "nothing is damaged")
     return 0

@@ -23,7 +23,7 @@ def show_history(workspace: Workspace, last: int | None, as_json: bool) -> int:
     from rich.table import Table
 
     table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
-    for column in ("#", "begun", "verb", "by", "exit code", "recomputed", "rows", "quarantined", "counted"):
+    for column in ("#", "begun", "verb", "by", "exit code", "recomputed", "rows", "quarantined", "per deg²"):
         table.add_column(column, justify="left" if column in ("begun", "verb", "by") else "right")
     first = len(runs) - len(chosen) + 1
     for number, run in enumerate(chosen, start=first):
@@ -36,7 +36,8 @@ def _row(run: Record) -> list[str]:
     results = run.get("results", {})
     infer, ingest, counted = results.get("infer", {}), results.get("ingest", {}), _counts(run)
     code = str(run["exit_code"]) if run["state"] == ENDED else run["state"]
-    number = f"{counted['number']:.1f} ({counted['lower']:.1f} to {counted['upper']:.1f})" if counted else ""
+    if run.get("stopped_in"):
+        code += f" ({run['stopped_in']})"
     told = (infer.get("recomputed"), infer.get("rows_out"), ingest.get("quarantined"))
     cells = ["" if one is None else f"{one:,}" for one in told]
     return [
@@ -45,8 +46,16 @@ def _row(run: Record) -> list[str]:
         f"{run['user']}@{run['host']}",
         code,
         *cells,
-        number,
+        _density(counted),
     ]
+
+
+def _density(counted: Record) -> str:
+    """Return a density with its interval; nothing where the area is not known."""
+    known = [counted.get(key) for key in ("per_deg2", "per_deg2_lower", "per_deg2_upper")]
+    if any(one is None for one in known):
+        return ""
+    return "{:.1f} ({:.1f} to {:.1f})".format(*known)
 
 
 def _counts(run: Record) -> Record:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
+import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +21,14 @@ from typing import Any
 from uuid import uuid4
 
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
+from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
 from jpasbatch.storage.stores.ledger import without_undefined
 from jpasbatch.version import __version__
+
+log = logging.getLogger(__name__)
 
 HISTORY = "work/history"
 BEGUN, ENDED = "begun", "ended"
@@ -56,11 +61,14 @@ class RunOfStages:
         Of its files.
     stages : dict
         What became of each stage so far.
+    running : str, optional
+        The stage that runs now.
     """
 
     workspace: Workspace
     name: str
     stages: dict[str, Record]
+    running: str | None = None
 
     def add(self, stage: str, before: Mapping[str, Any] | None, record: Mapping[str, Any]) -> None:
         """Take what a stage recorded.
@@ -79,6 +87,7 @@ class RunOfStages:
             told |= _headline(record)
             told["lists"] = _lists(self.workspace.folder)
         self.stages[stage] = told
+        self.running = None
 
 
 def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
@@ -91,16 +100,27 @@ def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[s
 
 
 def _headline(record: Mapping[str, Any]) -> Record:
+    """Return the counted objects, and their number per deg2 with its 68 % interval, which is one of densities."""
     counts = record.get("counts") or {}
     number = counts.get("summed_probability")
     if not isinstance(number, Mapping):
         return {}
-    return {"counts": {key: number.get(key) for key in ("number", "lower", "upper", "per_deg2")}}
+    told = {key: number.get(key) for key in ("number", "per_deg2")}
+    return {"counts": told | {f"per_deg2_{end}": number.get(end) for end in ("lower", "upper")}}
 
 
 def _lists(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each current target list."""
-    return {path.name: sha256_file(path) for path in sorted((folder / "targets").glob("*.fits"))}
+    found = sorted((folder / "targets").glob("*.fits"))
+    return {path.name: sha256_file(path) for path in found if path.is_file()}
+
+
+def _user() -> str:
+    """Return who runs this; a container may run under a number that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second since Python 3.13
+        return f"uid {os.getuid()}"
 
 
 @contextmanager
@@ -127,34 +147,44 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
             "begun": now.isoformat(timespec="seconds"),
             "job": workspace.job.name,
             "stages": list(stages),
-            "user": getpass.getuser(),
+            "user": _user(),
             "host": socket.gethostname(),
             "version": __version__,
             "algorithms": algorithm_numbers(*load_algorithms()),
         },
     )
-    code, message = INTERNAL_ERROR, "an error in jpasbatch"
     try:
         yield run
-        code, message = 0, ""
-    except JpasbatchError as error:
-        code, message = error.exit_code, str(error)
+    except BaseException as error:
+        try:
+            _end(run, begun, error)
+        except OSError as refused:  # what stopped the run is what its user must hear of
+            log.warning("the end of this run is missing in the history (%s)", refused.strerror)
         raise
-    except KeyboardInterrupt:
-        code, message = TryAgainError.exit_code, "interrupted"
-        raise
-    finally:
-        _write(
-            run,
-            ENDED,
-            {
-                "exit_code": code,
-                "message": message.splitlines()[0][:500] if message else "",
-                "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seconds": round(time.monotonic() - begun, 1),
-                "results": run.stages,
-            },
-        )
+    _end(run, begun, None)
+
+
+def _end(run: RunOfStages, begun: float, error: BaseException | None) -> None:
+    """Write how a run ended: of an error its kind and stage alone, for messages name paths and objects."""
+    ended: Record = {
+        "exit_code": _exit_code(error),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - begun, 1),
+        "results": run.stages,
+    }
+    if error is not None:
+        ended |= {"error": type(error).__name__, "stopped_in": run.running}
+    _write(run, ENDED, ended)
+
+
+def _exit_code(error: BaseException | None) -> int:
+    """Return the exit code that the command line gives a run that ended so."""
+    if error is None:
+        return 0
+    if isinstance(error, JpasbatchError):
+        return error.exit_code
+    stopped = isinstance(error, OSError | KeyboardInterrupt) or stop_requested()
+    return TryAgainError.exit_code if stopped else INTERNAL_ERROR
 
 
 def _write(run: RunOfStages, part: str, content: Record) -> None:
