@@ -12,6 +12,7 @@ from typing import Any
 
 from jpasbatch.errors import InputError
 from jpasbatch.stages.fetch.failures import TemporaryError, bounded_words
+from jpasbatch.storage.tables.votable_check import refuse_references
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,17 @@ def read_answer(path: Path) -> Answer:
     TemporaryError
         When the file ends in the middle, or the service failed while it was writing.
     InputError
-        When the answer is an error document: with the service's own words.
+        When the answer is an error document: with the service's own words; or refers to another file or address.
     """
     from astropy.io import votable
 
     try:
+        refuse_references(path)
         document = votable.parse(path, verify="ignore")
         resources = list(document.resources)
         tables = list(document.iter_tables())
+    except InputError:
+        raise
     except Exception as error:  # the parser raises many kinds
         raise TemporaryError(
             f"the answer is no whole VOTable ({type(error).__name__}: {bounded_words(error)})"

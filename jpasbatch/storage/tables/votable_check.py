@@ -7,6 +7,7 @@ its failures, in INFO elements (DALI 1.1, section 4.4) that a reader of tables n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from xml.parsers import expat
 
@@ -17,12 +18,15 @@ HARMLESS_REFERENCES = {"link"}
 
 BLOCK = 1 << 20
 
+OnState = Callable[[str, str], None]
+"""Called with what a service says of its query, and its words."""
+
 
 class _Watch:
     """Looks at the elements of a document as they come."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, on_state: OnState) -> None:
+        self.path, self.on_state = path, on_state
         self.rows: list[int | None] = []
         self.state, self.words = "", ""
         self._telling = False
@@ -48,13 +52,7 @@ class _Watch:
         """Look at the end of an element, where the state of a query is known with its words."""
         if self._telling and name.rsplit(":", 1)[-1].lower() == "info":
             self._telling = False
-            if self.state in ("OVERFLOW", "ERROR"):
-                cut = "rows were cut off" if self.state == "OVERFLOW" else "the service failed"
-                words = f": {' '.join(self.words.split())[:200]!r}" if self.words.strip() else ""
-                raise InputError(
-                    f"{self.path}: is not the whole answer of its query: QUERY_STATUS is {self.state} ({cut}{words}); "
-                    "ask the service again, for fewer rows at once or with a larger MAXREC"
-                )
+            self.on_state(self.state, self.words)
             self.words = ""
 
     def text(self, words: str) -> None:
@@ -67,6 +65,19 @@ class _Watch:
         raise InputError(f"{self.path}: declares entities, which a table does not need; save it without")
 
 
+def refuse_references(path: Path) -> None:
+    """Refuse a document that refers to elsewhere, and leave to the caller whether it is whole.
+
+    Raises
+    ------
+    InputError
+        When it does.
+    ExpatError, ValueError, LookupError
+        When it is no XML, or ends in the middle.
+    """
+    _watched(path, lambda state, words: None)
+
+
 def check_votable(path: Path) -> list[int | None]:
     """Return how many rows each table of a document says that it has, in their order; None where it does not say.
 
@@ -75,20 +86,35 @@ def check_votable(path: Path) -> list[int | None]:
     InputError
         When the document refers to elsewhere, is not the whole answer of its query, or is no XML.
     """
-    watch = _Watch(path)
+
+    def refuse(state: str, words: str) -> None:
+        if state in ("OVERFLOW", "ERROR"):
+            cut = "rows were cut off" if state == "OVERFLOW" else "the service failed"
+            told = f": {' '.join(words.split())[:200]!r}" if words.strip() else ""
+            raise InputError(
+                f"{path}: is not the whole answer of its query: QUERY_STATUS is {state} ({cut}{told}); "
+                "ask the service again, for fewer rows at once or with a larger MAXREC"
+            )
+
+    try:
+        return _watched(path, refuse).rows
+    except (expat.ExpatError, ValueError, LookupError) as error:  # an unknown encoding is a LookupError
+        raise InputError(f"{path}: is not a readable VOTable, or is truncated ({error})") from None
+
+
+def _watched(path: Path, on_state: OnState) -> _Watch:
+    """Read a document, and look at each of its elements."""
+    watch = _Watch(path, on_state)
     parser = expat.ParserCreate()
     parser.StartElementHandler = watch.start
     parser.EndElementHandler = watch.end
     parser.CharacterDataHandler = watch.text
     parser.EntityDeclHandler = parser.ExternalEntityRefHandler = watch.refuse
-    try:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                parser.Parse(block, False)
-            parser.Parse(b"", True)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # an unknown encoding is a LookupError
-        raise InputError(f"{path}: is not a readable VOTable, or is truncated ({error})") from None
-    return watch.rows
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            parser.Parse(block, False)
+        parser.Parse(b"", True)
+    return watch
 
 
 def _number(text: str | None) -> int | None:
