@@ -12,7 +12,7 @@ from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster
-from jpasbatch.stages.keep.repair import repair, repaired_summary, tell, verify
+from jpasbatch.stages.keep.repair import as_plain, repair, tell, verify
 from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.workspace import Workspace
@@ -59,13 +59,13 @@ def show_status(
         states[stage] = row[1] = "damaged" if stage in damaged else row[1]
         table.add_row(*row)
     if as_json:
-        told = {stage: [fault._asdict() for fault in faults] for stage, faults in damaged.items()}
-        print(json.dumps({"stages": states, "reasons": reasons, "damaged": told, "verified": thorough}))
+        told = {"stages": states, "reasons": reasons, "damaged": as_plain(damaged), "verified": thorough}
+        print(json.dumps(told))
         return 0 if complete and not damaged else 1
     Console().print(table)
     for line in reasons:
         print(line)
-    tell(damaged, as_json=False)
+    tell(damaged)
     if damaged:
         print("`jpasbatch repair JOB.toml` makes it again from what is whole")
     elif thorough:
@@ -110,9 +110,9 @@ def repair_job(
     with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
         before, after = repair(workspace, stages, run_stages)
         if as_json:
-            print(json.dumps(repaired_summary(before, after), sort_keys=True))
+            print(json.dumps({"damaged": as_plain(before), "left": as_plain(after)}, sort_keys=True))
         else:
-            tell(before, as_json=False)
+            tell(before)
         if after:  # within the block: the history tells how the command ends
             first = next(iter(after.values()))[0]
             raise InputError(

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from jpasbatch.errors import InputError
 from jpasbatch.stages.run.seals import read_seals
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import POINTER, open_catalogue
 from jpasbatch.storage.stores.seals import Fault
-
-log = logging.getLogger(__name__)
 
 Faults = dict[str, list[Fault]]
 """What is damaged, by the stage that published it."""
@@ -70,12 +66,8 @@ def repair(workspace: Workspace, stages: Sequence[str], run_stages: RunStages) -
         pointer.unlink(missing_ok=True)
     # what a stage publishes goes into what later ones publish: they look, and run where it changed
     first = next(number for number, stage in enumerate(stages) if stage in before)
-    run_stages(replace(workspace, distrusted=_published(before)), stages[first:])
+    run_stages(replace(workspace, distrusted=dict(before)), stages[first:])
     return before, verify(workspace, stages)
-
-
-def _published(faults: Faults) -> dict[str, Sequence[Fault]]:
-    return {stage: found for stage, found in faults.items() if stage != "fetch"}
 
 
 def _faults(workspace: Workspace, stage: str, thorough: bool, advance: Callable[[int], None]) -> list[Fault]:
@@ -119,46 +111,26 @@ def _sealed_bytes(workspace: Workspace, stage: str) -> int:
     return sum(seal.size for seal in (seals or {}).values())
 
 
-class _progress:  # noqa: N801 (a context, as a function would be)
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """Show how much was hashed, where a person looks on and it takes a while."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            "verified",
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not (total and sys.stderr.isatty()),
-        )
-        self._task = self._bar.add_task("verified", total=total)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self._bar.start()
-        return lambda size: self._bar.advance(self._task, size)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    columns = ("verified", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    hidden = not (total and sys.stderr.isatty())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+        task = bar.add_task("verified", total=total)
+        yield lambda size: bar.advance(task, size)
 
 
-def tell(found: Faults, as_json: bool) -> None:
+def tell(found: Faults) -> None:
     """Print what is damaged."""
-    if as_json:
-        print(json.dumps({stage: [fault._asdict() for fault in faults] for stage, faults in found.items()}))
-        return
     for stage, faults in found.items():
         for fault in faults:
             print(f"{stage}: damaged: {fault.path} {fault.what}")
 
 
-def repaired_summary(before: Faults, after: Faults) -> dict[str, Any]:
-    """Return what a repair found and left, for machines."""
-    return {
-        "damaged": {stage: [fault._asdict() for fault in faults] for stage, faults in before.items()},
-        "left": {stage: [fault._asdict() for fault in faults] for stage, faults in after.items()},
-    }
+def as_plain(found: Faults) -> dict[str, list[dict[str, str]]]:
+    """Return what is damaged as plain data, for machines."""
+    return {stage: [fault._asdict() for fault in faults] for stage, faults in found.items()}
