@@ -136,13 +136,13 @@ class Job(ProductTables):
 
     @model_validator(mode="after")
     def _loss_and_stop_fit(self) -> Job:
-        check_learning(self)
+        check_learning(self.model, self.plan, self.decision, self.classes, self.samples, self.committee)
         return self
 
     @model_validator(mode="after")
     def _columns_travel(self) -> Job:
-        check_auxiliary(self)
-        check_fetched(self)
+        check_auxiliary(self.features.auxiliary, self.model, self.catalogue, self.fetch is not None)
+        check_fetched(self.fetch, self.catalogue.carry)
         return self
 
     @property
@@ -169,7 +169,7 @@ class Job(ProductTables):
         check_tables(self.product_options, tuple(self.classes))
         try:
             check_foreign(self.foreign, tuple(self.classes))
-            check_combination(self)
+            check_combination(self.combination, self.foreign, self.combined, tuple(self.classes))
         except InputError as error:
             raise ValueError(str(error)) from None
         return self

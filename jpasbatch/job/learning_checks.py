@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 import numpy as np
 
+from jpasbatch.job.sections import CommitteeSection, SamplesSection
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
+from jpasbatch.learning.classifiers.protocol import Classifier
+from jpasbatch.learning.decision import Decision
+from jpasbatch.learning.plan import TrainingPlan
 
-if TYPE_CHECKING:
-    from jpasbatch.job.job import Job
 
-
-def check_learning(job: Job) -> None:
+def check_learning(
+    model: Classifier,
+    plan: TrainingPlan,
+    decision: Decision,
+    classes: Collection[str],
+    samples: SamplesSection,
+    committee: CommitteeSection,
+) -> None:
     """Refuse a loss, a rule to stop, a decision or a beginning that does not fit the model and the classes.
 
     Raises
@@ -20,24 +28,24 @@ def check_learning(job: Job) -> None:
     ValueError
         Naming the key.
     """
-    job.model.check_plan(job.plan)
-    if job.classes:
+    model.check_plan(plan)
+    if classes:
         try:
-            job.loss.class_weights(np.arange(len(job.classes)), len(job.classes))
+            plan.loss.class_weights(np.arange(len(classes)), len(classes))
         except ValueError as error:
             raise ValueError(f"loss.{error}") from None
-        for key, named in (("stop", getattr(job.stop, "of", "")), ("decision", job.decision.of)):
-            if named and named not in job.classes:
+        for key, named in (("stop", getattr(plan.stop, "of", "")), ("decision", decision.of)):
+            if named and named not in classes:
                 raise ValueError(
-                    f"{key}.of: '{named}' is not a class of this job; allowed: {', '.join(job.classes)}"
+                    f"{key}.of: '{named}' is not a class of this job; allowed: {', '.join(classes)}"
                 )
-    if job.samples.folds is not None and job.committee.grow:
+    if samples.folds is not None and committee.grow:
         raise ValueError("committee.grow: a committee of folds has the same number of members in each")
-    if job.committee.begin is not None:
-        if job.committee.artefact is not None:
+    if committee.begin is not None:
+        if committee.artefact is not None:
             raise ValueError("committee: artefact is used as it is, begin is trained; name one of them")
-        if not isinstance(job.model, MultilayerPerceptron | ResidualNetwork):
+        if not isinstance(model, MultilayerPerceptron | ResidualNetwork):
             raise ValueError(
-                f"committee.begin: a model of kind '{job.model.kind}' cannot begin with weights; allowed are "
+                f"committee.begin: a model of kind '{model.kind}' cannot begin with weights; allowed are "
                 "mlp and residual"
             )
