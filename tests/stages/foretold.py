@@ -1,16 +1,18 @@
 """A plan and what then happens: the same tasks, or the plan is wrong."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.planning import plan_stages
 from jpasbatch.stages.run import committed, mapping
 from jpasbatch.stages.run.plans import StagePlan
 from jpasbatch.stages.run.workspace import Workspace
+from tests.stages.tiny_run import serial
 
 LOOKS = {"ingest: input hashes", "ingest: known ids", "infer: precision", "mock: realism"}
 """Tasks that look at something and make nothing; and the page of a mock."""
@@ -69,3 +71,21 @@ def check(plans: dict[str, StagePlan], seen: dict[str, set[str]]) -> None:
             assert seen.get(title, set()) == set(work.keys), title
         else:
             assert seen.get(title, set()) <= set(work.keys), title
+
+
+def plan_and_run(stages: tuple[str, ...], opened: Callable[[], Workspace]) -> dict[str, StagePlan]:
+    """Plan, run, and check the one against the other; return the plan."""
+    plans = foretell(stages, opened())
+    workspace = opened()
+    with watched() as seen, workspace.prepare():
+        for stage in stages:
+            run_stage(stage, workspace, serial())
+    check(plans, seen)
+    return plans
+
+
+def change_text(path: Path, old: str, new: str) -> None:
+    """Change a job file in one place."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

@@ -7,11 +7,11 @@ import pytest
 
 from jpasbatch.cli import main
 from jpasbatch.errors import InputError
-from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.planning import estimate, plan_stages
 from jpasbatch.stages.run.plans import Work
-from tests.stages.foretold import check, foretell, tree, watched
-from tests.stages.tiny_run import serial, workspace_of, write_job
+from tests.stages import foretold
+from tests.stages.foretold import change_text, foretell, tree
+from tests.stages.tiny_run import workspace_of, write_job
 
 STAGES = ("mock", "ingest", "train", "infer", "correct", "summarise")
 
@@ -28,19 +28,11 @@ def alone(monkeypatch):
 
 
 def plan_and_run(folder):
-    plans = foretell(STAGES, workspace_of(folder))
-    workspace = workspace_of(folder)
-    with watched() as seen, workspace.prepare():
-        for stage in STAGES:
-            run_stage(stage, workspace, serial())
-    check(plans, seen)
-    return plans
+    return foretold.plan_and_run(STAGES, lambda: workspace_of(folder))
 
 
 def change_job(folder, old: str, new: str) -> None:
-    text = (folder / "tiny.toml").read_text()
-    assert old in text
-    (folder / "tiny.toml").write_text(text.replace(old, new, 1))
+    change_text(folder / "tiny.toml", old, new)
 
 
 def dry_run(verb, folder, capsys, *more: str) -> str:

@@ -17,18 +17,8 @@ from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.tables.fits import write_cefca_tile
 from jpasbatch.storage.tables.per_band import write_column_table
+from tests.stages.ingest.test_surveys import JOB, ROWS
 
-ROWS = 12
-JOB = """\
-name = "trial"
-survey = "{survey}"
-[catalogue]
-input = "{input}"
-{more}
-[catalogue.partitions]
-highest_order = 4
-margin_arcsec = 0
-"""
 GAIA = np.array([(1 << 60) + row for row in range(ROWS)])
 """Identifiers that no floating point number holds."""
 

@@ -10,7 +10,8 @@ import pytest
 from jpasbatch.algorithms import load_algorithms
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.workspace import Workspace
-from tests.stages.foretold import check, foretell, watched
+from tests.stages import foretold
+from tests.stages.foretold import change_text, foretell
 from tests.stages.ingest.test_arrivals import write_tile
 from tests.stages.tiny_run import serial
 
@@ -23,20 +24,11 @@ def opened(folder, incremental: bool = True) -> Workspace:
 
 
 def plan_and_run(folder):
-    """Plan, run, and check the one against the other; return the plan."""
-    plans = foretell(STAGES, opened(folder))
-    workspace = opened(folder)
-    with watched() as seen, workspace.prepare():
-        for stage in STAGES:
-            run_stage(stage, workspace, serial())
-    check(plans, seen)
-    return plans
+    return foretold.plan_and_run(STAGES, lambda: opened(folder))
 
 
 def change_job(folder, old: str, new: str) -> None:
-    text = (folder / "job.toml").read_text()
-    assert old in text
-    (folder / "job.toml").write_text(text.replace(old, new, 1))
+    change_text(folder / "job.toml", old, new)
 
 
 def work_of(plan):
