@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.compute.clusters.executor import Cluster, Executor
 from jpasbatch.compute.clusters.pools import stages_by_cluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
@@ -124,6 +124,25 @@ def _check_filter_tables(job: Job) -> None:
             raise InputError(f"[{table}] filter_table = '{named}': there is no such file")
 
 
+class Command(NamedTuple):
+    """What a verb runs: these stages of a workspace, on this cluster."""
+
+    workspace: Workspace
+    stages: tuple[str, ...]
+    cluster: Cluster
+
+
+def make_command(
+    verb: str, workspace: Workspace, cluster_file: Path | None, serial: bool, stress: bool
+) -> Command:
+    """Return what a verb runs; whoever plans it plans the same."""
+    # what waits for a service needs no workers
+    cluster = SerialCluster() if serial or verb == "fetch" else load_cluster(cluster_file)
+    workspace = replace(workspace, incremental=verb == "update", stress=stress)
+    stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
+    return Command(workspace, stages, cluster)
+
+
 def run_verb(
     verb: str,
     job_file: Path,
@@ -150,10 +169,7 @@ def run_verb(
             "put it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
         )
     workspace = open_workspace(job_file, output, data, allow_gaps, sky)
-    # what waits for a service needs no workers
-    cluster = SerialCluster() if serial or verb == "fetch" else load_cluster(cluster_file)
-    workspace = replace(workspace, incremental=verb == "update", stress=stress)
-    stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
+    workspace, stages, cluster = make_command(verb, workspace, cluster_file, serial, stress)
     if (
         "summarise" in stages[1:]
     ):  # masks that are wrong are found now, and not after everything is classified

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.clusters.executor import Cluster
-from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.compute.meter import duration
 from jpasbatch.errors import InputError
-from jpasbatch.job.job import load_cluster
-from jpasbatch.stages.pipeline import needed_stages, open_workspace
+from jpasbatch.stages.pipeline import make_command, open_workspace
 from jpasbatch.stages.run.plans import Plans, StagePlan, Work, planned_workspace
 from jpasbatch.stages.run.workspace import Workspace
 
@@ -124,9 +122,7 @@ def show_plan(
             "or run without --dry-run"
         )
     workspace = open_workspace(job_file, output, data)
-    workspace = replace(workspace, incremental=verb == "update", stress=stress)
-    stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
-    cluster = SerialCluster() if serial else load_cluster(cluster_file)
+    workspace, stages, cluster = make_command(verb, workspace, cluster_file, serial, stress)
     plans = plan_stages(stages, workspace)
     told = plan_content(verb, workspace, cluster, plans)
     if as_json:
