@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job, read_job, validate
 from jpasbatch.job.sections import MockTable, Section
 from jpasbatch.mocks.options.broadband import BroadbandSky
@@ -63,6 +64,20 @@ def load_checked_job(path: Path, data: Path | None = None) -> Job:
 def mock_table(options: MockOptions) -> MockTable:
     """Return options as the plain table that a job holds, defaults included."""
     return MockTable(**asdict(options))
+
+
+def required_mock(job: Job) -> MockOptions:
+    """Return the options of the mock of a job that must have one.
+
+    Raises
+    ------
+    InputError
+        When it has none, or `mock_options` refuses it.
+    """
+    options = mock_options(job)
+    if options is None:
+        raise InputError(f"job '{job.name}' has no [mock] table; add one, or give [catalogue] input")
+    return options
 
 
 def mock_options(job: Job) -> MockOptions | None:

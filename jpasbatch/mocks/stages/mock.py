@@ -21,7 +21,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.mocks.options.broadband import BroadbandSky
 from jpasbatch.mocks.options.builtin import MockSky
 from jpasbatch.mocks.options.spectra import ObservedSpectra
-from jpasbatch.mocks.options.table import mock_options
+from jpasbatch.mocks.options.table import required_mock
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.run.changes import named_parts
@@ -44,11 +44,7 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     InputError
         When the job has no ``[mock]``, or a table of it cannot be made.
     """
-    options = mock_options(workspace.job)
-    if options is None:
-        raise InputError(
-            f"job '{workspace.job.name}' has no [mock] table; add one, or give [catalogue] input"
-        )
+    options = required_mock(workspace.job)
     if isinstance(options, TemplateSky):
         from jpasbatch.mocks.stages.sets import run_sets
 

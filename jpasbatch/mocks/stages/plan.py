@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from jpasbatch.errors import InputError
-from jpasbatch.mocks.options.table import mock_options
+from jpasbatch.mocks.options.table import required_mock
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.skies.objects import faintest_of
 from jpasbatch.mocks.skies.places import limited_to
@@ -26,11 +25,7 @@ def plan_mock(workspace: Workspace, before: Plans) -> StagePlan:
     InputError
         When the job has no ``[mock]``, or what it is made from is missing.
     """
-    options = mock_options(workspace.job)
-    if options is None:
-        raise InputError(
-            f"job '{workspace.job.name}' has no [mock] table; add one, or give [catalogue] input"
-        )
+    options = required_mock(workspace.job)
     if isinstance(options, TemplateSky):
         return _plan_sets(workspace, limited_to(options, faintest_of(workspace.survey)))
     parts = ask_tables(workspace, options)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jpasbatch.products.posteriors import reference_role
+from jpasbatch.products.posteriors import KEYS, reference_role
 from jpasbatch.products.record import magnitude_column, probability_column
 from jpasbatch.scoring.combination import Combination
 from jpasbatch.stages.run.commits import Made
@@ -18,7 +18,6 @@ from jpasbatch.storage.catalogue.partitions import partition_file, read_partitio
 from jpasbatch.storage.foreign.options import ForeignTable
 from jpasbatch.storage.stores.opening import open_store
 
-KEYS = ("_healpix_29", "object_id", "ra", "dec")
 COMBINED = "combined"
 """Name of the extension, and the beginning of the names of its columns."""
 

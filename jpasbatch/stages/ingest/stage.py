@@ -71,7 +71,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return {**unchanged, "new_partitions": 0}
     before = workspace.record("ingest")
     arrived, reason = new_files(before, changed_parts(before, parts), hashes, section.overlaps is not None)
-    whole = before and is_published(workspace, before["catalogue"]) and not workspace.faults("ingest")
+    damaged = bool(workspace.faults("ingest"))
+    whole = before and is_published(workspace, before["catalogue"]) and not damaged
     arrived = arrived if workspace.incremental and whole else []
     run = run_on_disk(workspace, "ingest", identity)
     folder = run.path
@@ -86,7 +87,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         else:
             if workspace.incremental:
                 log.info("ingest: the whole catalogue, because %s", reason or "it is not published")
-            content = _import(workspace, records, identity, executor)
+            content = _import(workspace, records, identity, executor, damaged)
         if section.rejected == "whole":
             earlier = before["fingerprint"] if arrived and before else None
             whole = keep_whole_rows(records, workspace, run, identity, executor, earlier)
@@ -112,9 +113,9 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
 
 
 def _import(
-    workspace: Workspace, records: list[dict[str, Any]], identity: str, executor: Executor
+    workspace: Workspace, records: list[dict[str, Any]], identity: str, executor: Executor, damaged: bool
 ) -> dict[str, Any]:
-    """Partition all accepted rows, publish them, and return what is recorded of it."""
+    """Partition all accepted rows, publish them in the place of what is damaged, and return what is recorded of it."""
     section, folder = workspace.job.catalogue, workspace.run_folder("ingest", identity)
     resolved = None
     if section.overlaps is not None:
@@ -140,7 +141,7 @@ def _import(
             f"{PHOTOMETRY}-{identity[:SHORT]}",
             replace(section.partitions, progress=section.partitions.progress or sys.stderr.isatty()),
             rows,
-            damaged=bool(workspace.faults("ingest")),
+            damaged=damaged,
         )
     published = open_catalogue(catalogue)
     if published.rows != rows:

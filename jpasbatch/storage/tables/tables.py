@@ -16,6 +16,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.regular_files import require_regular
 from jpasbatch.storage.tables.columns import bands_agree
 from jpasbatch.storage.tables.compression import OPENERS
 from jpasbatch.storage.tables.csv import iterate_csv, read_filter_csv
@@ -216,13 +217,13 @@ def check_regular(path: Path) -> None:
     InputError
         When there is nothing, a link that leads nowhere, or something else than a regular file.
     """
-    if path.is_file():
-        return
-    if path.is_symlink() and not path.exists():
-        raise InputError(f"{path}: is a link that leads nowhere")
     if not path.exists():
-        raise InputError(f"{path}: there is no such file")
-    raise InputError(f"{path}: is no regular file (a folder, pipe, socket or device); a table is a file")
+        nothing = "is a link that leads nowhere" if path.is_symlink() else "there is no such file"
+        raise InputError(f"{path}: {nothing}")
+    try:
+        require_regular(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; a table is a file") from None
 
 
 def plain_ending(ending: str) -> str:

@@ -10,12 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pd
 
+from jpasbatch.products.posteriors import KEYS
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
 from jpasbatch.storage.stores.opening import open_store
-
-KEYS = ("_healpix_29", "object_id", "ra", "dec")
-"""What is read of the photometry, and stands before what others say."""
 
 
 @dataclass(frozen=True)
