@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from jpasbatch.compute.clusters.local import MALLOC
+from jpasbatch.compute.clusters.worker_settings import MALLOC
 
 SETTINGS = {
     "Dask's default": {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**10)},

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import Executor, Seconds
+from jpasbatch.compute.clusters.joining import joined_scheduler
 from jpasbatch.compute.clusters.security import warn_of_insecure
-from jpasbatch.errors import InputError, TryAgainError
+from jpasbatch.errors import InputError
 from jpasbatch.hosts import is_loopback
 from jpasbatch.options import Options
 
 if TYPE_CHECKING:
-    from distributed import Client, Security
+    from distributed import Security
 
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -95,34 +96,18 @@ class AddressCluster(Options):
         TryAgainError
             When it cannot be reached, or has no worker within ``no_workers_timeout``.
         """
-        with _join(self) as client:
+        if self.tls is None:
+            warn_of_insecure(self.scheduler)
+        with joined_scheduler(
+            self.scheduler,
+            _security(self.tls),
+            self.no_workers_timeout,
+            "start one with `dask scheduler` and run the same command again, or correct `scheduler` in the cluster "
+            "file",
+            f"the scheduler at {self.scheduler} has no worker after {self.no_workers_timeout:g} s; "
+            "start workers with `dask worker` and run the same command again",
+        ) as client:
             yield Executor(client, dict(self.resources), self.no_workers_timeout)
-
-
-@contextmanager
-def _join(options: AddressCluster) -> Iterator[Client]:
-    import distributed
-
-    if options.tls is None:
-        warn_of_insecure(options.scheduler)
-    try:
-        client = distributed.Client(
-            options.scheduler, security=_security(options.tls), timeout=options.no_workers_timeout
-        )
-    except (OSError, TimeoutError) as error:
-        raise TryAgainError(  # it may have been killed, and be started again
-            f"no scheduler answers at {options.scheduler} ({type(error).__name__}); start one with `dask scheduler` "
-            "and run the same command again, or correct `scheduler` in the cluster file"
-        ) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=options.no_workers_timeout)
-        except TimeoutError as error:
-            raise TryAgainError(
-                f"the scheduler at {options.scheduler} has no worker after {options.no_workers_timeout:g} s; "
-                "start workers with `dask worker` and run the same command again"
-            ) from error
-        yield client
 
 
 def path_mode(path: Path) -> str:

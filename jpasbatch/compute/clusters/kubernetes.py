@@ -18,16 +18,16 @@ from annotated_types import Ge
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import Executor, Seconds
+from jpasbatch.compute.clusters.joining import joined_scheduler
 from jpasbatch.compute.clusters.kubernetes_api import open_api
 from jpasbatch.compute.clusters.kubernetes_manifest import Pods, cluster_manifest, secret_manifest
-from jpasbatch.compute.clusters.local import ALLOWED_FAILURES, MALLOC, QUIET
-from jpasbatch.compute.clusters.security import NO_PAGES, own_security
+from jpasbatch.compute.clusters.security import own_security
+from jpasbatch.compute.clusters.worker_settings import ALLOWED_FAILURES, variable, worker_settings
 from jpasbatch.compute.interruption import stop_postponed
-from jpasbatch.errors import TryAgainError
 from jpasbatch.options import Matches, Options
 
 if TYPE_CHECKING:
-    from distributed import Client, Security
+    from distributed import Security
 
 Name = Annotated[str, Matches(r"|[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?", "a name of Kubernetes: a-z 0-9 -")]
 Image = Annotated[
@@ -98,9 +98,7 @@ class KubernetesCluster(Options):
         """Return what the pods of one run are."""
         settings = {
             "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-            **QUIET,
-            **NO_PAGES,
-            **{f"distributed.nanny.pre-spawn-environ.{key}": value for key, value in MALLOC.items()},
+            **worker_settings(),
         }
         return Pods(
             name,
@@ -113,7 +111,7 @@ class KubernetesCluster(Options):
             self.credentials,
             self.gpus,
             self.node_selector,
-            {_variable(key): str(value) for key, value in settings.items()},
+            {variable(key): str(value) for key, value in settings.items()},
             (os.environ.get("POD_NAME", ""), os.environ.get("POD_UID", "")),
         )
 
@@ -135,18 +133,21 @@ class KubernetesCluster(Options):
             with stop_postponed():  # what is created is known, and deleted
                 owner = api.create(cluster_manifest(pods))
             api.create(secret_manifest(pods, certificates, owner))
-            with _join(pods, security, self.start_timeout) as client:
+            with joined_scheduler(
+                pods.address,
+                security,
+                self.start_timeout,
+                f"look at `kubectl describe daskcluster {pods.name}` and the operator's log while a run waits, see "
+                "that the driver is a pod of the same cluster, and run the same command again",
+                f"no worker of {pods.name} came within {self.start_timeout:g} s; `kubectl get pods` says what they "
+                "wait for (room on a node, the image, the volume). Run the same command again",
+            ) as client:
                 yield Executor(
                     client, {"GPU": float(self.gpus)} if self.gpus else {}, self.no_workers_timeout
                 )
         finally:
             with stop_postponed():
                 api.delete(cluster_manifest(pods))  # the secret is its own and goes with it
-
-
-def _variable(setting: str) -> str:
-    """Return the environment variable of a setting of Dask."""
-    return "DASK_" + setting.upper().replace("-", "_").replace(".", "__")
 
 
 def run_certificates() -> tuple[Security, dict[str, str]]:
@@ -159,26 +160,3 @@ def run_certificates() -> tuple[Security, dict[str, str]]:
         "tls.key": given.tls_scheduler_key,
     }
     return security, pem
-
-
-@contextmanager
-def _join(pods: Pods, security: Security, timeout: float) -> Iterator[Client]:
-    import distributed
-
-    try:
-        client = distributed.Client(pods.address, security=security, timeout=timeout)
-    except (OSError, TimeoutError) as error:
-        raise TryAgainError(
-            f"no scheduler answers at {pods.address} within {timeout:g} s ({type(error).__name__}): look at `kubectl "
-            f"describe daskcluster {pods.name}` and the operator's log while a run waits, see that the driver is a pod "
-            "of the same cluster, and run the same command again"
-        ) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=timeout)
-        except TimeoutError as error:
-            raise TryAgainError(
-                f"no worker of {pods.name} came within {timeout:g} s; `kubectl get pods` says what they wait for (room "
-                "on a node, the image, the volume). Run the same command again"
-            ) from error
-        yield client

@@ -11,7 +11,8 @@ from annotated_types import Ge
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
-from jpasbatch.compute.clusters.security import NO_PAGES, own_security
+from jpasbatch.compute.clusters.security import own_security
+from jpasbatch.compute.clusters.worker_settings import driver_settings
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
 from jpasbatch.errors import TryAgainError
 from jpasbatch.options import Matches, Options
@@ -23,25 +24,6 @@ if TYPE_CHECKING:
 # One thread a worker: a task that kills its worker then takes no innocent neighbour along, and the
 # threads of the inference runtime never outnumber the cores.
 THREADS_PER_WORKER = 1
-
-# Deaths that Dask forgives before it gives a task up. Two, so that a task which kills its worker is known
-# soon; the runner then tries it alone.
-ALLOWED_FAILURES = 1
-
-# How workers allocate, in bytes. Dask's default (trim at 64 KiB) also fixes glibc's limit for allocations by mmap at
-# 128 KiB, so that the scratch memory of every training step is taken from the system and given back: epochs took
-# nearly twice as long (benchmarks/malloc.py).
-MALLOC = {"MALLOC_TRIM_THRESHOLD_": 256 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
-
-# What Dask does beside the tasks, in the driver and in every worker: it takes a look at every thread a hundred times a
-# second, and at its event loop fifty times. On a busy machine that is 4.4 % of the processors, and 1.6 without
-# (benchmarks/dask_overhead.py); nothing here is read by anybody.
-QUIET = {
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.tick.interval": "1s",
-    "distributed.admin.system-monitor.interval": "5s",
-    "distributed.scheduler.active-memory-manager.start": False,  # results of less than a kilobyte have no copies
-}
 
 MemoryLimit = Annotated[str, Matches(r"auto|\d+(\.\d+)? ?([kMGT]i?B|B)", "'auto', or like '4 GiB'")]
 
@@ -94,18 +76,7 @@ def _start_client(options: LocalCluster) -> Iterator[Client]:
     import distributed
     from dask import config
 
-    settings = {
-        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-        "distributed.scheduler.no-workers-timeout": f"{options.no_workers_timeout}s",
-        "distributed.admin.large-graph-warning-threshold": "1MB",
-        **QUIET,
-        **NO_PAGES,
-        # Dask looks this long after a worker's death whether it is there, and closes its nanny when it is not: also
-        # when it died again and is starting. Workers that die often then end as no worker at all.
-        "distributed.deploy.lost-worker-timeout": "365 days",
-        **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()},
-    }
-    with config.set(settings), ExitStack() as stack:
+    with config.set(driver_settings(options.no_workers_timeout)), ExitStack() as stack:
         with stop_postponed(), leave_ctrl_c_to_this_thread():  # Dask cannot close what is still starting
             stack.enter_context(cluster := _start_local(options))
             client = stack.enter_context(distributed.Client(cluster))

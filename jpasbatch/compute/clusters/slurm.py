@@ -13,6 +13,7 @@ from annotated_types import Ge
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.joining import wait_for_first_worker
 from jpasbatch.compute.clusters.key_folder import keys_in_folder
 from jpasbatch.compute.clusters.replacement import Replacement
 from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, living_jobs
@@ -211,14 +212,13 @@ class SlurmCluster(Options):
         return cluster
 
     def _wait(self, client: Client) -> None:
-        try:
-            client.wait_for_workers(1, timeout=self.start_timeout)
-        except TimeoutError as error:
-            asked = " with a GPU" if self.gpu else ""
-            raise TryAgainError(
-                f"no worker{asked} came within {self.start_timeout:g} s: `squeue --me` says what its job waits for, "
-                f"and {self.folder / 'logs'} why it ended. Run the same command again, or raise start_timeout"
-            ) from error
+        asked = " with a GPU" if self.gpu else ""
+        wait_for_first_worker(
+            client,
+            self.start_timeout,
+            f"no worker{asked} came within {self.start_timeout:g} s: `squeue --me` says what its job waits for, "
+            f"and {self.folder / 'logs'} why it ended. Run the same command again, or raise start_timeout",
+        )
 
 
 def seconds_of(wall_time: str) -> int:

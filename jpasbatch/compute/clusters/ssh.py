@@ -13,6 +13,7 @@ from annotated_types import Ge, Interval, MinLen
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.joining import wait_for_first_worker
 from jpasbatch.compute.clusters.key_folder import keys_in_folder
 from jpasbatch.compute.clusters.local import MemoryLimit
 from jpasbatch.compute.clusters.replacement import Replacement
@@ -122,13 +123,12 @@ class SshCluster(Options):
                     cluster = stack.enter_context(self._start(worker_kind, security))
                     client = stack.enter_context(distributed.Client(cluster))
                 stack.enter_context(Replacement(cluster, lambda: _living(cluster), self.replacements))
-                try:
-                    client.wait_for_workers(1, timeout=self.start_timeout)
-                except TimeoutError as error:
-                    raise TryAgainError(
-                        f"no worker came within {self.start_timeout:g} s: see that the hosts reach this machine, and "
-                        f"share {folder} with it (shared_folder). Run the same command again"
-                    ) from error
+                wait_for_first_worker(
+                    client,
+                    self.start_timeout,
+                    f"no worker came within {self.start_timeout:g} s: see that the hosts reach this machine, and "
+                    f"share {folder} with it (shared_folder). Run the same command again",
+                )
                 yield Executor(client, dict(self.resources), self.no_workers_timeout)
             finally:
                 with stop_postponed():

@@ -12,13 +12,11 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jpasbatch.errors import InputError
 from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.published import ecsv_bytes
 from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
-from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
-from jpasbatch.regular_files import require_regular
+from jpasbatch.products.targets.weave_template import read_template, template_bytes
 
 FOLDER = "targets"
 UNITS = {"ra": "deg", "dec": "deg", **{f"magnitude_{role}": "mag" for role in "gri"}}
@@ -82,8 +80,7 @@ class PublishedList:
     def _identity(self) -> str:
         """Return the hash of all that decides on the list: its candidates, what became of them, and who submits."""
         digest = hashlib.sha256()
-        template = Path(self.submission.template)
-        form = hashlib.sha256(template.read_bytes()).hexdigest() if self.submission.template else ""
+        form = hashlib.sha256(self._template).hexdigest() if self._template else ""
         digest.update(repr((self.summary.rules, self.submission, form)).encode())
         for part in self._listed():
             file = io.BytesIO()
@@ -91,8 +88,14 @@ class PublishedList:
             digest.update(file.getvalue())
         return digest.hexdigest()
 
+    @property
+    def _template(self) -> bytes:
+        """The bytes of the template that the job names; none where it names none."""
+        named = self.submission.template
+        return template_bytes(Path(named), "submission.template") if named else b""
+
     def _write_weave(self, file: BinaryIO, created: str) -> None:
-        template = _template(self.submission.template)
+        template = read_template(io.BytesIO(self._template)) if self._template else None
         programme = self.summary.programme
         write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
 
@@ -132,14 +135,3 @@ class PublishedList:
 
 def _made_at(write: Callable[[BinaryIO, str], None]) -> Callable[[str], Writer]:
     return lambda created: lambda file: write(file, created)
-
-
-def _template(path: str) -> WeaveTemplate | None:
-    if not path:
-        return None
-    try:
-        require_regular(Path(path))
-        with Path(path).open("rb") as file:
-            return read_template(file)
-    except OSError as error:
-        raise InputError(f"submission.template: cannot read {path} ({error.strerror})") from error

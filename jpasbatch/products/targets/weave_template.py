@@ -11,11 +11,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.regular_files import require_regular
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -111,6 +113,27 @@ def builtin_template() -> WeaveTemplate:
     template = WeaveTemplate(primary, table, columns)
     table["NAXIS1"] = template.dtype.itemsize
     return template
+
+
+def template_bytes(path: Path, named: str) -> bytes:
+    """Return the bytes of a template that somebody names.
+
+    Parameters
+    ----------
+    path : Path
+    named : str
+        The key or flag that names it; errors begin with it.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is no regular file.
+    """
+    try:
+        require_regular(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{named} {path}: cannot be read ({error.strerror})") from error
 
 
 def read_template(file: BinaryIO) -> WeaveTemplate:

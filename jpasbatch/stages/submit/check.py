@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 from jpasbatch.errors import InputError
 from jpasbatch.products.targets.checking.catalogue import check_catalogue
 from jpasbatch.products.targets.checking.violation import Violation, row_ranges
-from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template
+from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template, template_bytes
 
 NOT_SUBMITTABLE = 4
 """Exit code of a list that cannot be submitted as it is."""
@@ -55,11 +56,7 @@ def opened_template(template: Path | None) -> WeaveTemplate | None:
     """Read a template; None where none is named."""
     if template is None:
         return None
-    try:
-        with template.open("rb") as file:
-            return read_template(file)
-    except OSError as error:
-        raise InputError(f"--template {template}: cannot be read ({error.strerror})") from None
+    return read_template(io.BytesIO(template_bytes(template, "--template")))
 
 
 def read_whole(file: Path) -> bytes:
