@@ -53,6 +53,9 @@ Makes a mock sky of one square degree, classifies it with the committee that com
 report, counts, target list and published collection: about a minute. Nothing is needed, nothing is downloaded."""
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 REPAIR = "verify all that was published, and make what is damaged again from what is whole"
+HISTORY = (
+    "show the runs of a job: when, who, what was recomputed, counts, exit codes; or what changed between two"
+)
 PRUNE = "remove old versions, committees, runs and temporary files that nothing reaches any more"
 REPLICATE = "publish the collection of an output folder in an object store, whole, and point at it last"
 CLASSIFY = "classify the rows of any table that a survey file describes, without a job file"
@@ -126,6 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     mend.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
     _add_places(mend, publishes=False)
     mend.add_argument("--json", action="store_true", help="print what was damaged as one JSON object")
+    _add_history(verbs.add_parser("history", help=HISTORY, description=HISTORY))
     _add_prune(verbs.add_parser("prune", help=PRUNE, description=PRUNE, epilog=EPILOGUE, formatter_class=raw))
     _add_replicate(
         verbs.add_parser(
@@ -148,6 +152,19 @@ def build_parser() -> argparse.ArgumentParser:
     _add_places(demo)
     _add_templates(verbs.add_parser("templates", help=TEMPLATES, description=TEMPLATES))
     return parser
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    command.add_argument("--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)")
+    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--last", type=int, metavar="N", help="only the N newest runs")
+    which.add_argument(
+        "--diff", type=int, nargs=2, metavar=("A", "B"), help="what changed from run A to run B"
+    )
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+    command.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
 def _add_replicate(command: argparse.ArgumentParser) -> None:
@@ -279,6 +296,15 @@ def _run(options: argparse.Namespace) -> int:
         return repair_job(
             options.job, options.output, options.data, options.cluster, options.serial, options.json
         )
+    if options.verb == "history":
+        from jpasbatch.stages.keep.history import diff_history, show_history
+
+        workspace = open_workspace(options.job, options.output, options.data)
+        if options.diff:
+            return diff_history(workspace, *options.diff, as_json=options.json)
+        if options.last is not None and options.last < 1:
+            raise InputError(f"--last {options.last}: allowed is 1 or more")
+        return show_history(workspace, options.last, options.json)
     if options.verb == "prune":
         from jpasbatch.stages.keep.prune import prune_job
 

@@ -24,6 +24,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.products.tallies import check_columns
+from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.observed import completeness_of
@@ -163,11 +164,14 @@ def run_verb(
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,
+        recorded_run(workspace, verb, stages) as run,
     ):
         for pool, group in stages_by_cluster(cluster, stages):
             with open_cluster(pool) as executor:
                 for stage in group:
+                    before, run.running = workspace.record(stage), stage
                     record = run_stage(stage, workspace, replace(executor, displays=displays))
+                    run.add(stage, before, record)
                     if as_json:
                         print(json.dumps(record, sort_keys=True), flush=True)
                     else:

@@ -14,6 +14,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster
 from jpasbatch.stages.keep.repair import repair, repaired_summary, tell, verify
 from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
+from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.workspace import Workspace
 
 
@@ -99,22 +100,25 @@ def repair_job(
     def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
         with open_cluster(cluster) as executor:
             for stage in which:
+                earlier = None if stage in trusting.distrusted else trusting.record(stage)
+                run.running = stage
                 record = run_stage(stage, trusting, executor)
+                run.add(stage, earlier, record)
                 if not as_json:
                     report_stage(stage, record)
 
-    with workspace.prepare():
+    with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
         before, after = repair(workspace, stages, run_stages)
-    if as_json:
-        print(json.dumps(repaired_summary(before, after), sort_keys=True))
-    else:
-        tell(before, as_json=False)
-    if after:
-        first = next(iter(after.values()))[0]
-        raise InputError(
-            f"{sum(map(len, after.values()))} files could not be made again, among them {first.path}, which "
-            f"{first.what}; restore them from a copy, or remove the output folder and run the job again"
-        )
+        if as_json:
+            print(json.dumps(repaired_summary(before, after), sort_keys=True))
+        else:
+            tell(before, as_json=False)
+        if after:  # within the block: the history tells how the command ends
+            first = next(iter(after.values()))[0]
+            raise InputError(
+                f"{sum(map(len, after.values()))} files could not be made again, among them {first.path}, which "
+                f"{first.what}; restore them from a copy, or remove the output folder and run the job again"
+            )
     if not as_json:
         print(f"repaired: {sum(map(len, before.values()))} files" if before else "nothing is damaged")
     return 0

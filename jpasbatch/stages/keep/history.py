@@ -1,0 +1,130 @@
+"""``jpasbatch history``: the runs of a job, and what changed between two of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from jpasbatch.errors import InputError
+from jpasbatch.stages.run.history import ENDED, Record, read_history
+from jpasbatch.stages.run.workspace import Workspace
+
+
+def show_history(workspace: Workspace, last: int | None, as_json: bool) -> int:
+    """Print the runs of a job, the newest last; return the exit code 0."""
+    runs = read_history(workspace.folder)
+    chosen = runs if last is None else runs[-last:] if last else []
+    if as_json:
+        print(json.dumps(chosen, sort_keys=True))
+        return 0
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
+    for column in ("#", "begun", "verb", "by", "exit code", "recomputed", "rows", "quarantined", "per deg²"):
+        table.add_column(column, justify="left" if column in ("begun", "verb", "by") else "right")
+    first = len(runs) - len(chosen) + 1
+    for number, run in enumerate(chosen, start=first):
+        table.add_row(str(number), *_row(run))
+    Console().print(table)
+    return 0
+
+
+def _row(run: Record) -> list[str]:
+    results = run.get("results", {})
+    infer, ingest, counted = results.get("infer", {}), results.get("ingest", {}), _counts(run)
+    code = str(run["exit_code"]) if run["state"] == ENDED else run["state"]
+    if run.get("stopped_in"):
+        code += f" ({run['stopped_in']})"
+    told = (infer.get("recomputed"), infer.get("rows_out"), ingest.get("quarantined"))
+    cells = ["" if one is None else f"{one:,}" for one in told]
+    return [
+        run["begun"][:16].replace("T", " "),
+        run["verb"],
+        f"{run['user']}@{run['host']}",
+        code,
+        *cells,
+        _density(counted),
+    ]
+
+
+def _density(counted: Record) -> str:
+    """Return a density with its interval; nothing where the area is not known."""
+    known = [counted.get(key) for key in ("per_deg2", "per_deg2_lower", "per_deg2_upper")]
+    if any(one is None for one in known):
+        return ""
+    return "{:.1f} ({:.1f} to {:.1f})".format(*known)
+
+
+def _counts(run: Record) -> Record:
+    return run.get("results", {}).get("summarise", {}).get("counts", {})
+
+
+def diff_history(workspace: Workspace, one: int, other: int, as_json: bool) -> int:
+    """Print what changed between two runs, by their numbers; return the exit code 0.
+
+    Raises
+    ------
+    InputError
+        When there is no such run.
+    """
+    runs = read_history(workspace.folder)
+    first, second = (_numbered(runs, number) for number in (one, other))
+    changes = dict(_changes(first, second))
+    if as_json:
+        print(json.dumps(changes, sort_keys=True))
+        return 0
+    print(f"run {one} ({first['begun']}) to run {other} ({second['begun']})")
+    for what, (before, now) in changes.items():
+        print(f"  {what}: {_short(before)} -> {_short(now)}")
+    if not changes:
+        print("  nothing that the history keeps is another")
+    return 0
+
+
+def _numbered(runs: Sequence[Record], number: int) -> Record:
+    if not 1 <= number <= len(runs):
+        raise InputError(
+            f"history: there is no run {number}; there are {len(runs)}, counted from 1, the oldest"
+        )
+    return runs[number - 1]
+
+
+def _changes(one: Record, other: Record) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield what two runs differ in: version, algorithms, and what each stage tells."""
+    for key in ("version", "exit_code"):
+        if one.get(key) != other.get(key):
+            yield key, (one.get(key), other.get(key))
+    yield from _differing("algorithm", one.get("algorithms", {}), other.get("algorithms", {}))
+    before, now = one.get("results", {}), other.get("results", {})
+    for stage in dict.fromkeys((*before, *now)):
+        told = [
+            {key: value for key, value in results.get(stage, {}).items() if key != "ran"}
+            for results in (before, now)
+        ]
+        yield from _differing(stage, *told)
+
+
+def _differing(where: str, one: Record, other: Record) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for key in dict.fromkeys((*one, *other)):
+        if one.get(key) != other.get(key):
+            yield f"{where} {key}", (one.get(key), other.get(key))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return (
+            ", ".join(f"{key} {_short(item)}" for key, item in value.items() if item not in (None, [], {}))
+            or "none"
+        )
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return (
+            f"{len(value)} ({', '.join(map(str, value[:3]))}{', ...' if len(value) > 3 else ''})"
+            if value
+            else "none"
+        )
+    return str(value)[:60]
