@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,19 +17,20 @@ from jpasbatch.photometry.carried.types import agree, fits_into
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.stores.hashed import HashedFile, reading_as_hashed
 from jpasbatch.storage.tables.carried import describe_carried
 
 log = logging.getLogger(__name__)
 
 
 def carried_schema(
-    files: Sequence[Path], workspace: Workspace, executor: Executor, there: pa.Schema | None
+    files: Sequence[HashedFile], workspace: Workspace, executor: Executor, there: pa.Schema | None
 ) -> tuple[pa.Schema, list[str]]:
     """Return the columns that travel as all files have them, and what was widened for it.
 
     Parameters
     ----------
-    files : sequence of Path
+    files : sequence of HashedFile
     workspace : Workspace
     executor : Executor
     there : Schema, optional
@@ -45,13 +45,12 @@ def carried_schema(
     if not section.carry:
         return pa.schema([]), []
     tasks = [
-        Task(f"carried-{index}", (workspace.job.survey, section, str(path)))
-        for index, path in enumerate(files)
+        Task(f"carried-{index}", (workspace.job.survey, section, file)) for index, file in enumerate(files)
     ]
     results, troubles = map_tasks("ingest: carried columns", describe_table, tasks, executor)
     require_all(troubles, "input files")
     found = {result["path"]: result["schema"] for result in results.values()}
-    in_order = {str(path): found[str(path)] for path in files}
+    in_order = {str(file.path): found[str(file.path)] for file in files}
     if there is not None:
         wanted = pa.schema([there.field(one.published) for one in section.carry])
         fits_into(in_order, wanted)
@@ -62,10 +61,11 @@ def carried_schema(
     return schema, notes
 
 
-def describe_table(survey: str, section: CatalogueSection, path: str) -> dict[str, object]:
+def describe_table(survey: str, section: CatalogueSection, file: HashedFile) -> dict[str, object]:
     """Return the path of a file, and the schema of its columns that travel."""
-    found = describe_carried(Path(path), load_survey(survey, section.aperture), section.carry)
-    return {"path": path, "schema": found}
+    with reading_as_hashed(file) as path:
+        found = describe_carried(path, load_survey(survey, section.aperture), section.carry)
+    return {"path": str(path), "schema": found}
 
 
 def unwanted_rows(beside: pa.Table, rules: Sequence[CarriedRule]) -> dict[str, np.ndarray]:

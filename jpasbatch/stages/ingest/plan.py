@@ -94,7 +94,7 @@ def _plan_growth(
         run.path.mkdir()
         there = open_catalogue(workspace.sky).schema
         carried, _ = carried_schema(files, workspace, executor, there)
-        records = read_tables(files, workspace, run, executor, carried)
+        records = read_tables(files, asked.filter_table, workspace, run, executor, carried)
         accepted = [run.path / "accepted" / record["name"] for record in records if record["accepted"]]
         growth = expect_growth(workspace, accepted, run, asked.identity, executor)
     outlook = _grown_outlook(growth)

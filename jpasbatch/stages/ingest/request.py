@@ -11,19 +11,27 @@ from jpasbatch.compute.runner import Task
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.mock_parts import mock_part
 from jpasbatch.stages.run.workspace import Workspace
-from jpasbatch.storage.stores.files import sha256_file
+from jpasbatch.storage.stores.hashed import HashedFile, hash_file
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.tables.refusal import refusing
 from jpasbatch.storage.tables.tables import list_tables
 
 
 class Asked(NamedTuple):
-    """What decides the catalogue: files by their name in the input folder, their SHA-256, all else by name, and all."""
+    """What decides the catalogue: files by their name in the input folder, all else by name, and all.
 
-    files: dict[str, Path]
-    hashes: dict[str, str]
+    ``filter_table`` is among the parts by its hash.
+    """
+
+    files: dict[str, HashedFile]
+    filter_table: HashedFile | None
     parts: dict[str, Any]
     identity: str
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of the files, by their name in the input folder."""
+        return {label: file.sha256 for label, file in self.files.items()}
 
 
 def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
@@ -36,17 +44,18 @@ def ask_ingest(workspace: Workspace, executor: Executor) -> Asked:
     """
     section = workspace.job.catalogue
     root = _input_path(workspace)
-    files = {_label(path, root): path for path in list_tables(root)}
-    hashes = _hash_files(files, executor)
+    files = _hash_files({_label(path, root): path for path in list_tables(root)}, executor)
+    hashes = {label: file.sha256 for label, file in files.items()}
+    filter_table = hash_file(Path(section.filter_table)) if section.filter_table else None
     parts = {
-        "filter_table": sha256_file(Path(section.filter_table)) if section.filter_table else None,
+        "filter_table": filter_table and filter_table.sha256,
         "options": section.model_dump(
             exclude={"input": True, "filter_table": True, "partitions": {"progress"}}
         ),
         "survey": workspace.survey_text("ingest"),
         "algorithms": algorithm_numbers("ingest"),
     }
-    return Asked(files, hashes, parts, fingerprint(inputs=hashes, **parts))
+    return Asked(files, filter_table, parts, fingerprint(inputs=hashes, **parts))
 
 
 def _input_path(workspace: Workspace) -> Path:
@@ -67,15 +76,15 @@ def _label(path: Path, root: Path) -> str:
     return path.relative_to(resolved).as_posix() if path.is_relative_to(resolved) else str(path)
 
 
-def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, str]:
-    """Return the SHA-256 of each file by its label, in the order of the labels."""
+def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, HashedFile]:
+    """Hash each file, and return it by its label, in the order of the labels."""
     tasks = [Task(f"hash-{index}", (label, str(path))) for index, (label, path) in enumerate(files.items())]
     results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
     require_all(troubles, "input files")
-    return dict(sorted((result["label"], result["sha256"]) for result in results.values()))
+    return dict(sorted((result["label"], result["file"]) for result in results.values()))
 
 
 def hash_table(label: str, path: str) -> dict[str, Any]:
-    """Return the label and the sha256 of an input file."""
+    """Return the label of an input file, and the file as it was hashed."""
     with refusing(path):
-        return {"label": label, "sha256": sha256_file(Path(path))}
+        return {"label": label, "file": hash_file(Path(path))}

@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.stores.files import written_aside
+from jpasbatch.storage.stores.hashed import HashedFile, reading_as_hashed
 from jpasbatch.storage.tables.carried import carried_rows
 from jpasbatch.storage.tables.tables import iterate_raw
 
@@ -65,7 +67,8 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     fetched = workspace.job.fetch is not None
     if section.input is None and not fetched and makes_sets(mock := workspace.require("mock")):
         return adopt_set(workspace, mock)
-    files, hashes, parts, identity = ask_ingest(workspace, executor)
+    files, filter_table, parts, identity = ask_ingest(workspace, executor)
+    hashes = {label: file.sha256 for label, file in files.items()}
     unchanged = workspace.unchanged("ingest", identity, parts)
     if unchanged and is_published(workspace, unchanged["catalogue"]):
         return {**unchanged, "new_partitions": 0}
@@ -80,7 +83,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         read = [files[label] for label in arrived or files]
         there = open_catalogue(workspace.sky).schema if arrived else None
         carried, widened = carried_schema(read, workspace, executor, there)
-        records = read_tables(read, workspace, run, executor, carried)
+        records = read_tables(read, filter_table, workspace, run, executor, carried)
         if arrived:
             log.info("ingest: %d new files for the catalogue that is there", len(arrived))
             content = _grow(workspace, before or {}, records, identity, executor)
@@ -90,7 +93,7 @@ def run_ingest(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             content = _import(workspace, records, identity, executor, damaged)
         if section.rejected == "whole":
             earlier = before["fingerprint"] if arrived and before else None
-            whole = keep_whole_rows(records, workspace, run, identity, executor, earlier)
+            whole = keep_whole_rows(records, read, workspace, run, identity, executor, earlier)
             content["whole_rows"] = {key: whole[key] for key in ("folder", "files", "rows")}
             content["notes"] = sorted({*content["notes"], *whole["troubles"]})
     if section.carry:
@@ -206,13 +209,19 @@ def _quarantine(workspace: Workspace, identity: str) -> Path:
 
 
 def read_tables(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
+    files: list[HashedFile],
+    filter_table: HashedFile | None,
+    workspace: Workspace,
+    run: Run,
+    executor: Executor,
+    carried: pa.Schema,
 ) -> list[dict[str, Any]]:
     """Check input files, write their rows into the folder of a run, and settle ids that occur twice.
 
     Parameters
     ----------
-    files : list of Path
+    files : list of HashedFile
+    filter_table : HashedFile, optional
     workspace : Workspace
     run : Run
     executor : Executor
@@ -224,57 +233,57 @@ def read_tables(
     list of dict
         Of each file what `normalise_table` commits; ``name`` is that of its rows in ``accepted`` and ``rejected``.
     """
-    records = _normalise_files(files, workspace, run, executor, carried)
+    tasks = {name: (name, file) for name, file in table_names(files).items()}
+    shared = (workspace.job.survey, workspace.job.catalogue, filter_table, carried, str(run.path))
+    commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
+    commits.measure(workspace, "ingest")
+    records = list(commits.whole("input files").values())
     return _settle_duplicates(records, workspace.job.catalogue, run.path)
 
 
-def _normalise_files(
-    files: list[Path], workspace: Workspace, run: Run, executor: Executor, carried: pa.Schema
-) -> list[dict[str, Any]]:
-    tasks = {name: (name, str(path)) for name, path in table_names(files).items()}
-    shared = (workspace.job.survey, workspace.job.catalogue, carried, str(run.path))
-    commits = committed(run, "ingest: checked tables", normalise_table, tasks, executor, shared=shared)
-    commits.measure(workspace, "ingest")
-    return list(commits.whole("input files").values())
-
-
-def table_names(files: list[Path]) -> dict[str, Path]:
+def table_names(files: list[HashedFile]) -> dict[str, HashedFile]:
     """Return input files by the name of what is written of each, which names its commit."""
-    return {
-        f"{index:05d}-{_plain(path.name.split('.')[0])}.parquet": path for index, path in enumerate(files)
-    }
+    return {f"{index:05d}-{_plain(file.path)}.parquet": file for index, file in enumerate(files)}
 
 
-def _plain(name: str) -> str:
+def _plain(path: Path) -> str:
     """Return a name that a ledger takes; it need not be unique, nor tell more than people can use."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60]
+    return re.sub(r"[^A-Za-z0-9_-]", "_", path.name.split(".")[0])[:60]
 
 
 def normalise_table(
-    survey_name: str, section: CatalogueSection, carried: pa.Schema, folder: str, name: str, path: str
+    survey_name: str,
+    section: CatalogueSection,
+    filter_table: HashedFile | None,
+    carried: pa.Schema,
+    folder: str,
+    name: str,
+    file: HashedFile,
 ) -> Made:
     """Check one input file and write its accepted and its rejected rows aside; `carried` are the columns that travel.
 
     Memory is bounded by a chunk of the file. The commit holds ``name``, ``source``, ``rows``, ``accepted``, ``reasons``
     (rejected rows by reason), ``values`` (an object in a band) that were doubted or completed, and ``notes``.
+    There is none of a file that changed since it was hashed, or whose filter table did: that is an `InputError`.
     """
     survey = load_survey(survey_name, section.aperture)
     parts = {kind: Path(folder) / kind / name for kind in ("accepted", "rejected")}
     for part in parts.values():
         part.parent.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = {"name": name, "source": path, "rows": 0, "accepted": 0}
-    filter_table = Path(section.filter_table) if section.filter_table else None
+    record: dict[str, Any] = {"name": name, "source": str(file.path), "rows": 0, "accepted": 0}
     notes: set[str] = set()
     reasons: Counter[str] = Counter()
     values: Counter[str] = Counter()
     with (
+        reading_as_hashed(file) as path,
+        nullcontext() if filter_table is None else reading_as_hashed(filter_table) as listed,
         written_aside(parts["accepted"]) as accepted_aside,
         written_aside(parts["rejected"]) as rejected_aside,
         pq.ParquetWriter(accepted_aside, catalogue_schema(survey, carried), use_dictionary=False) as accepted,
         pq.ParquetWriter(rejected_aside, quarantine_schema()) as rejected,
-        carried_rows(Path(path), survey, section.carry, carried) as further,
+        carried_rows(path, survey, section.carry, carried) as further,
     ):
-        for raw in iterate_raw(Path(path), survey, filter_table=filter_table):
+        for raw in iterate_raw(path, survey, filter_table=listed):
             beside = further.take(len(raw))
             result = normalise(raw, survey, section.cuts, unwanted=unwanted_rows(beside, section.rules))
             notes.update(result.notes)

@@ -23,6 +23,7 @@ from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.storage.stores.files import fsync_folder, written_aside
+from jpasbatch.storage.stores.hashed import HashedFile, reading_as_hashed
 from jpasbatch.storage.tables.complete.opening import open_complete
 
 WHOLE = "whole"
@@ -32,6 +33,7 @@ REASON, SOURCE, ROW = "quarantine_reason", "quarantine_source", "quarantine_row"
 
 def keep_whole_rows(
     records: Sequence[dict[str, Any]],
+    read: Sequence[HashedFile],
     workspace: Workspace,
     run: Run,
     identity: str,
@@ -44,6 +46,8 @@ def keep_whole_rows(
     ----------
     records : sequence of dict
         Of the files, with ``name``, ``source``, ``rows`` and ``accepted``.
+    read : sequence of HashedFile
+        The files.
     workspace : Workspace
     run : Run
     identity : str
@@ -57,8 +61,9 @@ def keep_whole_rows(
     dict
         ``folder`` in the output folder, ``files``, ``rows``, and ``troubles``: why files have none there.
     """
+    files = {str(file.path): file for file in read}
     tasks = {
-        f"whole-{record['name']}": (record["name"], record["source"])
+        f"whole-{record['name']}": (record["name"], files[record["source"]])
         for record in records
         if record["rows"] > record["accepted"]
     }
@@ -74,11 +79,11 @@ def keep_whole_rows(
         if (path := run.path / WHOLE / record["name"]).is_file():
             _copy(path, folder / f"{identity[:SHORT]}-{record['name']}")
     fsync_folder(folder)
-    files = sorted(folder.glob("*.parquet"))
+    kept = sorted(folder.glob("*.parquet"))
     return {
         "folder": str(folder.relative_to(workspace.folder)),
-        "files": len(files),
-        "rows": sum(pq.read_metadata(path).num_rows for path in files),
+        "files": len(kept),
+        "rows": sum(pq.read_metadata(path).num_rows for path in kept),
         "troubles": sorted(record["trouble"] for record in made if record["trouble"]),
     }
 
@@ -93,7 +98,9 @@ def _copy(path: Path, target: Path) -> None:
         aside.write_bytes(path.read_bytes())
 
 
-def write_whole_rows(survey_name: str, section: CatalogueSection, folder: str, name: str, path: str) -> Made:
+def write_whole_rows(
+    survey_name: str, section: CatalogueSection, folder: str, name: str, file: HashedFile
+) -> Made:
     """Write the rejected rows of a file with all of its columns; a block of the file is in memory at a time.
 
     The commit holds ``name`` and ``trouble``: why a file whose photometry could be read cannot be handed on as a whole.
@@ -101,7 +108,7 @@ def write_whole_rows(survey_name: str, section: CatalogueSection, folder: str, n
     Raises
     ------
     InputError
-        When the file changed since it was checked.
+        When the file changed since it was hashed.
     """
     rejected = pq.read_table(Path(folder) / "rejected" / name, columns=["reason", "row"])
     order = np.argsort(rejected["row"].to_numpy(), kind="stable")
@@ -111,13 +118,17 @@ def write_whole_rows(survey_name: str, section: CatalogueSection, folder: str, n
     )
     target = Path(folder) / WHOLE / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        written = _write(Path(path), load_survey(survey_name, section.aperture), rows, reasons, target)
-    except InputError as error:
-        target.unlink(missing_ok=True)
-        return Made(0, {"name": name, "trouble": f"its rejected rows are not kept whole: {error}"})
+    with reading_as_hashed(file) as path:
+        try:
+            written = _write(path, load_survey(survey_name, section.aperture), rows, reasons, target)
+        except InputError as error:
+            target.unlink(missing_ok=True)
+            return Made(0, {"name": name, "trouble": f"its rejected rows are not kept whole: {error}"})
     if written != len(rows):
-        raise InputError(f"{path}: changed while it was read; wait until it is whole and try again")
+        raise InputError(
+            f'{path}: {written} of {len(rows)} rejected rows were found again; set [catalogue] rejected = "reasons", '
+            "and report this"
+        )
     return Made(written, {"name": name, "trouble": ""}, [target])
 
 

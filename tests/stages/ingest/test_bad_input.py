@@ -15,9 +15,11 @@ from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import matrix_of
+from jpasbatch.stages.ingest import stage, whole_rows
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.stores.artefacts import save_committee
+from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.tables.tables import write_cefca_tile
 
 ROWS = 40
@@ -533,3 +535,55 @@ def test_hard_names_are_ingested_too(write, ingest, tmp_path):
     write("tuile é (1).fits")
     assert ingest() == (0, "")
     assert json.loads((tmp_path / "out" / "work" / "ingest.json").read_text())["rows_out"] == ROWS
+
+
+# files that change
+
+
+@pytest.mark.parametrize("when", ["hashed", "read"])
+@pytest.mark.parametrize("what", ["table", "filters"])
+def test_what_was_hashed_is_what_is_read(write, refused, ingest, tmp_path, monkeypatch, when, what):
+    path, listed = write(), tmp_path / "filters.csv"
+    names = [band.name for band in load_survey("jpas60").bands]
+    listed.write_text(
+        "\n".join(["FILTER_ID,name", *(f"{n},{name}" for n, name in enumerate(names, 1))]) + "\n"
+    )
+    changed, more = {"table": path, "filters": listed}[what], f'filter_table = "{listed}"'
+    before = changed.read_bytes()
+    write_cefca_tile(tmp_path / "other.fits", make_rows(seed=2), load_survey("jpas60"))
+    after = (tmp_path / "other.fits").read_bytes() if what == "table" else before + b"\n"
+    assert after != before
+    real, writes = stage.iterate_raw, [after]
+
+    def iterate(*arguments, **options):
+        if when == "hashed":
+            changed.write_bytes(after)
+        for raw in real(*arguments, **options):
+            yield raw
+            if writes:
+                changed.write_bytes(writes.pop())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage, "iterate_raw", iterate)
+        refused(changed.name, "changed while it was read", "try again", more=more)
+    assert ingest(more)[0] == 0, "the file as it is now is another input"
+    record = json.loads((tmp_path / "out" / "work" / "ingest.json").read_text())
+    assert record["inputs"]["tile.fits"] == sha256_file(path)
+
+
+def test_rejected_rows_are_those_of_the_file_that_was_hashed(write, ingest, tmp_path, monkeypatch):
+    rows = make_rows()
+    rows["flux"][3] = np.nan
+    path = write(rows=rows)
+    real = whole_rows._write
+
+    def write_then_change(*arguments):
+        written = real(*arguments)
+        path.write_bytes(path.read_bytes() + b"\0" * 2880)
+        return written
+
+    monkeypatch.setattr(whole_rows, "_write", write_then_change)
+    code, message = ingest()
+    assert code == 2
+    assert "changed while it was read" in message
+    assert not (tmp_path / "out" / "work" / "ingest.json").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jpasbatch.stages.ingest.foreign.stage import foreign_parts, table_keys
+from pathlib import Path
+
+from jpasbatch.stages.ingest.foreign.stage import foreign_parts, hash_tables, table_keys
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
@@ -20,6 +22,7 @@ from jpasbatch.stages.run.site import open_site
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.tables.tables import list_tables
 
 TABLES, PARTITIONS = "foreign: tables", "foreign: partitions"
 UNFINISHED = "what it published is not there"
@@ -35,14 +38,16 @@ def plan_foreign(workspace: Workspace, before: Plans) -> StagePlan:
     """
     tables = workspace.job.foreign
     if will_run(before, "ingest"):
+        listed = [list_tables(Path(one.table)) for one in tables]
         work = [
-            Work(TABLES, tuple(key for one in tables for key in table_keys(one)), None),
+            Work(TABLES, tuple(key for paths in listed for key in table_keys(paths)), None),
             Work(PARTITIONS, None, None),
         ]
         return StagePlan("foreign", ("ingest makes another catalogue",), tuple(work), exact=False)
     site = open_site(workspace)
     photometry = open_catalogue(site.folder)
-    parts = {one.name: foreign_parts(one, workspace, photometry.name) for one in tables}
+    files = {one.name: hash_tables(one) for one in tables}
+    parts = {one.name: foreign_parts(one, files[one.name], workspace, photometry.name) for one in tables}
     identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     standing = standing_record(workspace, "foreign", fingerprint(tables=identities))
     if standing and all(
@@ -53,9 +58,9 @@ def plan_foreign(workspace: Workspace, before: Plans) -> StagePlan:
     sky, keys, pixels = published_outlook(photometry), [], []
     for one in tables:
         run = planned_run(workspace, "foreign", identities[one.name])
-        keys += lacking(run, list(table_keys(one)))
+        keys += lacking(run, table_keys(files[one.name]))
         pixels += _unmatched(run, sky)
-    read = sum(len(table_keys(one)) for one in tables)
+    read = sum(map(len, files.values()))
     work = (
         Work(TABLES, tuple(keys), read),
         Work(PARTITIONS, tuple(pixels), len(tables) * len(sky.pixels)),

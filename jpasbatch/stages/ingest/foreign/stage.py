@@ -34,7 +34,8 @@ from jpasbatch.storage.catalogue.hats_import import import_tables
 from jpasbatch.storage.catalogue.plan import PartitionOptions
 from jpasbatch.storage.foreign.options import ForeignTable
 from jpasbatch.storage.foreign.reading import UNNAMED, foreign_schema, iterate_foreign
-from jpasbatch.storage.stores.files import sha256_file, written_aside
+from jpasbatch.storage.stores.files import written_aside
+from jpasbatch.storage.stores.hashed import HashedFile, hash_file, reading_as_hashed
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.tables.tables import list_tables
 
@@ -58,7 +59,8 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     photometry = open_catalogue(site.folder)
     tables = workspace.job.foreign
-    parts = {one.name: foreign_parts(one, workspace, photometry.name) for one in tables}
+    files = {one.name: hash_tables(one) for one in tables}
+    parts = {one.name: foreign_parts(one, files[one.name], workspace, photometry.name) for one in tables}
     identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     identity = fingerprint(tables=identities)
     unchanged = workspace.unchanged("foreign", identity, parts)
@@ -70,7 +72,9 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed:
         for one in tables:
             try:
-                found[one.name] = _publish(site, photometry, one, identities[one.name], executor)
+                found[one.name] = _publish(
+                    site, photometry, one, files[one.name], identities[one.name], executor
+                )
             except InputError as error:
                 text = str(error)
                 named = f"foreign {one.name!r}"
@@ -83,10 +87,17 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     return workspace.finish("foreign", identity, elapsed[0], content | named_parts(parts))
 
 
-def foreign_parts(foreign: ForeignTable, workspace: Workspace, photometry: str) -> dict[str, Any]:
+def hash_tables(foreign: ForeignTable) -> list[HashedFile]:
+    """Return the files of a table as they are now, with their hashes."""
+    return [hash_file(path) for path in list_tables(Path(foreign.table))]
+
+
+def foreign_parts(
+    foreign: ForeignTable, files: Sequence[HashedFile], workspace: Workspace, photometry: str
+) -> dict[str, Any]:
     """Return all that decides what a table says of the catalogue, by name; ``photometry`` is the version's name."""
     return {
-        "inputs": [sha256_file(path) for path in list_tables(Path(foreign.table))],
+        "inputs": [file.sha256 for file in files],
         "options": {key: value for key, value in asdict(foreign).items() if key != "table"},
         "classes": list(workspace.job.classes),
         "photometry": photometry,
@@ -94,22 +105,25 @@ def foreign_parts(foreign: ForeignTable, workspace: Workspace, photometry: str) 
     }
 
 
-def table_keys(foreign: ForeignTable) -> dict[str, Path]:
-    """Return the files of a table by the name of what is written of each, which names its commit."""
-    return {
-        f"table-{number:05d}.parquet": path for number, path in enumerate(list_tables(Path(foreign.table)))
-    }
+def table_keys(files: Sequence[Any]) -> list[str]:
+    """Return the name of what is written of each file of a table, which names its commit."""
+    return [f"table-{number:05d}.parquet" for number in range(len(files))]
 
 
 def _publish(
-    site: Site, photometry: Catalogue, foreign: ForeignTable, identity: str, executor: Executor
+    site: Site,
+    photometry: Catalogue,
+    foreign: ForeignTable,
+    files: Sequence[HashedFile],
+    identity: str,
+    executor: Executor,
 ) -> dict[str, Any]:
     """Read, match and publish one table; return what is recorded of it."""
     job, run = site.workspace.job, site.run("foreign", identity)
     classes = tuple(job.classes)
     if foreign.by_position:
         check_radius(site.folder, foreign.radius_arcsec)
-    records = _read(run, foreign, job.survey, classes, executor)
+    records = _read(run, foreign, files, job.survey, classes, executor)
     accepted = [run.path / record["name"] for record in records if record["accepted"]]
     rows = sum(record["accepted"] for record in records)
     _check_labels(foreign, records, rows)
@@ -159,17 +173,22 @@ def _publish(
 
 
 def _read(
-    run: Run, foreign: ForeignTable, survey: str, classes: tuple[str, ...], executor: Executor
+    run: Run,
+    foreign: ForeignTable,
+    files: Sequence[HashedFile],
+    survey: str,
+    classes: tuple[str, ...],
+    executor: Executor,
 ) -> list[dict[str, Any]]:
     """Read the files of a table on workers; return their records."""
-    tasks = {name: (name, str(path)) for name, path in table_keys(foreign).items()}
+    tasks = {name: (name, file) for name, file in zip(table_keys(files), files, strict=True)}
     shared = (foreign, survey, classes, str(run.path))
     commits = committed(run, "foreign: tables", read_table, tasks, executor, shared=shared)
     return list(commits.whole("tables").values())
 
 
 def read_table(
-    foreign: ForeignTable, survey: str, classes: tuple[str, ...], folder: str, name: str, path: str
+    foreign: ForeignTable, survey: str, classes: tuple[str, ...], folder: str, name: str, file: HashedFile
 ) -> Made:
     """Write the usable rows of one file of a table in our form.
 
@@ -180,8 +199,8 @@ def read_table(
     unnamed: Counter[str] = Counter()
     rows = named = 0
     target, writer = Path(folder) / name, None
-    with written_aside(target) as aside:
-        for piece in iterate_foreign(Path(path), foreign, load_survey(survey), classes):
+    with reading_as_hashed(file) as path, written_aside(target) as aside:
+        for piece in iterate_foreign(path, foreign, load_survey(survey), classes):
             refused, unnamed = refused + piece.refused, unnamed + piece.unnamed
             rows += piece.rows.num_rows
             if foreign.label:
