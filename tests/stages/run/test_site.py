@@ -404,6 +404,7 @@ def test_lsdb_opens_the_collection_there(finished, trained_copy, location, local
     assert len(there) == json.loads((finished / "summary.json").read_text())["rows"]["out"]
 
 
+@pytest.mark.slow
 def test_the_observed_area_reaches_workers_that_have_the_store_alone(finished, trained_copy, location, local):
     ra, dec = positions_of(finished)
     box = (float(np.median(ra)), float(ra.max()) + 0.01, float(dec.min()) - 0.01, float(dec.max()) + 0.01)
