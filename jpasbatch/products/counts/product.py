@@ -12,7 +12,7 @@ from jpasbatch.footprint.options import AreaOptions
 from jpasbatch.pages.page import count_text, package_file
 from jpasbatch.products.counts.errors import ERRORS, CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
-from jpasbatch.products.counts.figure import counts_by_bin
+from jpasbatch.products.counts.figure import counts_by_bin, density_numbers
 from jpasbatch.products.counts.tally import (
     CountOptions,
     CountSummary,
@@ -145,10 +145,10 @@ class Counts(Product[CountTally, CountSummary]):
         if np.isnan(found.area_deg2):
             return {}
         survey = self.setting.survey
-        errors = findings.get(CountErrors)
-        figure = counts_by_bin(found, errors, survey.magnitude_bins, survey.reference_band)
+        numbers = density_numbers(found, findings.get(CountErrors), survey.magnitude_bins)
         text = "QSOs per square degree in each magnitude bin; the table gives the numbers"
-        return {"counts": PageFigure(figure, text)}
+        drawing = counts_by_bin(numbers, found.options.threshold, survey.reference_band)
+        return {"counts": PageFigure(drawing, text, numbers)}
 
     def section(
         self, found: CountSummary, findings: Findings, figures: Mapping[str, Markup]
