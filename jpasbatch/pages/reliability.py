@@ -104,7 +104,7 @@ def _diagram(curves: tuple[ReliabilityCurve, ...], keys: Mapping[str, Key]) -> F
     with house_style():
         figure = new_figure(4.4, 4.4)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-        upper.plot([0, 1], [0, 1], color=INK, alpha=0.5, linewidth=1, linestyle=":", gid="guide")
+        upper.plot([0, 1], [0, 1], color=INK, alpha=0.5, linewidth=1, linestyle=":", label="_guide")
         for curve in curves:
             filled = curve.count > 0
             mean, fraction, count = (

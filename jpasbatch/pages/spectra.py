@@ -160,7 +160,9 @@ def _spectrum_figure(
             shown = which & np.isfinite(flux)
             x, y, spread = wavelengths[shown], flux[shown], error[shown]
             bars = np.column_stack([y - spread, y + spread, np.full(len(y), np.nan)]).ravel()
-            axes.plot(np.repeat(x, 3), bars, lw=0.6, color=colour, gid="errors")  # one path: pages stay small
+            axes.plot(
+                np.repeat(x, 3), bars, lw=0.6, color=colour, label="_errors"
+            )  # one path: pages stay small
             fill = "none" if marker == "s" else colour
             axes.plot(x, y, marker, ms=3.0 if marker == "o" else 5.0, color=colour, mfc=fill)
         good = flux[np.isfinite(flux)]

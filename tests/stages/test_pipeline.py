@@ -17,6 +17,7 @@ from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.products.record import Quality, count_quality
+from jpasbatch.products.report import Report
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
@@ -69,7 +70,7 @@ def local() -> Executor:
 def plain_report(monkeypatch: pytest.MonkeyPatch) -> str:
     """Leave the figures out, which take most of the time of summarise; return the page."""
     page = "<!doctype html><title>without figures</title>"
-    monkeypatch.setattr("jpasbatch.stages.summarise.stage.render_report", lambda content: page)
+    monkeypatch.setattr("jpasbatch.stages.summarise.publishing.make_report", lambda content: Report(page, {}))
     return page
 
 

@@ -187,7 +187,7 @@ def _draw_narrow(
     options: Any = {"extent": (x[0], x[-1], y[0], y[-1]), "origin": "lower", "interpolation": "nearest"}
     options["aspect"] = stretch
     if masked is not None:
-        axes.imshow(np.where(masked, 1.0, np.nan), cmap=_grey(), gid="mask", **options)
+        axes.imshow(np.where(masked, 1.0, np.nan), cmap=_grey(), label="_mask", **options)
     mesh = axes.imshow(image, cmap="viridis", **options)
     axes.invert_xaxis()
     axes.xaxis.set_major_formatter(lambda value, _: f"{round(value % 360, 6):g}")
