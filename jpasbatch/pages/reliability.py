@@ -63,7 +63,7 @@ def reliability(
     """
     keys = {
         curve.class_name: _key(curve, classes, errors)
-        for curves in reversed(kinds.values())
+        for curves in reversed(list(kinds.values()))
         for curve in curves
     }
     panels = tuple(Panel(_diagram(curves, keys), title) for title, curves in kinds.items())

@@ -175,8 +175,8 @@ def _spectrum_figure(
             bar = {"transform": axes.transAxes, "clip_on": False, "color": colours[name]}
             axes.add_patch(_bar(left, probability, bar))
             left += probability
-        axes.set(xlabel="wavelength (Å)", ylabel="f_λ (10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹)")
-        axes.yaxis.label.set_size(8)
+        axes.set_xlabel("wavelength (Å)")
+        axes.set_ylabel("f_λ (10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹)", fontsize=8)
     return figure
 
 

@@ -116,6 +116,8 @@ class CountsByPlace(Product[PlaceTally, PlaceTally]):
         if counts is None:
             return {}
         rows = "observed" if self.setting.coverage else "of the pixels that hold objects"
+        if counts.area_kind == "given":
+            rows = "shares of the given area, by the pixels that hold objects"
         described = description(findings, created) | {"area_of_rows": rows}
         described["selection"] = selection_text(self.options)
         units = self._units()

@@ -97,7 +97,7 @@ def yield_figure(numbers: Numbers, chosen: Mapping[str, float]) -> Drawing:
                 x, (middle, *limits) = numbers[fibres][rows], [numbers[name][rows] for name in columns]
                 axes.plot(x, middle, lw=1.5, **key.look)
                 if limits:
-                    axes.fill_between(x, *limits, color=key.colour, alpha=0.2, lw=0)
+                    axes.fill_between(x, limits[0], limits[1], color=key.colour, alpha=0.2, lw=0)
                 axes.axvline(chosen[key.label], color=key.colour, lw=0.8, ls=":", label="_guide")
             pure = columns == [purity]
             axes.set(xlabel=f"fibres{unit}", ylabel=title if pure else f"{title}{unit}", xlim=(0, None))
