@@ -30,7 +30,7 @@ MOSTLY = 0.5
 STEPS = 500
 """Picture elements along each axis."""
 
-MASKED = Key("not observed, or masked", "#9AA0A6", marker="area")
+MASKED = Key("not observed, or masked", "#BFC5CA", marker="area")
 
 
 @dataclass(frozen=True, eq=False)
