@@ -163,6 +163,7 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--diff", type=int, nargs=2, metavar=("A", "B"), help="what changed from run A to run B"
     )
+    command.add_argument("--why", action="store_true", help="also say why each run computed what it did")
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
 
@@ -304,7 +305,7 @@ def _run(options: argparse.Namespace) -> int:
             return diff_history(workspace, *options.diff, as_json=options.json)
         if options.last is not None and options.last < 1:
             raise InputError(f"--last {options.last}: allowed is 1 or more")
-        return show_history(workspace, options.last, options.json)
+        return show_history(workspace, options.last, options.json, options.why)
     if options.verb == "prune":
         from jpasbatch.stages.keep.prune import prune_job
 

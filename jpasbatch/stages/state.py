@@ -101,6 +101,8 @@ def repair_job(
         with open_cluster(cluster) as executor:
             for stage in which:
                 earlier = None if stage in trusting.distrusted else trusting.record(stage)
+                if faults := trusting.distrusted.get(stage):
+                    trusting.damaged[stage] = len(faults)
                 run.running = stage
                 record = run_stage(stage, trusting, executor)
                 run.add(stage, earlier, record)

@@ -23,6 +23,7 @@ from uuid import uuid4
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
 from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.stages.run.causes import causes, computed_tasks
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -81,6 +82,10 @@ class RunOfStages:
         """
         told: Record = {key: record[key] for key in KEPT if record.get(key) is not None}
         told["ran"] = before is None or any(before[key] != record[key] for key in ("fingerprint", "finished"))
+        if told["ran"]:
+            computed = computed_tasks(self.workspace.measured.get(stage, {}))
+            damaged = self.workspace.damaged.get(stage, 0)
+            told |= causes(stage, before, record, computed, self.stages, damaged)
         if "inputs" in record:
             told["inputs"] = _changed_inputs((before or {}).get("inputs", {}), record["inputs"])
         if stage == "summarise":

@@ -14,6 +14,7 @@ from jpasbatch.stages.pipeline import open_workspace
 from jpasbatch.stages.run import history
 from jpasbatch.stages.run.history import HISTORY, UNFINISHED, read_history, recorded_run
 from jpasbatch.storage.stores.seals import Fault
+from tests.stages.foretold import change_text
 
 
 def run(verb: str, folder: Path, *flags: str) -> int:
@@ -45,6 +46,8 @@ def test_what_was_computed_again_ran(folder):
     assert run("run", folder) == 0
     told = read_history(folder)[-1]["results"]
     assert [stage for stage, result in told.items() if result["ran"]] == ["summarise"]
+    assert told["summarise"]["because"] == ["published files that were damaged: 1"]
+    assert [stage for stage, result in told.items() if "because" in result] == ["summarise"]
 
 
 def test_a_run_that_fails_is_told_with_its_code(folder, capsys):
@@ -183,3 +186,13 @@ def test_a_repair_that_fails_is_told_with_its_code(finished_copy, monkeypatch):
 def test_no_place_of_the_machine_is_told(folder):
     for path in (folder / HISTORY).iterdir():
         assert str(Path.home()) not in path.read_text()
+
+
+def test_why_a_run_computed_what_it_did_is_told(folder, capsys):
+    change_text(folder / "tiny.toml", "min_probability = 0.9", "min_probability = 0.8")
+    capsys.readouterr()
+    assert run("run", folder) == 0
+    assert run("history", folder, "--last", "1", "--why") == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "tables.targets" in line]
+    partitions = read_history(folder)[-1]["results"]["summarise"]["partitions"]
+    assert line == f"2:   tables.targets changed ({partitions} partitions)"
