@@ -227,6 +227,9 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
             metavar="FILE",
             help="write metrics for Prometheus here (deploy/README.md)",
         )
+        command.add_argument(
+            "--notify", type=Path, metavar="FILE", help="who is told how the run ended (deploy/notify.toml)"
+        )
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
 
 
@@ -283,6 +286,7 @@ def _run(options: argparse.Namespace) -> int:
         return compare_jobs(
             options.comparison, options.output, options.data, options.cluster, options.serial, options.train
         )
+    from jpasbatch.job.notify import load_notify
     from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb
     from jpasbatch.stages.state import show_status
 
@@ -315,6 +319,7 @@ def _run(options: argparse.Namespace) -> int:
     job_file = demo_job(options.train) if options.verb == "demo" else options.job
     if options.verb == "status":
         return show_status(job_file, options.output, options.data, options.verify, options.json)
+    told = load_notify(options.notify)
     if getattr(options, "dry_run", False):
         from jpasbatch.stages.planning import show_plan
 
@@ -341,6 +346,7 @@ def _run(options: argparse.Namespace) -> int:
         sky=getattr(options, "sky", None),
         stress=getattr(options, "stress", False),
         as_json=getattr(options, "json", False),
+        told=told,
     )
 
 

@@ -55,6 +55,9 @@ def _why(run: Record) -> Iterator[str]:
             yield f"  {reason}{made}"
     if not told:
         yield "nothing was computed"
+    for one in run.get("notifications", []):
+        came = "told" if one["delivered"] else f"nobody was told, {one['trouble']}"
+        yield f"{one['event']}, by {one['by']}: {came}"
 
 
 def _row(run: Record) -> list[str]:

@@ -1,7 +1,8 @@
 """The ledger of runs: what each command did to an output folder, append-only, a folder of immutable files.
 
 A command that may publish writes ``work/history/<id>.begun.json`` before it does anything, and ``<id>.ended.json`` at
-its end, however it ends. Each is created once. A run that was killed has no end, and is told as such.
+its end, however it ends; ``<id>.notified.json`` where somebody was told of it. Each is created once. A run that was
+killed has no end, and is told as such.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from jpasbatch.version import __version__
 log = logging.getLogger(__name__)
 
 HISTORY = "work/history"
-BEGUN, ENDED = "begun", "ended"
+BEGUN, ENDED, NOTIFIED = "begun", "ended", "notified"
 UNFINISHED = "killed or running"
 INTERNAL_ERROR = 1
 
@@ -62,6 +63,8 @@ class RunOfStages:
         Of its files.
     stages : dict
         What became of each stage so far.
+    told : dict
+        What the ledger holds of it so far.
     running : str, optional
         The stage that runs now.
     """
@@ -69,6 +72,7 @@ class RunOfStages:
     workspace: Workspace
     name: str
     stages: dict[str, Record]
+    told: Record = field(default_factory=dict)
     running: str | None = None
 
     def add(self, stage: str, before: Mapping[str, Any] | None, record: Mapping[str, Any]) -> None:
@@ -172,7 +176,7 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
 def _end(run: RunOfStages, begun: float, error: BaseException | None) -> None:
     """Write how a run ended: of an error its kind and stage alone, for messages name paths and objects."""
     ended: Record = {
-        "exit_code": _exit_code(error),
+        "exit_code": exit_code_of(error),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - begun, 1),
         "results": run.stages,
@@ -182,7 +186,7 @@ def _end(run: RunOfStages, begun: float, error: BaseException | None) -> None:
     _write(run, ENDED, ended)
 
 
-def _exit_code(error: BaseException | None) -> int:
+def exit_code_of(error: BaseException | None) -> int:
     """Return the exit code that the command line gives a run that ended so."""
     if error is None:
         return 0
@@ -192,7 +196,13 @@ def _exit_code(error: BaseException | None) -> int:
     return TryAgainError.exit_code if stopped else INTERNAL_ERROR
 
 
+def record_notifications(run: RunOfStages, attempts: Sequence[Record]) -> None:
+    """Record who was told of a run, and who should have been."""
+    _write(run, NOTIFIED, {"notifications": list(attempts)})
+
+
 def _write(run: RunOfStages, part: str, content: Record) -> None:
+    run.told |= content
     folder = run.workspace.folder / HISTORY
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(without_undefined(content), indent=1, sort_keys=True) + "\n"
@@ -211,8 +221,8 @@ def read_history(folder: Path) -> list[Record]:
     """
     runs = []
     for path in sorted((folder / HISTORY).glob(f"*.{BEGUN}.json")):
-        end = path.with_name(path.name.replace(f".{BEGUN}.", f".{ENDED}."))
-        content = _read(path)
+        end, notified = (path.with_name(path.name.replace(BEGUN, part)) for part in (ENDED, NOTIFIED))
+        content = _read(path) | (_read(notified) if notified.is_file() else {})
         runs.append(content | ({"state": ENDED, **_read(end)} if end.is_file() else {"state": UNFINISHED}))
     return runs
 
