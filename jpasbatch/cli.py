@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.log_lines import say, start_log
 from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.standard_streams import settle_streams
@@ -51,6 +50,7 @@ DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is 
 DEMO_TEXT = """\
 Makes a mock sky of one square degree, classifies it with the committee that comes with the package, and leaves the
 report, counts, target list and published collection: about a minute. Nothing is needed, nothing is downloaded."""
+LOG_FORMAT = "lines of the log: text (default), or JSON objects with time, level, stage, run and message"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 REPAIR = "verify all that was published, and make what is damaged again from what is whole"
 HISTORY = (
@@ -198,6 +198,7 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
+    _add_log_format(command)
 
 
 def _add_templates(command: argparse.ArgumentParser) -> None:
@@ -231,32 +232,34 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
             "--notify", type=Path, metavar="FILE", help="who is told how the run ended (deploy/notify.toml)"
         )
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
+    _add_log_format(command)
+
+
+def _add_log_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log-format", choices=("text", "json"), default="text", help=LOG_FORMAT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     settle_streams()
     options = build_parser().parse_args(arguments)
-    _configure_logging(options.verbose)
+    start_log(getattr(options, "log_format", "text"), options.verbose)
     try:
         with stop_on_signals():
             return _run(options)
     except JpasbatchError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
-        print(f"jpasbatch: {error}", file=sys.stderr)
+        say(str(error))
         return error.exit_code
     except OSError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
         refused = f"the system refused: {error}; repair that and run the same command again"
-        print(f"jpasbatch: {no_space(error) if disk_is_full(error) else refused}", file=sys.stderr)
+        say(str(no_space(error)) if disk_is_full(error) else refused)
         return TryAgainError.exit_code
     except KeyboardInterrupt:
-        print(
-            "jpasbatch: interrupted; what is committed is kept: run the same command again to go on",
-            file=sys.stderr,
-        )
+        say("interrupted; what is committed is kept: run the same command again to go on")
         return TryAgainError.exit_code
 
 
@@ -380,11 +383,3 @@ def _classify(options: argparse.Namespace) -> int:
         aperture=options.aperture,
         as_json=options.json,
     )
-
-
-def _configure_logging(verbose: bool) -> None:
-    # TensorFlow prints to standard error while it is imported; its messages are for its developers
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "info" if verbose else "error")
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("jpasbatch").setLevel(logging.DEBUG if verbose else logging.INFO)

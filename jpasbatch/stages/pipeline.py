@@ -200,7 +200,8 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
         for pool, group in stages_by_cluster(cluster, stages):
             with open_cluster(pool) as executor:
                 for stage in group:
-                    before, run.running = workspace.record(stage), stage
+                    run.start(stage)
+                    before = workspace.record(stage)
                     record = run_stage(stage, workspace, replace(executor, displays=displays))
                     run.add(stage, before, record)
                     if as_json:

@@ -103,7 +103,7 @@ def repair_job(
                 earlier = None if stage in trusting.distrusted else trusting.record(stage)
                 if faults := trusting.distrusted.get(stage):
                     trusting.damaged[stage] = len(faults)
-                run.running = stage
+                run.start(stage)
                 record = run_stage(stage, trusting, executor)
                 run.add(stage, earlier, record)
                 if not as_json:

@@ -24,7 +24,9 @@ from uuid import uuid4
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
 from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.log_lines import belongs_to
 from jpasbatch.stages.run.causes import causes, computed_tasks
+from jpasbatch.stages.run.kept_log import kept_log
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -75,6 +77,11 @@ class RunOfStages:
     told: Record = field(default_factory=dict)
     running: str | None = None
 
+    def start(self, stage: str) -> None:
+        """Take note that a stage runs now."""
+        self.running = stage
+        belongs_to(self.name, stage)
+
     def add(self, stage: str, before: Mapping[str, Any] | None, record: Mapping[str, Any]) -> None:
         """Take what a stage recorded.
 
@@ -97,6 +104,7 @@ class RunOfStages:
             told["lists"] = _lists(self.workspace.folder)
         self.stages[stage] = told
         self.running = None
+        belongs_to(self.name)
 
 
 def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
@@ -162,8 +170,10 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
             "algorithms": algorithm_numbers(*load_algorithms()),
         },
     )
+    belongs_to(run.name)
     try:
-        yield run
+        with kept_log(workspace.folder, run.name):
+            yield run
     except BaseException as error:
         try:
             _end(run, begun, error)
