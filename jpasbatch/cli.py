@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
-from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
 from jpasbatch.log_lines import say, start_log
 from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
@@ -250,17 +250,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JpasbatchError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
-        say(str(error))
-        return error.exit_code
+        return _stopped(error)
     except OSError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
         refused = f"the system refused: {error}; repair that and run the same command again"
-        say(str(no_space(error)) if disk_is_full(error) else refused)
-        return TryAgainError.exit_code
+        return _stopped(no_space(error) if disk_is_full(error) else TryAgainError(refused))
     except KeyboardInterrupt:
-        say("interrupted; what is committed is kept: run the same command again to go on")
-        return TryAgainError.exit_code
+        again = "interrupted; what is committed is kept: run the same command again to go on"
+        return _stopped(TryAgainError(again, INTERRUPTED))
+
+
+def _stopped(error: JpasbatchError) -> int:
+    """Say what stopped a command, its state first, and return the exit code."""
+    say(f"{error.state}: {error}" if error.state else str(error))
+    return error.exit_code
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -199,6 +199,7 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
         notice.run = run
         for pool, group in stages_by_cluster(cluster, stages):
             with open_cluster(pool) as executor:
+                run.losses.append(executor.losses)
                 for stage in group:
                     run.start(stage)
                     before = workspace.record(stage)

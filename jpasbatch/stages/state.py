@@ -99,6 +99,7 @@ def repair_job(
 
     def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
         with open_cluster(cluster) as executor:
+            run.losses.append(executor.losses)
             for stage in which:
                 earlier = None if stage in trusting.distrusted else trusting.record(stage)
                 if faults := trusting.distrusted.get(stage):

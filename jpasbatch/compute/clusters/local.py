@@ -106,5 +106,6 @@ def _start_local(options: LocalCluster) -> distributed.LocalCluster:
             raise
         raise TryAgainError(
             f"the local workers did not start ({error}); see that there is memory for {options.workers}, and run "
-            "the same command again"
+            "the same command again",
+            "NO_WORKERS",
         ) from error

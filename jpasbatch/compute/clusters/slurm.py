@@ -16,7 +16,7 @@ from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
 from jpasbatch.compute.clusters.joining import wait_for_first_worker
 from jpasbatch.compute.clusters.key_folder import keys_in_folder
 from jpasbatch.compute.clusters.replacement import Replacement
-from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, living_jobs
+from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, queued_jobs
 from jpasbatch.compute.clusters.worker_settings import driver_settings, variable, worker_settings
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed
 from jpasbatch.errors import InputError, TryAgainError
@@ -180,10 +180,11 @@ class SlurmCluster(Options):
                     cluster = stack.enter_context(self._start(security))
                     client = stack.enter_context(_connect(cluster))
                 try:
-                    replacement = stack.enter_context(Replacement(cluster, living_jobs, self.replacements))
+                    replacement = stack.enter_context(Replacement(cluster, queued_jobs, self.replacements))
                     self._wait(client)
                     resources = {"GPU": 1.0} if self.gpu else {}
-                    yield Executor(client, resources, self.no_workers_timeout, departed=replacement.departed)
+                    lost = {"departed": replacement.departed, "losses": replacement.losses}
+                    yield Executor(client, resources, self.no_workers_timeout, **lost)
                 finally:
                     with stop_postponed():
                         stack.close()
@@ -275,7 +276,7 @@ def _refused(message: str) -> InputError | TryAgainError:
     lines = message.strip().splitlines()
     answer = " ".join(line for line in lines if "error" in line.lower()) or " ".join(lines[-3:])
     if is_out_of_reach(message):
-        return TryAgainError(f"Slurm does not answer ({answer}); run the same command again")
+        return TryAgainError(f"Slurm does not answer ({answer}); run the same command again", "QUEUE_LOST")
     return InputError(
         f"Slurm took no job of workers: {answer}. Correct the cluster file (queue, account, cores, memory, wall_time, "
         "directives), or see that `sbatch` is there; --dry-run shows the script"

@@ -122,14 +122,17 @@ class SshCluster(Options):
                 with stop_postponed(), leave_ctrl_c_to_this_thread():
                     cluster = stack.enter_context(self._start(worker_kind, security))
                     client = stack.enter_context(distributed.Client(cluster))
-                stack.enter_context(Replacement(cluster, lambda: _living(cluster), self.replacements))
+                replacement = stack.enter_context(
+                    Replacement(cluster, lambda: _living(cluster), self.replacements)
+                )
                 wait_for_first_worker(
                     client,
                     self.start_timeout,
                     f"no worker came within {self.start_timeout:g} s: see that the hosts reach this machine, and "
                     f"share {folder} with it (shared_folder). Run the same command again",
                 )
-                yield Executor(client, dict(self.resources), self.no_workers_timeout)
+                losses = replacement.losses
+                yield Executor(client, dict(self.resources), self.no_workers_timeout, losses=losses)
             finally:
                 with stop_postponed():
                     stack.close()
@@ -244,8 +247,8 @@ def _worker_kind() -> Any:
     return RemoteWorkers
 
 
-def _living(cluster: Any) -> set[str]:
-    return {worker.job_id for worker in list(cluster.workers.values()) if worker.lives}
+def _living(cluster: Any) -> dict[str, str]:
+    return {worker.job_id: "RUNNING" for worker in list(cluster.workers.values()) if worker.lives}
 
 
 def _files_of(security: Any) -> dict[str, Any]:
@@ -262,7 +265,8 @@ def _refused(error: Exception, hosts: tuple[str, ...]) -> InputError | TryAgainE
     cause = error.__cause__
     if isinstance(cause, OSError | TimeoutError):
         return TryAgainError(
-            f"a host does not answer: {error}; run the same command again, or leave it out of `hosts`"
+            f"a host does not answer: {error}; run the same command again, or leave it out of `hosts`",
+            "NO_WORKERS",
         )
     return InputError(
         f"no workers were started on {', '.join(hosts)}: {error}. `ssh HOST true` must work without a question: the "

@@ -55,6 +55,8 @@ def _why(run: Record) -> Iterator[str]:
             yield f"  {reason}{made}"
     if not told:
         yield "nothing was computed"
+    if lost := run.get("workers_lost"):
+        yield "workers lost: " + ", ".join(f"{state} {number:,}" for state, number in lost.items())
     for one in run.get("notifications", []):
         came = "told" if one["delivered"] else f"nobody was told, {one['trouble']}"
         yield f"{one['event']}, by {one['by']}: {came}"
@@ -65,7 +67,7 @@ def _row(run: Record) -> list[str]:
     infer, ingest, counted = results.get("infer", {}), results.get("ingest", {}), _counts(run)
     code = str(run["exit_code"]) if run["state"] == ENDED else run["state"]
     if run.get("stopped_in"):
-        code += f" ({run['stopped_in']})"
+        code += f" ({', '.join(filter(None, (run['stopped_in'], run.get('state_of_error'))))})"
     told = (infer.get("recomputed"), infer.get("rows_out"), ingest.get("quarantined"))
     cells = ["" if one is None else f"{one:,}" for one in told]
     return [

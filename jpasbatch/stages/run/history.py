@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ from uuid import uuid4
 
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
 from jpasbatch.compute.interruption import stop_requested
-from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.compute.losses import Losses
+from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, state_of
 from jpasbatch.log_lines import belongs_to
 from jpasbatch.stages.run.causes import causes, computed_tasks
 from jpasbatch.stages.run.kept_log import kept_log
@@ -69,6 +71,8 @@ class RunOfStages:
         What the ledger holds of it so far.
     running : str, optional
         The stage that runs now.
+    losses : list of Losses
+        Workers that each of its clusters lost.
     """
 
     workspace: Workspace
@@ -76,6 +80,7 @@ class RunOfStages:
     stages: dict[str, Record]
     told: Record = field(default_factory=dict)
     running: str | None = None
+    losses: list[Losses] = field(default_factory=list)
 
     def start(self, stage: str) -> None:
         """Take note that a stage runs now."""
@@ -193,6 +198,10 @@ def _end(run: RunOfStages, begun: float, error: BaseException | None) -> None:
     }
     if error is not None:
         ended |= {"error": type(error).__name__, "stopped_in": run.running}
+        state = INTERRUPTED if stop_requested() else state_of(error)
+        ended |= {"state_of_error": state} if state else {}
+    if lost := sum((one.counts for one in run.losses), Counter()):
+        ended["workers_lost"] = dict(sorted(lost.items()))
     _write(run, ENDED, ended)
 
 

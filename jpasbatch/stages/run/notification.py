@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.errors import state_of
 from jpasbatch.job.notify import Event, NotifyOptions
 from jpasbatch.stages.run.delivery import DeliveryError, deliver
 from jpasbatch.stages.run.history import RunOfStages, exit_code_of, record_notifications
@@ -70,7 +71,7 @@ def compose(notice: Notice, exit_code: int, error: BaseException | None) -> Reco
         "verb": notice.verb,
         "exit_code": exit_code,
         "error": None if error is None else type(error).__name__,
-        "state": getattr(error, "state", None) or None,
+        "state": run.get("state_of_error") or (state_of(error) if error else "") or None,
         "stopped_in": run.get("stopped_in"),
         "run": run.get("run"),
         "begun": run.get("begun"),
@@ -80,6 +81,7 @@ def compose(notice: Notice, exit_code: int, error: BaseException | None) -> Reco
         "user": run.get("user"),
         "software": f"jpasbatch {__version__}",
         "stages": {stage: _stage(result) for stage, result in results.items()},
+        "workers_lost": run.get("workers_lost", {}),
         "counts": summarised.get("counts"),
         "lists": summarised.get("lists", {}),
     }

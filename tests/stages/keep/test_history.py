@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jpasbatch.cli import main
+from jpasbatch.compute.losses import Losses
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.stages import state
 from jpasbatch.stages.pipeline import open_workspace
@@ -107,16 +108,16 @@ def workspace(finished_copy):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "state"),
     [
-        (InputError("object id '9-1234' of /home/me/tile.fits occurs more than once"), 2),
-        (GapsError("3 partitions"), 3),
-        (OSError(errno.ENOSPC, "No space left on device"), 75),
-        (KeyboardInterrupt(), 75),
-        (ZeroDivisionError(), 1),
+        (InputError("object id '9-1234' of /home/me/tile.fits occurs more than once"), 2, None),
+        (GapsError("3 partitions", "OUT_OF_MEMORY"), 3, "OUT_OF_MEMORY"),
+        (OSError(errno.ENOSPC, "No space left on device"), 75, "DISK_FULL"),
+        (KeyboardInterrupt(), 75, "INTERRUPTED"),
+        (ZeroDivisionError(), 1, None),
     ],
 )
-def test_the_code_of_the_history_is_that_of_the_command(workspace, error, code):
+def test_the_code_of_the_history_is_that_of_the_command(workspace, error, code, state):
     def stop() -> None:
         with recorded_run(workspace, "run", ["infer"]) as told:
             told.running = "infer"
@@ -126,6 +127,7 @@ def test_the_code_of_the_history_is_that_of_the_command(workspace, error, code):
         stop()
     [told] = read_history(workspace.folder)
     assert (told["exit_code"], told["error"], told["stopped_in"]) == (code, type(error).__name__, "infer")
+    assert told.get("state_of_error") == state
 
 
 def test_messages_with_paths_and_objects_are_not_kept(workspace):
@@ -196,3 +198,14 @@ def test_why_a_run_computed_what_it_did_is_told(folder, capsys):
     [line] = [line for line in capsys.readouterr().out.splitlines() if "tables.targets" in line]
     partitions = read_history(folder)[-1]["results"]["summarise"]["partitions"]
     assert line == f"2:   tables.targets changed ({partitions} partitions)"
+
+
+def test_workers_that_were_lost_are_told_by_their_states(workspace, capsys):
+    one, other = Losses(), Losses()
+    one.counts.update({"TIMEOUT": 2, "OUT_OF_MEMORY": 1})
+    other.counts.update({"TIMEOUT": 1})
+    with recorded_run(workspace, "run", []) as told:
+        told.losses += [one, other]
+    assert read_history(workspace.folder)[0]["workers_lost"] == {"OUT_OF_MEMORY": 1, "TIMEOUT": 3}
+    assert run("history", workspace.folder, "--why") == 0
+    assert "workers lost: OUT_OF_MEMORY 1, TIMEOUT 3" in capsys.readouterr().out

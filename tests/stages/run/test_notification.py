@@ -72,15 +72,16 @@ def test_a_success_is_told_with_its_numbers():
         (InputError("object 9-1 of /home/me/t.fits"), 2, "failed (InputError, exit code 2); the log on "),
         (GapsError("object 9-1 of /home/me/t.fits"), 3, "failed (GapsError, exit code 3); the log on "),
         (
-            TryAgainError("object 9-1 of /home/me/t.fits"),
+            TryAgainError("9-1 of /home/me", "DISK_FULL"),
             75,
-            "stopped (TryAgainError, exit code 75); the same",
+            "stopped (TryAgainError, DISK_FULL, exit code 75)",
         ),
         (HeldError("object 9-1 of /home/me/t.fits"), 4, "holds it back (HeldError, exit code 4)"),
     ],
 )
 def test_an_error_is_told_by_its_kind_and_not_by_its_message(error, code, words):
     content = compose(Notice("update", "jpas_qso"), code, error)
+    assert content["state"] == (error.state or None)
     assert words in content["text"]
     assert "9-1" not in json.dumps(content)
     assert "/home" not in json.dumps(content)
