@@ -28,6 +28,7 @@ from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.notification import Notice, notified
+from jpasbatch.stages.run.provenance import write_provenance
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.observed import completeness_of
 from jpasbatch.storage.stores.opening import is_location
@@ -209,6 +210,7 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
                         print(json.dumps(record, sort_keys=True), flush=True)
                     else:
                         report_stage(stage, record)
+        write_provenance(run, ORDER)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
             print(f"report: {workspace.folder / report}")
