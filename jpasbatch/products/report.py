@@ -61,6 +61,8 @@ class ReportContent:
     provenance : mapping of str to str
         Versions and fingerprints.
     stages : tuple of StageLine
+    sections : tuple of Section
+        Further sections, after those of the products.
     """
 
     job: str
@@ -73,6 +75,7 @@ class ReportContent:
     quarantine: tuple[QuarantineLine, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageLine, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 def product_warnings(products: tuple[Product, ...], findings: Findings) -> list[str]:
@@ -111,6 +114,7 @@ def _sections(content: ReportContent) -> Iterator[Section]:
         section = product.section(found, findings, _drawn(product, findings))
         if section is not None:
             yield section
+    yield from content.sections
 
 
 def _drawn(product: Product, findings: Findings) -> dict[str, Markup]:

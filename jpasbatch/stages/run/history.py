@@ -105,8 +105,9 @@ class RunOfStages:
         if "inputs" in record:
             told["inputs"] = _changed_inputs((before or {}).get("inputs", {}), record["inputs"])
         if stage == "summarise":
-            told |= _headline(record)
+            told |= headline_counts(record)
             told["lists"] = _lists(self.workspace.folder)
+            told["targets"] = record.get("targets", {})
         self.stages[stage] = told
         self.running = None
         belongs_to(self.name)
@@ -121,7 +122,7 @@ def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[s
     }
 
 
-def _headline(record: Mapping[str, Any]) -> Record:
+def headline_counts(record: Mapping[str, Any]) -> Record:
     """Return the counted objects, and their number per deg2 with its 68 % interval, which is one of densities."""
     counts = record.get("counts") or {}
     number = counts.get("summed_probability")

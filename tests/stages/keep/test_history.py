@@ -14,6 +14,7 @@ from jpasbatch.stages import state
 from jpasbatch.stages.pipeline import open_workspace
 from jpasbatch.stages.run import history
 from jpasbatch.stages.run.history import HISTORY, UNFINISHED, read_history, recorded_run
+from jpasbatch.stages.summarise.series import earlier_publications
 from jpasbatch.storage.stores.seals import Fault
 from tests.stages.foretold import change_text
 
@@ -191,13 +192,22 @@ def test_no_place_of_the_machine_is_told(folder):
 
 
 def test_why_a_run_computed_what_it_did_is_told(folder, capsys):
+    workspace = open_workspace(folder / "tiny.toml", folder, None)
+    with recorded_run(workspace, "summarise", ["summarise"]) as earlier:
+        earlier.add("summarise", None, workspace.record("summarise"))
     change_text(folder / "tiny.toml", "min_probability = 0.9", "min_probability = 0.8")
     capsys.readouterr()
     assert run("run", folder) == 0
     assert run("history", folder, "--last", "1", "--why") == 0
     [line] = [line for line in capsys.readouterr().out.splitlines() if "tables.targets" in line]
     partitions = read_history(folder)[-1]["results"]["summarise"]["partitions"]
-    assert line == f"2:   tables.targets changed ({partitions} partitions)"
+    assert line == f"3:   tables.targets changed ({partitions} partitions)"
+    first, second = earlier_publications(folder)
+    assert first.lists.keys() == second.lists.keys() == {"WQ_2027A1.fits"}
+    assert first.lists["WQ_2027A1.fits"] <= second.lists["WQ_2027A1.fits"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count('<section id="series">') == 1
+    assert '<th scope="col">WQ_2027A1.fits' in page
 
 
 def test_workers_that_were_lost_are_told_by_their_states(workspace, capsys):
