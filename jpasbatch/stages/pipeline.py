@@ -14,6 +14,7 @@ from jpasbatch.compute.clusters.executor import Cluster, Executor
 from jpasbatch.compute.clusters.pools import stages_by_cluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
+from jpasbatch.compute.clusters.watching import kept_performance
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job, load_cluster
@@ -26,6 +27,7 @@ from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.run.history import recorded_run
+from jpasbatch.stages.run.kept_log import LOGS
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.notification import Notice, notified
 from jpasbatch.stages.run.provenance import write_provenance
@@ -199,7 +201,8 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
     ):
         notice.run = run
         for pool, group in stages_by_cluster(cluster, stages):
-            with open_cluster(pool) as executor:
+            report = workspace.folder / LOGS / f"{run.name}-{group[0]}.html"
+            with open_cluster(pool) as executor, kept_performance(pool, executor, report):
                 run.losses.append(executor.losses)
                 for stage in group:
                     run.start(stage)

@@ -62,7 +62,8 @@ def _open(folder: Path, name: str) -> logging.Handler | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.log"))[: -KEPT + 1]:
-            path.unlink(missing_ok=True)
+            for one in (path, *folder.glob(f"{path.stem}-*.html")):  # and its performance reports
+                one.unlink(missing_ok=True)
         handler = _LogFile(folder / name, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         log.warning("no log of this run is kept (%s)", error.strerror)

@@ -38,11 +38,13 @@ def test_the_oldest_are_removed(tmp_path):
     (tmp_path / LOGS).mkdir(parents=True)
     for number in range(KEPT + 5):
         (tmp_path / LOGS / f"2026{number:04d}.log").touch()
+        (tmp_path / LOGS / f"2026{number:04d}-infer.html").touch()
     with kept_log(tmp_path, "20269999"):
         pass
-    left = sorted(path.stem for path in (tmp_path / LOGS).iterdir())
+    left = sorted(path.stem for path in (tmp_path / LOGS).glob("*.log"))
     assert len(left) == KEPT
     assert (left[0], left[-1]) == ("20260006", "20269999")
+    assert min(path.name for path in (tmp_path / LOGS).iterdir()) == "20260006-infer.html"
 
 
 def test_a_folder_that_cannot_be_made_stops_nothing(tmp_path, caplog):
