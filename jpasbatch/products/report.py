@@ -63,6 +63,8 @@ class ReportContent:
     provenance : mapping of str to str
         Versions and fingerprints.
     stages : tuple of StageLine
+    sections : tuple of Section
+        Further sections, after those of the products.
     """
 
     job: str
@@ -75,6 +77,7 @@ class ReportContent:
     quarantine: tuple[QuarantineLine, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageLine, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 def product_warnings(products: tuple[Product, ...], findings: Findings) -> list[str]:
@@ -146,6 +149,7 @@ def _sections(content: ReportContent, figures: Mapping[str, Mapping[str, PageFig
         section = product.section(findings.found[product.name], findings, shown)
         if section is not None:
             yield section
+    yield from content.sections
 
 
 def _shown(name: str, figure: PageFigure) -> Markup:

@@ -13,8 +13,9 @@ from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster
 from jpasbatch.stages.keep.repair import as_plain, repair, tell, verify
-from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
+from jpasbatch.stages.pipeline import ORDER, needed_stages, open_workspace, report_stage, run_stage, short
 from jpasbatch.stages.run.history import recorded_run
+from jpasbatch.stages.run.provenance import write_provenance
 from jpasbatch.stages.run.workspace import Workspace
 
 
@@ -99,9 +100,12 @@ def repair_job(
 
     def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
         with open_cluster(cluster) as executor:
+            run.losses.append(executor.losses)
             for stage in which:
                 earlier = None if stage in trusting.distrusted else trusting.record(stage)
-                run.running = stage
+                if faults := trusting.distrusted.get(stage):
+                    trusting.damaged[stage] = len(faults)
+                run.start(stage)
                 record = run_stage(stage, trusting, executor)
                 run.add(stage, earlier, record)
                 if not as_json:
@@ -109,6 +113,7 @@ def repair_job(
 
     with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
         before, after = repair(workspace, stages, run_stages)
+        write_provenance(run, ORDER)
         if as_json:
             print(json.dumps({"damaged": as_plain(before), "left": as_plain(after)}, sort_keys=True))
         else:

@@ -116,7 +116,7 @@ def _broken_links(page: str, outline: Outline, files: Collection[str]) -> Iterat
         elif link.startswith("report/"):
             if link not in files:
                 yield f"no such file: {link}"
-        elif not re.match(r"data:|(counts|expected|reliability|targets)/", link):
+        elif not re.match(r"data:|provenance\.json$|(counts|expected|reliability|targets)/", link):
             yield f"leads out of the folder: {link}"
     for file in files:
         if file not in links:

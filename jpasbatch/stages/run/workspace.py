@@ -121,6 +121,8 @@ class Workspace:
     """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
     measured: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, compare=False, repr=False)
     """How fast tasks were, by stage and title of the tasks; its record keeps it, for plans."""
+    damaged: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Published files that were found damaged where a stage would otherwise have been up to date; for the history."""
 
     @property
     def sky(self) -> Path:
@@ -248,6 +250,7 @@ class Workspace:
             for fault in faults[:TOLD]:
                 log.warning("%s: damaged: %s %s", stage, *fault)
             log.warning("%s: %d published files are damaged; it runs again", stage, len(faults))
+            self.damaged[stage] = len(faults)
             return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
         untold = parts is not None and "ingredients" not in record

@@ -41,6 +41,7 @@ from jpasbatch.stages.summarise.publishing import write_products, write_report
 from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
 from jpasbatch.stages.summarise.summary import (
     Outcome,
+    headlines,
     origin_of_truth,
     summary_values,
     table_provenance,
@@ -106,7 +107,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }
-    return workspace.finish("summarise", identity, seconds, _headlines(outcome) | content)
+    return workspace.finish("summarise", identity, seconds, headlines(outcome) | content)
 
 
 class _Sky(NamedTuple):
@@ -180,14 +181,6 @@ def _check_overlap(findings: Findings, coverage: Coverage | None) -> None:
             f"{coverage.area_deg2:.4g} deg2; allowed is a file of the same catalogue, with right ascension in degrees "
             "and pixels in the order that it says"
         )
-
-
-def _headlines(outcome: Outcome) -> dict[str, Any]:
-    findings = outcome.findings
-    found = {
-        product.name: product.headline(findings.found[product.name], findings) for product in outcome.products
-    }
-    return {name: headline for name, headline in found.items() if headline is not None}
 
 
 def _check_classes(schema: pa.Schema, job: Job) -> None:
