@@ -24,8 +24,11 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.products.tallies import check_columns
+from jpasbatch.stages.publish.command import check_gated, decide
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.metrics import written_metrics
+from jpasbatch.stages.run.versions import has_versions, in_workshop
+from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.observed import completeness_of
 from jpasbatch.storage.stores.opening import is_location
@@ -175,26 +178,31 @@ def run_verb(
     ):  # masks that are wrong are found now, and not after everything is classified
         read_coverage(workspace.job.product_options["area"])
         completeness_of(workspace.job)
+    check_gated(workspace)
     for stage in NEEDED.get(verb, ()):
-        _refuse_damaged(workspace, stage)
+        _refuse_damaged(in_workshop(workspace), stage)
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,
         recorded_run(workspace, verb, stages) as run,
     ):
+        made_in = run.workspace = open_workshop(workspace) if has_versions(workspace) else workspace
         for pool, group in stages_by_cluster(cluster, stages):
             with open_cluster(pool) as executor:
                 for stage in group:
-                    before, run.running = workspace.record(stage), stage
-                    record = run_stage(stage, workspace, replace(executor, displays=displays))
+                    before, run.running = made_in.record(stage), stage
+                    record = run_stage(stage, made_in, replace(executor, displays=displays))
                     run.add(stage, before, record)
                     if as_json:
                         print(json.dumps(record, sort_keys=True), flush=True)
                     else:
                         report_stage(stage, record)
+        folder = workspace.folder
+        if made_in is not workspace:
+            folder = decide(workspace, run, needed_stages(workspace), as_json)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
-            print(f"report: {workspace.folder / report}")
+            print(f"report: {folder / report}")
     return 0
 
 
@@ -244,7 +252,7 @@ def compare_jobs(
 
     comparison = load_comparison(file, data)
     opened = [open_workspace(Path(path), None, data) for path in comparison.jobs]
-    workspaces = {workspace.job.title or workspace.job.name: workspace for workspace in opened}
+    workspaces = {one.job.title or one.job.name: in_workshop(one) for one in opened}
     if len(workspaces) < len(opened):
         raise InputError(f"{file}: two of its jobs have the same title; titles name the classifiers")
     folder = (output or Path("runs") / comparison.name).resolve()

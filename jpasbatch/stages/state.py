@@ -10,11 +10,13 @@ from typing import Any
 from jpasbatch.algorithms import raised
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
-from jpasbatch.errors import InputError
+from jpasbatch.errors import HeldError, InputError
 from jpasbatch.job.job import load_cluster
 from jpasbatch.stages.keep.repair import as_plain, repair, tell, verify
 from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
+from jpasbatch.stages.publish.command import versions_lines, versions_told
 from jpasbatch.stages.run.history import recorded_run
+from jpasbatch.stages.run.versions import in_workshop
 from jpasbatch.stages.run.workspace import Workspace
 
 
@@ -34,7 +36,7 @@ def show_status(
     Returns
     -------
     int
-        0 when all are, 1 otherwise.
+        0 when all are, 4 when a version is held, 1 when a stage is not done.
     """
     from rich import box
     from rich.console import Console
@@ -45,6 +47,8 @@ def show_status(
     for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
         table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
     complete, reasons, states = True, [], {}
+    versions, workshop = versions_told(workspace), in_workshop(workspace)
+    waits = bool(versions.keys() - {"published"})
     stages = needed_stages(workspace)
     damaged = verify(workspace, stages, thorough)
     for stage in stages:
@@ -52,25 +56,29 @@ def show_status(
             record = workspace.record(stage)
         except InputError:  # it is among what is damaged
             record = None
+        row = _status_row(workspace, stage, record)
+        made = workshop.record(stage) if waits else None
+        if row[1] != "done" and made is not None and workshop.is_current(stage, made):
+            row[1], record = "held", made
         news = raised((record or {}).get("algorithms", {}))
         reasons += [f"{stage} is out of date: {line}" for line in news]
-        complete &= record is not None and workspace.is_current(stage, record) and not news
-        row = _status_row(workspace, stage, record)
+        complete &= row[1] in ("done", "held") and not news
         states[stage] = row[1] = "damaged" if stage in damaged else row[1]
         table.add_row(*row)
+    code = 1 if damaged or not complete else HeldError.exit_code if waits else 0
     if as_json:
         told = {"stages": states, "reasons": reasons, "damaged": as_plain(damaged), "verified": thorough}
-        print(json.dumps(told))
-        return 0 if complete and not damaged else 1
+        print(json.dumps(told | ({"versions": versions} if versions else {})))
+        return code
     Console().print(table)
-    for line in reasons:
+    for line in (*reasons, *versions_lines(versions)):
         print(line)
     tell(damaged)
     if damaged:
         print("`jpasbatch repair JOB.toml` makes it again from what is whole")
     elif thorough:
         print("every byte that was published is what was written")
-    return 0 if complete and not damaged else 1
+    return code
 
 
 def repair_job(
