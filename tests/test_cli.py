@@ -135,7 +135,7 @@ def test_flags_say_where_and_how_and_never_what():
         *("--keep-days", "--keep", "--dry-run"),  # of prune
         "--json",  # for other programs
         "--verify",  # of status: how closely it looks
-        *("--accept", "--reason"),  # of publish and discard: why
+        *("--accept", "--reason", "--version"),  # of publish and discard: why, and which
         *("--last", "--diff"),  # of history: which runs
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first

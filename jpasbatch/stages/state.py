@@ -12,11 +12,13 @@ from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import HeldError, InputError
 from jpasbatch.job.job import load_cluster
-from jpasbatch.stages.keep.repair import as_plain, repair, tell, verify
+from jpasbatch.stages.keep.repair import as_plain, join_faults, repair, tell, verify
 from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
 from jpasbatch.stages.publish.command import versions_lines, versions_told
 from jpasbatch.stages.run.history import recorded_run
-from jpasbatch.stages.run.versions import in_workshop
+from jpasbatch.stages.run.mending import mend_public
+from jpasbatch.stages.run.versions import has_versions, in_workshop
+from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
 
 
@@ -116,7 +118,12 @@ def repair_job(
                     report_stage(stage, record)
 
     with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
-        before, after = repair(workspace, stages, run_stages)
+        if has_versions(workspace):
+            run.workspace = open_workshop(workspace)
+        before, after = repair(run.workspace, stages, run_stages)
+        if run.workspace is not workspace:
+            public, left = mend_public(workspace, run.workspace)
+            before, after = join_faults(before, public), join_faults(after, left)
         if as_json:
             print(json.dumps({"damaged": as_plain(before), "left": as_plain(after)}, sort_keys=True))
         else:

@@ -11,6 +11,7 @@ from typing import Any
 from jpasbatch.errors import HeldError, InputError
 from jpasbatch.stages.publish.stage import REFUSED, Decision, publish_or_hold, refusal
 from jpasbatch.stages.run.history import RunOfStages, recorded_run
+from jpasbatch.stages.run.mending import version_faults
 from jpasbatch.stages.run.versions import (
     Version,
     contents_identity,
@@ -207,7 +208,7 @@ def _check_whole(workspace: Workspace, version: Version) -> None:
     InputError
     """
     there = replace(workspace, folder=version.folder)
-    faults = [fault for stage in published_records(there) for fault in there.faults(stage, thorough=True)]
+    faults = [fault for faults in version_faults(workspace, version).values() for fault in faults]
     if faults:
         raise InputError(
             f"version {version.number} is not whole any more: {faults[0].path} {faults[0].what}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from jpasbatch.stages.publish.facts import read_facts
 from jpasbatch.stages.publish.gates import Facts, find
+from jpasbatch.stages.run.mending import mend_public
 from jpasbatch.stages.run.versions import (
     Version,
     contents_identity,
@@ -79,7 +80,8 @@ def publish_or_hold(workspace: Workspace, workshop: Workspace, stages: Sequence[
     current = current_version(workspace.folder)
     if current is not None and current.identity == identity:
         _supersede(workspace, current)
-        return Decision("unchanged", current)
+        mend_public(workspace, workshop, thorough=False)
+        return Decision("unchanged", current_version(workspace.folder))
     version = _known(workspace, identity) or keep_version(workspace, workshop, identity)
     _supersede(workspace, version)
     if version.state in REFUSED:

@@ -1,75 +1,22 @@
 """Versions that are held, published, discarded and taken back: what is public is always one version, whole."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jpasbatch.cli import main
 from jpasbatch.errors import InputError
-from jpasbatch.stages.publish.stage import Decision, publish_or_hold
+from jpasbatch.stages.publish.stage import publish_or_hold
 from jpasbatch.stages.run.history import read_history
-from jpasbatch.stages.run.seals import seal_stage
 from jpasbatch.stages.run.versions import current_version, held_version, read_versions
 from jpasbatch.stages.run.workshop import open_workshop
-from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
-from jpasbatch.storage.stores.files import sha256_file, write_atomically
+from jpasbatch.storage.stores.files import write_atomically
+from tests.stages.publish.versions import STAGES, change, command, decide, public
 from tests.stages.tiny_run import workspace_of
 
-STAGES = ("ingest", "infer", "correct", "summarise")
-
 pytestmark = pytest.mark.usefixtures("unchanged_process")
-
-
-@pytest.fixture
-def gated(finished_copy: Path) -> Workspace:
-    """Return a finished job that has gates from now on."""
-    job = finished_copy / "tiny.toml"
-    job.write_text(f"{job.read_text()}\n[gates]\ncounts = 0.2\n")
-    return workspace_of(finished_copy)
-
-
-def public(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that an outsider reads, by name."""
-    found = {}
-    for place, folders, files in os.walk(folder, followlinks=True):
-        if Path(place) == folder:
-            folders[:] = [name for name in folders if name not in ("work", "versions")]
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(place) / name for name in files if name[0] != "." and name != "tiny.toml"):
-            found[path.relative_to(folder).as_posix()] = sha256_file(path)
-    return found
-
-
-def change(workshop: Workspace, factor: float) -> None:
-    """Let the workshop hold another version, as `summarise` leaves it: other counts, and another record."""
-    path = workshop.folder / "summary.json"
-    summary = json.loads(path.read_text())
-    for subsets in summary["subsets"]["by_class"].values():
-        for one in subsets.values():
-            one["summed_probability"] *= factor
-    write_atomically(path, json.dumps(summary).encode())
-    record = workshop.record("summarise")
-    record |= {"fingerprint": f"{factor}{record['fingerprint']}"}
-    record["files"]["summary.json"] = sha256_file(path)
-    write_atomically(workshop.folder / "work" / "summarise.json", json.dumps(record).encode())
-    seal_stage(workshop.folder, "summarise", record)
-
-
-def decide(workspace: Workspace, factor: float | None = None) -> Decision:
-    workshop = open_workshop(workspace)
-    if factor is not None:
-        change(workshop, factor)
-    return publish_or_hold(workspace, workshop, STAGES)
-
-
-def command(workspace: Workspace, *words: str) -> int:
-    verb, *options = words
-    folder = workspace.folder
-    return main([verb, str(folder / "tiny.toml"), "--output", str(folder), *options])
 
 
 def test_a_folder_that_gets_gates_shows_what_it_showed(gated):
