@@ -24,7 +24,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.products.registry import PRODUCTS, check_products, named_files
 from jpasbatch.products.tallies import check_columns
-from jpasbatch.stages.publish.command import check_gated, decide
+from jpasbatch.stages.publish.command import check_gated, decide, not_decided
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.versions import has_versions, in_workshop
@@ -179,6 +179,7 @@ def run_verb(
         read_coverage(workspace.job.product_options["area"])
         completeness_of(workspace.job)
     check_gated(workspace)
+    folder = workspace.folder
     for stage in NEEDED.get(verb, ()):
         _refuse_damaged(in_workshop(workspace), stage)
     with (
@@ -197,9 +198,9 @@ def run_verb(
                         print(json.dumps(record, sort_keys=True), flush=True)
                     else:
                         report_stage(stage, record)
-        folder = workspace.folder
         if made_in is not workspace:
-            folder = decide(workspace, run, needed_stages(workspace), as_json)
+            whole = verb in ("run", "update")  # after one stage, others are of the catalogue before
+            folder = decide(workspace, run, stages, as_json) if whole else not_decided(run, as_json)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
             print(f"report: {folder / report}")

@@ -73,16 +73,20 @@ def decide(workspace: Workspace, run: RunOfStages, stages: Sequence[str], as_jso
     if decision.state == "held":
         raise HeldError(_held_text(workspace, decision))
     if decision.state == "unfinished":
-        if not as_json:
-            print(
-                f"nothing is published: {', '.join(decision.why)} must run first; `jpasbatch run JOB.toml` runs all "
-                "stages"
-            )
-        return run.workspace.folder
+        return not_decided(run, as_json)
     if not as_json and decision.version is not None:
         news = "published" if decision.state == "published" else "published already"
         print(f"version {decision.version.number}: {news}")
     return workspace.folder
+
+
+def not_decided(run: RunOfStages, as_json: bool) -> Path:
+    """Tell that what a single stage made is not published, and return the folder that shows it."""
+    if not as_json:
+        print(
+            f"not published: `jpasbatch run JOB.toml` publishes, after all stages; until then see {run.workspace.folder}"
+        )
+    return run.workspace.folder
 
 
 def _held_text(workspace: Workspace, decision: Decision) -> str:

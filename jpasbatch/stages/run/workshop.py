@@ -31,7 +31,7 @@ from jpasbatch.stages.run.versions import (
 from jpasbatch.stages.run.workspace import READS, Workspace
 from jpasbatch.storage.catalogue.collection import POINTER, collection_members
 from jpasbatch.storage.stores.files import fsync_folder, temporary_name
-from jpasbatch.storage.stores.links import leads_to, link_file, link_tree, place_tree, point_at
+from jpasbatch.storage.stores.links import become_link, leads_to, link_file, link_tree, place_tree, point_at
 
 SKY, WORK = "sky", "work"
 OURS = re.compile(
@@ -80,6 +80,8 @@ def _make_workshop(folder: Path, place: Path) -> None:
             (aside / SKY / POINTER).unlink()
             _take(folder, f"{SKY}/{POINTER}", aside)
         (aside / HISTORY).symlink_to("../../history")
+        fsync_folder(aside / WORK)
+        fsync_folder(aside)
         aside.rename(place)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -216,10 +218,7 @@ def _settle(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         if path.is_dir() and not path.is_symlink():
-            aside = temporary_name(path)
-            path.rename(aside)
-            point_at(path, _through(name))
-            shutil.rmtree(aside)
+            become_link(path, _through(name))
         else:
             point_at(path, _through(name))
     for name in _unwanted(folder, wanted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -78,6 +79,32 @@ def point_at(link: Path, wanted: str) -> None:
     finally:
         aside.unlink(missing_ok=True)
     fsync_folder(link.parent)
+
+
+def become_link(folder: Path, wanted: str) -> None:
+    """Put a symbolic link in the place of a folder, whose contents go.
+
+    The names are exchanged in one step where the system can (Linux, but for NFS); elsewhere the name is missing between
+    two steps.
+    """
+    aside = temporary_name(folder)
+    aside.symlink_to(wanted)
+    if not _exchange(aside, folder):
+        second = temporary_name(folder)
+        folder.rename(second)
+        aside.rename(folder)
+        aside = second
+    fsync_folder(folder.parent)
+    shutil.rmtree(aside)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, and return whether the system could."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
 
 def leads_to(path: Path) -> str | None:

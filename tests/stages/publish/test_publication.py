@@ -228,3 +228,19 @@ def test_a_run_that_is_held_ends_with_4_and_computes_nothing_the_next_time(gated
     assert json.loads((gated.folder / "summary.json").read_text())["counts"]["area_deg2"] == 0.1
     assert command(gated, "update", "--serial") == 0
     assert command(gated, "status", "--verify") == 0
+
+
+def test_a_single_stage_publishes_nothing(gated, capsys):
+    decide(gated)
+    before = public(gated.folder)
+    change(open_workshop(gated), 1.1)
+    assert command(gated, "infer", "--serial") == 0
+    assert "not published" in capsys.readouterr().out
+    assert public(gated.folder) == before
+    assert len(read_versions(gated.folder)) == 1
+
+
+def test_a_collection_in_a_store_has_no_versions(gated, capsys):
+    assert command(gated, "infer", "--serial", "--sky", "s3://survey/sky") == 2
+    assert "[gates]" in capsys.readouterr().err
+    assert not (gated.folder / "versions").exists()
