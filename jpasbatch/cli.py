@@ -34,6 +34,7 @@ VERBS = {
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
     "foreign": "match tables of others, and publish what they say beside the photometry",
+    "inspect": "compare the colours of each tile with those of all tiles, to see zero points that are off",
     "train": "train the committee",
     "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",

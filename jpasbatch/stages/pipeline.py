@@ -22,11 +22,12 @@ from jpasbatch.photometry.carried.columns import check_carried
 from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
-from jpasbatch.products.registry import PRODUCTS, check_products, named_files
+from jpasbatch.products.registry import check_products, named_files
 from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.publish.command import check_gated, decide, not_decided
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.metrics import written_metrics
+from jpasbatch.stages.run.reporting import report_stage
 from jpasbatch.stages.run.versions import has_versions, in_workshop
 from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
@@ -43,6 +44,7 @@ ORDER = (
     "mock",
     "ingest",
     "foreign",
+    "inspect",
     "train",
     "evaluate",
     "infer",
@@ -281,6 +283,8 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
         without |= {"train", "evaluate", "infer", "combine", "correct", "summarise"}
     if job.mock is None and job.catalogue.input is None and job.fetch is None:  # a committee for its own sake
         without |= {"ingest", "infer", "correct", "summarise"}
+    if job.gates.zero_point is None or "ingest" in without:
+        without.add("inspect")
     if job.prior.kind == "none":
         without.add("correct")
     if not job.foreign or "ingest" in without:
@@ -302,6 +306,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.stages.ingest.stage import run_ingest as function
     elif stage == "foreign":
         from jpasbatch.stages.ingest.foreign.stage import run_foreign as function
+    elif stage == "inspect":
+        from jpasbatch.stages.inspect.stage import run_inspect as function
     elif stage == "train":
         from jpasbatch.stages.train.stage import run_train as function
     elif stage == "evaluate":
@@ -323,38 +329,3 @@ def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str,
     """Run one stage and return its record."""
     log.info("%s: started", stage)
     return stage_function(stage)(workspace, executor)
-
-
-REPORTED = {
-    "fetch": ("tiles", "fetched", "rows", "bytes", "empty", "tables"),
-    "mock": ("rows",),
-    "ingest": ("rows_in", "rows_out", "quarantined", "duplicates", "reasons", "partitions", "new_partitions"),
-    "foreign": ("matched", "unmatched"),
-    "train": ("members", "rows", "validation"),
-    "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
-    "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),
-    "combine": ("objects", "weighted_f1", "rows_out"),
-    "correct": ("partitions", "rows_out", "shares"),
-    "summarise": tuple(product.name for product in PRODUCTS),
-}
-
-
-def report_stage(stage: str, record: dict[str, Any]) -> None:
-    """Print the summary of a finished stage, one line each."""
-    facts = ", ".join(
-        f"{key.replace('_', ' ')} {short(record[key])}"
-        for key in REPORTED[stage]
-        if record.get(key) is not None
-    )
-    print(f"{stage:<10} {record['seconds']:>7.1f} s  {facts}", flush=True)
-
-
-def short(value: Any) -> str:
-    """Return a value of a record as a summary shows it."""
-    if isinstance(value, dict):
-        return "(" + ", ".join(f"{key} {short(item)}" for key, item in value.items()) + ")"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return "(" + ", ".join(map(str, value)) + ")"
-    return f"{value:,}" if isinstance(value, int) else str(value)

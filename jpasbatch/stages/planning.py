@@ -26,6 +26,7 @@ PLANNERS = {
     "mock": "jpasbatch.mocks.stages.plan:plan_mock",
     "ingest": "jpasbatch.stages.ingest.plan:plan_ingest",
     "foreign": "jpasbatch.stages.ingest.foreign.plan:plan_foreign",
+    "inspect": "jpasbatch.stages.inspect.plan:plan_inspect",
     "train": "jpasbatch.stages.train.plan:plan_train",
     "evaluate": "jpasbatch.stages.evaluate.plan:plan_evaluate",
     "infer": "jpasbatch.stages.infer.plan:plan_infer",

@@ -13,10 +13,11 @@ from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import HeldError, InputError
 from jpasbatch.job.job import load_cluster
 from jpasbatch.stages.keep.repair import as_plain, join_faults, repair, tell, verify
-from jpasbatch.stages.pipeline import needed_stages, open_workspace, report_stage, run_stage, short
+from jpasbatch.stages.pipeline import needed_stages, open_workspace, run_stage
 from jpasbatch.stages.publish.command import versions_lines, versions_told
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.mending import mend_public
+from jpasbatch.stages.run.reporting import report_stage, short
 from jpasbatch.stages.run.versions import has_versions, in_workshop
 from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace

@@ -230,7 +230,7 @@ def _live_keys(workspace: Workspace, stage: str) -> set[str] | None:
     """Return the names of the commits that the next run of a stage would find; None where all are kept."""
     from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, commit_names, tally_names
 
-    if stage == "infer":
+    if stage in ("infer", "inspect"):
         return set(commit_names(open_catalogue(workspace.sky)).values())
     if stage == "summarise":
         try:

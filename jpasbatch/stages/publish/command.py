@@ -84,7 +84,7 @@ def not_decided(run: RunOfStages, as_json: bool) -> Path:
     """Tell that what a single stage made is not published, and return the folder that shows it."""
     if not as_json:
         print(
-            f"not published: `jpasbatch run JOB.toml` publishes, after all stages; until then see {run.workspace.folder}"
+            f"not published: `jpasbatch run JOB.toml` does that, after all stages; see {run.workspace.folder}"
         )
     return run.workspace.folder
 
@@ -103,8 +103,14 @@ def _held_text(workspace: Workspace, decision: Decision) -> str:
     lines = "\n".join(f"  {one}" for one in decision.why)
     return (
         f"version {version.number} is made, and held back; {public}:\n{lines}\n"
-        f"  The page of version {version.number} is {version.folder / PAGE}\n  {what}"
+        f"  Version {version.number} is in {_shown(version)}\n  {what}"
     )
+
+
+def _shown(version: Version) -> Path:
+    """Return the page of a version, or its folder where the job makes no page."""
+    page = version.folder / PAGE
+    return page if page.is_file() else version.folder
 
 
 def publish_job(
@@ -240,12 +246,11 @@ def versions_told(workspace: Workspace) -> dict[str, Any]:
     if waiting is not None:
         event = waiting.last(waiting.state)
         why = event["why"] if waiting.state == "held" else [refusal(waiting)]
-        page = str(waiting.folder / PAGE)
         told[waiting.state] = {
             "version": waiting.number,
             "since": event["when"],
             "why": why,
-            "page": page,
+            "page": str(_shown(waiting)),
         }
     return told
 
@@ -256,7 +261,7 @@ def versions_lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"version {told['published']['version']} is public, since {_day(told['published']['since'])}"
     for state in ("held", *REFUSED):
         if one := told.get(state):
-            yield f"version {one['version']} is held back, since {_day(one['since'])}; its page is {one['page']}"
+            yield f"version {one['version']} is held back, since {_day(one['since'])}; see {one['page']}"
             yield from (f"  {why}" for why in one["why"])
 
 

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from jpasbatch.errors import InputError
 from jpasbatch.stages.publish.gates import Facts, Interval, Tile
 from jpasbatch.stages.run.workspace import Workspace
 
 SUMMARY = "summary.json"
-ZERO_POINTS = "zero_points.json"
-"""In the output folder: the offsets of tiles, as `read_facts` finds them."""
+ZERO_POINTS = "zero_points.parquet"
+"""Offsets of the colours of tiles, which the stage ``inspect`` wrote."""
+
+SURE = 5.0
+"""Standard errors by which a tile must be off at all."""
 
 COUNTED = "counted quasars"
 
@@ -43,8 +48,21 @@ def read_facts(workspace: Workspace) -> Facts:
         unsafe_share=_number(summary.get("subsets", {}).get("unsafe_share")),
         committee=Path(infer["committee"]).name if "committee" in infer else "",
         learnt_from=infer.get("origin"),
-        tiles=tuple(Tile(*one) for one in _read(workspace.folder / ZERO_POINTS).get("tiles", ())),
+        tiles=_tiles(workspace.folder / ZERO_POINTS),
     )
+
+
+def _tiles(path: Path) -> tuple[Tile, ...]:
+    """Return the tiles and bands that are surely off, the worst first; nothing where none were measured."""
+    if not path.is_file():
+        return ()
+    table = pq.read_table(path, columns=["tile", "band", "offset", "error"])
+    found = [
+        Tile(tile, band, offset)
+        for tile, band, offset, error in zip(*(column.to_pylist() for column in table.columns), strict=True)
+        if abs(offset) > SURE * error
+    ]
+    return tuple(sorted(found, key=lambda one: -abs(one.offset)))
 
 
 def _counted(counts: Mapping[str, Any]) -> dict[str, Interval]:

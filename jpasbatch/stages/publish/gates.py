@@ -193,7 +193,7 @@ def _zero_points(options: GateOptions, now: Facts) -> Iterator[Finding]:
         named = ", ".join(f"{one.tile} {one.band} {one.offset:+.3f}" for one in off[:LISTED])
         yield Finding(
             "zero_point",
-            f"{len(off)} zero points look off, mag: {named}{', ...' if len(off) > LISTED else ''}",
+            f"{len(off)} zero point{'s look' if off[1:] else ' looks'} off, mag: {named}{', ...' if len(off) > LISTED else ''}",
             f"{limit:g} mag from the median of all tiles",
             "zero_points.ecsv",
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.stages.run.history import HISTORY
-from jpasbatch.stages.run.seals import SEALS, read_seals
+from jpasbatch.stages.run.seals import BESIDE, SEALS, read_seals
 from jpasbatch.stages.run.versions import (
     CURRENT,
     HELD,
@@ -37,6 +37,7 @@ SKY, WORK = "sky", "work"
 OURS = re.compile(
     r"tables(-[0-9a-f]+)?|mock|sky|committee|evaluation|counts|targets|expected|reliability|report\.html"
     r"|summary\.json|quarantine|duplicates|work"
+    r"|zero_points\.(ecsv|parquet)"
 )
 """Names in an output folder that stages write; what else lies there is the user's."""
 
@@ -56,6 +57,9 @@ def open_workshop(workspace: Workspace) -> Workspace:
     if not place.is_dir():
         _make_workshop(folder, place)
     workshop = replace(workspace, folder=place)
+    if workspace.job.gates.zero_point is None:  # what an earlier gate measured is of another catalogue
+        for name in (*BESIDE["inspect"], f"{WORK}/inspect.json", f"{SEALS}/inspect.json"):
+            (place / name).unlink(missing_ok=True)
     if current_number(folder) is None and not read_versions(folder):
         records = published_records(workshop)
         if records:

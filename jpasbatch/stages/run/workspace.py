@@ -67,6 +67,7 @@ READS = {
     "mock": MOCK,
     "ingest": INGEST,
     "foreign": INGEST | {"foreign", "classes"},
+    "inspect": INGEST,
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference", "evaluation"},
     "infer": INGEST | TRAIN | INFER,
@@ -84,6 +85,7 @@ READS = {
 UNREAD = {
     "mock": ("gaps",),
     "ingest": ("gaps", "curves"),
+    "inspect": ("gaps", "curves"),
     "train": ("gaps", "curves"),
     "evaluate": ("curves",),
     "infer": ("gaps", "curves"),
