@@ -4,9 +4,9 @@ Flags say where and how, never what: the science is in the job file. Heavy libra
 runs, so that ``--help`` answers at once.
 
 Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-75 interrupted, locked or out of space, run the same command again; 4, of ``targets check``, when a list cannot be
-submitted as it is; 1, of ``status``, when a stage is not done, and of
-``templates check``, when a class cannot be made.
+4 a gate holds a new version back, which is not published; 75 interrupted, locked or out of space, run the same command
+again; 4, of ``targets check``, when a list cannot be submitted as it is; 1, of ``status``, when a stage is not done,
+and of ``templates check``, when a class cannot be made.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from jpasbatch.compute.interruption import stop_on_signals
 from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
 from jpasbatch.log_lines import say, start_log
 from jpasbatch.stages.classify.arguments import add_check, add_classify
+from jpasbatch.stages.publish.arguments import add_publish
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
@@ -32,6 +33,7 @@ VERBS = {
     "mock": "write the job's mock sky (or real spectra through the filters) as survey tables",
     "ingest": "check survey tables and partition them by HEALPix pixel (HATS)",
     "foreign": "match tables of others, and publish what they say beside the photometry",
+    "inspect": "compare the colours of each tile with those of all tiles, to see zero points that are off",
     "train": "train the committee",
     "evaluate": "score the committee on labelled test samples: tables and a report",
     "infer": "classify every partition and publish the predictions",
@@ -73,6 +75,7 @@ is imported. Ends with 2 where a file would be refused or no row is usable."""
 CHECK = "read every file of the folder, and say which classes can be made and what is lacking or damaged"
 EPILOGUE = """\
 exit codes: 0 done | 2 configuration or input is wrong | 3 partitions quarantined, not published
+            4 a gate holds the new version back: look, then `publish` or `discard`
             75 interrupted, locked or disk full: run the same command again | 1 status: a stage is not done
             4 targets check: a list cannot be submitted as it is"""
 
@@ -147,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
     )
     add_targets(verbs, EPILOGUE)
+    add_publish(verbs, EPILOGUE)
     demo = verbs.add_parser("demo", help=DEMO, description=DEMO_TEXT)
     demo.add_argument("--train", action="store_true", help="train a committee of its own first: some minutes")
     _add_places(demo)
@@ -317,6 +321,13 @@ def _run(options: argparse.Namespace) -> int:
         if options.last is not None and options.last < 1:
             raise InputError(f"--last {options.last}: allowed is 1 or more")
         return show_history(workspace, options.last, options.json, options.why)
+    if options.verb in ("publish", "discard"):
+        from jpasbatch.stages.publish.command import discard_job, publish_job
+
+        workspace = open_workspace(options.job, options.output, options.data)
+        if options.verb == "discard":
+            return discard_job(workspace, options.reason, options.json)
+        return publish_job(workspace, options.accept, options.version, options.json)
     if options.verb == "prune":
         from jpasbatch.stages.keep.prune import prune_job
 

@@ -6,6 +6,7 @@ code      error                  meaning
 0         (none)                 done, published
 2         `InputError`           configuration or input is wrong; nothing was published
 3         `GapsError`            partitions are quarantined; not published (``--allow-gaps``)
+4         `HeldError`            a new version is whole, and held back: somebody must look at it
 75        `TryAgainError`        interrupted, lost its cluster or store, disk full; run the same command again
 ========  =====================  =====================================================
 
@@ -69,6 +70,12 @@ class GapsError(JpasbatchError):
     """Some partitions could not be processed, so that nothing was published."""
 
     exit_code = 3
+
+
+class HeldError(JpasbatchError):
+    """A new version was made and kept, and not published: the message says why, and what to look at."""
+
+    exit_code = 4
 
 
 class TryAgainError(JpasbatchError):

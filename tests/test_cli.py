@@ -138,6 +138,7 @@ def test_flags_say_where_and_how_and_never_what():
         *("--last", "--diff", "--why"),  # of history: which runs, and what of them
         "--notify",  # who is told
         "--log-format",  # how the log is written
+        *("--accept", "--reason", "--version"),  # of publish and discard: why, and which
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
         # of classify, which has no job file

@@ -31,6 +31,7 @@ from jpasbatch.compute.clusters.registry import CLUSTERS, import_kind
 from jpasbatch.errors import InputError
 from jpasbatch.job.explanations import check_values, choices, explain
 from jpasbatch.job.fetch import FetchOptions
+from jpasbatch.job.gates import GateOptions
 from jpasbatch.job.learning_checks import check_learning
 from jpasbatch.job.paths import resolve_paths
 from jpasbatch.job.sections import (
@@ -100,6 +101,8 @@ class Job(ProductTables):
         What others say of the objects of the catalogue.
     combination : CombinationOptions, optional
         Our classifier and those of others as one.
+    gates : GateOptions
+        What holds the publication of a new version back.
     """
 
     unwritten: ClassVar[frozenset[str]] = frozenset({"foreign", "combination"})
@@ -128,6 +131,7 @@ class Job(ProductTables):
     redshifts: RedshiftOptions | None = None
     evaluation: EvaluationOptions = EvaluationOptions()
     combination: CombinationOptions | None = None
+    gates: GateOptions = GateOptions()
 
     @field_validator("name")
     @classmethod

@@ -24,13 +24,17 @@ from jpasbatch.photometry.carried.columns import check_carried
 from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
-from jpasbatch.products.registry import PRODUCTS, check_products, named_files
+from jpasbatch.products.registry import check_products, named_files
 from jpasbatch.products.tallies import check_columns
+from jpasbatch.stages.publish.command import check_gated, decide, not_decided
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.kept_log import LOGS
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.notification import Notice, notified
 from jpasbatch.stages.run.provenance import write_provenance
+from jpasbatch.stages.run.reporting import report_stage
+from jpasbatch.stages.run.versions import has_versions, in_workshop
+from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.observed import completeness_of
 from jpasbatch.storage.stores.opening import is_location
@@ -45,6 +49,7 @@ ORDER = (
     "mock",
     "ingest",
     "foreign",
+    "inspect",
     "train",
     "evaluate",
     "infer",
@@ -192,13 +197,16 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
     ):  # masks that are wrong are found now, and not after everything is classified
         read_coverage(workspace.job.product_options["area"])
         completeness_of(workspace.job)
+    check_gated(workspace)
+    folder = workspace.folder
     for stage in NEEDED.get(verb, ()):
-        _refuse_damaged(workspace, stage)
+        _refuse_damaged(in_workshop(workspace), stage)
     with (
         workspace.prepare(),
         written_metrics(metrics, workspace.job.name, verb) as displays,
         recorded_run(workspace, verb, stages) as run,
     ):
+        made_in = run.workspace = open_workshop(workspace) if has_versions(workspace) else workspace
         notice.run = run
         for pool, group in stages_by_cluster(cluster, stages):
             report = workspace.folder / LOGS / f"{run.name}-{group[0]}.html"
@@ -206,17 +214,20 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
                 run.losses.append(executor.losses)
                 for stage in group:
                     run.start(stage)
-                    before = workspace.record(stage)
-                    record = run_stage(stage, workspace, replace(executor, displays=displays))
+                    before = made_in.record(stage)
+                    record = run_stage(stage, made_in, replace(executor, displays=displays))
                     run.add(stage, before, record)
                     if as_json:
                         print(json.dumps(record, sort_keys=True), flush=True)
                     else:
                         report_stage(stage, record)
         write_provenance(run, ORDER)
+        if made_in is not workspace:
+            whole = verb in ("run", "update")  # after one stage, others are of the catalogue before
+            folder = decide(workspace, run, stages, as_json) if whole else not_decided(run, as_json)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
-            print(f"report: {workspace.folder / report}")
+            print(f"report: {folder / report}")
 
 
 NEEDED = {
@@ -265,7 +276,7 @@ def compare_jobs(
 
     comparison = load_comparison(file, data)
     opened = [open_workspace(Path(path), None, data) for path in comparison.jobs]
-    workspaces = {workspace.job.title or workspace.job.name: workspace for workspace in opened}
+    workspaces = {one.job.title or one.job.name: in_workshop(one) for one in opened}
     if len(workspaces) < len(opened):
         raise InputError(f"{file}: two of its jobs have the same title; titles name the classifiers")
     folder = (output or Path("runs") / comparison.name).resolve()
@@ -293,6 +304,8 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
         without |= {"train", "evaluate", "infer", "combine", "correct", "summarise"}
     if job.mock is None and job.catalogue.input is None and job.fetch is None:  # a committee for its own sake
         without |= {"ingest", "infer", "correct", "summarise"}
+    if job.gates.zero_point is None or "ingest" in without:
+        without.add("inspect")
     if job.prior.kind == "none":
         without.add("correct")
     if not job.foreign or "ingest" in without:
@@ -314,6 +327,8 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
         from jpasbatch.stages.ingest.stage import run_ingest as function
     elif stage == "foreign":
         from jpasbatch.stages.ingest.foreign.stage import run_foreign as function
+    elif stage == "inspect":
+        from jpasbatch.stages.inspect.stage import run_inspect as function
     elif stage == "train":
         from jpasbatch.stages.train.stage import run_train as function
     elif stage == "evaluate":
@@ -335,38 +350,3 @@ def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str,
     """Run one stage and return its record."""
     log.info("%s: started", stage)
     return stage_function(stage)(workspace, executor)
-
-
-REPORTED = {
-    "fetch": ("tiles", "fetched", "rows", "bytes", "empty", "tables"),
-    "mock": ("rows",),
-    "ingest": ("rows_in", "rows_out", "quarantined", "duplicates", "reasons", "partitions", "new_partitions"),
-    "foreign": ("matched", "unmatched"),
-    "train": ("members", "rows", "validation"),
-    "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
-    "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),
-    "combine": ("objects", "weighted_f1", "rows_out"),
-    "correct": ("partitions", "rows_out", "shares"),
-    "summarise": tuple(product.name for product in PRODUCTS),
-}
-
-
-def report_stage(stage: str, record: dict[str, Any]) -> None:
-    """Print the summary of a finished stage, one line each."""
-    facts = ", ".join(
-        f"{key.replace('_', ' ')} {short(record[key])}"
-        for key in REPORTED[stage]
-        if record.get(key) is not None
-    )
-    print(f"{stage:<10} {record['seconds']:>7.1f} s  {facts}", flush=True)
-
-
-def short(value: Any) -> str:
-    """Return a value of a record as a summary shows it."""
-    if isinstance(value, dict):
-        return "(" + ", ".join(f"{key} {short(item)}" for key, item in value.items()) + ")"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return "(" + ", ".join(map(str, value)) + ")"
-    return f"{value:,}" if isinstance(value, int) else str(value)

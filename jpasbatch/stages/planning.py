@@ -18,6 +18,7 @@ from jpasbatch.compute.meter import duration
 from jpasbatch.errors import InputError
 from jpasbatch.stages.pipeline import make_command, open_workspace
 from jpasbatch.stages.run.plans import Plans, StagePlan, Work, planned_workspace
+from jpasbatch.stages.run.versions import in_workshop
 from jpasbatch.stages.run.workspace import Workspace
 
 PLANNERS = {
@@ -25,6 +26,7 @@ PLANNERS = {
     "mock": "jpasbatch.mocks.stages.plan:plan_mock",
     "ingest": "jpasbatch.stages.ingest.plan:plan_ingest",
     "foreign": "jpasbatch.stages.ingest.foreign.plan:plan_foreign",
+    "inspect": "jpasbatch.stages.inspect.plan:plan_inspect",
     "train": "jpasbatch.stages.train.plan:plan_train",
     "evaluate": "jpasbatch.stages.evaluate.plan:plan_evaluate",
     "infer": "jpasbatch.stages.infer.plan:plan_infer",
@@ -123,7 +125,7 @@ def show_plan(
         )
     workspace = open_workspace(job_file, output, data)
     workspace, stages, cluster = make_command(verb, workspace, cluster_file, serial, stress)
-    plans = plan_stages(stages, workspace)
+    plans = plan_stages(stages, in_workshop(workspace))
     told = plan_content(verb, workspace, cluster, plans)
     if as_json:
         print(json.dumps(told, sort_keys=True))
@@ -139,7 +141,7 @@ def plan_content(
     where = cluster.describe()
     stages, unknown, seconds = [], False, 0.0
     for stage, plan in plans.items():
-        measured = (workspace.record(stage) or {}).get("measured", {})
+        measured = (in_workshop(workspace).record(stage) or {}).get("measured", {})
         work = []
         for one in plan.work:
             time = estimate(one, measured, where.workers)

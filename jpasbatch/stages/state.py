@@ -10,12 +10,17 @@ from typing import Any
 from jpasbatch.algorithms import raised
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
-from jpasbatch.errors import InputError
+from jpasbatch.errors import HeldError, InputError
 from jpasbatch.job.job import load_cluster
-from jpasbatch.stages.keep.repair import as_plain, repair, tell, verify
-from jpasbatch.stages.pipeline import ORDER, needed_stages, open_workspace, report_stage, run_stage, short
+from jpasbatch.stages.keep.repair import as_plain, join_faults, repair, tell, verify
+from jpasbatch.stages.pipeline import ORDER, needed_stages, open_workspace, run_stage
+from jpasbatch.stages.publish.command import versions_lines, versions_told
 from jpasbatch.stages.run.history import recorded_run
+from jpasbatch.stages.run.mending import mend_public
 from jpasbatch.stages.run.provenance import write_provenance
+from jpasbatch.stages.run.reporting import report_stage, short
+from jpasbatch.stages.run.versions import has_versions, in_workshop
+from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
 
 
@@ -35,7 +40,7 @@ def show_status(
     Returns
     -------
     int
-        0 when all are, 1 otherwise.
+        0 when all are, 4 when a version is held, 1 when a stage is not done.
     """
     from rich import box
     from rich.console import Console
@@ -46,6 +51,8 @@ def show_status(
     for column in ("stage", "state", "finished", "seconds", "partitions", "rows", "quarantined"):
         table.add_column(column, justify="left" if column in ("stage", "state", "finished") else "right")
     complete, reasons, states = True, [], {}
+    versions, workshop = versions_told(workspace), in_workshop(workspace)
+    waits = bool(versions.keys() - {"published"})
     stages = needed_stages(workspace)
     damaged = verify(workspace, stages, thorough)
     for stage in stages:
@@ -53,25 +60,29 @@ def show_status(
             record = workspace.record(stage)
         except InputError:  # it is among what is damaged
             record = None
+        row = _status_row(workspace, stage, record)
+        made = workshop.record(stage) if waits else None
+        if row[1] != "done" and made is not None and workshop.is_current(stage, made):
+            row[1], record = "held", made
         news = raised((record or {}).get("algorithms", {}))
         reasons += [f"{stage} is out of date: {line}" for line in news]
-        complete &= record is not None and workspace.is_current(stage, record) and not news
-        row = _status_row(workspace, stage, record)
+        complete &= row[1] in ("done", "held") and not news
         states[stage] = row[1] = "damaged" if stage in damaged else row[1]
         table.add_row(*row)
+    code = 1 if damaged or not complete else HeldError.exit_code if waits else 0
     if as_json:
         told = {"stages": states, "reasons": reasons, "damaged": as_plain(damaged), "verified": thorough}
-        print(json.dumps(told))
-        return 0 if complete and not damaged else 1
+        print(json.dumps(told | ({"versions": versions} if versions else {})))
+        return code
     Console().print(table)
-    for line in reasons:
+    for line in (*reasons, *versions_lines(versions)):
         print(line)
     tell(damaged)
     if damaged:
         print("`jpasbatch repair JOB.toml` makes it again from what is whole")
     elif thorough:
         print("every byte that was published is what was written")
-    return 0 if complete and not damaged else 1
+    return code
 
 
 def repair_job(
@@ -112,8 +123,13 @@ def repair_job(
                     report_stage(stage, record)
 
     with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
-        before, after = repair(workspace, stages, run_stages)
+        if has_versions(workspace):
+            run.workspace = open_workshop(workspace)
+        before, after = repair(run.workspace, stages, run_stages)
         write_provenance(run, ORDER)
+        if run.workspace is not workspace:
+            public, left = mend_public(workspace, run.workspace)
+            before, after = join_faults(before, public), join_faults(after, left)
         if as_json:
             print(json.dumps({"damaged": as_plain(before), "left": as_plain(after)}, sort_keys=True))
         else:

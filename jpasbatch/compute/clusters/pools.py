@@ -14,7 +14,10 @@ from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
 
-STAGES = ("mock", "ingest", "foreign", "train", "evaluate", "infer", "combine", "correct", "summarise")
+STAGES = (
+    *("mock", "ingest", "foreign", "inspect", "train", "evaluate"),
+    *("infer", "combine", "correct", "summarise"),
+)
 """Stages that run tasks."""
 
 KEYS = ("pools", "stages", "default")

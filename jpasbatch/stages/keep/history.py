@@ -68,6 +68,8 @@ def _row(run: Record) -> list[str]:
     code = str(run["exit_code"]) if run["state"] == ENDED else run["state"]
     if run.get("stopped_in"):
         code += f" ({', '.join(filter(None, (run['stopped_in'], run.get('state_of_error'))))})"
+    if version := results.get("publication", {}).get("version"):
+        code += f" (version {version} {results['publication']['state']})"
     told = (infer.get("recomputed"), infer.get("rows_out"), ingest.get("quarantined"))
     cells = ["" if one is None else f"{one:,}" for one in told]
     return [

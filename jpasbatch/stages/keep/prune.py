@@ -17,8 +17,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jpasbatch.errors import InputError
+from jpasbatch.stages.keep.versions import plan_versions
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.seals import BESIDE
+from jpasbatch.stages.run.versions import in_workshop
 from jpasbatch.stages.run.workspace import READS, Workspace
 from jpasbatch.storage.catalogue.collection import (
     BUILDING,
@@ -94,6 +96,8 @@ def prune(workspace: Workspace, retention: Retention, dry_run: bool = False) -> 
         raise InputError(
             f"{workspace.folder} is no output folder of a run: it has no 'work'. Name it with --output"
         )
+    if (workshop := in_workshop(workspace)) is not workspace:
+        return _prune_versions(workspace, workshop, retention, dry_run)
     with ExitStack() as leases:
         leases.enter_context(workspace.prepare())
         collections = _collections(workspace)
@@ -111,6 +115,20 @@ def prune(workspace: Workspace, retention: Retention, dry_run: bool = False) -> 
             remove_if_empty(collection / STAGING)
             remove_if_empty(collection / BUILDING)
         return Pruning(remnants, before, occupied_bytes(workspace.folder))
+
+
+def _prune_versions(
+    workspace: Workspace, workshop: Workspace, retention: Retention, dry_run: bool
+) -> Pruning:
+    """Prune the output folder of a job with gates: its versions, and the folder within in which its stages run."""
+    with workspace.prepare():
+        before = occupied_bytes(workspace.folder)
+        remnants = plan_versions(workspace.folder, retention, time.time())
+        if not dry_run:
+            remove_remnants(remnants)
+        remnants += prune(workshop, retention, dry_run).remnants
+        gone = {path for remnant in remnants for path in remnant.paths} if dry_run else set()
+        return Pruning(remnants, before, occupied_bytes(workspace.folder, without=gone))
 
 
 def _collections(workspace: Workspace) -> list[Path]:
@@ -212,7 +230,7 @@ def _live_keys(workspace: Workspace, stage: str) -> set[str] | None:
     """Return the names of the commits that the next run of a stage would find; None where all are kept."""
     from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, commit_names, tally_names
 
-    if stage == "infer":
+    if stage in ("infer", "inspect"):
         return set(commit_names(open_catalogue(workspace.sky)).values())
     if stage == "summarise":
         try:

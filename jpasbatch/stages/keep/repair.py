@@ -131,6 +131,13 @@ def tell(found: Faults) -> None:
             print(f"{stage}: damaged: {fault.path} {fault.what}")
 
 
+def join_faults(one: Faults, other: Faults) -> Faults:
+    """Return what is damaged here or there, each file once: the same file has a name in both."""
+    return {
+        stage: sorted({*one.get(stage, ()), *other.get(stage, ())}) for stage in dict.fromkeys((*one, *other))
+    }
+
+
 def as_plain(found: Faults) -> dict[str, list[dict[str, str]]]:
     """Return what is damaged as plain data, for machines."""
     return {stage: [fault._asdict() for fault in faults] for stage, faults in found.items()}

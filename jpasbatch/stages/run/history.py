@@ -138,7 +138,7 @@ def _lists(folder: Path) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in found if path.is_file()}
 
 
-def _user() -> str:
+def user_name() -> str:
     """Return who runs this; a container may run under a number that has no name."""
     try:
         return getpass.getuser()
@@ -170,7 +170,7 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
             "begun": now.isoformat(timespec="seconds"),
             "job": workspace.job.name,
             "stages": list(stages),
-            "user": _user(),
+            "user": user_name(),
             "host": socket.gethostname(),
             "version": __version__,
             "algorithms": algorithm_numbers(*load_algorithms()),

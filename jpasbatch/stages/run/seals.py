@@ -28,6 +28,7 @@ PUBLISHED = {
 """Keys of the records of stages that name what they published, relative to the output folder."""
 
 BESIDE = {
+    "inspect": ("zero_points.ecsv", "zero_points.parquet"),
     "train": ("committee/current",),
     "evaluate": ("evaluation",),
     "summarise": ("counts", "expected", "reliability", "targets", "report", "report.html", "summary.json"),

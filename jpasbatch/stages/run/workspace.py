@@ -68,6 +68,7 @@ READS = {
     "mock": MOCK,
     "ingest": INGEST,
     "foreign": INGEST | {"foreign", "classes"},
+    "inspect": INGEST,
     "train": TRAIN,
     "evaluate": INGEST | TRAIN | {"name", "title", "inference", "evaluation"},
     "infer": INGEST | TRAIN | INFER,
@@ -85,6 +86,7 @@ READS = {
 UNREAD = {
     "mock": ("gaps",),
     "ingest": ("gaps", "curves"),
+    "inspect": ("gaps", "curves"),
     "train": ("gaps", "curves"),
     "evaluate": ("curves",),
     "infer": ("gaps", "curves"),

@@ -23,6 +23,7 @@ from jpasbatch.storage.stores.files import (
     temporary_name,
     write_atomically,
 )
+from jpasbatch.storage.stores.links import point_at
 
 RECORD = "version.json"
 """When a version was first published, and the hashes of its files."""
@@ -61,7 +62,7 @@ def publish_version(folder: Path, version: Version, created: str) -> list[Path]:
             if not (place / name).is_file() or sha256_file(place / name) != digest:
                 _mend(place / name, version, recorded["created"])
     link = folder / version.link
-    _point(link, place / version.linked)
+    point_at(link, os.path.relpath(place / version.linked, link.parent))
     return [*(place / name for name in version.files), link]
 
 
@@ -95,14 +96,3 @@ def _mend(file: Path, version: Version, created: str) -> None:
     content = BytesIO()
     version.files[file.name](created)(content)
     write_atomically(file, content.getvalue())
-
-
-def _point(link: Path, target: Path) -> None:
-    """Replace a link (or a file of before there were versions) by one to a target, in one step."""
-    wanted = os.path.relpath(target, link.parent)
-    if link.is_symlink() and str(link.readlink()) == wanted:
-        return
-    aside = temporary_name(link)
-    aside.symlink_to(wanted)
-    aside.replace(link)
-    fsync_folder(link.parent)

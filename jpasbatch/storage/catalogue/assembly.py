@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from jpasbatch.storage.catalogue.partitions import (
 from jpasbatch.storage.catalogue.validation import check_catalogue, check_index
 from jpasbatch.storage.stores.files import fsync_folder, fsync_tree, naming, sha256_file
 from jpasbatch.storage.stores.ledger import canonical_json, fingerprint, without_undefined
+from jpasbatch.storage.stores.links import link_file
 from jpasbatch.version import __version__
 
 RECORD_KEYS = ("order", "pixel", "rows", "bytes", "sha256", "path", "fingerprint", "quarantined")
@@ -260,15 +260,10 @@ def count_cells(index: np.ndarray, map_order: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, or a copy where the file system knows no links."""
     try:
-        os.link(source, target)
+        link_file(source, target)
     except FileNotFoundError:
         raise staged_file_missing(source) from None
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK):
-            raise
-        shutil.copyfile(source, target)
 
 
 def staged_file_missing(source: object) -> InputError:

@@ -8,7 +8,8 @@ from jpasbatch.compute.clusters.slurm import SlurmCluster
 from jpasbatch.compute.clusters.ssh import SshCluster
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_cluster
-from jpasbatch.stages.pipeline import REPORTED, stage_function
+from jpasbatch.stages.pipeline import stage_function
+from jpasbatch.stages.run.reporting import REPORTED
 
 CPU, GPU = LocalCluster(workers=4), LocalCluster(workers=2, resources={"GPU": 1.0})
 

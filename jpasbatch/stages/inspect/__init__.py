@@ -1,0 +1,1 @@
+"""Stage ``inspect``: the zero points of tiles, by the colours of their objects."""

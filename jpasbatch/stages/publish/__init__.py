@@ -1,0 +1,1 @@
+"""What decides whether a new version is published, and the verbs ``publish`` and ``discard``."""
