@@ -30,7 +30,7 @@ PUBLISHED = {
 BESIDE = {
     "train": ("committee/current",),
     "evaluate": ("evaluation",),
-    "summarise": ("counts", "expected", "reliability", "targets", "report.html", "summary.json"),
+    "summarise": ("counts", "expected", "reliability", "targets", "report", "report.html", "summary.json"),
 }
 """What stages publish under names that never change."""
 

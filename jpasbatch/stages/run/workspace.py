@@ -8,6 +8,7 @@ Layout below the output folder::
     evaluation/         scores of the committee on test samples: tables, report
     targets/            target catalogues
     report.html  summary.json
+    report/             the numbers of the figures of the page
     quarantine/         rows that were refused, with their reasons (Parquet)
     work/<stage>.json   the record of each finished stage
     work/<stage>/<fingerprint>/   ledger and staging of a run; another fingerprint never looks here
