@@ -44,7 +44,7 @@ def _why(run: Record) -> Iterator[str]:
     """Yield a line for each reason for which a run computed something."""
     told = False
     for stage, result in run.get("results", {}).items():
-        if not result["ran"]:
+        if not result.get("ran"):
             continue
         told = True
         computed = ", ".join(f"{what} {number:,}" for what, number in result.get("computed", {}).items())
