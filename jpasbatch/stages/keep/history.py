@@ -43,7 +43,8 @@ def show_history(workspace: Workspace, last: int | None, as_json: bool, why: boo
 def _why(run: Record) -> Iterator[str]:
     """Yield a line for each reason for which a run computed something."""
     told = False
-    for stage, result in run.get("results", {}).items():
+    results, order = run.get("results", {}), run.get("stages", [])
+    for stage, result in sorted(results.items(), key=lambda one: [*order, one[0]].index(one[0])):
         if not result.get("ran"):
             continue
         told = True
