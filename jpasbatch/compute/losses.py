@@ -27,6 +27,7 @@ class Losses:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._out_of_memory: set[str] = set()
+        self._unexplained: set[str] = set()
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take note of what a nanny tells."""
@@ -37,5 +38,7 @@ class Losses:
         """Return the state of a worker that died with a task; one that nobody explained is counted now."""
         if address in self._out_of_memory:
             return OUT_OF_MEMORY
-        self.counts[WORKER_LOST] += 1
+        if address not in self._unexplained:  # several tasks may name the same one
+            self._unexplained.add(address)
+            self.counts[WORKER_LOST] += 1
         return WORKER_LOST

@@ -38,6 +38,8 @@ class SeriesPoint:
         Rows that were set aside.
     lists : mapping of str to int
         Targets of each list.
+    state : str
+        What became of it, such as ``held``; empty where nobody decided.
     """
 
     time: str
@@ -48,6 +50,7 @@ class SeriesPoint:
     upper: float | None = None
     quarantined: int | None = None
     lists: Mapping[str, int] = field(default_factory=dict)
+    state: str = ""
 
     @property
     def when(self) -> str:
@@ -75,6 +78,7 @@ def series_section(points: Sequence[SeriesPoint]) -> Section | None:
         (),
         figure=figure,
         points=points[-SHOWN:],
+        states=any(one.state for one in points[-SHOWN:]),
         left_out=max(len(points) - SHOWN, 0),
         lists=sorted({name for one in points[-SHOWN:] for name in one.lists}),
     )
@@ -104,7 +108,7 @@ def density_figure(points: Sequence[SeriesPoint]) -> Figure:
         locator = AutoDateLocator(minticks=2, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        axes.set(xlabel="published (UTC)", ylabel="counted objects per deg²")
+        axes.set(xlabel="made (UTC)", ylabel="counted objects per deg²")
         axes.set_ylim(bottom=0)
         axes.margins(x=0.08)
     return figure

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from jpasbatch.products.series import SHOWN, SeriesPoint, density_figure, series_section
-from jpasbatch.stages.summarise.series import this_publication
+from jpasbatch.stages.summarise import series
+from jpasbatch.stages.summarise.series import earlier_publications, this_publication
+from tests.products.page_rules import _broken_pictures, _broken_tables, read_page
 
 
 def points(number: int) -> list[SeriesPoint]:
@@ -47,6 +49,35 @@ def test_what_is_not_known_is_a_dash_and_no_point_of_the_figure(blank_figures):
 def test_names_of_lists_are_text():
     named = [SeriesPoint("2026-11-09T02:15", lists={"<b>.fits": 1})] * 2
     assert "<b>" not in str(series_section(named).body)
+
+
+def test_what_became_of_each_is_told_where_somebody_decides():
+    held = SeriesPoint("2026-11-09T02:15", state="held")
+    assert "state</th>" not in str(series_section(points(2)).body)
+    body = str(series_section([*points(1), held]).body)
+    assert body.count('<td class="text">held</td>') == 1
+    assert body.count('<td class="text">–</td>') == 1
+
+
+def test_a_version_that_was_held_and_accepted_later_is_told_as_published(monkeypatch, tmp_path):
+    ran = {"summarise": {"ran": True}}
+    runs = [
+        {"begun": "1", "results": ran},
+        {"begun": "2", "results": {**ran, "publication": {"state": "held", "version": 2}}},
+        {"begun": "3", "results": {**ran, "publication": {"state": "held", "version": 3}}},
+        {"begun": "4", "results": {"publication": {"state": "published", "version": 2}}},
+        {"begun": "5"},
+    ]
+    monkeypatch.setattr(series, "read_history", lambda folder: runs)
+    found = [(one.time, one.state) for one in earlier_publications(tmp_path)]
+    assert found == [("1", ""), ("2", "published"), ("3", "held")]
+
+
+def test_the_section_keeps_the_rules_of_pages():
+    outline = read_page(str(series_section([*points(2), SeriesPoint("2026-11-09", state="held")]).body))
+    assert (outline.crossed, outline.open) == ([], [])
+    assert list(_broken_tables(outline)) == []
+    assert list(_broken_pictures(outline)) == []
 
 
 def test_many_publications_are_drawn_and_the_newest_told():

@@ -43,8 +43,9 @@ def show_history(workspace: Workspace, last: int | None, as_json: bool, why: boo
 def _why(run: Record) -> Iterator[str]:
     """Yield a line for each reason for which a run computed something."""
     told = False
-    for stage, result in run.get("results", {}).items():
-        if not result["ran"]:
+    results, order = run.get("results", {}), run.get("stages", [])
+    for stage, result in sorted(results.items(), key=lambda one: [*order, one[0]].index(one[0])):
+        if not result.get("ran"):
             continue
         told = True
         computed = ", ".join(f"{what} {number:,}" for what, number in result.get("computed", {}).items())

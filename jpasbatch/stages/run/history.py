@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 HISTORY = "work/history"
 BEGUN, ENDED, NOTIFIED = "begun", "ended", "notified"
 UNFINISHED = "killed or running"
+PUBLICATION = "publication"
+"""Key of the results that says what became of a version, where that is decided after all stages: no stage."""
 INTERNAL_ERROR = 1
 
 KEPT = (

@@ -17,7 +17,7 @@ from typing import Any
 from jpasbatch.errors import state_of
 from jpasbatch.job.notify import Event, NotifyOptions
 from jpasbatch.stages.run.delivery import DeliveryError, deliver
-from jpasbatch.stages.run.history import RunOfStages, exit_code_of, record_notifications
+from jpasbatch.stages.run.history import PUBLICATION, RunOfStages, exit_code_of, record_notifications
 from jpasbatch.version import __version__
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def compose(notice: Notice, exit_code: int, error: BaseException | None) -> Reco
     """
     run: Mapping[str, Any] = {} if notice.run is None else notice.run.told
     results = run.get("results", {})
-    event = event_of(exit_code, any(result["ran"] for result in results.values()))
+    event = event_of(exit_code, any(result.get("ran") for result in results.values()))
     summarised = results.get("summarise", {})
     content: Record = {
         "format": FORMAT,
@@ -80,7 +80,8 @@ def compose(notice: Notice, exit_code: int, error: BaseException | None) -> Reco
         "host": socket.gethostname(),
         "user": run.get("user"),
         "software": f"jpasbatch {__version__}",
-        "stages": {stage: _stage(result) for stage, result in results.items()},
+        "stages": {stage: _stage(result) for stage, result in results.items() if stage != PUBLICATION},
+        "publication": results.get(PUBLICATION),
         "workers_lost": run.get("workers_lost", {}),
         "counts": summarised.get("counts"),
         "lists": summarised.get("lists", {}),

@@ -256,7 +256,7 @@ def write_provenance(run: RunOfStages, order: Sequence[str]) -> Path | None:
     """
     workspace = run.workspace
     path = workspace.folder / FILE
-    if path.is_file() and not any(result["ran"] for result in run.stages.values()):
+    if path.is_file() and not any(result.get("ran") for result in run.stages.values()):
         return None
     found = {stage: workspace.record(stage) for stage in order}
     records = {stage: record for stage, record in found.items() if record is not None}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.products.series import SeriesPoint
-from jpasbatch.stages.run.history import headline_counts, read_history
+from jpasbatch.stages.run.history import PUBLICATION, headline_counts, read_history
 
 
 def earlier_publications(folder: Path) -> list[SeriesPoint]:
@@ -20,11 +20,21 @@ def earlier_publications(folder: Path) -> list[SeriesPoint]:
     InputError
         When a file of the history is damaged.
     """
+    runs = read_history(folder)
+    told = [_publication(run) for run in runs]
+    last = {
+        one.get("version"): str(one.get("state", "")) for one in told
+    }  # it may be held, and accepted later
     return [
-        _point(run["begun"], run["results"])
-        for run in read_history(folder)
+        _point(run["begun"], run["results"], last[one.get("version")] if one else "")
+        for run, one in zip(runs, told, strict=True)
         if run.get("results", {}).get("summarise", {}).get("ran")
     ]
+
+
+def _publication(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the history tells of what became of a version; nothing in a job that publishes at once."""
+    return run.get("results", {}).get(PUBLICATION) or {}
 
 
 def this_publication(
@@ -46,7 +56,7 @@ def this_publication(
     return _point(created, {**records, "summarise": summarise})
 
 
-def _point(time: str, results: Mapping[str, Mapping[str, Any]]) -> SeriesPoint:
+def _point(time: str, results: Mapping[str, Mapping[str, Any]], state: str = "") -> SeriesPoint:
     told = results["summarise"]
     counts = told.get("counts", {})
     held = [results.get(stage, {}).get("quarantined") for stage in ("ingest", "infer")]
@@ -60,4 +70,5 @@ def _point(time: str, results: Mapping[str, Mapping[str, Any]]) -> SeriesPoint:
         counts.get("per_deg2_upper"),
         sum(known) if known else None,
         told.get("targets") or {},
+        state,
     )

@@ -163,7 +163,7 @@ def test_a_host_that_is_lost_harms_no_task_and_is_asked_again(keys_and_port, tmp
         thread.join()
         assert {outcome.status for outcome in found} == {"done"}
         assert len(found) == 10
-        assert "jobs that ended: 127.0.0.2; asked for again: 1 of 20" in caplog.text
+        assert "jobs that ended: 127.0.0.2 (WORKER_LOST); asked for again: 1 of 20" in caplog.text
         executor.client.wait_for_workers(2, timeout=60)
 
 

@@ -66,6 +66,13 @@ def test_a_success_is_told_with_its_numbers():
     json.dumps(content, allow_nan=False)
 
 
+def test_what_became_of_a_version_is_told_beside_the_stages():
+    publication = {"state": "held", "version": 3, "why": ["counts moved by 4 sigma"]}
+    content = compose(noticed({**RAN, "publication": publication}), 4, HeldError())
+    assert content["publication"] == publication
+    assert set(content["stages"]) == set(RAN)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
