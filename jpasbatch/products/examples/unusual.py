@@ -67,7 +67,8 @@ class Unusual(Product[ExampleTally, UnusualSpectra]):
         records = partition.predictions
         unsafe = records.filter(pa.array(subset_numbers(records) == UNSAFE))
         kinds = class_indices(unsafe, self.setting.class_names)
-        score = np.clip(unsafe["novelty"].to_numpy().astype(np.float64), 0, HIGHEST) / STEP
+        novelty = unsafe["novelty"].to_numpy().astype(np.float64)
+        score = np.clip(np.nan_to_num(novelty), 0, HIGHEST) / STEP
         hashes = stable_hash(unsafe["object_id"].to_pylist(), "unusual")
         bins, before = np.zeros(len(kinds), dtype=np.int64), -np.rint(score).astype(np.int64)
         return tally.among(unsafe, kinds, bins, hashes, before)
