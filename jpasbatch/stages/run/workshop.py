@@ -61,7 +61,7 @@ def open_workshop(workspace: Workspace) -> Workspace:
         for name in (*BESIDE["inspect"], f"{WORK}/inspect.json", f"{SEALS}/inspect.json"):
             (place / name).unlink(missing_ok=True)
     if current_number(folder) is None and not read_versions(folder):
-        records = published_records(workshop)
+        records = published_records(workspace)  # and not those of the workshop, which no gate has seen
         if records:
             first = keep_version(workspace, workshop, contents_identity(records))
             publish_version(folder, first)
