@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.interruption import stop_on_signals
-from jpasbatch.errors import InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, disk_is_full, no_space
+from jpasbatch.log_lines import say, start_log
 from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.publish.arguments import add_publish
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
@@ -53,6 +52,7 @@ DEMO = "make a mock sky and run everything on it: nothing is needed, nothing is 
 DEMO_TEXT = """\
 Makes a mock sky of one square degree, classifies it with the committee that comes with the package, and leaves the
 report, counts, target list and published collection: about a minute. Nothing is needed, nothing is downloaded."""
+LOG_FORMAT = "lines of the log: text (default), or JSON objects with time, level, stage, run and message"
 COMPARE = "put the evaluations of several jobs side by side: one table, one page"
 REPAIR = "verify all that was published, and make what is damaged again from what is whole"
 HISTORY = (
@@ -167,6 +167,7 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--diff", type=int, nargs=2, metavar=("A", "B"), help="what changed from run A to run B"
     )
+    command.add_argument("--why", action="store_true", help="also say why each run computed what it did")
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
 
@@ -201,6 +202,7 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
+    _add_log_format(command)
 
 
 def _add_templates(command: argparse.ArgumentParser) -> None:
@@ -230,34 +232,43 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
             metavar="FILE",
             help="write metrics for Prometheus here (deploy/README.md)",
         )
+        command.add_argument(
+            "--notify", type=Path, metavar="FILE", help="who is told how the run ended (deploy/notify.toml)"
+        )
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
+    _add_log_format(command)
+
+
+def _add_log_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log-format", choices=("text", "json"), default="text", help=LOG_FORMAT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     settle_streams()
     options = build_parser().parse_args(arguments)
-    _configure_logging(options.verbose)
+    start_log(getattr(options, "log_format", "text"), options.verbose)
     try:
         with stop_on_signals():
             return _run(options)
     except JpasbatchError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
-        print(f"jpasbatch: {error}", file=sys.stderr)
-        return error.exit_code
+        return _stopped(error)
     except OSError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
         refused = f"the system refused: {error}; repair that and run the same command again"
-        print(f"jpasbatch: {no_space(error) if disk_is_full(error) else refused}", file=sys.stderr)
-        return TryAgainError.exit_code
+        return _stopped(no_space(error) if disk_is_full(error) else TryAgainError(refused))
     except KeyboardInterrupt:
-        print(
-            "jpasbatch: interrupted; what is committed is kept: run the same command again to go on",
-            file=sys.stderr,
-        )
-        return TryAgainError.exit_code
+        again = "interrupted; what is committed is kept: run the same command again to go on"
+        return _stopped(TryAgainError(again, INTERRUPTED))
+
+
+def _stopped(error: JpasbatchError) -> int:
+    """Say what stopped a command, its state first, and return the exit code."""
+    say(f"{error.state}: {error}" if error.state else str(error))
+    return error.exit_code
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -286,6 +297,7 @@ def _run(options: argparse.Namespace) -> int:
         return compare_jobs(
             options.comparison, options.output, options.data, options.cluster, options.serial, options.train
         )
+    from jpasbatch.job.notify import load_notify
     from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb
     from jpasbatch.stages.state import show_status
 
@@ -308,7 +320,7 @@ def _run(options: argparse.Namespace) -> int:
             return diff_history(workspace, *options.diff, as_json=options.json)
         if options.last is not None and options.last < 1:
             raise InputError(f"--last {options.last}: allowed is 1 or more")
-        return show_history(workspace, options.last, options.json)
+        return show_history(workspace, options.last, options.json, options.why)
     if options.verb in ("publish", "discard"):
         from jpasbatch.stages.publish.command import discard_job, publish_job
 
@@ -325,6 +337,7 @@ def _run(options: argparse.Namespace) -> int:
     job_file = demo_job(options.train) if options.verb == "demo" else options.job
     if options.verb == "status":
         return show_status(job_file, options.output, options.data, options.verify, options.json)
+    told = load_notify(options.notify)
     if getattr(options, "dry_run", False):
         from jpasbatch.stages.planning import show_plan
 
@@ -351,6 +364,7 @@ def _run(options: argparse.Namespace) -> int:
         sky=getattr(options, "sky", None),
         stress=getattr(options, "stress", False),
         as_json=getattr(options, "json", False),
+        told=told,
     )
 
 
@@ -384,11 +398,3 @@ def _classify(options: argparse.Namespace) -> int:
         aperture=options.aperture,
         as_json=options.json,
     )
-
-
-def _configure_logging(verbose: bool) -> None:
-    # TensorFlow prints to standard error while it is imported; its messages are for its developers
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "info" if verbose else "error")
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("jpasbatch").setLevel(logging.DEBUG if verbose else logging.INFO)

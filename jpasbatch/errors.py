@@ -9,6 +9,24 @@ code      error                  meaning
 4         `HeldError`            a new version is whole, and held back: somebody must look at it
 75        `TryAgainError`        interrupted, lost its cluster or store, disk full; run the same command again
 ========  =====================  =====================================================
+
+An error that ends with 75 has a state that programs can go by:
+
+====================  =========================================================================
+``INTERRUPTED``       a signal asked for it
+``LOCKED``            another run holds the lease
+``OVERTAKEN``         another writer was first
+``DISK_FULL``         or the share of it that the user has
+``TOO_MANY_FILES``    are open
+``SCHEDULER_LOST``    or it does not answer
+``NO_WORKERS``        came in time, or are left
+``QUEUE_LOST``        Slurm or Kubernetes does not answer
+``STORE_LOST``        the object store does not answer
+``SERVICE_LOST``      the TAP service does not answer
+====================  =========================================================================
+
+Tasks that are given up because their workers died have ``OUT_OF_MEMORY`` or ``WORKER_LOST``
+(`jpasbatch.compute.losses`).
 """
 
 from __future__ import annotations
@@ -18,16 +36,28 @@ import errno
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """A disk, a share of it, or the size that one file may have."""
 
+INTERRUPTED, DISK_FULL = "INTERRUPTED", "DISK_FULL"
+
 TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
 
 
 class JpasbatchError(Exception):
     """Base of the errors that end a command with a message instead of a traceback.
 
-    They carry one string only, so that they survive pickling on the way from a worker.
+    They carry strings only, so that they survive pickling on the way from a worker.
+
+    Parameters
+    ----------
+    message : str
+    state : str
+        A word for programs, such as ``DISK_FULL``; empty where the exit code says enough.
     """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", state: str = "") -> None:
+        super().__init__(message)
+        self.state = state
 
 
 class InputError(JpasbatchError):
@@ -66,4 +96,15 @@ def too_many_open(error: OSError) -> bool:
 
 def no_space(error: object) -> TryAgainError:
     """Return the error to raise when a disk is full: nothing is wrong with the partition that met it first."""
-    return TryAgainError(f"the disk is full: {error}; make room and run the same command again to go on")
+    return TryAgainError(
+        f"the disk is full: {error}; make room and run the same command again to go on", DISK_FULL
+    )
+
+
+def state_of(error: BaseException) -> str:
+    """Return the word for the state in which an error ends a command; empty where its kind says enough."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, OSError) and disk_is_full(error):
+        return DISK_FULL
+    return error.state if isinstance(error, JpasbatchError) else ""

@@ -19,6 +19,7 @@ from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.pipeline import demo_job
+from tests.products.page_rules import broken_rules
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = Path(jpasbatch.__file__).parent
@@ -144,3 +145,5 @@ def test_a_product(tmp_path, snapshots):
     order = [page.index(f'<section id="{name}">') for name in ("confusion", "entropy", "examples")]
     assert order == sorted(order)
     assert "Histogram of entropy by predicted class" in page
+    assert broken_rules(page, [f"report/{one.name}" for one in (run / "report").iterdir()]) == []
+    assert (run / "report" / "entropy.csv").read_text().startswith("class,entropy from (bits),")

@@ -7,6 +7,7 @@ import pytest
 
 from jpasbatch.job.comparison import load_comparison
 from jpasbatch.job.job import Job, load_cluster, load_job
+from jpasbatch.job.notify import TOLD, load_notify
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace
@@ -15,7 +16,8 @@ from jpasbatch.stages.run.committees import load_version
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARISONS = sorted((REPOSITORY / "jobs").rglob("comparison.toml"))
 JOBS = sorted(set((REPOSITORY / "jobs").rglob("*.toml")) - set(COMPARISONS))
-CLUSTERS = sorted((REPOSITORY / "deploy").glob("*.toml"))
+NOTIFY = REPOSITORY / "deploy" / "notify.toml"
+CLUSTERS = sorted(set((REPOSITORY / "deploy").glob("*.toml")) - {NOTIFY})
 DEMOS = [demo_job(), demo_job(train=True)]
 BOTH = pytest.mark.parametrize("path", [*JOBS, *DEMOS], ids=lambda path: path.name)
 
@@ -129,3 +131,16 @@ def test_the_readme_lists_each_file_once(folder):
     text = (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `([^`]+\.toml)` \|", text, flags=re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in (REPOSITORY / folder).glob("*.toml"))
+
+
+def test_the_example_of_who_is_told_opens_in_both_of_its_forms(tmp_path, monkeypatch):
+    monkeypatch.setenv("JPASBATCH_HOOK", "T0/B0")
+    [told] = load_notify(NOTIFY)
+    assert told.on == TOLD
+    text = NOTIFY.read_text(encoding="utf-8").replace("command = ", "# command = ")
+    for key in ("webhook", "secret "):
+        text = text.replace(f"# {key} =", f"{key} =")
+    path = tmp_path / "notify.toml"
+    path.write_text(text, encoding="utf-8")
+    [told] = load_notify(path)
+    assert told.address() == "https://hooks.example.org/services/T0/B0"

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from jpasbatch.errors import JpasbatchError, TryAgainError
+from jpasbatch.log_lines import urgent_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -97,11 +98,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
     name = signal.Signals(number).name
     if _received:
         # os.write, because a handler may run in the middle of a print; worker processes end with this one
-        os.write(
-            2, f"jpasbatch: {name} again: stopped at once; run the same command again to go on\n".encode()
-        )
+        os.write(2, urgent_line(f"{name} again: stopped at once; run the same command again to go on"))
         os._exit(TryAgainError.exit_code)
     _received.append(signal.Signals(number))
-    os.write(2, f"jpasbatch: {name}: stopping within seconds; once more stops at once\n".encode())
+    os.write(2, urgent_line(f"{name}: stopping within seconds; once more stops at once"))
     if not _postponing:
         raise KeyboardInterrupt

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
+from jpasbatch.compute.guarding import guard, stop_run
 from jpasbatch.compute.interruption import stop_requested
+from jpasbatch.compute.losses import ADVICE, MEMORY_TOPIC
+from jpasbatch.compute.messages import listening
 from jpasbatch.compute.threads import call_in_threads
-from jpasbatch.errors import InputError, TryAgainError, disk_is_full, no_space, too_many_open
+from jpasbatch.errors import INTERRUPTED, TryAgainError
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -52,48 +54,14 @@ class Outcome:
         times. ``killed``: it ended its worker, also when it ran alone.
     result : object
         What the function returned when done; the message otherwise.
+    state : str
+        Of one that was killed, a word for programs: see `jpasbatch.compute.losses`.
     """
 
     key: str
     status: Literal["done", "refused", "failed", "killed"]
     result: Any
-
-
-def guard(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any]:
-    """Call a function on a worker and return its exception as a value.
-
-    Returns
-    -------
-    (str, object)
-        ``("done", result)``, ``("refused", message)``, ``("full", message)`` when a disk is, ``("again", message)``
-        when nothing is wrong with the task (a store does not answer), or ``("failed", message with the last lines)``.
-    """
-    try:
-        return "done", function(*arguments)
-    except InputError as error:
-        return "refused", str(error)
-    except TryAgainError as error:
-        return "again", str(error)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except OSError as error:
-        if too_many_open(error):
-            return "again", f"{error}; allow more open files (ulimit -n) and run the same command again"
-        return ("full", str(error)) if disk_is_full(error) else _failure(error)
-    except BaseException as error:  # a Rust panic is a BaseException and does not pickle
-        return _failure(error)
-
-
-def _failure(error: BaseException) -> tuple[str, str]:
-    return "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
-
-
-def _stop(status: str, result: Any) -> None:
-    """End the run where no task can go on, and nothing is wrong with the one that found out."""
-    if status == "full":
-        raise no_space(result)
-    if status == "again":
-        raise TryAgainError(result)
+    state: str = ""
 
 
 def run_tasks(
@@ -142,13 +110,14 @@ def run_tasks(
                 yield from _run_serially(function, tasks, tick)
             return
         window = _Window(function, executor, resources)
-        try:
-            yield from _run_in_window(window, iter(tasks), tick)
-        finally:
-            window.cancel()
+        with listening(executor, MEMORY_TOPIC, executor.losses.hear):
+            try:
+                yield from _run_in_window(window, iter(tasks), tick)
+            finally:
+                window.cancel()
     except KeyboardInterrupt as error:
         raise TryAgainError(
-            "interrupted; what is committed is kept: run the same command again to go on"
+            "interrupted; what is committed is kept: run the same command again to go on", INTERRUPTED
         ) from error
 
 
@@ -174,7 +143,7 @@ def _attempt(function: Callable[..., Any], task: Task, tick: Callable[[], None])
     for _ in range(ATTEMPTS):
         status, result = guard(function, task.arguments)
         tick()
-        _stop(status, result)
+        stop_run(status, result)
         if status != "failed":
             break
     return Outcome(task.key, status, result)  # type: ignore[arg-type]
@@ -191,6 +160,7 @@ class _Window:
         self.client = executor.client
         self.tasks: dict[Future, Task] = {}
         self.failures: dict[str, int] = {}
+        self.states: dict[str, str] = {}
         self.submitted = 0
         self.run = uuid4().int % 10**12
         self.idle_since: float | None = None
@@ -252,7 +222,8 @@ class _Window:
         self.idle_since = self.idle_since or time.monotonic()
         if time.monotonic() - self.idle_since > self.executor.no_workers_timeout:
             raise TryAgainError(
-                f"no worker for {self.executor.no_workers_timeout:g} s; start workers and run the same command again"
+                f"no worker for {self.executor.no_workers_timeout:g} s; start workers and run the same command again",
+                "NO_WORKERS",
             )
 
     def cancel(self) -> None:
@@ -265,7 +236,8 @@ class _Window:
 def _lost(error: BaseException | None) -> TryAgainError:
     reason = f" ({type(error).__name__})" if error else ""
     return TryAgainError(
-        f"the connection to the scheduler was lost{reason}; run the same command again to go on"
+        f"the connection to the scheduler was lost{reason}; run the same command again to go on",
+        "SCHEDULER_LOST",
     )
 
 
@@ -310,7 +282,7 @@ def _settle(window: _Window, future: Future, suspects: list[Task]) -> Outcome | 
         window.submit(task)
         return None
     future.release()
-    _stop(status, result)
+    stop_run(status, result)
     if status == "failed" and window.submit_again(task):
         return None
     return Outcome(task.key, status, result)
@@ -327,12 +299,15 @@ def _settle_error(window: _Window, future: Future, task: Task, suspects: list[Ta
             log.warning("%s runs again: its worker left, which is no fault of a task", task.key)
             window.submit(task)
             return None
+        state = window.states[task.key] = window.executor.losses.blame(str(error.last_worker.address))
+        log.warning("%s: %s: its workers died; it runs again alone", task.key, state)
         suspects.append(task)
         return None
     if isinstance(error, NoValidWorkerError | NoWorkerError):
         raise TryAgainError(
             f"no worker can run {task.key}: {error}; start workers (with the resources that the cluster file "
-            "declares) and run the same command again"
+            "declares) and run the same command again",
+            "NO_WORKERS",
         )
     if window.submit_again(task):
         return None
@@ -349,8 +324,6 @@ def _run_alone(window: _Window, task: Task, tick: Callable[[], None]) -> Outcome
             if outcome is not None:
                 return outcome
         tick()
-    return Outcome(
-        task.key,
-        "killed",
-        "its worker died each time, also when it ran alone (out of memory, or a crash in a library)",
-    )
+    state = window.states[task.key]
+    message = f"{state}: its worker died each time, also when it ran alone ({ADVICE[state]})"
+    return Outcome(task.key, "killed", message, state)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jpasbatch.pages.style import class_label
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 Filters = Mapping[str, Callable[..., str]]
 
@@ -21,7 +24,7 @@ def render_page(template: str, filters: Filters, **content: Any) -> str:
     template : str
         Path below the package, such as ``products/report.html.j2``.
     filters : mapping
-        What the template calls besides ``count`` and ``label``.
+        What the template calls besides ``count``, ``label`` and ``unit``.
     **content
         What it shows; its ``style`` is that of the report, so that all pages look alike.
     """
@@ -36,7 +39,7 @@ def render_block(text: str, filters: Filters, **content: Any) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"count": count_text, "label": class_label, **filters}
+    environment.filters |= {"count": count_text, "label": class_label, "unit": with_unit, **filters}
     return environment.from_string(text).render(**content)
 
 
@@ -53,3 +56,10 @@ def style_sheet() -> str:
 def count_text(value: float, digits: int = 0) -> str:
     """Return a number with thousands separators, or a dash for NaN."""
     return "–" if value is None or np.isnan(value) else f"{value:,.{digits}f}"
+
+
+def with_unit(quantity: str, unit: str) -> Markup:
+    """Return the heading of a column of numbers: what it is, and its unit below."""
+    from markupsafe import Markup
+
+    return Markup('{} <span class="unit">{}</span>').format(quantity, unit)

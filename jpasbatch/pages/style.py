@@ -26,7 +26,9 @@ CLASS_COLOURS = {
     "qso_high": "#D55E00",
 }
 OTHER_COLOURS = ("#56B4E9", "#CC79A7", "#E69F00", "#009E73", "#0072B2", "#D55E00", "#999999")
-LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+ORANGE = "#D55E00"
+Line = str | tuple[float, tuple[float, ...]]
+LINES: tuple[Line, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 ABBREVIATIONS = {"qso": "QSO", "agn": "AGN", "sfg": "SFG", "bal": "BAL"}
 
@@ -53,6 +55,7 @@ _STYLE: Any = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    "font.sans-serif": ["DejaVu Sans"],  # which measures texts; a page has a font of its own
 }
 
 
@@ -110,6 +113,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     text = file.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", text)
+    text = _shortened(text)
     width = re.search(r'width="([\d.]+)pt"', text)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", text, count=1)
     text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", text, count=1)
@@ -117,6 +121,17 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     label = quoteattr(description)
     text = text.replace("<svg ", f'<svg role="img" aria-label={label}{size} ', 1)
     return text.replace(">", f"><title>{escape(description)}</title>", 1)
+
+
+_COORDINATES = re.compile(r' (d|x|y)="[^"]*"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
+_IDLE = re.compile(r' transform="rotate\(-0 [^)]*\)"|\s*<metadata>.*?</metadata>', re.DOTALL)
+
+
+def _shortened(svg: str) -> str:
+    """Return an SVG without what nobody sees: a page is a third smaller. Coordinates are to a hundredth of a point."""
+    svg = _COORDINATES.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), _IDLE.sub("", svg))
+    return re.sub(r"\n +", "\n", svg)
 
 
 def to_png(figure: Figure) -> bytes:

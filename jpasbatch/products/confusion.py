@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jpasbatch.pages.confusion import Scores, confusion_matrices, score_bars
+from jpasbatch.pages.confusion import (
+    Scores,
+    confusion_matrices,
+    confusion_numbers,
+    score_bars,
+    score_numbers,
+)
 from jpasbatch.pages.page import package_file
 from jpasbatch.products.protocol import Columns, Findings, LookUp, Partition, Product
 from jpasbatch.products.record import class_indices
@@ -77,17 +83,21 @@ class Confusion(Product[ConfusionTally, ConfusionSummary]):
         if not found.objects:
             return {}
         survey, classes = self.setting.survey, self.setting.class_names
-        matrices = found.true_by_predicted
+        matrices, bins = found.true_by_predicted, self.setting.bins
         bars = score_bars(Scores.of(matrices), classes, survey.magnitude_bins, survey.reference_band)
-        return {
-            "confusion": PageFigure(
-                confusion_matrices(matrices, classes, self.setting.bins),
-                "Confusion matrices, one for each magnitude bin",
+        drawn = {
+            "confusion": (
+                confusion_matrices(matrices, classes, bins),
+                "Confusion matrix",
+                confusion_numbers(matrices, classes, bins),
             ),
-            "scores": PageFigure(
-                bars, "Purity, completeness and f1 score of each class in each magnitude bin"
+            "scores": (
+                bars,
+                "Scores of each class in each magnitude bin",
+                score_numbers(matrices, classes, bins),
             ),
         }
+        return {name: PageFigure(*one) for name, one in drawn.items()}
 
     def section(
         self, found: ConfusionSummary, findings: Findings, figures: Mapping[str, Markup]

@@ -16,6 +16,7 @@ from jpasbatch.products.counts.places import CountsByPlace
 from jpasbatch.products.counts.product import Counts
 from jpasbatch.products.distributions.product import Histograms
 from jpasbatch.products.examples.product import Examples
+from jpasbatch.products.examples.unusual import Unusual
 from jpasbatch.products.expected.product import Expected
 from jpasbatch.products.literature.product import Literature
 from jpasbatch.products.protocol import JobTable, Product, Setting
@@ -41,6 +42,7 @@ PRODUCTS: tuple[type[Product], ...] = (
     RedshiftDistribution,
     Expected,
     Subsets,
+    Unusual,
     Histograms,
     Reliability,
     Confusion,

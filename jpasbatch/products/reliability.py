@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.pages.page import package_file
-from jpasbatch.pages.reliability import ReliabilityCurve, reliability
+from jpasbatch.pages.reliability import ReliabilityCurve, curve_numbers, reliability
 from jpasbatch.products.confusion import ConfusionSummary, truth_note
 from jpasbatch.products.posteriors import committee_column
 from jpasbatch.products.protocol import Columns, Findings, LookUp, Partition, Parts, Product, Writer
@@ -172,17 +172,18 @@ class Reliability(Product[ReliabilityTally, ReliabilitySummary]):
         return pa.concat_tables(parts)
 
     def figures(self, found: ReliabilitySummary, findings: Findings) -> Mapping[str, PageFigure]:
-        """Return the reliability diagrams; nothing where no truth is known."""
+        """Return the reliability diagrams before and after the correction; nothing where no truth is known."""
+        if not found.curves:
+            return {}
+        kinds = {"the committee's own": found.curves}
+        if found.own_curves:
+            kinds = {
+                "before: the committee's own": found.own_curves,
+                "after: corrected for this sky": found.curves,
+            }
         text = "True fraction against mean predicted probability for each class"
-        drawn = {
-            "reliability": (found.curves, text),
-            "reliability-own": (found.own_curves, f"{text}, not corrected"),
-        }
-        return {
-            name: PageFigure(reliability(curves, self.setting.class_names), words)
-            for name, (curves, words) in drawn.items()
-            if curves
-        }
+        drawing = reliability(kinds, self.setting.class_names, errors=False)
+        return {"reliability": PageFigure(drawing, text, curve_numbers(kinds))}
 
     def section(
         self, found: ReliabilitySummary, findings: Findings, figures: Mapping[str, Markup]
@@ -195,6 +196,7 @@ class Reliability(Product[ReliabilityTally, ReliabilitySummary]):
             package_file("products/reliability.html.j2"),
             self.setting.class_names,
             figures=figures,
+            corrected=bool(found.own_curves),
             truth_note=truth_note(confusion, findings) if confusion else "",
             scores={kind: self._rows(scores) for kind, scores in found.scores.items()},
             files=[f"{stem}.{end}" for stem in (SCORES, CURVES) for end in ("ecsv", "parquet")],

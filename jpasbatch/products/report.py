@@ -1,6 +1,7 @@
 """The report of a job: one HTML page that holds all it shows, figures included, and needs no script.
 
-`ReportContent` says what a page can show. Each product brings its section; the frame holds what is about the job.
+The numbers of each figure lie in a file beside it, which the page links to. `ReportContent` says what a page can show.
+Each product brings its section; the frame holds what is about the job.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from jpasbatch.pages.drawing import drawing_html
+from jpasbatch.pages.numbers import csv_bytes
 from jpasbatch.pages.page import render_page
-from jpasbatch.pages.style import to_svg
 from jpasbatch.products.protocol import Findings, Product
-from jpasbatch.products.sections import Number, Section, swatch
+from jpasbatch.products.sections import Number, PageFigure, Section, swatch
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -61,6 +63,8 @@ class ReportContent:
     provenance : mapping of str to str
         Versions and fingerprints.
     stages : tuple of StageLine
+    sections : tuple of Section
+        Further sections, after those of the products.
     """
 
     job: str
@@ -73,6 +77,7 @@ class ReportContent:
     quarantine: tuple[QuarantineLine, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageLine, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 def product_warnings(products: tuple[Product, ...], findings: Findings) -> list[str]:
@@ -80,11 +85,34 @@ def product_warnings(products: tuple[Product, ...], findings: Findings) -> list[
     return [text for product in products for text in product.warnings(findings.found[product.name], findings)]
 
 
-def render_report(content: ReportContent) -> str:
-    """Return the page as HTML; the same content gives the same text."""
-    setting = content.findings.setting
-    warnings = product_warnings(content.products, content.findings)
-    return render_page(
+NUMBERS = "report"
+"""Folder beside the page with the numbers of its figures."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The page, and the numbers of its figures as files beside it.
+
+    Attributes
+    ----------
+    page : str
+        HTML.
+    numbers : mapping of str to bytes
+        CSV by path, relative to the page.
+    """
+
+    page: str
+    numbers: Mapping[str, bytes]
+
+
+def make_report(content: ReportContent) -> Report:
+    """Return the page with the files that it links to; the same content gives the same ones."""
+    findings, setting = content.findings, content.findings.setting
+    figures = {
+        product.name: product.figures(findings.found[product.name], findings) for product in content.products
+    }
+    warnings = product_warnings(content.products, findings)
+    page = render_page(
         "products/report.html.j2",
         {"swatch": swatch(setting.class_names)},
         content=content,
@@ -92,8 +120,18 @@ def render_report(content: ReportContent) -> str:
         classes=setting.class_names,
         numbers=(*_numbers(content), *content.numbers),
         warnings=(*warnings, *content.warnings),
-        sections=list(_sections(content)),
+        sections=list(_sections(content, figures)),
     )
+    numbers = {
+        _numbers_file(name): csv_bytes(one.numbers)
+        for drawn in figures.values()
+        for name, one in drawn.items()
+    }
+    return Report(page, numbers)
+
+
+def _numbers_file(name: str) -> str:
+    return f"{NUMBERS}/{name}.csv"
 
 
 def _numbers(content: ReportContent) -> Iterator[Number]:
@@ -104,17 +142,20 @@ def _numbers(content: ReportContent) -> Iterator[Number]:
         yield Number("rows in quarantine", f"{sum(line.rows for line in content.quarantine):,}")
 
 
-def _sections(content: ReportContent) -> Iterator[Section]:
+def _sections(content: ReportContent, figures: Mapping[str, Mapping[str, PageFigure]]) -> Iterator[Section]:
     findings = content.findings
     for product in content.products:
-        found = findings.found[product.name]
-        section = product.section(found, findings, _drawn(product, findings))
+        shown = {name: _shown(name, one) for name, one in figures[product.name].items()}
+        section = product.section(findings.found[product.name], findings, shown)
         if section is not None:
             yield section
+    yield from content.sections
 
 
-def _drawn(product: Product, findings: Findings) -> dict[str, Markup]:
+def _shown(name: str, figure: PageFigure) -> Markup:
+    """Return a figure as HTML, with a link to its numbers."""
     from markupsafe import Markup
 
-    figures = product.figures(findings.found[product.name], findings)
-    return {name: Markup(to_svg(one.figure, name, one.description)) for name, one in figures.items()}
+    file = _numbers_file(name)
+    link = Markup('<p class="data">Numbers: <a href="{}">{}</a></p>\n').format(file, file.split("/")[-1])
+    return drawing_html(figure.drawing, name, figure.description) + link

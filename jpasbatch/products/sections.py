@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jpasbatch.pages.drawing import Drawing
+from jpasbatch.pages.numbers import Numbers, checked_numbers
 from jpasbatch.pages.page import render_block
 from jpasbatch.pages.style import class_colours, class_label
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-    from matplotlib.figure import Figure
 
 OTHER_COLOUR = "#777777"
 """Of the swatch of a class that the job does not have."""
@@ -28,10 +29,29 @@ class Number:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure, and what it says to readers who cannot see it."""
+    """A figure of the page.
 
-    figure: Figure
+    Attributes
+    ----------
+    drawing : Drawing
+        Its panels and their legend.
+    description : str
+        What it says, for readers who cannot see it.
+    numbers : mapping of str to ndarray
+        What is drawn, as columns whose names end with their unit in brackets; a file beside the page.
+
+    Raises
+    ------
+    ValueError
+        When a column of numbers has no unit.
+    """
+
+    drawing: Drawing
     description: str
+    numbers: Numbers
+
+    def __post_init__(self) -> None:
+        checked_numbers(self.numbers)
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ def render_body(
     classes : tuple of str
         The filter ``swatch`` writes one of these after a square of its colour.
     filters : mapping, optional
-        What the template calls besides ``swatch``, ``count`` and ``label``.
+        What the template calls besides ``swatch``, ``count``, ``label`` and ``unit``.
     **content
         What the template shows.
     """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jpasbatch.pages.drawing import Drawing, drawing_html
 from jpasbatch.pages.page import render_page
 from jpasbatch.pages.reliability import reliability
-from jpasbatch.pages.style import class_colours, class_label, to_svg
+from jpasbatch.pages.style import class_colours, class_label
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.comparison_tables import comparison_rows, stress_comparison, training_rows
@@ -34,9 +35,9 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         As ``comparison.json`` holds it.
     survey : Survey
     """
-    from markupsafe import Markup
-
-    figures = {name: (Markup(to_svg(figure, name, text)), text) for name, figure, text in _figures(stored)}
+    drawings = [(name, Drawing.of(figure), text) for name, figure, text in _figures(stored)]
+    drawings += list(_reliability_diagrams(stored))
+    figures = {name: (drawing_html(drawing, name, text), text) for name, drawing, text in drawings}
     comparison, classes = stored["comparison"], tuple(stored["classes"])
     samples = (comparison["sample"], *comparison["further"])
     return render_page(
@@ -103,6 +104,9 @@ def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
         ),
         "Expected calibration error of each class",
     )
+
+
+def _reliability_diagrams(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
+    parts, classes = stored["samples"][stored["comparison"]["sample"]], tuple(stored["classes"])
     for number, (title, part) in enumerate(parts.items()):
-        figure = reliability(reliability_curves(part), classes)
-        yield f"reliability-{number}", figure, title
+        yield f"reliability-{number}", reliability({"": reliability_curves(part)}, classes), title

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.learning.curves import Curve
 from jpasbatch.pages.confusion import Scores, confusion_matrices, score_bars
+from jpasbatch.pages.drawing import Drawing, drawing_html
 from jpasbatch.pages.page import render_page
 from jpasbatch.pages.reliability import ReliabilityCurve, reliability
 from jpasbatch.pages.spectra import Spectrum, example_spectra
-from jpasbatch.pages.style import bin_label, class_colours, to_svg
+from jpasbatch.pages.style import bin_label, class_colours
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress_page import stress_section
 from jpasbatch.scoring.training_figures import training_curves
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def render_evaluation(
@@ -46,18 +44,14 @@ def render_evaluation(
     curves : sequence of Curve
         How the members learnt, where that is known.
     """
-    from markupsafe import Markup
-
     figures = {
-        name: Markup(to_svg(figure, name, text))
+        name: drawing_html(drawing, name, text)
         for sample, part in content.items()
-        for name, figure, text in _figures(sample, part, examples[sample], survey)
+        for name, drawing, text in _figures(sample, part, examples[sample], survey)
     }
     if curves:
-        picture = training_curves(curves)
-        figures["training"] = Markup(
-            to_svg(picture, "training", "Losses and f1 of each member after its epochs")
-        )
+        picture, text = training_curves(curves), "Losses and f1 of each member after its epochs"
+        figures["training"] = drawing_html(Drawing.of(picture), "training", text)
     classes = tuple(next(iter(content.values()))["classes"])
     stress = {
         name: stress_section(name, part["stress"], classes, bool(survey.gaps))
@@ -89,7 +83,7 @@ def calibration_cells(part: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _figures(
     sample: str, part: Mapping[str, Any], examples: tuple[Spectrum, ...], survey: Survey
-) -> Iterator[tuple[str, Figure, str]]:
+) -> Iterator[tuple[str, Drawing, str]]:
     classes, bins, band = tuple(part["classes"]), survey.magnitude_bins, survey.reference_band
     titles = tuple(bin_label(band, limits) for limits in bins)
     confusion = np.array([np.transpose(group["confusion"]) for group in part["groups"][:-1]])
@@ -105,13 +99,13 @@ def _figures(
     )
     yield (
         f"{sample}-reliability",
-        reliability(reliability_curves(part), classes),
+        reliability({"": reliability_curves(part)}, classes),
         f"True fraction of {sample} against mean predicted probability for each class",
     )
     if len(part["by_signal"]["signal"]) > 1:
         yield (
             f"{sample}-signal",
-            evaluation_figures.signal_curves({sample: part["by_signal"]}),
+            Drawing.of(evaluation_figures.signal_curves({sample: part["by_signal"]})),
             f"Weighted f1 and entropy of {sample} against the median signal-to-noise ratio",
         )
     if examples:

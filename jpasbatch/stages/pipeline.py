@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -14,9 +14,11 @@ from jpasbatch.compute.clusters.executor import Cluster, Executor
 from jpasbatch.compute.clusters.pools import stages_by_cluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
+from jpasbatch.compute.clusters.watching import kept_performance
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.reading import read_coverage
 from jpasbatch.job.job import Job, load_cluster
+from jpasbatch.job.notify import NotifyOptions
 from jpasbatch.mocks.options.table import load_checked_job, makes_test
 from jpasbatch.photometry.carried.columns import check_carried
 from jpasbatch.photometry.carried.rules import check_rules
@@ -26,7 +28,10 @@ from jpasbatch.products.registry import check_products, named_files
 from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.publish.command import check_gated, decide, not_decided
 from jpasbatch.stages.run.history import recorded_run
+from jpasbatch.stages.run.kept_log import LOGS
 from jpasbatch.stages.run.metrics import written_metrics
+from jpasbatch.stages.run.notification import Notice, notified
+from jpasbatch.stages.run.provenance import write_provenance
 from jpasbatch.stages.run.reporting import report_stage
 from jpasbatch.stages.run.versions import has_versions, in_workshop
 from jpasbatch.stages.run.workshop import open_workshop
@@ -160,8 +165,11 @@ def run_verb(
     sky: str | None = None,
     stress: bool = False,
     as_json: bool = False,
+    told: Sequence[NotifyOptions] = (),
 ) -> int:
     """Run one verb and print what came of it: for people, or the records of the stages as JSON, one a line.
+
+    How it ended is told to whom `told` names (`jpasbatch.stages.run.notification`), also where nothing could begin.
 
     Returns
     -------
@@ -173,8 +181,17 @@ def run_verb(
             f"--sky is for {' and '.join(IN_STORES)}: {verb} needs the collection in its output folder. Ingest there, "
             "put it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
         )
-    workspace = open_workspace(job_file, output, data, allow_gaps, sky)
-    workspace, stages, cluster = make_command(verb, workspace, cluster_file, serial, stress)
+    with notified(told, verb, job_file) as notice:
+        workspace = open_workspace(job_file, output, data, allow_gaps, sky)
+        notice.job = workspace.job.name
+        command = make_command(verb, workspace, cluster_file, serial, stress)
+        _run_command(verb, command, metrics, as_json, notice)
+    return 0
+
+
+def _run_command(verb: str, command: Command, metrics: Path | None, as_json: bool, notice: Notice) -> None:
+    """Run the stages of a command and print what came of each."""
+    workspace, stages, cluster = command
     if (
         "summarise" in stages[1:]
     ):  # masks that are wrong are found now, and not after everything is classified
@@ -189,24 +206,28 @@ def run_verb(
         written_metrics(metrics, workspace.job.name, verb) as displays,
         recorded_run(workspace, verb, stages) as run,
     ):
+        notice.run = run
         made_in = run.workspace = open_workshop(workspace) if has_versions(workspace) else workspace
         for pool, group in stages_by_cluster(cluster, stages):
-            with open_cluster(pool) as executor:
+            report = workspace.folder / LOGS / f"{run.name}-{group[0]}.html"
+            with open_cluster(pool) as executor, kept_performance(pool, executor, report):
+                run.losses.append(executor.losses)
                 for stage in group:
-                    before, run.running = made_in.record(stage), stage
+                    run.start(stage)
+                    before = made_in.record(stage)
                     record = run_stage(stage, made_in, replace(executor, displays=displays))
                     run.add(stage, before, record)
                     if as_json:
                         print(json.dumps(record, sort_keys=True), flush=True)
                     else:
                         report_stage(stage, record)
+        write_provenance(run, ORDER)
         if made_in is not workspace:
             whole = verb in ("run", "update")  # after one stage, others are of the catalogue before
             folder = decide(workspace, run, stages, as_json) if whole else not_decided(run, as_json)
     for stage, report in (("evaluate", "evaluation/evaluation.html"), ("summarise", "report.html")):
         if stage in stages:
             print(f"report: {folder / report}")
-    return 0
 
 
 NEEDED = {

@@ -13,10 +13,11 @@ from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import HeldError, InputError
 from jpasbatch.job.job import load_cluster
 from jpasbatch.stages.keep.repair import as_plain, join_faults, repair, tell, verify
-from jpasbatch.stages.pipeline import needed_stages, open_workspace, run_stage
+from jpasbatch.stages.pipeline import ORDER, needed_stages, open_workspace, run_stage
 from jpasbatch.stages.publish.command import versions_lines, versions_told
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.mending import mend_public
+from jpasbatch.stages.run.provenance import write_provenance
 from jpasbatch.stages.run.reporting import report_stage, short
 from jpasbatch.stages.run.versions import has_versions, in_workshop
 from jpasbatch.stages.run.workshop import open_workshop
@@ -110,9 +111,12 @@ def repair_job(
 
     def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
         with open_cluster(cluster) as executor:
+            run.losses.append(executor.losses)
             for stage in which:
                 earlier = None if stage in trusting.distrusted else trusting.record(stage)
-                run.running = stage
+                if faults := trusting.distrusted.get(stage):
+                    trusting.damaged[stage] = len(faults)
+                run.start(stage)
                 record = run_stage(stage, trusting, executor)
                 run.add(stage, earlier, record)
                 if not as_json:
@@ -122,6 +126,7 @@ def repair_job(
         if has_versions(workspace):
             run.workspace = open_workshop(workspace)
         before, after = repair(run.workspace, stages, run_stages)
+        write_provenance(run, ORDER)
         if run.workspace is not workspace:
             public, left = mend_public(workspace, run.workspace)
             before, after = join_faults(before, public), join_faults(after, left)

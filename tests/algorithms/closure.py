@@ -7,6 +7,7 @@ a module does when it is imported.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -48,8 +49,11 @@ class Closure:
         todo = [Target(*entry.split(":")) for entry in entries]
         for target in todo:
             self._find(target)
+        seen = set(todo)
         while todo:
-            todo.extend(self._add(todo.pop()))
+            new = set(self._add(todo.pop())) - seen
+            seen |= new
+            todo.extend(new)
 
     @property
     def digest(self) -> str:
@@ -71,48 +75,17 @@ class Closure:
         if found.name is None:
             yield from (Target(found.module, name) for name in module.definitions)
             return
-        definition = module.definitions[found.name]
-        used = self._used(module, definition)
-        outside = sorted(f"{name}={target}" for name, target in used.items())
-        self.symbols[f"{found.module}:{found.name}"] = _digest(definition.form, *outside)
-        self._add_data(found.module, definition.texts)
-        if ON_IMPORT in module.definitions:
-            yield Target(found.module, ON_IMPORT)
-        for target in used.values():
-            yield target
-        for name in {name.partition(".")[0] for name in definition.names} & module.definitions.keys():
-            if name not in definition.bindings:
-                yield Target(found.module, name)
-
-    def _used(self, module: Module, definition: Definition) -> dict[str, Target]:
-        """Return what the imported names are that a definition reads."""
-        used = {}
-        bindings = {**module.bindings, **definition.bindings}
-        for name in definition.names:
-            first, *attributes = name.split(".")
-            if first not in bindings:
-                continue
-            target = bindings[first]
-            if self._is_module(target):
-                used[name] = self._attribute(target, attributes)
-            else:
-                used[first] = target
-        return used
-
-    def _attribute(self, target: Target, attributes: list[str]) -> Target:
-        """Return what ``module.name`` is; a module without a name after it is handed on as a whole."""
-        place = _full_name(target)
-        while attributes and f"{place}.{attributes[0]}" in self._source.modules:
-            place, attributes = f"{place}.{attributes[0]}", attributes[1:]
-        return Target(place, attributes[0] if attributes else None)
-
-    def _is_module(self, target: Target) -> bool:
-        return _full_name(target) in self._source.modules
+        digest, used = _digest_and_use(
+            found.module, self._source.modules[found.module], found.name, self._source.module_names
+        )
+        self.symbols[f"{found.module}:{found.name}"] = digest
+        self._add_data(found.module, module.definitions[found.name].texts)
+        yield from used
 
     def _find(self, target: Target) -> Target | None:
         """Return where a name is defined, or None if the package does not define it, or it is machinery."""
         while True:
-            if target.name is not None and self._is_module(target):
+            if target.name is not None and _full_name(target) in self._source.modules:
                 target = Target(_full_name(target))
             outside = target.module.partition(".")[0] != ROOT or _is_below(target.module, self._machinery)
             if outside or target.module == ROOT:  # which holds the version: of a release, and not of a result
@@ -133,9 +106,11 @@ class Closure:
 
     def _add_data(self, module: str, texts: Iterable[str]) -> None:
         """Add data files that texts name by their path or the end of it (the nearest ones), and what these name."""
-        folder = PurePosixPath(*module.split(".")[1:-1])
         for text in texts:
-            named = [path for path in self._source.data if path == text or path.endswith(f"/{text}")]
+            named = self._source.data_by_end.get(text)
+            if not named:
+                continue
+            folder = PurePosixPath(*module.split(".")[1:-1])
             near = [path for path in named if PurePosixPath(path).is_relative_to(folder)]
             for path in near or named:
                 if path not in self.symbols:
@@ -144,6 +119,47 @@ class Closure:
                     self._add_data(module, _QUOTED.findall(data.decode(errors="ignore")))
 
 
+@functools.cache
+def _digest_and_use(
+    place: str, text: str, name: str, modules: frozenset[str]
+) -> tuple[str, tuple[Target, ...]]:
+    """Return the hash of a definition, and what it uses: closures share what is the same in all of them."""
+    module = read_module(text)
+    definition = module.definitions[name]
+    imported = _imported(module, definition, modules)
+    outside = sorted(f"{name}={target}" for name, target in imported.items())
+    own = {name.partition(".")[0] for name in definition.names} & module.definitions.keys()
+    if ON_IMPORT in module.definitions:
+        own.add(ON_IMPORT)
+    used = (*imported.values(), *(Target(place, name) for name in own - definition.bindings.keys()))
+    return _digest(definition.form, *outside), used
+
+
+def _imported(module: Module, definition: Definition, modules: frozenset[str]) -> dict[str, Target]:
+    """Return what the imported names are that a definition reads."""
+    used = {}
+    bindings = {**module.bindings, **definition.bindings}
+    for name in definition.names:
+        first, *attributes = name.split(".")
+        if first not in bindings:
+            continue
+        target = bindings[first]
+        if _full_name(target) in modules:
+            used[name] = _attribute(target, attributes, modules)
+        else:
+            used[first] = target
+    return used
+
+
+def _attribute(target: Target, attributes: list[str], modules: frozenset[str]) -> Target:
+    """Return what ``module.name`` is; a module without a name after it is handed on as a whole."""
+    place = _full_name(target)
+    while attributes and f"{place}.{attributes[0]}" in modules:
+        place, attributes = f"{place}.{attributes[0]}", attributes[1:]
+    return Target(place, attributes[0] if attributes else None)
+
+
+@functools.cache
 def _full_name(target: Target) -> str:
     return target.module if target.name is None else f"{target.module}.{target.name}"
 

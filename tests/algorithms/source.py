@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import jpasbatch
@@ -45,6 +46,21 @@ class Source:
             elif path.relative_to(package).parts[0] not in NO_CODE:
                 data[path.relative_to(package).as_posix()] = path.read_bytes()
         return cls(modules, data)
+
+    @cached_property
+    def module_names(self) -> frozenset[str]:
+        """The modules, by their dotted names."""
+        return frozenset(self.modules)
+
+    @cached_property
+    def data_by_end(self) -> dict[str, list[str]]:
+        """The data files that each path, or the end of one, names."""
+        found: dict[str, list[str]] = {}
+        for path in self.data:
+            parts = path.split("/")
+            for start in range(len(parts)):
+                found.setdefault("/".join(parts[start:]), []).append(path)
+        return found
 
     def changed(self, module: str, text: str) -> Source:
         """Return the source with another text of one module."""

@@ -186,11 +186,10 @@ def test_a_changed_constant_in_any_module_is_told(source, found):
     """Of each module that an algorithm reaches, one number or text that it reaches is changed, alone."""
     algorithms = load_algorithms()
     without: list[str] = []
-    for module in sorted({module for one in found.values() for module in one.modules}):
-        name, one = min(
-            ((name, one) for name, one in found.items() if module in one.modules),
-            key=lambda pair: len(pair[1].symbols),
-        )
+    smallest_first = sorted(found, key=lambda name: len(found[name].symbols))
+    algorithm_of = {module: name for name in reversed(smallest_first) for module in found[name].modules}
+    for module, name in sorted(algorithm_of.items()):
+        one = found[name]
         reached = {symbol.partition(":")[2] for symbol in one.symbols if symbol.startswith(f"{module}:")}
         text = with_another_constant(source.modules[module], reached)
         if not text:

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
-from jpasbatch.compute.runner import ATTEMPTS, Outcome, Task, guard, run_tasks
+from jpasbatch.compute.guarding import guard
+from jpasbatch.compute.losses import OUT_OF_MEMORY, WORKER_LOST
+from jpasbatch.compute.runner import ATTEMPTS, Outcome, Task, run_tasks
 from jpasbatch.errors import InputError, TryAgainError
 
 
@@ -113,18 +116,22 @@ def fill(number: int) -> int:
 def give_up(path: str) -> None:
     with Path(path).open("a") as file:
         file.write("x")
-    raise TryAgainError("s3://bucket/sky does not answer")
+    raise TryAgainError("s3://bucket/sky does not answer", "STORE_LOST")
 
 
 def test_a_store_that_does_not_answer_stops_the_run_and_blames_no_task(executor, tmp_path):
-    with pytest.raises(TryAgainError, match="does not answer"):
+    with pytest.raises(TryAgainError, match="does not answer") as stopped:
         list(run_tasks(give_up, [Task("one", (str(tmp_path / "calls"),))], executor))
+    assert stopped.value.state == "STORE_LOST"
     assert (tmp_path / "calls").read_text() == "x"
 
 
 def test_a_full_disk_stops_the_run_and_blames_no_task(executor):
-    with pytest.raises(TryAgainError, match=r"disk is full: .*'/survey/staged.parquet'; make room"):
+    with pytest.raises(
+        TryAgainError, match=r"disk is full: .*'/survey/staged.parquet'; make room"
+    ) as stopped:
         outcomes(executor, fill, *((number,) for number in range(200)))
+    assert stopped.value.state == "DISK_FULL"
 
 
 def test_panics_that_do_not_pickle_are_messages(executor):
@@ -137,7 +144,29 @@ def test_a_task_that_kills_its_worker_takes_no_other_along(cluster):
     found = outcomes(cluster, mixed, *((number,) for number in range(12)))
     assert found["task-3"].status == "killed"
     assert "ran alone" in found["task-3"].result
+    assert found["task-3"].state == WORKER_LOST
+    assert cluster.losses.counts == {WORKER_LOST: 2}  # it died with others beside it, and alone
     assert all(found[f"task-{n}"].result == n for n in range(12) if n != 3)
+
+
+def grow(number: int) -> int:
+    if number == 3:
+        held = bytearray(1 << 30)  # untouched pages take no memory
+        held[:: 1 << 12] = b"x" * (1 << 18)
+        time.sleep(60)
+    return number
+
+
+@pytest.mark.slow
+def test_a_task_that_takes_too_much_memory_is_told_as_such():
+    options = LocalCluster(workers=2, memory_limit="600 MiB", no_workers_timeout=30)
+    with open_cluster(options) as executor:
+        found = outcomes(executor, grow, *((number,) for number in range(6)))
+        assert executor.losses.counts.keys() == {OUT_OF_MEMORY}
+    assert (found["task-3"].status, found["task-3"].state) == ("killed", OUT_OF_MEMORY)
+    assert found["task-3"].result.startswith("OUT_OF_MEMORY: ")
+    assert "raise memory_limit" in found["task-3"].result
+    assert all(found[f"task-{n}"].result == n for n in range(6) if n != 3)
 
 
 def test_interrupts_pass_the_guard():

@@ -3,6 +3,8 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from jpasbatch.storage.catalogue.collection import current_extension
 from tests.crash.harness import PATIENCE, Harness
 from tests.crash.judgement import judge
@@ -32,6 +34,7 @@ def test_one_of_three_drivers_holds_the_lease(trained_copy, undisturbed):
     assert faults(trained_copy, undisturbed) == {}
 
 
+@pytest.mark.slow
 def test_commits_hold_without_any_lease(trained_copy, undisturbed):
     codes, outputs = at_once(trained_copy, "leaseless_infer")
     assert all("8 to do" in output for output in outputs)  # all of them did everything

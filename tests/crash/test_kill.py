@@ -54,6 +54,7 @@ def test_kills_of_a_worker_and_the_driver_leave_no_trace(trained_copy, undisturb
     check_against(undisturbed, harness)
 
 
+@pytest.mark.slow
 def test_the_harness_catches_a_naive_protocol(trained_copy, undisturbed):
     chance = random.Random(1)
     harness = Harness(trained_copy, "naive_infer")

@@ -64,6 +64,7 @@ def at(
     kill(process, *more)
 
 
+@pytest.mark.slow
 def test_kills_of_a_worker_and_the_driver_leave_no_trace(trained_copy, undisturbed, location):
     chance, store = random.Random(1), open_store(location)
     before = store.read("collection.properties")

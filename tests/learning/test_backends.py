@@ -9,12 +9,11 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 TESTS = ("test_training.py", "classifiers/test_networks.py")
-CHOSEN = "same_seed or it_learns or cut_off and cosine"
-"""What training promises; with ``-m slow`` all of it."""
 
 
-def run_with(backend: str, chosen: str | None) -> str:
-    """Run the tests of training with a backend and return what pytest said."""
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_all_of_training_holds_with(backend):
     pytest.importorskip(backend)
     command = [
         sys.executable,
@@ -25,7 +24,6 @@ def run_with(backend: str, chosen: str | None) -> str:
         "no:cacheprovider",
         *(str(HERE / one) for one in TESTS),
     ]
-    command += ["-k", chosen] if chosen else []
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         command,
@@ -37,14 +35,4 @@ def run_with(backend: str, chosen: str | None) -> str:
         timeout=280,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    return done.stdout
-
-
-def test_jax_trains_as_tensorflow_does():
-    assert "passed" in run_with("jax", CHOSEN)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_all_of_training_holds_with(backend):
-    assert "passed" in run_with(backend, None)
+    assert "passed" in done.stdout

@@ -21,7 +21,7 @@ from jpasbatch.products.counts.places import FILES, areas_of_tiles
 from jpasbatch.products.counts.tally import CountOptions
 from jpasbatch.products.protocol import Findings, Partition
 from jpasbatch.products.registry import ProductRequest, check_tables, product_tables
-from jpasbatch.products.report import ReportContent, product_warnings, render_report
+from jpasbatch.products.report import ReportContent, make_report, product_warnings
 from jpasbatch.products.targets.targets import TargetProgramme
 from tests.footprint.conftest import BOX, box_corners, box_deg2, pixels_of, positions_in
 
@@ -276,7 +276,7 @@ def replace_setting(findings, products):
 
 def test_the_page_says_what_the_area_is(survey, rows, coverage, products, findings, blank_figures):
     kept = tuple(products.values())
-    page = render_report(ReportContent("holes", "2027", "", kept, findings))
+    page = make_report(ReportContent("holes", "2027", "", kept, findings)).page
     assert "Effective area" in page
     assert f"{findings.found['counts'].outside:,} objects lie outside of it" in page
     assert "targets of <code>" in page

@@ -97,7 +97,10 @@ def test_files_hold_every_number_with_its_error(product, found, tmp_path):
 def test_the_page_shows_both(product, found):
     findings = Findings(product.setting, {}, "")
     figures = product.figures(found, findings)
-    assert list(figures) == ["reliability", "reliability-own"]
+    panels = figures["reliability"].drawing.panels
+    assert [panel.title.partition(":")[0] for panel in panels] == ["before", "after"]
+    own = figures["reliability"].numbers["probabilities"] == panels[0].title
+    assert 0 < own.sum() < len(own)
     section = product.section(found, findings, dict.fromkeys(figures, ""))
     assert section is not None
     assert "under the class mix of this sky;" in section.body

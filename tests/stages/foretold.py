@@ -1,7 +1,7 @@
 """A plan and what then happens: the same tasks, or the plan is wrong."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import pytest
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.planning import plan_stages
 from jpasbatch.stages.run import committed, mapping
+from jpasbatch.stages.run.causes import without_places
+from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.plans import StagePlan
 from jpasbatch.stages.run.workspace import Workspace
 from tests.stages.tiny_run import serial
@@ -77,11 +79,22 @@ def plan_and_run(stages: tuple[str, ...], opened: Callable[[], Workspace]) -> di
     """Plan, run, and check the one against the other; return the plan."""
     plans = foretell(stages, opened())
     workspace = opened()
-    with watched() as seen, workspace.prepare():
+    with watched() as seen, workspace.prepare(), recorded_run(workspace, "run", stages) as run:
         for stage in stages:
-            run_stage(stage, workspace, serial())
+            before = workspace.record(stage)
+            run.add(stage, before, run_stage(stage, workspace, serial()))
     check(plans, seen)
+    for stage, plan in plans.items():
+        if plan.exact:
+            told = run.stages[stage]
+            assert told["ran"] == plan.runs, stage
+            assert _changes(told.get("because", [])) == _changes(plan.reasons), stage
     return plans
+
+
+def _changes(reasons: Iterable[str]) -> set[str]:
+    """Return the reasons that name what changed, which a plan and the history of the run tell in the same words."""
+    return {without_places(line) for line in reasons if " -> " in line or "input file" in line}
 
 
 def change_text(path: Path, old: str, new: str) -> None:

@@ -17,6 +17,7 @@ from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.products.record import Quality, count_quality
+from jpasbatch.products.report import Report
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
@@ -69,7 +70,7 @@ def local() -> Executor:
 def plain_report(monkeypatch: pytest.MonkeyPatch) -> str:
     """Leave the figures out, which take most of the time of summarise; return the page."""
     page = "<!doctype html><title>without figures</title>"
-    monkeypatch.setattr("jpasbatch.stages.summarise.stage.render_report", lambda content: page)
+    monkeypatch.setattr("jpasbatch.stages.summarise.publishing.make_report", lambda content: Report(page, {}))
     return page
 
 
@@ -352,8 +353,13 @@ def test_the_report_is_one_file(finished):
     assert "<script" not in page.lower()
     places = re.findall(r"""\b(?:src|srcset|href|data|action)\s*=\s*["']?([^"'\s>]+)""", page)
     assert any(place.startswith("data:image/") for place in places)
-    assert all(place.startswith(("data:", "#")) for place in places)
-    assert not re.findall(r"""<(?:link|iframe|object|embed|base)\b""", page, flags=re.IGNORECASE)
+    # but for links that a reader may follow, to tables beside the page
+    beside = set(re.findall(r"""<a href="((?:counts|expected|reliability|report|targets)/[^"]+)">""", page))
+    assert {place for place in places if not place.startswith(("data:", "#"))} == beside
+    assert all((finished / name).is_file() for name in beside)
+    assert re.findall(r"""<(?:link|iframe|object|embed|base)\b[^>]*>""", page, flags=re.IGNORECASE) == [
+        '<link rel="icon" href="data:,">'
+    ]
     assert not re.findall(r"url\(\s*[\"']?(?!data:|#)", page)
     assert not re.findall(r"@import", page)
     for text in (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from annotated_types import Interval
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.security import NO_PAGES
+from jpasbatch.compute.losses import Losses
 from jpasbatch.compute.meter import Display
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Executor:
     departed : callable
         Whether a worker that died, by its name, left for a reason that no task is to blame for, as a job of a queue
         that ended; it may take some seconds.
+    losses : Losses
+        Workers that were lost, by state.
     """
 
     client: Client | None
@@ -57,6 +60,7 @@ class Executor:
     displays: tuple[Display, ...] = ()
     threads: int = 1
     departed: Callable[[str], bool] = _none_departed
+    losses: Losses = field(default_factory=Losses)
 
     def request(self, resource: str) -> dict[str, float] | None:
         """Return the request for one unit of a resource, or None where no worker declares it."""

@@ -40,7 +40,8 @@ def joined_scheduler(
         client = distributed.Client(address, security=security, timeout=timeout)
     except (OSError, TimeoutError) as error:
         raise TryAgainError(  # it may have been killed, and be started again
-            f"no scheduler answers at {address} within {timeout:g} s ({type(error).__name__}): {unanswered}"
+            f"no scheduler answers at {address} within {timeout:g} s ({type(error).__name__}): {unanswered}",
+            "SCHEDULER_LOST",
         ) from error
     with client:
         wait_for_first_worker(client, timeout, workerless)
@@ -58,4 +59,4 @@ def wait_for_first_worker(client: Client, timeout: float, message: str) -> None:
     try:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
-        raise TryAgainError(message) from error
+        raise TryAgainError(message, "NO_WORKERS") from error

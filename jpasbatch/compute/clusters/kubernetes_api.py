@@ -90,7 +90,8 @@ def _told(manifest: Mapping[str, Any]) -> Iterator[None]:
         ) from error
     except (httpx.HTTPError, ConnectionError, kr8s.ConnectionClosedError, kr8s.APITimeoutError) as error:
         raise TryAgainError(
-            f"Kubernetes does not answer ({type(error).__name__}: {error}); run the same command again"
+            f"Kubernetes does not answer ({type(error).__name__}: {error}); run the same command again",
+            "QUEUE_LOST",
         ) from error
 
 
@@ -118,4 +119,6 @@ def refused(code: int, what: str, message: str) -> InputError | TryAgainError:
         )
     if code in (400, 409, 422):
         return InputError(f"Kubernetes refuses {what}: {message}. Correct the cluster file")
-    return TryAgainError(f"Kubernetes answers {what} with {code} ({message}); run the same command again")
+    return TryAgainError(
+        f"Kubernetes answers {what} with {code} ({message}); run the same command again", "QUEUE_LOST"
+    )

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge
 
 from jpasbatch.compute.clusters.description import Description
-from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.compute.clusters.security import own_security
+from jpasbatch.compute.clusters.watching import Watched
 from jpasbatch.compute.clusters.worker_settings import driver_settings
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed, stop_requested
 from jpasbatch.errors import TryAgainError
-from jpasbatch.options import Matches, Options
+from jpasbatch.options import Matches
 
 if TYPE_CHECKING:
     import distributed
@@ -29,7 +30,7 @@ MemoryLimit = Annotated[str, Matches(r"auto|\d+(\.\d+)? ?([kMGT]i?B|B)", "'auto'
 
 
 @dataclass(frozen=True)
-class LocalCluster(Options):
+class LocalCluster(Watched):
     """Worker processes on this machine, reachable from this machine only, and by this run only.
 
     Attributes
@@ -76,11 +77,13 @@ def _start_client(options: LocalCluster) -> Iterator[Client]:
     import distributed
     from dask import config
 
-    with config.set(driver_settings(options.no_workers_timeout)), ExitStack() as stack:
+    settings = {**driver_settings(options.no_workers_timeout), **options.page_settings()}
+    with config.set(settings), ExitStack() as stack:
         with stop_postponed(), leave_ctrl_c_to_this_thread():  # Dask cannot close what is still starting
             stack.enter_context(cluster := _start_local(options))
             client = stack.enter_context(distributed.Client(cluster))
         try:
+            options.tell_dashboard(client)
             yield client
         finally:
             with stop_postponed():
@@ -97,7 +100,7 @@ def _start_local(options: LocalCluster) -> distributed.LocalCluster:
             processes=True,
             host="127.0.0.1",
             security=own_security(),
-            scheduler_kwargs=NO_DASHBOARD,
+            scheduler_kwargs=options.scheduler_options(),
             memory_limit=options.memory_limit,
             resources=options.resources or None,
         )
@@ -106,5 +109,6 @@ def _start_local(options: LocalCluster) -> distributed.LocalCluster:
             raise
         raise TryAgainError(
             f"the local workers did not start ({error}); see that there is memory for {options.workers}, and run "
-            "the same command again"
+            "the same command again",
+            "NO_WORKERS",
         ) from error

@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from jpasbatch.compute.clusters.slurm_queue import LIVING
+from jpasbatch.compute.losses import WORKER_LOST, Losses
+
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 15.0
@@ -28,19 +31,21 @@ class Replacement:
     ----------
     cluster : distributed.SpecCluster
         Whose workers have a ``job_id``.
-    living_jobs : callable
-        Returns the numbers of all jobs that wait or run, or None when that is not known.
+    queued_jobs : callable
+        Returns the state of each job by its number, or None when that is not known: one of `LIVING` where it waits or
+        runs. A job that it does not name is gone.
     limit : int
         How many jobs are asked for beyond the first ones, in the whole run.
     """
 
-    def __init__(self, cluster: Any, living_jobs: Callable[[], set[str] | None], limit: int) -> None:
-        self._cluster, self._living_jobs, self._limit = cluster, living_jobs, limit
+    def __init__(self, cluster: Any, queued_jobs: Callable[[], dict[str, str] | None], limit: int) -> None:
+        self._cluster, self._queued_jobs, self._limit = cluster, queued_jobs, limit
         self._ended: dict[str, float] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="jobs", daemon=True)
         self.asked = 0
         """Jobs that were asked for again."""
+        self.losses = Losses()
 
     def __enter__(self) -> Replacement:
         self._thread.start()
@@ -64,8 +69,8 @@ class Replacement:
             if time.monotonic() - self._ended.get(job, float("-inf")) < 2 * DOUBT_SECONDS + LOOK_SECONDS:
                 return True
             holder = self._cluster.workers.get(job)
-            living = self._living_jobs()
-            if holder is not None and living is not None and holder.job_id not in living:
+            queued = self._queued_jobs()
+            if holder is not None and queued is not None and queued.get(holder.job_id) not in LIVING:
                 return True
             if any(str(one["name"]) == worker for one in self._cluster.scheduler_info["workers"].values()):
                 return False  # its nanny started it again: the job goes on
@@ -87,17 +92,19 @@ class Replacement:
         known = dict(
             self._cluster.workers
         )  # before the queue is asked: what is submitted later is not missed
-        living = self._living_jobs()
-        if living is None or self._over.is_set():
+        queued = self._queued_jobs()
+        if queued is None or self._over.is_set():
             return
-        lost = [name for name, job in known.items() if job.job_id not in living]
+        lost = [name for name, job in known.items() if queued.get(job.job_id) not in LIVING]
         if not lost:
             return
+        states = {name: queued.get(known[name].job_id, WORKER_LOST) for name in lost}
+        self.losses.counts.update(states.values())
         for name in lost:
             self._ended[name] = time.monotonic()
         again = lost[: max(self._limit - self.asked, 0)]
         self.asked += len(again)
-        numbers = ", ".join(str(known[name].job_id) for name in lost)
+        numbers = ", ".join(f"{known[name].job_id} ({states[name]})" for name in lost)
         log.warning("jobs that ended: %s; asked for again: %d of %d so far", numbers, self.asked, self._limit)
         if len(again) < len(lost):
             log.warning(

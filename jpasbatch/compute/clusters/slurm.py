@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 from jpasbatch.compute.clusters.description import Description
-from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.compute.clusters.joining import wait_for_first_worker
 from jpasbatch.compute.clusters.key_folder import keys_in_folder
 from jpasbatch.compute.clusters.replacement import Replacement
-from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, living_jobs
+from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, queued_jobs
+from jpasbatch.compute.clusters.watching import Watched
 from jpasbatch.compute.clusters.worker_settings import driver_settings, variable, worker_settings
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.options import Matches, Options
+from jpasbatch.options import Matches
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -40,7 +41,7 @@ DEATH_TIMEOUT = 60
 
 
 @dataclass(frozen=True)
-class SlurmCluster(Options):
+class SlurmCluster(Watched):
     """Workers in jobs of Slurm. What is empty here is taken from the site's ``jobqueue.yaml``, if it has one.
 
     Attributes
@@ -173,24 +174,27 @@ class SlurmCluster(Options):
         from dask import config
 
         _jobqueue()  # before anything is written
-        with keys_in_folder(self.folder) as security, config.set(driver_settings(self.no_workers_timeout)):
+        settings = {**driver_settings(self.no_workers_timeout), **self.page_settings()}
+        with keys_in_folder(self.folder) as security, config.set(settings):
             (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
             with ExitStack() as stack:
                 with stop_postponed(), leave_ctrl_c_to_this_thread():
                     cluster = stack.enter_context(self._start(security))
                     client = stack.enter_context(_connect(cluster))
                 try:
-                    replacement = stack.enter_context(Replacement(cluster, living_jobs, self.replacements))
+                    replacement = stack.enter_context(Replacement(cluster, queued_jobs, self.replacements))
+                    self.tell_dashboard(client)
                     self._wait(client)
                     resources = {"GPU": 1.0} if self.gpu else {}
-                    yield Executor(client, resources, self.no_workers_timeout, departed=replacement.departed)
+                    lost = {"departed": replacement.departed, "losses": replacement.losses}
+                    yield Executor(client, resources, self.no_workers_timeout, **lost)
                 finally:
                     with stop_postponed():
                         stack.close()
 
     def _start(self, security: Security) -> Any:
         cluster_kind, job_kind = _jobqueue()
-        scheduler = dict(NO_DASHBOARD)
+        scheduler = self.scheduler_options()
         options = {key: value for key, value in self.job_options(security).items() if key != "security"}
         cluster = cluster_kind(
             n_workers=0,
@@ -275,7 +279,7 @@ def _refused(message: str) -> InputError | TryAgainError:
     lines = message.strip().splitlines()
     answer = " ".join(line for line in lines if "error" in line.lower()) or " ".join(lines[-3:])
     if is_out_of_reach(message):
-        return TryAgainError(f"Slurm does not answer ({answer}); run the same command again")
+        return TryAgainError(f"Slurm does not answer ({answer}); run the same command again", "QUEUE_LOST")
     return InputError(
         f"Slurm took no job of workers: {answer}. Correct the cluster file (queue, account, cores, memory, wall_time, "
         "directives), or see that `sbatch` is there; --dry-run shows the script"

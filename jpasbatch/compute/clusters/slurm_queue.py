@@ -7,7 +7,7 @@ import subprocess
 
 log = logging.getLogger(__name__)
 
-LIVING = "PENDING,CONFIGURING,RUNNING,SUSPENDED,RESIZING,REQUEUED"
+LIVING = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "RESIZING", "REQUEUED")
 """States of a job that may have a worker, or may get one; one that is being ended is none of them."""
 
 SECONDS = 30
@@ -17,15 +17,19 @@ OUT_OF_REACH = ("Unable to contact slurm controller", "Socket timed out", "Conne
 """What Slurm's commands say when the queue does not answer, and a job may be right all the same."""
 
 
-def living_jobs() -> set[str] | None:
-    """Return the numbers of this user's jobs that wait or run; None when the queue does not answer."""
-    command = ["squeue", "--me", "--noheader", "--format=%A", f"--states={LIVING}"]
+def queued_jobs() -> dict[str, str] | None:
+    """Return the states of this user's jobs by their numbers, in Slurm's words; None when the queue does not answer.
+
+    Jobs that ended are among them for some minutes (Slurm's ``MinJobAge``).
+    """
+    command = ["squeue", "--me", "--noheader", "--format=%A %T", "--states=all"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         log.warning("the queue does not answer (%s); it is asked again", type(error).__name__)
         return None
-    return set(found.stdout.split())
+    pairs = (line.split() for line in found.stdout.splitlines())
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
 def is_out_of_reach(message: str) -> bool:

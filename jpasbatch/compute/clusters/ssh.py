@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge, Interval, MinLen
 
 from jpasbatch.compute.clusters.description import Description
-from jpasbatch.compute.clusters.executor import NO_DASHBOARD, Executor, Seconds
+from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.compute.clusters.joining import wait_for_first_worker
 from jpasbatch.compute.clusters.key_folder import keys_in_folder
 from jpasbatch.compute.clusters.local import MemoryLimit
 from jpasbatch.compute.clusters.replacement import Replacement
+from jpasbatch.compute.clusters.watching import Watched
 from jpasbatch.compute.clusters.worker_settings import driver_settings
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.options import Matches, Options
+from jpasbatch.options import Matches
 
 if TYPE_CHECKING:
     from distributed import Security
@@ -37,7 +38,7 @@ DEATH_TIMEOUT = 60
 
 
 @dataclass(frozen=True)
-class SshCluster(Options):
+class SshCluster(Watched):
     """Workers on hosts that share a file system with the driver, and let it in by key, without a question.
 
     Attributes
@@ -114,7 +115,11 @@ class SshCluster(Options):
         worker_kind = _worker_kind()
         folder = Path(self.shared_folder).expanduser().absolute()
         with keys_in_folder(folder) as security, ExitStack() as stack:
-            settings = {**driver_settings(self.no_workers_timeout), **_files_of(security)}
+            settings = {
+                **driver_settings(self.no_workers_timeout),
+                **self.page_settings(),
+                **_files_of(security),
+            }
             stack.enter_context(
                 config.set(settings)
             )  # Dask sends its configuration along: paths, and no keys
@@ -122,14 +127,18 @@ class SshCluster(Options):
                 with stop_postponed(), leave_ctrl_c_to_this_thread():
                     cluster = stack.enter_context(self._start(worker_kind, security))
                     client = stack.enter_context(distributed.Client(cluster))
-                stack.enter_context(Replacement(cluster, lambda: _living(cluster), self.replacements))
+                replacement = stack.enter_context(
+                    Replacement(cluster, lambda: _living(cluster), self.replacements)
+                )
                 wait_for_first_worker(
                     client,
                     self.start_timeout,
                     f"no worker came within {self.start_timeout:g} s: see that the hosts reach this machine, and "
                     f"share {folder} with it (shared_folder). Run the same command again",
                 )
-                yield Executor(client, dict(self.resources), self.no_workers_timeout)
+                self.tell_dashboard(client)
+                losses = replacement.losses
+                yield Executor(client, dict(self.resources), self.no_workers_timeout, losses=losses)
             finally:
                 with stop_postponed():
                     stack.close()
@@ -141,7 +150,7 @@ class SshCluster(Options):
             "protocol": "tls://",
             "security": security,
             "interface": self.interface or None,
-            **NO_DASHBOARD,
+            **self.scheduler_options(),
         }
         silence: Any = "error"  # a level, as for other clusters; Dask's annotation knows only bool
         cluster = distributed.SpecCluster(
@@ -244,8 +253,8 @@ def _worker_kind() -> Any:
     return RemoteWorkers
 
 
-def _living(cluster: Any) -> set[str]:
-    return {worker.job_id for worker in list(cluster.workers.values()) if worker.lives}
+def _living(cluster: Any) -> dict[str, str]:
+    return {worker.job_id: "RUNNING" for worker in list(cluster.workers.values()) if worker.lives}
 
 
 def _files_of(security: Any) -> dict[str, Any]:
@@ -262,7 +271,8 @@ def _refused(error: Exception, hosts: tuple[str, ...]) -> InputError | TryAgainE
     cause = error.__cause__
     if isinstance(cause, OSError | TimeoutError):
         return TryAgainError(
-            f"a host does not answer: {error}; run the same command again, or leave it out of `hosts`"
+            f"a host does not answer: {error}; run the same command again, or leave it out of `hosts`",
+            "NO_WORKERS",
         )
     return InputError(
         f"no workers were started on {', '.join(hosts)}: {error}. `ssh HOST true` must work without a question: the "

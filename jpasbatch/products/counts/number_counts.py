@@ -13,7 +13,7 @@ from jpasbatch.footprint.options import CompletenessOptions
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.pages.page import package_file
 from jpasbatch.priors.prior import Prior
-from jpasbatch.products.counts.number_figure import number_counts_figure
+from jpasbatch.products.counts.number_figure import number_count_numbers, number_counts_figure
 from jpasbatch.products.counts.number_tally import NumberCountOptions, NumberCountSummary, NumberTally
 from jpasbatch.products.counts.place_tally import PlaceTally
 from jpasbatch.products.counts.places import areas_of_tiles
@@ -131,9 +131,10 @@ class NumberCounts(Product[NumberTally, NumberCountSummary]):
         if np.isnan(area) or not found.number.any():
             return {}
         band = self.setting.survey.reported_names[found.band_role]
-        figure = number_counts_figure(found, area, band, self.setting.class_names)
+        names = self.setting.class_names
+        numbers = number_count_numbers(found, area, names)
         text = "Objects per square degree and magnitude, by class; the table number_counts holds the numbers"
-        return {"number_counts": PageFigure(figure, text)}
+        return {"number_counts": PageFigure(number_counts_figure(numbers, band, names), text, numbers)}
 
     def section(
         self, found: NumberCountSummary, findings: Findings, figures: Mapping[str, Markup]

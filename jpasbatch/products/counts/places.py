@@ -43,9 +43,11 @@ FILES = tuple(
 
 TEMPLATE = """\
 <p>Objects by class, observed area and density of quasars, with units and provenance: by HEALPix pixel of nside
-{{ nside }} ({% for name in files[:2] %}<code>{{ name }}</code>{{ ", " if not loop.last }}{% endfor %}; healpy reads
-the first), by tile and by field
-({% for name in files[2:] %}<code>{{ name }}</code>{{ ", " if not loop.last }}{% endfor %}).</p>
+{{ nside }}
+({% for name in files[:2] %}<a href="{{ name }}"><code>{{ name }}</code></a>{{ ", " if not loop.last }}{% endfor %};
+healpy reads the first), by tile and by field
+({% for name in files[2:] %}<a href="{{ name }}"><code>{{ name }}</code></a>{{ ", " if not loop.last }}{% endfor %}).
+</p>
 {% if unclaimed > 0 %}<p class="soft">{{ unclaimed | count(4) }} deg² of the observed area are in pixels of nside
 {{ cells }} without any object: no tile has them.</p>{% endif %}
 """
@@ -114,6 +116,8 @@ class CountsByPlace(Product[PlaceTally, PlaceTally]):
         if counts is None:
             return {}
         rows = "observed" if self.setting.coverage else "of the pixels that hold objects"
+        if counts.area_kind == "given":
+            rows = "shares of the given area, by the pixels that hold objects"
         described = description(findings, created) | {"area_of_rows": rows}
         described["selection"] = selection_text(self.options)
         units = self._units()

@@ -10,9 +10,10 @@ import numpy as np
 
 from jpasbatch.footprint.options import AreaOptions
 from jpasbatch.pages.page import count_text, package_file
+from jpasbatch.products.accumulation import SKY_DEG2
 from jpasbatch.products.counts.errors import ERRORS, CountErrors, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
-from jpasbatch.products.counts.figure import counts_by_bin
+from jpasbatch.products.counts.figure import counts_by_bin, density_numbers
 from jpasbatch.products.counts.tally import (
     CountOptions,
     CountSummary,
@@ -145,10 +146,10 @@ class Counts(Product[CountTally, CountSummary]):
         if np.isnan(found.area_deg2):
             return {}
         survey = self.setting.survey
-        errors = findings.get(CountErrors)
-        figure = counts_by_bin(found, errors, survey.magnitude_bins, survey.reference_band)
+        numbers = density_numbers(found, findings.get(CountErrors), survey.magnitude_bins)
         text = "QSOs per square degree in each magnitude bin; the table gives the numbers"
-        return {"counts": PageFigure(figure, text)}
+        drawing = counts_by_bin(numbers, found.options.threshold, survey.reference_band)
+        return {"counts": PageFigure(drawing, text, numbers)}
 
     def section(
         self, found: CountSummary, findings: Findings, figures: Mapping[str, Markup]
@@ -212,6 +213,12 @@ def area_warnings(found: CountSummary) -> Iterator[str]:
         yield (
             f"{empty:.3g} of {found.area_deg2:.4g} deg² that were observed hold no object: [area] reaches beyond the "
             "catalogue, or a part of it is missing, so that densities are too low."
+        )
+    whole = len(found.occupied) * SKY_DEG2 / (12 * found.options.nside**2)
+    if found.area_kind == "given" and found.area_deg2 > whole > 0:
+        yield (
+            f"The area is given as {found.area_deg2:.4g} deg², and all pixels of nside {found.options.nside} that hold "
+            f"an object have {whole:.4g} deg²: parts of the catalogue may be missing, so that densities are too low."
         )
     if found.area_kind == "footprint":
         yield (

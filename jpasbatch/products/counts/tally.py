@@ -9,7 +9,7 @@ is measured: the fine pixels (``area_nside``) that hold at least one catalogue o
 Pixels at the edge of the footprint count whole, so that the area of a small field comes out a few per cent too large.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -132,11 +132,13 @@ class CountSummary:
     pixels : int64 (p,)
         Nested pixels at ``options.nside``.
     pixel_area_deg2, pixel_objects, pixel_summed, pixel_above_threshold : (p,)
-        Covered area, objects and QSO counts of each pixel.
+        Covered area, objects and QSO counts of each pixel. The areas sum to ``area_deg2`` where that is known.
     area_kind : {"occupied", "given", "effective area", "footprint"}
         How the area is known: from the pixels that hold objects, as a number, or from masks.
     outside : int
         Objects outside of the observed part of the sky, which nothing else here counts.
+    occupied, covered : int64 (o,), uint8 (o, bytes)
+        Nested pixels at ``options.nside`` that hold objects, and of each one bit for each fine pixel that does.
     """
 
     options: CountOptions
@@ -156,6 +158,8 @@ class CountSummary:
     pixel_above_threshold: np.ndarray
     area_kind: Literal["occupied", "given", "effective area", "footprint"] = "occupied"
     outside: int = 0
+    occupied: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    covered: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint8))
 
 
 def is_point_like(record: pa.Table, options: CountOptions) -> np.ndarray:
@@ -285,7 +289,8 @@ class CountTally:
             counts = with_rows(pixels, self.pixels, counts)
             area, kind = coverage.area_deg2, coverage.name
         elif options.area_deg2 is not None:
-            kind = "given"
+            # pixels share the given area as they share the measured one: each density is of the same area
+            kind, pixel_area = "given", pixel_area * (area / measured if measured > 0 else 1.0)
         return CountSummary(
             options=options,
             objects=int(totals[0]),
@@ -304,6 +309,8 @@ class CountTally:
             pixel_above_threshold=counts[:, 1],
             area_kind=kind,
             outside=self.outside,
+            occupied=self.pixels,
+            covered=self.covered,
         )
 
     def _area(self, measured: float, fine_deg2: float, objects: int) -> float:

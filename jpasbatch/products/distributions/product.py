@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jpasbatch.pages.page import package_file
-from jpasbatch.products.distributions.figures import colour_colour, confidence, magnitude_histograms
+from jpasbatch.products.distributions.figures import (
+    colour_colour,
+    colour_numbers,
+    confidence,
+    confidence_numbers,
+    magnitude_histograms,
+    magnitude_numbers,
+)
 from jpasbatch.products.distributions.tally import DistributionOptions, Distributions, DistributionTally
 from jpasbatch.products.protocol import Columns, Findings, JobTable, Partition, Product
 from jpasbatch.products.record import magnitude_column, probability_column
@@ -51,18 +58,17 @@ class Histograms(Product[DistributionTally, Distributions]):
 
     def figures(self, found: Distributions, findings: Findings) -> Mapping[str, PageFigure]:
         """Return the histograms of magnitudes, colours and confidence."""
-        bins, band = self.setting.survey.magnitude_bins, self.setting.survey.reference_band
+        bins, band = self.setting.bins, self.setting.survey.reference_band
+        magnitudes, sure = magnitude_numbers(found), confidence_numbers(found, bins)
+        histograms = magnitude_histograms(magnitudes, found.magnitude_edges, found.classes, band)
+        confident = confidence(sure, found.confidence_edges, found.classes, bins)
+        text = "Colour-colour diagram by predicted class"
         return {
             "magnitudes": PageFigure(
-                magnitude_histograms(found, band), f"Histogram of {band} magnitudes by predicted class"
+                histograms, f"Histogram of {band} magnitudes by predicted class", magnitudes
             ),
-            "colours": PageFigure(
-                colour_colour(found, bins, band),
-                "Colour-colour diagrams by predicted class, one for each magnitude bin",
-            ),
-            "confidence": PageFigure(
-                confidence(found, bins, band), "Distribution of the largest probability by predicted class"
-            ),
+            "colours": PageFigure(colour_colour(found, bins), text, colour_numbers(found, bins)),
+            "confidence": PageFigure(confident, "Distribution of the largest probability by class", sure),
         }
 
     def section(

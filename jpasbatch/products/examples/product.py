@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jpasbatch.pages.page import package_file
-from jpasbatch.pages.spectra import example_spectra
+from jpasbatch.pages.spectra import Spectrum, example_spectra, spectrum_numbers
 from jpasbatch.photometry.photometry import Photometry
+from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import photometry_from_table
-from jpasbatch.products.examples.tally import ExampleSpectra, ExampleTally
-from jpasbatch.products.protocol import Columns, Findings, LookUp, Partition, Product
+from jpasbatch.products.examples.tally import Example, ExampleSpectra, ExampleTally
+from jpasbatch.products.protocol import Columns, Findings, LookUp, Partition, Product, Setting
 from jpasbatch.products.record import HEALPIX_COLUMN, probability_column
 from jpasbatch.products.sections import PageFigure, Section, render_body
 
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 SHOWN = ("flux", "flux_err", "true_class", "true_redshift")
+
+
+def look_up_spectra(chosen: Sequence[Example], look_up: LookUp, survey: Survey) -> tuple[Spectrum, ...]:
+    """Return the J-spectra of chosen objects, with their true classes where they are known."""
+    table = look_up({one.object_id: one.healpix_29 for one in chosen}, SHOWN)
+    photometry: Photometry = photometry_from_table(table, survey)
+    return ExampleSpectra.of(chosen, table, photometry).spectra
+
+
+def spectra_figure(
+    spectra: tuple[Spectrum, ...], setting: Setting, text: str, whole: bool = False
+) -> PageFigure:
+    """Return J-spectra as a figure of the page; see `example_spectra`."""
+    survey, classes = setting.survey, setting.class_names
+    widths = np.array([band.width for band in survey.bands])
+    drawing = example_spectra(spectra, classes, survey.wavelengths, widths, setting.bins, whole)
+    bands = [band.name for band in survey.bands]
+    return PageFigure(drawing, text, spectrum_numbers(spectra, classes, bands, survey.wavelengths))
 
 
 class Examples(Product[ExampleTally, ExampleSpectra]):
@@ -51,24 +70,13 @@ class Examples(Product[ExampleTally, ExampleSpectra]):
         chosen = tally.extract()
         if not chosen:
             return ExampleSpectra(())
-        table = look_up({one.object_id: one.healpix_29 for one in chosen}, SHOWN)
-        photometry: Photometry = photometry_from_table(table, self.setting.survey)
-        return ExampleSpectra.of(chosen, table, photometry)
+        return ExampleSpectra(look_up_spectra(chosen, look_up, self.setting.survey))
 
     def figures(self, found: ExampleSpectra, findings: Findings) -> Mapping[str, PageFigure]:
         """Return the J-spectra; nothing where there are none."""
         if not found.spectra:
             return {}
-        survey = self.setting.survey
-        figure = example_spectra(
-            found.spectra,
-            self.setting.class_names,
-            survey.wavelengths,
-            np.array([band.width for band in survey.bands]),
-            self.setting.bins,
-        )
-        text = "Example J-spectra, one for each predicted class and magnitude bin"
-        return {"examples": PageFigure(figure, text)}
+        return {"examples": spectra_figure(found.spectra, self.setting, "Example J-spectrum")}
 
     def section(
         self, found: ExampleSpectra, findings: Findings, figures: Mapping[str, Markup]

@@ -18,6 +18,9 @@ from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.products.accumulation import require_equal, stable_hash
 from jpasbatch.products.record import HEALPIX_COLUMN, class_indices, probability_column
 
+HASHES = 2**64
+"""Number of hashes."""
+
 UNDECIDED = "undecided"
 """The kind of objects in which no class has more than half of the probability."""
 
@@ -32,7 +35,7 @@ class Example:
         Predicted class, or `UNDECIDED`.
     magnitude_bin : int
     rank : int
-        Hash of the identifier; the smallest are kept.
+        The smallest are kept: a hash of the identifier, unless something else decides.
     object_id : str
     healpix_29 : int
         Nested HEALPix pixel of order 29, by which the object is found again.
@@ -101,16 +104,42 @@ class ExampleTally:
 
     def add(self, record: pa.Table) -> ExampleTally:
         """Return this choice among the objects of a partition (see `record_schema`) too."""
-        bins = record["magnitude_bin"].to_numpy()
         kinds = class_indices(record, self.classes)
         best = np.max([record[probability_column(name)].to_numpy() for name in self.classes], axis=0)
         kinds[best <= 0.5] = len(self.classes)
-        rank = stable_hash(record["object_id"].to_pylist(), "examples")
-        chosen: list[int] = []
-        for number in range(int(bins.max(initial=-1)) + 1):
-            for kind in range(len(self.classes) + 1):
-                rows = np.flatnonzero((bins == number) & (kinds == kind))
-                chosen += rows[np.argsort(rank[rows], kind="stable")][: self.per_kind].tolist()
+        hashes = stable_hash(record["object_id"].to_pylist(), "examples")
+        return self.among(record, kinds, record["magnitude_bin"].to_numpy(), hashes)
+
+    def among(
+        self,
+        record: pa.Table,
+        kinds: np.ndarray,
+        bins: np.ndarray,
+        hashes: np.ndarray,
+        before: np.ndarray | None = None,
+    ) -> ExampleTally:
+        """Return this choice among some objects too: those of the smallest rank of each kind and bin.
+
+        Parameters
+        ----------
+        record : pyarrow.Table
+            Their records, n rows.
+        kinds : ndarray of int, shape (n,)
+            Position of the class, or behind the last one.
+        bins : ndarray of int, shape (n,)
+            Objects of negative ones are not chosen.
+        hashes : ndarray of uint64, shape (n,)
+        before : ndarray of int64, shape (n,), optional
+            What decides first: the rank is ``before * HASHES + hash``; the hash alone without it.
+        """
+        first = np.zeros(len(hashes), dtype=np.int64) if before is None else before
+        group = bins.astype(np.int64) * (len(self.classes) + 1) + kinds
+        order = np.lexsort((hashes, first, group))
+        order = order[bins[order] >= 0]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = group[order][1:] != group[order][:-1]
+        place = np.arange(len(order)) - np.flatnonzero(new)[np.cumsum(new) - 1] if len(order) else order
+        chosen = order[place < self.per_kind].tolist()
         names = (*self.classes, UNDECIDED)
         columns = [probability_column(name) for name in self.classes]
         chosen_rows = (
@@ -122,7 +151,7 @@ class ExampleTally:
             Example(
                 kind=names[kinds[row]],
                 magnitude_bin=int(bins[row]),
-                rank=int(rank[row]),
+                rank=int(first[row]) * HASHES + int(hashes[row]),
                 object_id=values["object_id"],
                 healpix_29=values[HEALPIX_COLUMN],
                 probabilities=tuple(values[name] for name in columns),

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jpasbatch.pages.style import BLUE, house_style, new_figure
+from jpasbatch.pages.drawing import PANEL, Drawing, Key, Panel
+from jpasbatch.pages.numbers import Numbers
+from jpasbatch.pages.style import BLUE, ORANGE, house_style, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from jpasbatch.products.expected.tally import ThresholdCurves
 
-ORANGE = "#D55E00"
 MARKS = 10
 """Thresholds between two marks of the true values."""
 
+THRESHOLD = "threshold (probability)"
 
-def threshold_figure(found: ThresholdCurves, probability: int, titles: Sequence[str]) -> Figure:
-    """Draw purity and completeness of one probability, expected as lines and true as marks where the truth is known.
+EXPECTED = {
+    "purity": Key("purity, expected", BLUE, "-"),
+    "completeness": Key("completeness, expected", ORANGE, "--"),
+}
+TRUE = {
+    "purity": Key("purity, true", BLUE, marker="o", hollow=True),
+    "completeness": Key("completeness, true", ORANGE, marker="s", hollow=True),
+}
+
+
+def threshold_numbers(found: ThresholdCurves, probability: int, titles: Sequence[str]) -> Numbers:
+    """Return purity and completeness of one probability, a row a group and threshold.
 
     Parameters
     ----------
@@ -30,41 +40,41 @@ def threshold_figure(found: ThresholdCurves, probability: int, titles: Sequence[
     titles : sequence of str
         Of the groups.
     """
-    kinds = (
-        ("purity", "-", "o", BLUE, found.purity, found.purity_error, found.true_purity),
-        (
-            "completeness",
-            "--",
-            "s",
-            ORANGE,
-            found.completeness,
-            found.completeness_error,
-            found.true_completeness,
-        ),
-    )
-    rows = -(-len(titles) // 3)
-    step = max(len(found.thresholds) // MARKS, 1)
-    with house_style():
-        figure = new_figure(7.2, 2.5 * rows + 0.4)
-        panels = figure.subplots(rows, 3, sharex=True, sharey=True, squeeze=False).ravel()
-        for group, title in enumerate(titles):
-            axes = panels[group]
-            for name, line, marker, colour, value, error, true in kinds:
-                middle, spread = value[group, probability], error[group, probability]
-                seen = np.isfinite(middle)
-                x = found.thresholds[seen]
-                axes.plot(x, middle[seen], line, color=colour, lw=1.5, label=f"{name}, expected")
-                low, high = np.clip([middle - spread, middle + spread], 0.0, 1.0)
-                axes.fill_between(x, low[seen], high[seen], color=colour, alpha=0.2, lw=0)
-                marks = true[group, probability][::step]
-                if np.isfinite(marks).any():
-                    style = {"color": colour, "marker": marker, "ms": 4.0, "ls": "none", "mfc": "none"}
-                    axes.plot(found.thresholds[::step], marks, label=f"{name}, true", **style)
-            axes.set_title(title)
-        for axes in panels[len(titles) :]:
-            axes.set_visible(False)
-        panels[0].set(xlim=(0, 1), ylim=(-0.02, 1.02))
-        figure.supxlabel("threshold of probability", fontsize=9.5)
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    return figure
+    numbers: dict[str, Any] = {
+        "group": np.repeat(list(titles), len(found.thresholds)),
+        THRESHOLD: np.tile(found.thresholds, len(titles)),
+        "selected (number)": found.selected[:, probability].ravel(),
+    }
+    for name in EXPECTED:
+        for text, attribute in (("", name), (", scatter", f"{name}_error"), (", true", f"true_{name}")):
+            numbers[f"{name}{text} (share)"] = getattr(found, attribute)[:, probability].ravel()
+    return numbers
+
+
+def threshold_figure(numbers: Numbers, titles: Sequence[str]) -> Drawing:
+    """Draw what `threshold_numbers` returned: expected values as lines, true ones as marks where the truth is known."""
+    known = any(np.isfinite(numbers[f"{name}, true (share)"]).any() for name in TRUE)
+    panels = []
+    for title in titles:
+        rows = numbers["group"] == title
+        with house_style():
+            figure = new_figure(PANEL, 2.6)
+            axes = figure.add_subplot()
+            _draw(axes, {name: one[rows] for name, one in numbers.items()})
+            axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="threshold of probability", ylabel="share")
+        panels.append(Panel(figure, title))
+    return Drawing(tuple(panels), (*EXPECTED.values(), *(TRUE.values() if known else ())))
+
+
+def _draw(axes: Any, numbers: Numbers) -> None:
+    thresholds = numbers[THRESHOLD]
+    step = max(len(thresholds) // MARKS, 1)
+    for name, key in EXPECTED.items():
+        middle, spread = numbers[f"{name} (share)"], numbers[f"{name}, scatter (share)"]
+        seen = np.isfinite(middle)
+        axes.plot(thresholds[seen], middle[seen], lw=1.5, **key.look)
+        low, high = np.clip([middle - spread, middle + spread], 0.0, 1.0)
+        axes.fill_between(thresholds[seen], low[seen], high[seen], color=key.colour, alpha=0.2, lw=0)
+        marks = numbers[f"{name}, true (share)"][::step]
+        if np.isfinite(marks).any():
+            axes.plot(thresholds[::step], marks, ms=4.0, **TRUE[name].look)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from jpasbatch.pages.page import package_file
 from jpasbatch.pages.style import class_label
 from jpasbatch.products.counts.tally import CountOptions, CountSummary
-from jpasbatch.products.expected.figure import threshold_figure
+from jpasbatch.products.expected.figure import threshold_figure, threshold_numbers
 from jpasbatch.products.expected.tally import ExpectedOptions, ThresholdCurves, ThresholdTally
 from jpasbatch.products.protocol import Columns, Findings, JobTable, Partition, Parts, Product, Writer
 from jpasbatch.products.published import description, table_writers
@@ -108,9 +108,10 @@ class Expected(Product[ThresholdTally, ThresholdCurves]):
         """Return the curves of the counted classes; nothing where there is no object."""
         if not found.selected.any():
             return {}
-        figure = threshold_figure(found, self._shown, (*self.setting.bins, "all objects", "as counted"))
-        text = "Expected purity and completeness against the threshold of probability, by magnitude bin"
-        return {"expected": PageFigure(figure, text)}
+        titles = (*self.setting.bins, "all objects", "as counted")
+        numbers = threshold_numbers(found, self._shown, titles)
+        text = "Expected purity and completeness against the threshold of probability"
+        return {"expected": PageFigure(threshold_figure(numbers, titles), text, numbers)}
 
     @property
     def _shown(self) -> int:

@@ -22,7 +22,7 @@ from jpasbatch.products.literature.comparison import (
     compare_all,
     distinct_tables,
 )
-from jpasbatch.products.literature.figure import literature_figure
+from jpasbatch.products.literature.figure import literature_figure, literature_numbers
 from jpasbatch.products.literature.published import LiteratureOptions, load_published
 from jpasbatch.products.posteriors import STRATUM
 from jpasbatch.products.protocol import Columns, Findings, JobTable, LookUp, Partition, Parts, Product, Writer
@@ -125,9 +125,10 @@ class Literature(Product[NumberTally, LiteratureSummary]):
         role = drawn[0].interval.band_role
         band = self.setting.survey.reported_names[role]
         of_band = [one for one in drawn if one.interval.band_role == role]
-        figure = literature_figure(of_band, area, band, self.setting.class_names)
+        numbers = literature_numbers(of_band, area)
+        figure = literature_figure(numbers, band, self.setting.class_names)
         text = f"Objects per square degree and magnitude of {band}, here and as published"
-        return {"literature": PageFigure(figure, text)}
+        return {"literature": PageFigure(figure, text, numbers)}
 
     def section(
         self, found: LiteratureSummary, findings: Findings, figures: Mapping[str, Markup]

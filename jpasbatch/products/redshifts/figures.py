@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jpasbatch.pages.style import BLUE, house_style, new_figure
+from jpasbatch.pages.drawing import PANEL, SINGLE, Drawing, Key, Panel
+from jpasbatch.pages.numbers import Numbers
+from jpasbatch.pages.style import BLUE, ORANGE, house_style, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from jpasbatch.learning.redshifts import RedshiftRanges
     from jpasbatch.products.redshifts.distribution import RedshiftSummary
 
-ORANGE = "#D55E00"
-COLUMNS = 3
-"""Of panels."""
+SUMMED, TRUE = Key("summed probabilities", BLUE, "-"), Key("true", ORANGE, "--")
+SHARE = "of the quasars of the true redshift (share)"
 
 
-def distribution_figure(
+def distribution_numbers(
     found: RedshiftSummary, ranges: RedshiftRanges, titles: Sequence[str], area_deg2: float
-) -> Figure:
-    """Draw quasars per unit of redshift with counting errors, one panel a group; the truth, where known, as a line.
+) -> Numbers:
+    """Return quasars per unit of redshift with counting errors, a row a group and range.
 
     Parameters
     ----------
@@ -32,37 +31,49 @@ def distribution_figure(
     titles : sequence of str
         Of the groups.
     area_deg2 : float
-        NaN where it is not known: then numbers are drawn, and not densities.
+        NaN where it is not known: then numbers are told, and not densities.
     """
     limits = np.asarray(ranges.limits)
     known = np.isfinite(area_deg2)
-    scale = 1.0 / np.diff(limits) / (area_deg2 if known else 1.0)
-    rows = -(-len(titles) // COLUMNS)
-    with house_style():
-        figure = new_figure(7.2, 2.3 * rows + 0.5)
-        panels = figure.subplots(rows, COLUMNS, sharex=True, squeeze=False).ravel()
-        for axes, title, number, error, true in zip(
-            panels, titles, found.number, found.error, found.true, strict=False
-        ):
-            low, high = (number - error) * scale, (number + error) * scale
-            axes.stairs(high, limits, baseline=low, fill=True, color=BLUE, alpha=0.25, lw=0)
-            axes.stairs(number * scale, limits, color=BLUE, lw=1.3, label="summed probabilities")
+    scale, unit = 1.0 / np.diff(limits) / (area_deg2 if known else 1.0), "deg-2" if known else "number"
+    per = f"({unit} per unit of redshift)"
+    return {
+        "group": np.repeat(list(titles), len(limits) - 1),
+        "redshift from (number)": np.tile(limits[:-1], len(titles)),
+        "redshift to (number)": np.tile(limits[1:], len(titles)),
+        f"quasars {per}": (found.number * scale).ravel(),
+        f"error {per}": (found.error * scale).ravel(),
+        f"true quasars {per}": (found.true * scale).ravel(),
+    }
+
+
+def distribution_figure(numbers: Numbers, titles: Sequence[str]) -> Drawing:
+    """Draw what `distribution_numbers` returned, one panel a group; the truth, where known, as a line."""
+    lower, upper, *columns = list(numbers)[1:]
+    label = "quasars per deg² and unit z" if "deg-2" in columns[0] else "quasars per unit z"
+    panels, known = [], False
+    for title in titles:
+        rows = numbers["group"] == title
+        limits = np.append(numbers[lower][rows], numbers[upper][rows][-1:])
+        number, error, true = (numbers[name][rows] for name in columns)
+        with house_style():
+            figure = new_figure(PANEL, 2.5)
+            axes = figure.add_subplot()
+            axes.stairs(
+                number + error, limits, baseline=number - error, fill=True, color=BLUE, alpha=0.25, lw=0
+            )
+            axes.stairs(number, limits, color=BLUE, lw=1.3)
             if np.isfinite(true).all():
-                axes.stairs(true * scale, limits, color=ORANGE, lw=0.9, ls="--", label="true")
-            axes.set_title(title)
+                known = True
+                axes.stairs(true, limits, color=ORANGE, lw=0.9, ls="--")
+            axes.set(xlabel="redshift", ylabel=label)
             axes.set_ylim(bottom=0)
-        for axes in panels[len(titles) :]:
-            axes.set_visible(False)
-        figure.supxlabel("redshift", fontsize=9.5)
-        unit = "quasars per deg² and unit of redshift" if known else "quasars per unit of redshift"
-        figure.supylabel(unit, fontsize=9.5)
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    return figure
+        panels.append(Panel(figure, title))
+    return Drawing(tuple(panels), (SUMMED, TRUE) if known else (SUMMED,))
 
 
-def confusion_figure(confused: np.ndarray, ranges: RedshiftRanges) -> Figure:
-    """Draw redshift against true redshift: the share of the quasars of each true redshift, logarithmic.
+def confusion_numbers(confused: np.ndarray, ranges: RedshiftRanges) -> Numbers:
+    """Return how often a true redshift is found as another one: a row a pair of ranges that holds an object.
 
     Parameters
     ----------
@@ -70,18 +81,36 @@ def confusion_figure(confused: np.ndarray, ranges: RedshiftRanges) -> Figure:
         Quasars by the ranges of true redshift and of redshift.
     ranges : RedshiftRanges
     """
+    limits = np.asarray(ranges.limits)
+    share = confused / np.maximum(confused.sum(axis=1, keepdims=True), 1)
+    true, found = np.nonzero(confused)
+    return {
+        "true redshift from (number)": limits[true],
+        "true redshift to (number)": limits[true + 1],
+        "redshift from (number)": limits[found],
+        "redshift to (number)": limits[found + 1],
+        "quasars (number)": confused[true, found],
+        SHARE: share[true, found],
+    }
+
+
+def confusion_figure(numbers: Numbers, ranges: RedshiftRanges) -> Drawing:
+    """Draw what `confusion_numbers` returned; the share of the quasars of each true redshift is logarithmic."""
     from matplotlib.colors import LogNorm
 
     limits = np.asarray(ranges.limits)
-    share = confused / np.maximum(confused.sum(axis=1, keepdims=True), 1)
+    shown = np.full((len(limits) - 1, len(limits) - 1), np.nan)
+    place = (
+        np.searchsorted(limits, numbers[f"{what} from (number)"]) for what in ("redshift", "true redshift")
+    )
+    shown[tuple(place)] = numbers[SHARE]
     with house_style():
-        figure = new_figure(4.6, 3.9)
+        figure = new_figure(SINGLE, 3.9)
         axes = figure.add_subplot()
-        shown = np.where(share > 0, share, np.nan).T
         mesh = axes.pcolormesh(
             limits, limits, shown, norm=LogNorm(1e-3, 1.0), cmap="viridis_r", rasterized=True
         )
         figure.colorbar(mesh, ax=axes, label="share of the quasars of a true redshift", extend="min")
         axes.set(xlabel="true redshift", ylabel="redshift", aspect="equal")
         axes.grid(visible=False)
-    return figure
+    return Drawing.of(figure)

@@ -26,7 +26,12 @@ from jpasbatch.products.record import (
     record_probabilities,
 )
 from jpasbatch.products.redshifts.distribution import RedshiftSummary, observed_area, spread_over_ranges
-from jpasbatch.products.redshifts.figures import confusion_figure, distribution_figure
+from jpasbatch.products.redshifts.figures import (
+    confusion_figure,
+    confusion_numbers,
+    distribution_figure,
+    distribution_numbers,
+)
 from jpasbatch.products.redshifts.tally import RedshiftTally
 from jpasbatch.products.sections import PageFigure, Section, render_body
 
@@ -193,11 +198,13 @@ class RedshiftDistribution(Product[RedshiftTally, RedshiftSummary]):
         if found.ranges is None or not found.objects.any():
             return {}
         titles = (*self.setting.bins, "all objects", "as counted")
-        figure = distribution_figure(found, found.ranges, titles, observed_area(findings))
-        drawn = {"redshifts": PageFigure(figure, "Quasars per square degree and redshift, by magnitude bin")}
+        numbers = distribution_numbers(found, found.ranges, titles, observed_area(findings))
+        text = "Quasars per square degree and redshift"
+        drawn = {"redshifts": PageFigure(distribution_figure(numbers, titles), text, numbers)}
         if found.confused.any():
             text = "Redshift against true redshift: the share of the quasars of each true redshift"
-            drawn["redshifts-true"] = PageFigure(confusion_figure(found.confused, found.ranges), text)
+            numbers = confusion_numbers(found.confused, found.ranges)
+            drawn["redshifts-true"] = PageFigure(confusion_figure(numbers, found.ranges), text, numbers)
         return drawn
 
     def section(

@@ -31,7 +31,13 @@ from jpasbatch.products.published import description, table_writers
 from jpasbatch.products.record import record_schema
 from jpasbatch.products.sections import Number, PageFigure, Section, render_body
 from jpasbatch.products.targets.candidates import find_candidates, veto_columns
-from jpasbatch.products.targets.figure import target_priorities, yield_figure
+from jpasbatch.products.targets.figure import (
+    chosen_lengths,
+    priority_numbers,
+    target_priorities,
+    yield_figure,
+    yield_numbers,
+)
 from jpasbatch.products.targets.lists import TargetListsTally, TargetOptions
 from jpasbatch.products.targets.options import TargetProgramme
 from jpasbatch.products.targets.published_list import PublishedList
@@ -141,12 +147,13 @@ class Targets(Product[TargetListsTally, TargetLists]):
         figures = {}
         for number, one in enumerate(found.lists):
             name = one.programme.programme
-            figures[f"priorities{number}"] = PageFigure(
-                target_priorities(one), f"Targets of {name} by priority"
-            )
+            numbers, text = priority_numbers(one), f"Targets of {name} by priority"
+            figures[f"priorities{number}"] = PageFigure(target_priorities(numbers), text, numbers)
             if len(one.entries):
-                text = f"Expected right targets of {name} and their purity against the number of fibres"
-                figures[f"yield{number}"] = PageFigure(yield_figure(one), text)
+                numbers, text = yield_numbers(one), f"What more fibres gain for {name}"
+                figures[f"yield{number}"] = PageFigure(
+                    yield_figure(numbers, chosen_lengths(one)), text, numbers
+                )
         return figures
 
     def section(
@@ -162,7 +169,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
             lists=found.lists,
             files=[weave_file_name(one.programme) for one in found.lists],
             rules=[list(rule_lines(one)) for one in found.lists],
-            counts=counts,
+            dense=counts is not None and counts.area_deg2 > 0,
             figures=figures,
         )
         return Section("targets", "WEAVE targets", "WEAVE targets", body)
@@ -194,7 +201,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
         writers: dict[str, Writer] = {}
         for one in found.lists:
             stem = weave_file_name(one.programme).removesuffix(".fits")
-            table = curve_table(one.curves, one.area_deg2, one.shift)
+            table = curve_table(one.curves, one.area_of_curves, one.shift)
             told = description(findings, created) | {"meaning": MEANING}
             writers |= table_writers(f"targets/{stem}-yield", table, CURVE_UNITS, told)
         return writers

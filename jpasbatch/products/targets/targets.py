@@ -161,6 +161,24 @@ class TargetSummary:
         """Targets in the observed part of the sky: those of a density."""
         return int(self.targets["observed"].sum())
 
+    @property
+    def area_of_curves(self) -> float:
+        """Area that densities of curves are of, deg2; NaN where a candidate lies outside of what was observed.
+
+        A density counts what lies in the observed part of the sky, and a curve counts all candidates.
+        """
+        return self.area_deg2 if self.entries["observed"].all() else float("nan")
+
+    def density_of_rule(self, number: int) -> float | None:
+        """Return the targets of one rule in the observed part of the sky, per deg2; None without an area."""
+        observed = int(self.of_rule(number)["observed"].sum())
+        return observed / self.area_deg2 if self.area_deg2 > 0 else None
+
+    @property
+    def density(self) -> float | None:
+        """Targets in the observed part of the sky, per deg2; None without an area."""
+        return self.observed / self.area_deg2 if self.area_deg2 > 0 else None
+
     def of_rule(self, number: int) -> np.ndarray:
         """Return the targets of one rule."""
         return self.targets[self.targets["rule"] == number]

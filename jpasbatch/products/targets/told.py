@@ -34,15 +34,15 @@ def rule_lines(one: TargetSummary) -> Iterator[dict[str, Any]]:
             "fibres": asked,
             "candidates": int(one.left_out[number, CANDIDATE]),
             "targets": len(targets),
-            "per_deg2": len(targets) / one.area_deg2 if one.area_deg2 > 0 else None,
+            "per_deg2": one.density_of_rule(number),
             "expected_right": float(inexact(exact(targets["probability"]).sum())),
             "left_out": {reason: found for reason, found in out.items() if found},
             "marginal": rule.marginal,
             # from here on one more fibre gains less than that
             "fibres_at_marginal": None if at is None else int(curve.fibres[at]),
             "per_deg2_at_marginal": None
-            if at is None or not one.area_deg2 > 0
-            else curve.targets[at] / one.area_deg2,
+            if at is None or not one.area_of_curves > 0
+            else curve.targets[at] / one.area_of_curves,
         }
 
 
@@ -59,9 +59,9 @@ def list_warnings(one: TargetSummary) -> Iterator[str]:
     for number, rule in enumerate(one.rules):
         if rule.per_deg2 is None or rule.marginal is not None or not one.area_deg2 > 0:
             continue
-        found = len(one.of_rule(number)) / one.area_deg2
-        if found < FULL * rule.per_deg2:
+        found, asked = len(one.of_rule(number)), rule.per_deg2 * one.area_deg2
+        if found < FULL * asked:
             yield (
-                f"{name}, rule {number + 1}: {rule.per_deg2:g} targets per deg2 were asked for, and {found:.1f} meet "
-                "its limits; lower min_probability to fill the fibres."
+                f"{name}, rule {number + 1}: {rule.per_deg2:g} targets per deg2 were asked for, {asked:,.0f} in all, "
+                f"and {found:,} meet its limits; lower min_probability to fill the fibres."
             )

@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 import requests
 
 from jpasbatch.compute.interruption import stop_requested
-from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError
 from jpasbatch.stages.fetch.answers import Answer, read_answer
 from jpasbatch.stages.fetch.failures import GoneError, TemporaryError, bounded_words
 from jpasbatch.stages.fetch.session import Session, origin
@@ -149,7 +149,8 @@ class Service:
         while True:
             if stop_requested() or self._stopped.is_set():
                 raise TryAgainError(
-                    "interrupted; what is committed is kept: run the same command again to go on"
+                    "interrupted; what is committed is kept: run the same command again to go on",
+                    INTERRUPTED,
                 )
             left = end - time.monotonic()
             if left <= 0:
@@ -177,7 +178,8 @@ class Service:
         self._stopped.set()
         return TryAgainError(
             f"{self.address}: {what}: {last}, {self.attempts} times; what is committed is kept: run the same command "
-            "again later"
+            "again later",
+            "SERVICE_LOST",
         )
 
     def ask_once(self, query: str, rows: int, use: Callable[[Answer], Result]) -> Result:

@@ -256,7 +256,8 @@ def _classify(
         raise GapsError(
             f"{len(commits.failed)} of {len(names)} partitions could not be classified and nothing was "
             f"published; the first is {first.key} ({first.status}): {first.result}\n"
-            "Repair the cause and run the same command again, or publish without them with --allow-gaps"
+            "Repair the cause and run the same command again, or publish without them with --allow-gaps",
+            first.state,
         )
     return commits
 
@@ -276,7 +277,8 @@ def _publish(
     if lost:
         raise TryAgainError(
             f"{len(lost)} commits are gone again, such as {lost[0]}: another run found their files damaged. Run the "
-            "same command again."
+            "same command again.",
+            "OVERTAKEN",
         )
     held = catalogue.rows_by_partition() if len(commits) < len(names) else {}
     records = [

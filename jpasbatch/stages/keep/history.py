@@ -10,9 +10,14 @@ from jpasbatch.errors import InputError
 from jpasbatch.stages.run.history import ENDED, Record, read_history
 from jpasbatch.stages.run.workspace import Workspace
 
+UNTOLD = "not told: an older version recorded this run"
 
-def show_history(workspace: Workspace, last: int | None, as_json: bool) -> int:
-    """Print the runs of a job, the newest last; return the exit code 0."""
+DOINGS = ("ran", "because", "computed", "partitions_by_reason")
+"""What a stage did in a run, and no property of what it made."""
+
+
+def show_history(workspace: Workspace, last: int | None, as_json: bool, why: bool = False) -> int:
+    """Print the runs of a job, the newest last, and if asked for why they computed what; return the exit code 0."""
     runs = read_history(workspace.folder)
     chosen = runs if last is None else runs[-last:] if last else []
     if as_json:
@@ -29,7 +34,32 @@ def show_history(workspace: Workspace, last: int | None, as_json: bool) -> int:
     for number, run in enumerate(chosen, start=first):
         table.add_row(str(number), *_row(run))
     Console().print(table)
+    for number, run in enumerate(chosen, start=first):
+        for line in _why(run) if why else ():
+            print(f"{number}: {line}")
     return 0
+
+
+def _why(run: Record) -> Iterator[str]:
+    """Yield a line for each reason for which a run computed something."""
+    told = False
+    for stage, result in run.get("results", {}).items():
+        if not result["ran"]:
+            continue
+        told = True
+        computed = ", ".join(f"{what} {number:,}" for what, number in result.get("computed", {}).items())
+        partitions = result.get("partitions_by_reason", {})
+        yield f"{stage}: {computed or 'ran'}"
+        for reason in result.get("because", [UNTOLD]):
+            made = f" ({partitions[reason]:,} partitions)" if reason in partitions else ""
+            yield f"  {reason}{made}"
+    if not told:
+        yield "nothing was computed"
+    if lost := run.get("workers_lost"):
+        yield "workers lost: " + ", ".join(f"{state} {number:,}" for state, number in lost.items())
+    for one in run.get("notifications", []):
+        came = "told" if one["delivered"] else f"nobody was told, {one['trouble']}"
+        yield f"{one['event']}, by {one['by']}: {came}"
 
 
 def _row(run: Record) -> list[str]:
@@ -37,7 +67,7 @@ def _row(run: Record) -> list[str]:
     infer, ingest, counted = results.get("infer", {}), results.get("ingest", {}), _counts(run)
     code = str(run["exit_code"]) if run["state"] == ENDED else run["state"]
     if run.get("stopped_in"):
-        code += f" ({run['stopped_in']})"
+        code += f" ({', '.join(filter(None, (run['stopped_in'], run.get('state_of_error'))))})"
     if version := results.get("publication", {}).get("version"):
         code += f" (version {version} {results['publication']['state']})"
     told = (infer.get("recomputed"), infer.get("rows_out"), ingest.get("quarantined"))
@@ -103,7 +133,7 @@ def _changes(one: Record, other: Record) -> Iterator[tuple[str, tuple[Any, Any]]
     before, now = one.get("results", {}), other.get("results", {})
     for stage in dict.fromkeys((*before, *now)):
         told = [
-            {key: value for key, value in results.get(stage, {}).items() if key != "ran"}
+            {key: value for key, value in results.get(stage, {}).items() if key not in DOINGS}
             for results in (before, now)
         ]
         yield from _differing(stage, *told)

@@ -83,8 +83,7 @@ def changed_parts(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) ->
     """
     if record is None or "parts" not in record:
         return [FIRST]
-    found, now = record["parts"], digests(parts)
-    return sorted(name for name in found.keys() | now.keys() if found.get(name) != now.get(name))
+    return _differing(record["parts"], digests(parts))
 
 
 def reasons(
@@ -107,13 +106,41 @@ def reasons(
         Such as ``algorithm infer 3 -> 4: ...``, ``options.cuts.flags: 0 -> 3`` or ``committee changed``. Empty when
         nothing changed. An old record that does not tell is `UNKNOWN`, after the algorithms, which every record tells.
     """
+    return _told(record, named_parts(parts), apart)
+
+
+def recorded_reasons(
+    before: Mapping[str, Any] | None, record: Mapping[str, Any], apart: Iterable[str] = ()
+) -> list[str]:
+    """Return why a stage ran again, from its record before and after: the lines of `reasons`, and of changed files.
+
+    Parameters
+    ----------
+    before : mapping or None
+        What the stage had recorded before it ran.
+    record : mapping
+        What it recorded now.
+    apart : iterable of str
+        Parts that are not looked at, as in `reasons`.
+    """
+    named = {key: record.get(key, {}) for key in ("parts", "ingredients")}
+    lines = _told(before, named, apart)
+    if before is not None and "inputs" in record:
+        lines += changed_files(before.get("inputs", {}), record["inputs"])
+    return lines
+
+
+def _told(
+    record: Mapping[str, Any] | None, named: Mapping[str, dict[str, str]], apart: Iterable[str]
+) -> list[str]:
+    """Return the lines of `reasons`; ``named`` is what `named_parts` returns."""
     if record is None:
         return [FIRST]
     lines = raised(record.get(ALGORITHMS, {}))
-    changed = changed_parts(record, parts)
-    if changed == [FIRST]:
+    if "parts" not in record:
         return [*lines, UNKNOWN]
-    now, before = ingredients(parts), record.get("ingredients", {})
+    now, before = named["ingredients"], record.get("ingredients", {})
+    changed = _differing(record["parts"], named["parts"])
     for part in (one for one in changed if one not in set(apart)):
         if part == ALGORITHMS and lines:
             continue
@@ -123,6 +150,10 @@ def reasons(
         lines += [_line(name, before.get(name), now.get(name)) for name in differ] if before else []
         lines += [] if before and differ else [f"{part} changed"]
     return lines
+
+
+def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def _line(name: str, before: str | None, now: str | None) -> str:

@@ -1,7 +1,8 @@
 """The ledger of runs: what each command did to an output folder, append-only, a folder of immutable files.
 
 A command that may publish writes ``work/history/<id>.begun.json`` before it does anything, and ``<id>.ended.json`` at
-its end, however it ends. Each is created once. A run that was killed has no end, and is told as such.
+its end, however it ends; ``<id>.notified.json`` where somebody was told of it. Each is created once. A run that was
+killed has no end, and is told as such.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import logging
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,11 @@ from uuid import uuid4
 
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
 from jpasbatch.compute.interruption import stop_requested
-from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.compute.losses import Losses
+from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, state_of
+from jpasbatch.log_lines import belongs_to
+from jpasbatch.stages.run.causes import causes, computed_tasks
+from jpasbatch.stages.run.kept_log import kept_log
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -31,7 +37,7 @@ from jpasbatch.version import __version__
 log = logging.getLogger(__name__)
 
 HISTORY = "work/history"
-BEGUN, ENDED = "begun", "ended"
+BEGUN, ENDED, NOTIFIED = "begun", "ended", "notified"
 UNFINISHED = "killed or running"
 INTERNAL_ERROR = 1
 
@@ -61,14 +67,25 @@ class RunOfStages:
         Of its files.
     stages : dict
         What became of each stage so far.
+    told : dict
+        What the ledger holds of it so far.
     running : str, optional
         The stage that runs now.
+    losses : list of Losses
+        Workers that each of its clusters lost.
     """
 
     workspace: Workspace
     name: str
     stages: dict[str, Record]
+    told: Record = field(default_factory=dict)
     running: str | None = None
+    losses: list[Losses] = field(default_factory=list)
+
+    def start(self, stage: str) -> None:
+        """Take note that a stage runs now."""
+        self.running = stage
+        belongs_to(self.name, stage)
 
     def add(self, stage: str, before: Mapping[str, Any] | None, record: Mapping[str, Any]) -> None:
         """Take what a stage recorded.
@@ -81,13 +98,19 @@ class RunOfStages:
         """
         told: Record = {key: record[key] for key in KEPT if record.get(key) is not None}
         told["ran"] = before is None or any(before[key] != record[key] for key in ("fingerprint", "finished"))
+        if told["ran"]:
+            computed = computed_tasks(self.workspace.measured.get(stage, {}))
+            damaged = self.workspace.damaged.get(stage, 0)
+            told |= causes(stage, before, record, computed, self.stages, damaged)
         if "inputs" in record:
             told["inputs"] = _changed_inputs((before or {}).get("inputs", {}), record["inputs"])
         if stage == "summarise":
-            told |= _headline(record)
+            told |= headline_counts(record)
             told["lists"] = _lists(self.workspace.folder)
+            told["targets"] = record.get("targets", {})
         self.stages[stage] = told
         self.running = None
+        belongs_to(self.name)
 
 
 def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
@@ -99,7 +122,7 @@ def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[s
     }
 
 
-def _headline(record: Mapping[str, Any]) -> Record:
+def headline_counts(record: Mapping[str, Any]) -> Record:
     """Return the counted objects, and their number per deg2 with its 68 % interval, which is one of densities."""
     counts = record.get("counts") or {}
     number = counts.get("summed_probability")
@@ -153,8 +176,10 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
             "algorithms": algorithm_numbers(*load_algorithms()),
         },
     )
+    belongs_to(run.name)
     try:
-        yield run
+        with kept_log(workspace.folder, run.name):
+            yield run
     except BaseException as error:
         try:
             _end(run, begun, error)
@@ -167,17 +192,21 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
 def _end(run: RunOfStages, begun: float, error: BaseException | None) -> None:
     """Write how a run ended: of an error its kind and stage alone, for messages name paths and objects."""
     ended: Record = {
-        "exit_code": _exit_code(error),
+        "exit_code": exit_code_of(error),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - begun, 1),
         "results": run.stages,
     }
     if error is not None:
         ended |= {"error": type(error).__name__, "stopped_in": run.running}
+        state = INTERRUPTED if stop_requested() else state_of(error)
+        ended |= {"state_of_error": state} if state else {}
+    if lost := sum((one.counts for one in run.losses), Counter()):
+        ended["workers_lost"] = dict(sorted(lost.items()))
     _write(run, ENDED, ended)
 
 
-def _exit_code(error: BaseException | None) -> int:
+def exit_code_of(error: BaseException | None) -> int:
     """Return the exit code that the command line gives a run that ended so."""
     if error is None:
         return 0
@@ -187,7 +216,13 @@ def _exit_code(error: BaseException | None) -> int:
     return TryAgainError.exit_code if stopped else INTERNAL_ERROR
 
 
+def record_notifications(run: RunOfStages, attempts: Sequence[Record]) -> None:
+    """Record who was told of a run, and who should have been."""
+    _write(run, NOTIFIED, {"notifications": list(attempts)})
+
+
 def _write(run: RunOfStages, part: str, content: Record) -> None:
+    run.told |= content
     folder = run.workspace.folder / HISTORY
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(without_undefined(content), indent=1, sort_keys=True) + "\n"
@@ -206,8 +241,8 @@ def read_history(folder: Path) -> list[Record]:
     """
     runs = []
     for path in sorted((folder / HISTORY).glob(f"*.{BEGUN}.json")):
-        end = path.with_name(path.name.replace(f".{BEGUN}.", f".{ENDED}."))
-        content = _read(path)
+        end, notified = (path.with_name(path.name.replace(BEGUN, part)) for part in (ENDED, NOTIFIED))
+        content = _read(path) | (_read(notified) if notified.is_file() else {})
         runs.append(content | ({"state": ENDED, **_read(end)} if end.is_file() else {"state": UNFINISHED}))
     return runs
 

@@ -160,4 +160,6 @@ def trouble_error(first: Sequence[Outcome], number: int, refused: bool, what: st
     lines = "\n".join(f"  {outcome.key}: {headline(outcome)}" for outcome in first)
     more = f"\n  ... and {number - len(first)} more" if number > len(first) else ""
     message = f"{number} of the {what} could not be processed:\n{lines}{more}"
-    return (InputError if refused else GapsError)(message)
+    if refused:
+        return InputError(message)
+    return GapsError(message, next((outcome.state for outcome in first if outcome.state), ""))

@@ -6,7 +6,6 @@ One for the stage; and where its tasks tell how far they are, one for each that 
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jpasbatch.compute.meter import Display, Meter, duration
 from jpasbatch.compute.steps import Report
+from jpasbatch.log_lines import draws_bars
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -154,6 +154,6 @@ class Progress:
 @contextmanager
 def show_progress(meter: Meter, displays: tuple[Display, ...] = ()) -> Iterator[Progress]:
     """Show how far a stage is: a bar on a terminal, otherwise lines in the log; and on further displays."""
-    shown: Display = _Bar(meter) if sys.stderr.isatty() else _Lines(meter)
+    shown: Display = _Bar(meter) if draws_bars() else _Lines(meter)
     with closing(Progress(meter, (shown, *displays))) as progress:
         yield progress

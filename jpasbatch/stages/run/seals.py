@@ -31,7 +31,7 @@ BESIDE = {
     "inspect": ("zero_points.ecsv", "zero_points.parquet"),
     "train": ("committee/current",),
     "evaluate": ("evaluation",),
-    "summarise": ("counts", "expected", "reliability", "targets", "report.html", "summary.json"),
+    "summarise": ("counts", "expected", "reliability", "targets", "report", "report.html", "summary.json"),
 }
 """What stages publish under names that never change."""
 

@@ -36,12 +36,12 @@ from jpasbatch.storage.stores.links import become_link, leads_to, link_file, lin
 SKY, WORK = "sky", "work"
 OURS = re.compile(
     r"tables(-[0-9a-f]+)?|mock|sky|committee|evaluation|counts|targets|expected|reliability|report\.html"
-    r"|summary\.json|quarantine|duplicates|work"
+    r"|summary\.json|report|provenance\.json|quarantine|duplicates|work"
     r"|zero_points\.(ecsv|parquet)"
 )
 """Names in an output folder that stages write; what else lies there is the user's."""
 
-STAYING = ("lease", "history", "workshop", "mirror")
+STAYING = ("lease", "history", "logs", "workshop", "mirror")
 """What in ``work/`` belongs to the output folder, whatever version is public."""
 
 

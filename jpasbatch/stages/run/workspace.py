@@ -8,6 +8,7 @@ Layout below the output folder::
     evaluation/         scores of the committee on test samples: tables, report
     targets/            target catalogues
     report.html  summary.json
+    report/             the numbers of the figures of the page
     quarantine/         rows that were refused, with their reasons (Parquet)
     work/<stage>.json   the record of each finished stage
     work/<stage>/<fingerprint>/   ledger and staging of a run; another fingerprint never looks here
@@ -122,6 +123,8 @@ class Workspace:
     """Names of the run folders that each stage used; its record names them, so that `prune` leaves them."""
     measured: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, compare=False, repr=False)
     """How fast tasks were, by stage and title of the tasks; its record keeps it, for plans."""
+    damaged: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Published files that were found damaged where a stage would otherwise have been up to date; for the history."""
 
     @property
     def sky(self) -> Path:
@@ -249,6 +252,7 @@ class Workspace:
             for fault in faults[:TOLD]:
                 log.warning("%s: damaged: %s %s", stage, *fault)
             log.warning("%s: %d published files are damaged; it runs again", stage, len(faults))
+            self.damaged[stage] = len(faults)
             return None
         log.info("%s: up to date (%s)", stage, identity[:SHORT])
         untold = parts is not None and "ingredients" not in record

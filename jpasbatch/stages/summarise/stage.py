@@ -25,10 +25,9 @@ from jpasbatch.job.job import Job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.tally import CountSummary
-from jpasbatch.products.protocol import Findings, Product, Writer
+from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
-from jpasbatch.products.report import render_report
 from jpasbatch.products.tallies import Tallies, check_columns, needed_columns
 from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
@@ -38,18 +37,18 @@ from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.summarise.observed import completeness_of, share_coverage, with_observed
+from jpasbatch.stages.summarise.publishing import write_products, write_report
 from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
 from jpasbatch.stages.summarise.summary import (
     Outcome,
+    headlines,
     origin_of_truth,
-    report_content,
     summary_values,
     table_provenance,
 )
-from jpasbatch.stages.summarise.versions import publish_versions
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import parquet_bytes, partition_file
-from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
+from jpasbatch.storage.stores.files import sha256_file, write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import Store, object_missing, read_object
 
@@ -94,14 +93,13 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         findings = found.completed(products)
         _check_overlap(findings, coverage)
         outcome = Outcome(workspace, products, findings, records, created)
-        files = _write_files(outcome, _Parts(run.inside, names))
-        page = render_report(report_content(outcome, identity))
-        write_atomically(workspace.folder / "report.html", page.encode())
+        files = write_products(outcome, _Parts(run.inside, names))
+        files += write_report(outcome, identity)
     seconds = elapsed[0]
     outcome.records["summarise"] = {"seconds": round(seconds, 2)}
     text = json.dumps(summary_values(outcome), indent=1, sort_keys=True) + "\n"
     write_atomically(workspace.folder / "summary.json", text.encode())
-    written = [*files, workspace.folder / "report.html", workspace.folder / "summary.json"]
+    written = [*files, workspace.folder / "summary.json"]
     content = {
         "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
         "algorithms": algorithm_numbers("tally", "summarise"),
@@ -109,7 +107,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         "partitions": len(predictions.pixels),
         "rows_out": predictions.rows,
     }
-    return workspace.finish("summarise", identity, seconds, _headlines(outcome) | content)
+    return workspace.finish("summarise", identity, seconds, headlines(outcome) | content)
 
 
 class _Sky(NamedTuple):
@@ -183,14 +181,6 @@ def _check_overlap(findings: Findings, coverage: Coverage | None) -> None:
             f"{coverage.area_deg2:.4g} deg2; allowed is a file of the same catalogue, with right ascension in degrees "
             "and pixels in the order that it says"
         )
-
-
-def _headlines(outcome: Outcome) -> dict[str, Any]:
-    findings = outcome.findings
-    found = {
-        product.name: product.headline(findings.found[product.name], findings) for product in outcome.products
-    }
-    return {name: headline for name, headline in found.items() if headline is not None}
 
 
 def _check_classes(schema: pa.Schema, job: Job) -> None:
@@ -316,27 +306,3 @@ class _Parts:
 def _sky_order(partition: tuple[int, int]) -> tuple[int, int]:
     order, pixel = partition
     return pixel << 2 * (29 - order), order
-
-
-def _write_files(outcome: Outcome, parts: _Parts) -> list[Path]:
-    """Write the files that products publish, and return where they are."""
-    writers = {}  # of all of them first: what is found wrong now has published nothing
-    for product in outcome.products:
-        found = outcome.findings.found[product.name]
-        writers |= product.files(found, parts, outcome.created, outcome.findings)
-    versions = [
-        version
-        for product in outcome.products
-        for version in product.versions(outcome.findings.found[product.name], parts, outcome.findings)
-    ]
-    folder = outcome.workspace.folder
-    written = [_publish(folder / name, write) for name, write in writers.items()]
-    return [*written, *publish_versions(folder, versions, outcome.created)]
-
-
-def _publish(target: Path, write: Writer) -> Path:
-    """Write a file aside, fsync it and rename it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(target) as aside, aside.open("w+b") as file:
-        write(file)
-    return target

@@ -10,7 +10,10 @@ from typing import Any
 
 from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, product_warnings
+from jpasbatch.products.sections import Section
+from jpasbatch.products.series import series_section
 from jpasbatch.stages.run.workspace import SHORT, Workspace
+from jpasbatch.stages.summarise.series import earlier_publications, this_publication
 from jpasbatch.stages.summarise.warnings import class_mixes, run_warnings
 from jpasbatch.storage.stores.ledger import without_undefined
 from jpasbatch.version import __version__
@@ -76,7 +79,26 @@ def report_content(outcome: Outcome, identity: str) -> ReportContent:
         quarantine=_quarantine(records),
         provenance=_provenance(records, identity),
         stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
+        sections=_series(outcome),
     )
+
+
+def _series(outcome: Outcome) -> tuple[Section, ...]:
+    """Return the section of all publications so far, where there are several."""
+    earlier = earlier_publications(outcome.workspace.folder)
+    section = series_section(
+        [*earlier, this_publication(outcome.created, outcome.records, headlines(outcome))]
+    )
+    return () if section is None else (section,)
+
+
+def headlines(outcome: Outcome) -> dict[str, Any]:
+    """Return what the record of the stage says of each product."""
+    findings = outcome.findings
+    found = {
+        product.name: product.headline(findings.found[product.name], findings) for product in outcome.products
+    }
+    return {name: headline for name, headline in found.items() if headline is not None}
 
 
 def sky_kind(workspace: Workspace) -> str:

@@ -83,7 +83,8 @@ def _build(client: Any, catalogue: Path, name: str, margin_arcsec: float, buildi
     except Exception as error:  # its own, and what Dask raises when workers or the scheduler are lost
         raise TryAgainError(
             f"hats-import stopped at the margin ({type(error).__name__}: {error}); nothing was published. Run the "
-            "same command again"
+            "same command again",
+            "SCHEDULER_LOST",
         ) from error
 
 

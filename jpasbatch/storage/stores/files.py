@@ -181,7 +181,8 @@ class Lease:
             os.close(descriptor)
             raise TryAgainError(
                 f"The lease {self.path} is held by {holder}. "
-                "Wait until it ends, then run the same command again."
+                "Wait until it ends, then run the same command again.",
+                "LOCKED",
             ) from None
         holder = {
             "process": os.getpid(),

@@ -256,7 +256,8 @@ class ObjectStore:
     def _unreachable(self, error: Exception) -> TryAgainError:
         return TryAgainError(
             f"{self} does not answer: {error}. What is committed is kept: check the endpoint and run the same "
-            "command again to go on."
+            "command again to go on.",
+            "STORE_LOST",
         )
 
 

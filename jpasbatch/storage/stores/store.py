@@ -156,4 +156,6 @@ def object_missing(store: Store, key: str) -> InputError:
 
 def overtaken(what: Any) -> TryAgainError:
     """Return the error to raise when another writer was first."""
-    return TryAgainError(f"{what} was replaced by another writer meanwhile. Run the same command again.")
+    return TryAgainError(
+        f"{what} was replaced by another writer meanwhile. Run the same command again.", "OVERTAKEN"
+    )

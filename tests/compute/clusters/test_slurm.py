@@ -182,6 +182,7 @@ def test_jobs_that_are_cancelled_harm_no_task_and_are_asked_for_again(slurm_site
         assert {outcome.status for outcome in found} == {"done"}
         assert len(found) == 6
         assert not first & {outcome.result.split()[0] for outcome in found if outcome.key != "pause-0"}
+        assert executor.losses.counts == {"CANCELLED": 2}
     assert "asked for again: 2 of 20" in caplog.text
 
 
@@ -219,6 +220,8 @@ def test_a_wall_time_that_is_hit_in_the_middle(slurm_site, tmp_path, quick, monk
         assert {outcome.status for outcome in found} == {"done"}
         assert len(found) == 9
         assert len({outcome.result.split()[0] for outcome in found}) >= 2
+        ends = {"TIMEOUT"} if lifetime == "Slurm ends the job" else {"COMPLETED"}
+        assert set(executor.losses.counts) == ends
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def pairs() -> LabelledFeatures:
     return LabelledFeatures(features.reshape(400, 10).astype(np.float32), labels, ("sfg", "agn"))
 
 
-@pytest.mark.parametrize(("columns", "kernel"), [(1, 1), (2, 2), (5, 3)])
+@pytest.mark.parametrize(("columns", "kernel"), [pytest.param(1, 1, marks=pytest.mark.slow), (2, 2), (5, 3)])
 def test_the_graph_gives_what_the_trained_network_gives(pairs, columns, kernel):
     model = ConvolutionalNetwork(columns=columns, kernel=kernel, channels=(6, 5), dense=(9, 4))
     trained = []

@@ -151,6 +151,7 @@ def test_noiseless_fluxes_are_kept_where_something_is_learnt(made):
     assert "noiseless_flux" not in open_catalogue(workspace.folder / "mock" / "test").schema.names
 
 
+@pytest.mark.slow
 def test_workers_and_partitions_do_not_matter(made, tmp_path, pack):
     workspace, record = made
     again = workspace_at(tmp_path, pack)

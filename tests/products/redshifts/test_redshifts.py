@@ -24,7 +24,9 @@ from jpasbatch.products.redshifts.distribution import spread_over_ranges
 from jpasbatch.products.redshifts.product import RedshiftDistribution
 from jpasbatch.products.redshifts.quality import GAUSSIAN, RedshiftQuality, residual_cells
 from jpasbatch.products.redshifts.tally import CELLS
+from jpasbatch.products.report import ReportContent, make_report
 from tests.products.conftest import CLASSES
+from tests.products.page_rules import broken_rules, lost_values
 
 DEFINITIONS = {
     "star": ClassDefinition(("star",)),
@@ -193,6 +195,10 @@ def test_files_and_page(product, whole, findings):
     figures = product.figures(found, findings)
     section = product.section(found, findings, dict.fromkeys(figures, ""))
     assert section is not None
+    shown = Findings(product.setting, {**findings.found, "redshifts": found}, "by construction")
+    report = make_report(ReportContent("redshifts", "2027", "", (product,), shown))
+    assert broken_rules(report.page, report.numbers) == []
+    assert [lost_values(figure) for figure in figures.values()] == [[], []]
     assert "nan" not in section.body.lower().replace("candidate", "")
     told = product.summary(found, findings)["redshifts"]
     assert set(told) == set(product.groups)

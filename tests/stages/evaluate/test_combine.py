@@ -17,6 +17,7 @@ from jpasbatch.stages.planning import plan_stages
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.tables.per_band import write_column_table
+from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import serial
 
 ROWS = 400
@@ -95,6 +96,7 @@ def made(tmp_path_factory):
     """Return the folder of a run with everything, and the records of its stages."""
     folder = tmp_path_factory.mktemp("combine")
     patch = pytest.MonkeyPatch()
+    leave_figures_blank(patch)
     patch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
     for seed, name in ((1, "training"), (2, "validation")):
         write_objects(folder / f"{name}.parquet", seed)

@@ -14,6 +14,7 @@ from jpasbatch.stages.evaluate.compare import run_compare
 from jpasbatch.stages.pipeline import compare_jobs, open_workspace
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.stage import run_train
+from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import JOB, serial
 from tests.storage.small_sets import publish_set, set_rows
 
@@ -83,6 +84,7 @@ def compared(snapshots, survey, tmp_path_factory):
     """Return the folder of two trained jobs and what comparing them gave; tests must not change it."""
     folder = tmp_path_factory.mktemp("compare")
     patch = pytest.MonkeyPatch()
+    leave_figures_blank(patch)
     patch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
     sample = publish_set(set_rows(survey, 300), folder / "labelled", "labelled").parent
     trained = Path(shutil.copytree(snapshots / "trained", folder / "trained"))

@@ -8,6 +8,7 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.stages.evaluate.repeats import repeated_workspace
 from jpasbatch.stages.pipeline import compare_jobs, open_workspace
+from tests.blank_figures import leave_figures_blank
 from tests.stages.evaluate.test_cross_validation import ROWS, predictions, run, write_job
 
 COMPARISON = """
@@ -32,6 +33,7 @@ def repeated(tmp_path_factory):
     """Return the folder of two jobs, and what comparing them with two more seeds stored."""
     folder = tmp_path_factory.mktemp("repeats")
     patch = pytest.MonkeyPatch()
+    leave_figures_blank(patch)
     patch.chdir(folder)
     for name, features in (("one", "neighbour_colours"), ("two", "magnitudes_and_errors")):
         write_job(folder, name, members=1, features=features)

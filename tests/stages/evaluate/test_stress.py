@@ -18,6 +18,7 @@ from jpasbatch.scoring.stress import survey_stresses
 from jpasbatch.stages.evaluate import stress as stage
 from jpasbatch.stages.evaluate.stage import run_evaluate
 from jpasbatch.stages.pipeline import run_stage
+from tests.blank_figures import leave_figures_blank
 from tests.scoring.stressed import few_stresses
 from tests.stages.evaluate.test_cross_validation import run as run_folds
 from tests.stages.evaluate.test_cross_validation import write_job as folds_job
@@ -50,6 +51,7 @@ def prepared(snapshots, survey, tmp_path_factory):
 def stressed(prepared, tmp_path_factory, survey):
     """Return the workspace and the record of an evaluation with ``--stress``; tests must not change it."""
     patch = pytest.MonkeyPatch()
+    leave_figures_blank(patch)
     patch.setattr(stage, "survey_stresses", few_stresses)
     folder = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("stressed") / "run"))
     workspace = replace(workspace_of(folder), stress=True)

@@ -45,6 +45,9 @@ margin_arcsec   = 60.0
 [committee]
 artefact = "{committee}"
 
+[prior]
+redraws = 2
+
 [counts]
 classes       = ["qso_high"]
 band_role     = "g"
@@ -80,12 +83,16 @@ def write_tile(folder: Path, tile: int, ra: float, rows: int = 300, first: int =
     return path
 
 
-def update(folder: Path, incremental: bool = True, executor=None) -> dict[str, dict]:
-    """Run the stages of the job and return their records."""
+STAGES = ("ingest", "infer", "correct", "summarise")
+SKY = ("ingest", "infer")
+"""What most of these tests look at: the stages behind them take most of an update's time."""
+
+
+def update(folder: Path, incremental: bool = True, executor=None, stages=STAGES) -> dict[str, dict]:
+    """Run stages of the job and return their records."""
     workspace = open_workspace(folder / "job.toml", folder / "run", folder)
     workspace = replace(workspace, incremental=incremental)
     with workspace.prepare():
-        stages = ("ingest", "infer", "correct", "summarise")
         return {stage: run_stage(stage, workspace, executor or serial()) for stage in stages}
 
 
@@ -133,7 +140,7 @@ def test_a_new_tile_touches_its_own_partitions_only(growing):
         catalogue.name: files_of(catalogue) for catalogue in (photometry(growing), predictions(growing))
     }
     write_tile(growing / "tiles", 3, 181.0)
-    records = update(growing)
+    records = update(growing, stages=SKY)
     check_whole(growing, records["ingest"])
     after = [photometry(growing), predictions(growing)]
     for (name, old), new in zip(before.items(), after, strict=True):
@@ -154,14 +161,14 @@ def test_a_grown_catalogue_holds_what_a_new_one_would(growing, tmp_path, cluster
     write_tile(growing / "tiles", 4, 150.0)  # where there was nothing
     write_tile(growing / "tiles", 5, 180.0, rows=900)  # more than a partition takes
     with open_cluster(cluster) as executor:
-        records = update(growing, executor=executor)
+        records = update(growing, executor=executor, stages=SKY)
     check_whole(growing, records["ingest"])
     grown = rows_of(photometry(growing))
     afresh = tmp_path / "afresh"
     afresh.mkdir()
     (afresh / "tiles").symlink_to(growing / "tiles")
     (afresh / "job.toml").write_text((growing / "job.toml").read_text())
-    update(afresh, incremental=False)
+    update(afresh, incremental=False, stages=SKY)
     assert rows_of(photometry(afresh)) == grown
     assert rows_of(predictions(afresh)) == rows_of(predictions(growing))
     assert (
@@ -172,7 +179,7 @@ def test_a_grown_catalogue_holds_what_a_new_one_would(growing, tmp_path, cluster
 
 def test_one_new_object_costs_one_partition(growing):
     write_tile(growing / "tiles", 9, 200.0, rows=1)
-    records = update(growing)
+    records = update(growing, stages=SKY)
     check_whole(growing, records["ingest"])
     assert records["ingest"]["new_partitions"] == records["infer"]["recomputed"] == 1
     assert records["infer"]["partitions"] > 1
@@ -181,7 +188,7 @@ def test_one_new_object_costs_one_partition(growing):
 def test_later_rows_supersede_earlier_ones_wherever_they_lie(growing):
     old = rows_of(photometry(growing))
     write_tile(growing / "tiles", 1, 200.5, rows=10, first=5)  # ten objects of tile 1, seen elsewhere
-    records = update(growing)
+    records = update(growing, stages=SKY)
     check_whole(growing, records["ingest"])
     new = rows_of(photometry(growing))
     moved = [name for name in new if float(new[name]["ra"]) > 195 > float(old[name]["ra"])]
@@ -208,9 +215,9 @@ def test_other_targets_recompute_no_partition(growing):
 
 def test_a_full_run_after_an_update_finds_nothing_to_do(growing):
     write_tile(growing / "tiles", 3, 181.0)
-    update(growing)
+    update(growing, stages=SKY)
     name = photometry(growing).name
-    records = update(growing, incremental=False)
+    records = update(growing, incremental=False, stages=SKY)
     assert records["ingest"]["new_partitions"] == records["infer"]["recomputed"] == 0
     assert photometry(growing).name == name
 
@@ -222,7 +229,7 @@ def test_files_that_changed_are_ingested_anew(growing, event, caplog):
     if event == "changed":
         write_tile(growing / "tiles", 1, 180.0, rows=250)
     with caplog.at_level("INFO", "jpasbatch"):
-        records = update(growing)
+        records = update(growing, stages=SKY)
     check_whole(growing, records["ingest"])
     assert f"{tile.name} {'changed' if event == 'changed' else 'is gone'}" in caplog.text.replace(
         "is gone", "is gone"
@@ -240,7 +247,7 @@ def test_a_killed_update_leaves_the_old_version_and_goes_on(growing, monkeypatch
     publish = arrivals.publish_primary
     monkeypatch.setattr(arrivals, "publish_primary", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        update(growing)
+        update(growing, stages=SKY)
     assert (photometry(growing).name, rows_of(photometry(growing))) == before
     monkeypatch.setattr(arrivals, "publish_primary", publish)
     made = []
@@ -248,7 +255,7 @@ def test_a_killed_update_leaves_the_old_version_and_goes_on(growing, monkeypatch
     monkeypatch.setattr(
         arrivals, "grow_partition", lambda *arguments: made.append(arguments) or grow(*arguments)
     )
-    check_whole(growing, update(growing)["ingest"])
+    check_whole(growing, update(growing, stages=SKY)["ingest"])
     assert made == []  # all partitions were committed
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from jpasbatch.cli import main
+from jpasbatch.compute.losses import Losses
 from jpasbatch.errors import GapsError, InputError
 from jpasbatch.stages import state
 from jpasbatch.stages.pipeline import open_workspace
 from jpasbatch.stages.run import history
 from jpasbatch.stages.run.history import HISTORY, UNFINISHED, read_history, recorded_run
+from jpasbatch.stages.summarise.series import earlier_publications
 from jpasbatch.storage.stores.seals import Fault
+from tests.stages.foretold import change_text
 
 
 def run(verb: str, folder: Path, *flags: str) -> int:
@@ -45,6 +48,8 @@ def test_what_was_computed_again_ran(folder):
     assert run("run", folder) == 0
     told = read_history(folder)[-1]["results"]
     assert [stage for stage, result in told.items() if result["ran"]] == ["summarise"]
+    assert told["summarise"]["because"] == ["published files that were damaged: 1"]
+    assert [stage for stage, result in told.items() if "because" in result] == ["summarise"]
 
 
 def test_a_run_that_fails_is_told_with_its_code(folder, capsys):
@@ -104,16 +109,16 @@ def workspace(finished_copy):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "state"),
     [
-        (InputError("object id '9-1234' of /home/me/tile.fits occurs more than once"), 2),
-        (GapsError("3 partitions"), 3),
-        (OSError(errno.ENOSPC, "No space left on device"), 75),
-        (KeyboardInterrupt(), 75),
-        (ZeroDivisionError(), 1),
+        (InputError("object id '9-1234' of /home/me/tile.fits occurs more than once"), 2, None),
+        (GapsError("3 partitions", "OUT_OF_MEMORY"), 3, "OUT_OF_MEMORY"),
+        (OSError(errno.ENOSPC, "No space left on device"), 75, "DISK_FULL"),
+        (KeyboardInterrupt(), 75, "INTERRUPTED"),
+        (ZeroDivisionError(), 1, None),
     ],
 )
-def test_the_code_of_the_history_is_that_of_the_command(workspace, error, code):
+def test_the_code_of_the_history_is_that_of_the_command(workspace, error, code, state):
     def stop() -> None:
         with recorded_run(workspace, "run", ["infer"]) as told:
             told.running = "infer"
@@ -123,6 +128,7 @@ def test_the_code_of_the_history_is_that_of_the_command(workspace, error, code):
         stop()
     [told] = read_history(workspace.folder)
     assert (told["exit_code"], told["error"], told["stopped_in"]) == (code, type(error).__name__, "infer")
+    assert told.get("state_of_error") == state
 
 
 def test_messages_with_paths_and_objects_are_not_kept(workspace):
@@ -183,3 +189,33 @@ def test_a_repair_that_fails_is_told_with_its_code(finished_copy, monkeypatch):
 def test_no_place_of_the_machine_is_told(folder):
     for path in (folder / HISTORY).iterdir():
         assert str(Path.home()) not in path.read_text()
+
+
+def test_why_a_run_computed_what_it_did_is_told(folder, capsys):
+    workspace = open_workspace(folder / "tiny.toml", folder, None)
+    with recorded_run(workspace, "summarise", ["summarise"]) as earlier:
+        earlier.add("summarise", None, workspace.record("summarise"))
+    change_text(folder / "tiny.toml", "min_probability = 0.9", "min_probability = 0.8")
+    capsys.readouterr()
+    assert run("run", folder) == 0
+    assert run("history", folder, "--last", "1", "--why") == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "tables.targets" in line]
+    partitions = read_history(folder)[-1]["results"]["summarise"]["partitions"]
+    assert line == f"3:   tables.targets changed ({partitions} partitions)"
+    first, second = earlier_publications(folder)
+    assert first.lists.keys() == second.lists.keys() == {"WQ_2027A1.fits"}
+    assert first.lists["WQ_2027A1.fits"] <= second.lists["WQ_2027A1.fits"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count('<section id="series">') == 1
+    assert '<th scope="col">WQ_2027A1.fits' in page
+
+
+def test_workers_that_were_lost_are_told_by_their_states(workspace, capsys):
+    one, other = Losses(), Losses()
+    one.counts.update({"TIMEOUT": 2, "OUT_OF_MEMORY": 1})
+    other.counts.update({"TIMEOUT": 1})
+    with recorded_run(workspace, "run", []) as told:
+        told.losses += [one, other]
+    assert read_history(workspace.folder)[0]["workers_lost"] == {"OUT_OF_MEMORY": 1, "TIMEOUT": 3}
+    assert run("history", workspace.folder, "--why") == 0
+    assert "workers lost: OUT_OF_MEMORY 1, TIMEOUT 3" in capsys.readouterr().out

@@ -271,6 +271,7 @@ def test_a_committee_grows_until_nothing_improves(scores, size):
     assert grown(scores) == size
 
 
+@pytest.mark.slow
 def test_a_growing_committee_is_the_same_however_many_train_at_once(workspace, survey):
     def train(folder, executor):
         growing = open_job(folder, survey)

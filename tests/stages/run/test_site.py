@@ -18,6 +18,7 @@ from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.learning.runtimes import has_bfloat16
+from jpasbatch.products.report import Report
 from jpasbatch.stages.infer import stage as infer
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.storage.catalogue import stored as catalogue_stored
@@ -46,7 +47,9 @@ def local(object_store_url) -> Executor:
 @pytest.fixture(autouse=True)
 def _plain_report(monkeypatch):
     """Leave the figures out, which take most of the time of summarise."""
-    monkeypatch.setattr("jpasbatch.stages.summarise.stage.render_report", lambda content: "<!doctype html>")
+    monkeypatch.setattr(
+        "jpasbatch.stages.summarise.publishing.make_report", lambda content: Report("<!doctype html>", {})
+    )
 
 
 @pytest.fixture
@@ -404,6 +407,7 @@ def test_lsdb_opens_the_collection_there(finished, trained_copy, location, local
     assert len(there) == json.loads((finished / "summary.json").read_text())["rows"]["out"]
 
 
+@pytest.mark.slow
 def test_the_observed_area_reaches_workers_that_have_the_store_alone(finished, trained_copy, location, local):
     ra, dec = positions_of(finished)
     box = (float(np.median(ra)), float(ra.max()) + 0.01, float(dec.min()) - 0.01, float(dec.max()) + 0.01)
