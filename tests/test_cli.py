@@ -135,10 +135,10 @@ def test_flags_say_where_and_how_and_never_what():
         *("--keep-days", "--keep", "--dry-run"),  # of prune
         "--json",  # for other programs
         "--verify",  # of status: how closely it looks
+        *("--accept", "--reason", "--version"),  # of publish and discard: why, and which
         *("--last", "--diff", "--why"),  # of history: which runs, and what of them
         "--notify",  # who is told
         "--log-format",  # how the log is written
-        *("--accept", "--reason", "--version"),  # of publish and discard: why, and which
         "--sky",  # of infer and summarise
         "--train",  # of compare: whether its jobs are brought up to date first
         # of classify, which has no job file

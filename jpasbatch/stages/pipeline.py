@@ -206,8 +206,8 @@ def _run_command(verb: str, command: Command, metrics: Path | None, as_json: boo
         written_metrics(metrics, workspace.job.name, verb) as displays,
         recorded_run(workspace, verb, stages) as run,
     ):
-        made_in = run.workspace = open_workshop(workspace) if has_versions(workspace) else workspace
         notice.run = run
+        made_in = run.workspace = open_workshop(workspace) if has_versions(workspace) else workspace
         for pool, group in stages_by_cluster(cluster, stages):
             report = workspace.folder / LOGS / f"{run.name}-{group[0]}.html"
             with open_cluster(pool) as executor, kept_performance(pool, executor, report):

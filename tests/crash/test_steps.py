@@ -1,42 +1,12 @@
 """A crash at every step, killed or without power: readers see the old version or the new, and the next run ends it."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def crashes(snapshots: Path, place: Path, *options: str) -> list[dict[str, Any]]:
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "tests.crash.steps",
-        str(snapshots),
-        str(place),
-        *options,
-    ]
-    found = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        check=False,
-    )
-    lines = [line for line in found.stdout.decode().splitlines() if line.startswith("{")]
-    assert lines, found.stderr.decode()
-    return [json.loads(line) for line in lines]
+from tests.crash.crashes import crashes
 
 
 def test_a_crash_at_steps_of_the_protocol(snapshots, tmp_path):
-    found = crashes(snapshots, tmp_path, "--every", "8")
+    found = crashes("steps", str(snapshots), str(tmp_path), "--every", "8")
     assert len(found) >= 5
     assert [one for one in found if one["problems"]] == []
 
@@ -44,7 +14,7 @@ def test_a_crash_at_steps_of_the_protocol(snapshots, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_crash_at_every_step(snapshots, tmp_path, capsys):
-    found = crashes(snapshots, tmp_path, "--all")
+    found = crashes("steps", str(snapshots), str(tmp_path), "--all")
     with capsys.disabled():
         print(f"\n{len(found)} crashes at {len({one['name'] for one in found})} kinds of step")
     names = " ".join(one["name"] for one in found)
@@ -62,7 +32,7 @@ def test_a_crash_at_every_step(snapshots, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_version_that_is_not_flushed_is_caught(snapshots, tmp_path):
-    found = crashes(snapshots, tmp_path, "--careless")
+    found = crashes("steps", str(snapshots), str(tmp_path), "--careless")
     seen = [one for one in found if "readers saw neither the old version nor the new one" in one["problems"]]
     assert seen
     assert {one["step"] for one in seen} == {

@@ -104,10 +104,13 @@ def main() -> int:
     parser.add_argument("snapshots", type=Path)
     parser.add_argument("place", type=Path)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--way", choices=WAYS, help="this one alone")
     options = parser.parse_args()
     place, bad = options.place.resolve(), 0
     answer = place / "answer"
     for way, (factors, last, act) in WAYS.items():
+        if options.way not in (None, way):
+            continue
         base = prepared(options.snapshots, place / way.replace(" ", "-"), factors, last)
         crash = place / "crash"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from jpasbatch.stages.run.versions import VERSIONS, read_versions
+from jpasbatch.stages.run.versions import VERSIONS, WAITING, read_versions
 from jpasbatch.stages.run.workshop import SKY, WORK
 from jpasbatch.storage.catalogue.collection import POINTER, collection_members
 from jpasbatch.storage.catalogue.ownership import owns_catalogue
@@ -37,7 +37,7 @@ def plan_versions(folder: Path, retention: Retention, now: float) -> list[Remnan
         Remnant("version", (one.folder,), frozenset({one.folder.name}), _changed(one.events[-1]), VERSIONS)
         for one in versions
     ]
-    live = {one.folder.name for one in versions if one.current or one.state == "held"}
+    live = {one.folder.name for one in versions if one.current or one.state in WAITING}
     going = plan_pruning(remnants, live, retention, now)
     gone = {path for remnant in going for path in remnant.paths}
     reached: set[str] = set()

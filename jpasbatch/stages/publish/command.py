@@ -244,9 +244,10 @@ def versions_told(workspace: Workspace) -> dict[str, Any]:
     if waiting is None and latest and latest[-1].state in REFUSED:
         waiting = latest[-1]
     if waiting is not None:
+        refused = waiting.state in REFUSED
         event = waiting.last(waiting.state)
-        why = event["why"] if waiting.state == "held" else [refusal(waiting)]
-        told[waiting.state] = {
+        why = [refusal(waiting)] if refused else waiting.last("held").get("why", [])
+        told[waiting.state if refused else "held"] = {
             "version": waiting.number,
             "since": event["when"],
             "why": why,

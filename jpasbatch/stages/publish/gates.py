@@ -190,10 +190,11 @@ def _zero_points(options: GateOptions, now: Facts) -> Iterator[Finding]:
     limit = options.zero_point
     off = [one for one in now.tiles if abs(one.offset) > limit]
     if off:
-        named = ", ".join(f"{one.tile} {one.band} {one.offset:+.3f}" for one in off[:LISTED])
+        named = [f"{one.tile} {one.band} {one.offset:+.3f}" for one in off[:LISTED]]
+        named += ["..."] if len(off) > LISTED else []
         yield Finding(
             "zero_point",
-            f"{len(off)} zero point{'s look' if off[1:] else ' looks'} off, mag: {named}{', ...' if len(off) > LISTED else ''}",
+            f"{len(off)} zero point{'s look' if off[1:] else ' looks'} off, mag: {', '.join(named)}",
             f"{limit:g} mag from the median of all tiles",
             "zero_points.ecsv",
         )

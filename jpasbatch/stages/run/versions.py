@@ -34,6 +34,9 @@ CURRENT = f"{VERSIONS}/current"
 HELD = f"{VERSIONS}/held"
 WORKSHOP = "work/workshop"
 
+WAITING = ("held", "accepted")
+"""States of a version that is to be published, or not, by somebody's word."""
+
 NAMED = ("catalogue", "predictions", "posteriors")
 """Keys of records that say more of the contents than the fingerprint: gaps that were allowed, say."""
 
@@ -118,8 +121,8 @@ def current_number(folder: Path) -> int | None:
 
 
 def held_version(folder: Path) -> Version | None:
-    """Return the version that waits, or None."""
-    return next((one for one in reversed(read_versions(folder)) if one.state == "held"), None)
+    """Return the version that waits, or None; one whose publication was cut off waits too."""
+    return next((one for one in reversed(read_versions(folder)) if one.state in WAITING), None)
 
 
 def current_version(folder: Path) -> Version | None:

@@ -36,8 +36,8 @@ from jpasbatch.storage.stores.links import become_link, leads_to, link_file, lin
 SKY, WORK = "sky", "work"
 OURS = re.compile(
     r"tables(-[0-9a-f]+)?|mock|sky|committee|evaluation|counts|targets|expected|reliability|report\.html"
-    r"|summary\.json|quarantine|duplicates|work"
-    r"|report|provenance\.json|zero_points\.(ecsv|parquet)"
+    r"|summary\.json|report|provenance\.json|quarantine|duplicates|work"
+    r"|zero_points\.(ecsv|parquet)"
 )
 """Names in an output folder that stages write; what else lies there is the user's."""
 
@@ -61,7 +61,7 @@ def open_workshop(workspace: Workspace) -> Workspace:
         for name in (*BESIDE["inspect"], f"{WORK}/inspect.json", f"{SEALS}/inspect.json"):
             (place / name).unlink(missing_ok=True)
     if current_number(folder) is None and not read_versions(folder):
-        records = published_records(workshop)
+        records = published_records(workspace)  # and not those of the workshop, which no gate has seen
         if records:
             first = keep_version(workspace, workshop, contents_identity(records))
             publish_version(folder, first)

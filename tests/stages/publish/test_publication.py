@@ -1,6 +1,7 @@
 """Versions that are held, published, discarded and taken back: what is public is always one version, whole."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from jpasbatch.stages.publish.stage import publish_or_hold
 from jpasbatch.stages.run.history import read_history
 from jpasbatch.stages.run.versions import current_version, held_version, read_versions
 from jpasbatch.stages.run.workshop import open_workshop
+from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.files import write_atomically
 from tests.stages.publish.versions import STAGES, change, command, decide, public
@@ -173,7 +175,37 @@ def test_a_version_that_is_damaged_is_not_published(gated, capsys):
     assert "there are 1 (published), 2 (published)" in capsys.readouterr().err
 
 
+def fresh(gated: Workspace, **gates: float) -> Workspace:
+    """Return a folder in whose workshop all stages are done, and which never published anything."""
+    folder = gated.folder.with_name("fresh")
+    (folder / "work").mkdir(parents=True)
+    shutil.copytree(gated.folder, folder / "work" / "workshop")
+    job = folder / "tiny.toml"
+    lines = "".join(f"{key} = {value}\n" for key, value in gates.items())
+    job.write_text((gated.folder / "tiny.toml").read_text() + lines)
+    return workspace_of(folder)
+
+
 def test_the_first_version_is_compared_with_nothing(gated):
+    workspace = fresh(gated)
+    assert decide(workspace).state == "published"
+    assert public(workspace.folder) == public(gated.folder)
+
+
+def test_the_first_version_may_be_held_and_then_nothing_is_public(gated, capsys):
+    workspace = fresh(gated, unsafe=0.0001)
+    decision = decide(workspace)
+    assert (decision.state, decision.version.number) == ("held", 1)
+    assert not [name for name in public(workspace.folder) if not name.startswith("sky/")]
+    assert not (workspace.sky / "collection.properties").exists()  # catalogues that nobody is pointed at
+    assert command(workspace, "status") == 4
+    assert "version 1 is held back" in capsys.readouterr().out
+    assert command(workspace, "publish", "--accept", "stranger than mocks, as expected") == 0
+    assert public(workspace.folder) == public(gated.folder)
+    assert command(workspace, "status", "--verify") == 0
+
+
+def test_a_new_folder_publishes_nothing(gated):
     other = replace(gated, folder=gated.folder.with_name("other"))
     with other.prepare():
         workshop = open_workshop(other)

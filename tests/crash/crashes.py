@@ -1,0 +1,24 @@
+"""Runs a module of this folder that dies again and again, in a process of its own, and returns what it tells."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def crashes(module: str, *arguments: str) -> list[dict[str, Any]]:
+    """Return the lines of JSON that a module printed: one a crash."""
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", f"tests.crash.{module}", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        check=False,
+    )
+    lines = [line for line in found.stdout.decode().splitlines() if line.startswith("{")]
+    assert lines, found.stderr.decode()
+    return [json.loads(line) for line in lines]
