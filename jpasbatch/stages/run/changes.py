@@ -148,7 +148,10 @@ def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
 
 
 def _files(kind: str, names: list[str]) -> str:
+    return f"{len(names):,} input file{'s' if len(names) > 1 else ''} {kind}: {shortened(names)}"
+
+
+def shortened(names: list[str]) -> str:
+    """Return the first of some names, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return (
-        f"{len(names):,} input file{'s' if len(names) > 1 else ''} {kind}: {', '.join(names[:NAMED])}{more}"
-    )
+    return f"{', '.join(names[:NAMED])}{more}"
