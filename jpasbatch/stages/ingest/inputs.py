@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.stages.ingest.sources import Source, sources_of
+from jpasbatch.stages.run.changes import compare_files
 
 NOT_KNOWN = "an older version ingested it, and did not write down which rows came from which file"
 
@@ -66,19 +67,15 @@ def compare_inputs(
     if overlaps:
         return InputChanges(whole="rows of one table may stand for those of another ([catalogue.overlaps])")
     before = record["inputs"]
+    found = compare_files(before, hashes)
     kept = {label: label for label in hashes.keys() & before.keys() if hashes[label] == before[label]}
-    arrived, gone = sorted(hashes.keys() - kept.keys()), sorted(before.keys() - kept.keys())
-    for label in list(arrived):
-        former = next((one for one in gone if before[one] == hashes[label]), None)
-        if former is not None:
-            kept[label] = former
-            arrived.remove(label)
-            gone.remove(former)
+    kept |= {now: former for former, now in found.renamed.items()}
+    gone = sorted([*found.changed, *found.removed])
     sources, trouble = _known(record, folder)
-    renamed = sorted(former for label, former in kept.items() if label != former)
-    if sources is None and (lost := gone or renamed):
+    if sources is None and (lost := [*gone, *found.renamed]):
         what = "changed" if lost[0] in hashes else "is gone"
         return InputChanges(whole=f"{lost[0]} {what}, and {trouble}")
+    arrived = sorted([*found.added, *found.changed])
     return InputChanges(tuple(arrived), tuple(gone), dict(sorted(kept.items())), sources)
 
 

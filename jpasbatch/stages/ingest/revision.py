@@ -21,11 +21,11 @@ from jpasbatch.stages.ingest.records import all_notes, refused_by, total_values
 from jpasbatch.stages.ingest.refusals import NOTHING, Carrying
 from jpasbatch.stages.ingest.request import Asked
 from jpasbatch.stages.ingest.returning import Returned, read_returning
-from jpasbatch.stages.ingest.sources import SOURCES, Source, list_sources
+from jpasbatch.stages.ingest.sources import Source, list_sources
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.plans import pixel_key
 from jpasbatch.stages.run.quarantine import publish_quarantine
-from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.stages.run.workspace import SOURCES, Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
 
@@ -91,7 +91,7 @@ def prepare_revision(
     InputError
         When a file is refused, or no row would be left.
     """
-    catalogue = open_catalogue(workspace.sky)
+    catalogue = open_catalogue(workspace.folder / before["catalogue"])
     (Path(run.place) / SOURCES).mkdir(parents=True, exist_ok=True)
     read = {label: asked.files[label] for label in changes.arrived}
     carried, _ = carried_schema(list(read.values()), workspace, executor, catalogue.schema)

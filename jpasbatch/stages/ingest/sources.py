@@ -20,11 +20,9 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.stages.ingest.reading import rows_of_source
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.workspace import SOURCES
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.hashed import HashedFile
-
-SOURCES = "work/sources"
-"""Folder of these tables, relative to the output folder."""
 
 LISTED = "ingest: rows by file"
 

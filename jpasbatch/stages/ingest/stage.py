@@ -18,7 +18,7 @@ from typing import Any
 
 from jpasbatch.compute.clusters.executor import Executor, borrow_client
 from jpasbatch.errors import InputError
-from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, is_published
+from jpasbatch.stages.ingest.adoption import PHOTOMETRY, adopt_set, can_be_revised, is_published
 from jpasbatch.stages.ingest.carrying import carried_schema
 from jpasbatch.stages.ingest.inputs import InputChanges, compare_inputs
 from jpasbatch.stages.ingest.overlaps import publish_dropped, resolve_overlaps
@@ -91,7 +91,7 @@ def ask_changes(workspace: Workspace, asked: Asked, before: dict[str, Any] | Non
     """Return what became of the input files since the last ingest, or why the whole catalogue is ingested."""
     if not workspace.incremental:
         return InputChanges(whole="that is what was asked for")
-    if before is not None and not is_published(workspace, before["catalogue"]):
+    if before is not None and not can_be_revised(workspace, before["catalogue"]):
         return InputChanges(whole="it is not published")
     if workspace.faults("ingest"):
         return InputChanges(whole="it is damaged")

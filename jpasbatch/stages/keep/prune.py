@@ -19,7 +19,7 @@ from typing import Any
 from jpasbatch.errors import InputError
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.seals import BESIDE
-from jpasbatch.stages.run.workspace import READS, Workspace
+from jpasbatch.stages.run.workspace import READS, SOURCES, Workspace
 from jpasbatch.storage.catalogue.collection import (
     BUILDING,
     POINTER,
@@ -32,6 +32,7 @@ from jpasbatch.storage.catalogue.collection import (
 from jpasbatch.storage.catalogue.ownership import (
     BUILDING_NAME,
     RUN,
+    SOURCE,
     STAGED,
     owns_catalogue,
     owns_committee,
@@ -157,6 +158,10 @@ def _remnants(workspace: Workspace, collections: list[Path]) -> Iterator[Remnant
     yield from find_hidden(workspace.folder, ROOMS)
     if workspace.record("fetch") is not None:  # without one nobody knows which version is meant
         yield from find_versions(workspace.folder, TABLES, _owns_fetched)
+    if workspace.record("ingest") is not None:  # without one nobody knows which are needed
+        for path in sorted((workspace.folder / SOURCES).glob("*.parquet")):
+            if SOURCE.fullmatch(path.name):
+                yield Remnant("rows by file", (path,), frozenset({path.name}), last_change(path))
     whole = True
     for stage in READS:
         record = workspace.record(stage)

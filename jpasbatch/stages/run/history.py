@@ -23,6 +23,7 @@ from uuid import uuid4
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
 from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.stages.run.changes import compare_files
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -39,6 +40,7 @@ KEPT = (
     "partitions",
     "recomputed",
     "new_partitions",
+    "touched",
     "changed",
     "rows_in",
     "rows_out",
@@ -81,22 +83,15 @@ class RunOfStages:
         """
         told: Record = {key: record[key] for key in KEPT if record.get(key) is not None}
         told["ran"] = before is None or any(before[key] != record[key] for key in ("fingerprint", "finished"))
+        if not told["ran"]:  # what the record says of its own run is no news
+            told.pop("touched", None)
         if "inputs" in record:
-            told["inputs"] = _changed_inputs((before or {}).get("inputs", {}), record["inputs"])
+            told["inputs"] = compare_files((before or {}).get("inputs", {}), record["inputs"])._asdict()
         if stage == "summarise":
             told |= _headline(record)
             told["lists"] = _lists(self.workspace.folder)
         self.stages[stage] = told
         self.running = None
-
-
-def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
-    both = before.keys() & now.keys()
-    return {
-        "added": sorted(now.keys() - before.keys()),
-        "changed": sorted(name for name in both if before[name] != now[name]),
-        "removed": sorted(before.keys() - now.keys()),
-    }
 
 
 def _headline(record: Mapping[str, Any]) -> Record:

@@ -24,6 +24,9 @@ BUILDING_NAME = re.compile(rf"[0-9a-f]{{32}}|{VERSION.pattern}-([0-9a-f]{{12}}|m
 STAGED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*-[0-9a-f]{32}\.parquet")
 """Names of staged partitions (`jpasbatch.storage.catalogue.partitions.write_partition`)."""
 
+SOURCE = re.compile(r"[0-9a-f]{12}-[A-Za-z0-9_-]+\.parquet")
+"""Names of the tables that tell which rows came from which input file."""
+
 _OUR_BUILDER = "jpasbatch"
 
 

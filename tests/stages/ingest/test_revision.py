@@ -12,10 +12,14 @@ from hats.io.validation import is_valid_catalog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jpasbatch.cli import main
 from jpasbatch.errors import InputError
 from jpasbatch.stages.ingest import returning
+from jpasbatch.stages.keep.prune import prune
 from jpasbatch.stages.pipeline import open_workspace, run_stage
+from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.catalogue.pruning import Retention
 from tests.stages.ingest.test_arrivals import files_of, rows_of, write_tile
 from tests.stages.tiny_run import serial
 
@@ -258,3 +262,67 @@ def test_a_file_that_changes_while_rows_come_back_from_it_is_refused(sky, monkey
     with pytest.raises(InputError, match=r"1\.fits"):
         ingest(sky)
     assert catalogue(sky).name == name
+
+
+def test_a_run_that_is_stopped_before_it_is_recorded_goes_on_from_there(sky, monkeypatch):
+    (sky / "tiles" / "3.fits").unlink()
+    before = catalogue(sky).name
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ingest(sky)
+    stopped = catalogue(sky)
+    assert stopped.name != before
+    record = ingest(sky)
+    assert catalogue(sky).name == stopped.name
+    assert 0 < record["new_partitions"] + len(record["touched"]["gone"]) < len(stopped.pixels)
+    refused(sky, record)
+
+
+def test_what_was_known_of_files_that_are_gone_is_pruned(sky):
+    (sky / "tiles" / "3.fits").unlink()
+    (sky / "run" / "work" / "sources" / "notes.parquet").touch()
+    record = ingest(sky)
+    workspace = open_workspace(sky / "job.toml", sky / "run", sky)
+    gone = prune(workspace, Retention(0.0))
+    assert "rows by file" in {one.kind for one in gone.remnants}
+    kept = {path.name for path in (sky / "run" / "work" / "sources").iterdir()}
+    assert kept == {Path(one["table"]).name for one in record["sources"].values()} | {"notes.parquet"}
+    (sky / "tiles" / "4.fits").unlink()
+    assert ingest(sky)["touched"]["gone"]
+
+
+def test_plan_and_history_say_what_went_and_what_follows(sky, capsys):
+    def command(verb: str, *options: str) -> str:
+        where = [str(sky / "job.toml"), "--output", str(sky / "run"), "--data", str(sky)]
+        assert main([verb, *where, *options]) == 0
+        return capsys.readouterr().out
+
+    (sky / "tiles" / "1.fits").rename(sky / "tiles" / "one.fits")
+    (sky / "tiles" / "4.fits").unlink()
+    write_tile(sky / "made", 3, 200.0, 9).rename(sky / "tiles" / "3.fits")
+    [planned] = json.loads(command("update", "--dry-run", "--json"))["stages"]
+    assert planned["reasons"][:3] == [
+        "1 input file changed: 3.fits",
+        "1 input file gone: 4.fits",
+        "1 input file renamed: 1.fits to one.fits",
+    ]
+    made = {
+        key for work in planned["work"] if work["title"] == "ingest: grown partitions" for key in work["keys"]
+    }
+    command("update", "--serial")
+    [told] = json.loads(command("history", "--json"))
+    told = told["results"]["ingest"]
+    assert told["inputs"] == {
+        "added": [],
+        "changed": ["3.fits"],
+        "removed": ["4.fits"],
+        "renamed": {"1.fits": "one.fits"},
+    }
+    assert set(told["touched"]["made"]) == made
+    assert planned["reasons"][3].removeprefix("partitions lose all of their rows: ").split(", ") == [
+        *told["touched"]["gone"]
+    ]
+    assert "~1 -1" in command("history")
+    command("update", "--serial")
+    assert "touched" not in json.loads(command("history", "--json", "--last", "1"))[0]["results"]["ingest"]
