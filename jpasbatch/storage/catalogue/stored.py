@@ -3,7 +3,8 @@
 As `jpasbatch.storage.catalogue.publication` on disk: from the records alone, everything verified before anything is
 visible, the pointer last. What differs is how. Objects are copied by the server to their names in the version, and each
 copy is read once and verified. No lease is needed: versions are named by their contents, so that two who publish the
-same put the same, and the pointer is replaced only by those who saw its last value.
+same put the same, and the pointer is replaced only by those who saw its last value. Only `jpasbatch prune` is kept out
+(`jpasbatch.storage.stores.exclusion`).
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ from jpasbatch.storage.catalogue.collection import (
     POINTER,
     changed_pointer,
     check_name,
+    collection_members,
     open_catalogue,
 )
 from jpasbatch.storage.catalogue.mirror import fetch_collection, fetch_version
 from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import describe_extension, extension_assembly
 from jpasbatch.storage.catalogue.validation import check_catalogue
+from jpasbatch.storage.stores.exclusion import Check, leave, publishing
 from jpasbatch.storage.stores.files import naming, remove_if_empty, write_atomically
 from jpasbatch.storage.stores.store import Store, overtaken
 
@@ -81,9 +84,23 @@ def publish_stored_extension(
         As there. Readers see what they did before then.
     TryAgainError
         When another writer pointed the collection at another primary catalogue meanwhile, or at anything else in the
-        moment of the swap.
+        moment of the swap, or somebody prunes it.
     """
     check_name(name, "Extension name")
+    with publishing(store) as check:
+        return _publish(store, mirror, name, partitions, schema, provenance, expected_rows, check)
+
+
+def _publish(
+    store: Store,
+    mirror: Path,
+    name: str,
+    partitions: Sequence[Mapping[str, Any]],
+    schema: pa.Schema,
+    provenance: Mapping[str, Any],
+    expected_rows: int,
+    check: Check,
+) -> str:
     seen = _pointer_now(store, mirror)
     assembly = extension_assembly(mirror, partitions, schema, provenance, expected_rows)
     version = assembly.version(name)
@@ -101,7 +118,11 @@ def publish_stored_extension(
     file, data, extensions = describe_extension(mirror, name, version)
     _put_if_other(store, file, data)
     write_atomically(mirror / file, data)
-    _swap_pointer(store, mirror, seen, changed_pointer(mirror, all_extensions=extensions))
+    wanted = changed_pointer(mirror, all_extensions=extensions)
+    if wanted != seen:
+        leave(store, collection_members(mirror))
+    check()
+    _swap_pointer(store, mirror, seen, wanted)
     return version
 
 

@@ -44,7 +44,7 @@ PLACES = {1: 180.0, 2: 180.7, 3: 200.0, 4: 150.0}
 """Right ascension of each tile; the first two share pixels."""
 VERSIONS = (1, 2)
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-FEW = settings(SLOW, max_examples=3)
+FEW = settings(SLOW, max_examples=2)
 
 
 def ingest(folder: Path, incremental: bool = True) -> dict:
@@ -232,6 +232,7 @@ def test_superseded_rows_come_back_when_what_superseded_them_goes(sky):
     assert record["rows_in"] == json.loads((sky / "record.json").read_text())["rows_in"]
 
 
+@pytest.mark.slow
 def test_a_row_that_repeated_an_id_comes_back_when_the_first_one_goes(sky):
     write_tile(sky / "tiles", 1, 210.0, rows=10, first=5).rename(sky / "tiles" / "5.fits")
     record = ingest(sky, incremental=False)  # at once: the first file counts
