@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,12 +37,13 @@ from jpasbatch.storage.catalogue.collection import (
     check_name,
     collection_members,
     open_catalogue,
+    read_collection,
 )
 from jpasbatch.storage.catalogue.mirror import fetch_collection, fetch_version
 from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import describe_extension, extension_assembly
 from jpasbatch.storage.catalogue.validation import check_catalogue
-from jpasbatch.storage.stores.exclusion import Check, leave, publishing
+from jpasbatch.storage.stores.exclusion import leave, publishing
 from jpasbatch.storage.stores.files import naming, remove_if_empty, write_atomically
 from jpasbatch.storage.stores.store import Store, overtaken
 
@@ -87,43 +89,34 @@ def publish_stored_extension(
         moment of the swap, or somebody prunes it.
     """
     check_name(name, "Extension name")
-    with publishing(store) as check:
-        return _publish(store, mirror, name, partitions, schema, provenance, expected_rows, check)
-
-
-def _publish(
-    store: Store,
-    mirror: Path,
-    name: str,
-    partitions: Sequence[Mapping[str, Any]],
-    schema: pa.Schema,
-    provenance: Mapping[str, Any],
-    expected_rows: int,
-    check: Check,
-) -> str:
     seen = _pointer_now(store, mirror)
     assembly = extension_assembly(mirror, partitions, schema, provenance, expected_rows)
     version = assembly.version(name)
-    building = mirror / BUILDING / uuid4().hex / version
-    try:
-        point_map = copy_partitions(assembly, store, building)
-        with naming(building):
-            write_metadata(assembly, building, point_map)
-        check_catalogue(building, assembly.schema, assembly.rows)
-        put_metadata(building, store.within(version))
-    finally:
-        shutil.rmtree(building.parent, ignore_errors=True)
-        remove_if_empty(mirror / BUILDING)
-    fetch_version(store, mirror, version)
-    file, data, extensions = describe_extension(mirror, name, version)
-    _put_if_other(store, file, data)
-    write_atomically(mirror / file, data)
-    wanted = changed_pointer(mirror, all_extensions=extensions)
-    if wanted != seen:
-        leave(store, collection_members(mirror))
-    check()
-    _swap_pointer(store, mirror, seen, wanted)
-    return version
+    current = (read_collection(mirror).all_extensions or {}).values()
+    # nobody prunes what is reached, and nothing may be left to write
+    reached = f"{version}.properties" in current
+    with nullcontext(lambda: None) if reached else publishing(store) as check:
+        building = mirror / BUILDING / uuid4().hex / version
+        try:
+            point_map = copy_partitions(assembly, store, building)
+            with naming(building):
+                write_metadata(assembly, building, point_map)
+            check_catalogue(building, assembly.schema, assembly.rows)
+            put_metadata(building, store.within(version))
+        finally:
+            shutil.rmtree(building.parent, ignore_errors=True)
+            remove_if_empty(mirror / BUILDING)
+        fetch_version(store, mirror, version)
+        file, data, extensions = describe_extension(mirror, name, version)
+        _put_if_other(store, file, data)
+        write_atomically(mirror / file, data)
+        wanted = changed_pointer(mirror, all_extensions=extensions)
+        if wanted != seen:
+            with suppress(InputError):  # nobody could read what is damaged
+                leave(store, collection_members(mirror))
+        check()
+        _swap_pointer(store, mirror, seen, wanted)
+        return version
 
 
 def _pointer_now(store: Store, mirror: Path) -> bytes:

@@ -17,7 +17,7 @@ def test_the_age_of_a_version_counts_from_when_readers_could_last_find_it(sky, t
     replicate_collection(sky, store)
     publish(sky, stage(sky), {"model": "newer"})
     replicate_collection(sky, store)
-    for key in store.keys():
+    for key in list(store.keys()):
         os.utime(store.path(key), (1000.0, 1000.0))
     os.utime(store.path(f"{LEFT}/{old}"), (3000.0, 3000.0))
     os.utime(store.path(POINTER), (9000.0, 9000.0))  # somebody pointed elsewhere once more

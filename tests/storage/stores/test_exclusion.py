@@ -1,22 +1,13 @@
 """Who publishes and who prunes: of two at once, none goes on or one does, and a crash blocks nobody for ever."""
 
-from uuid import uuid4
-
 import pytest
 
 from jpasbatch.errors import TryAgainError
 from jpasbatch.storage.stores import exclusion
 from jpasbatch.storage.stores.exclusion import pruning, publishing
-from jpasbatch.storage.stores.opening import open_store
+from tests.storage.stores.test_store import store
 
-
-@pytest.fixture(params=["folder", "s3"])
-def store(request, tmp_path):
-    """Return an empty store of each kind."""
-    if request.param == "folder":
-        return open_store(tmp_path)
-    request.getfixturevalue("object_store_url")
-    return open_store(f"s3://survey/{uuid4().hex}/sky")
+__all__ = ["store"]
 
 
 def test_those_who_publish_do_not_hinder_each_other_and_nothing_is_left(store):
