@@ -17,6 +17,7 @@ from jpasbatch.stages.ingest.returning import RETURNED
 from jpasbatch.stages.ingest.revision import prepare_revision, revision_identity
 from jpasbatch.stages.ingest.sources import LISTED, listing_key
 from jpasbatch.stages.ingest.stage import ask_changes
+from jpasbatch.stages.ingest.whole_rows import REJECTED, rejecting
 from jpasbatch.stages.run.changes import changed_files, reasons, shortened
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
@@ -113,6 +114,8 @@ def _plan_revision(
         LISTED: sorted(key for key in commits if key.startswith("listed-")),
         INDEXED: sorted(key for key in commits if key.startswith("indexed-")),
     }
+    if workspace.job.catalogue.rejected == "whole":
+        keys[REJECTED] = list(rejecting(revision.records))
     work = [task_work(title, real, named) for title, named in keys.items() if named]
     if outlook.made:
         work.append(_grown_work(outlook, real))

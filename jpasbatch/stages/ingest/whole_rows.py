@@ -28,6 +28,7 @@ from jpasbatch.storage.stores.hashed import HashedFile, reading_as_hashed
 from jpasbatch.storage.tables.complete.opening import open_complete
 
 WHOLE = "whole"
+REJECTED = "ingest: rejected rows"
 CHUNK_ROWS = 20_000
 REASON, SOURCE, ROW = "quarantine_reason", "quarantine_source", "quarantine_row"
 
@@ -67,13 +68,9 @@ def keep_whole_rows(
         there.
     """
     files = {str(file.path): file for file in read}
-    tasks = {
-        f"whole-{record['name']}": (record["name"], files[record["source"]])
-        for record in records
-        if record["rows"] > record["accepted"]
-    }
+    tasks = {key: (record["name"], files[record["source"]]) for key, record in rejecting(records).items()}
     shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
-    commits = committed(run, "ingest: rejected rows", write_whole_rows, tasks, executor, shared=shared)
+    commits = committed(run, REJECTED, write_whole_rows, tasks, executor, shared=shared)
     made = commits.whole("input files").values()
     folder = _folder(workspace, identity)
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +97,11 @@ def keep_whole_rows(
         },
         "troubles": sorted(record["trouble"] for record in made if record["trouble"]),
     }
+
+
+def rejecting(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the records of files that have rejected rows, by the key of the task that keeps them whole."""
+    return {f"whole-{record['name']}": record for record in records if record["rows"] > record["accepted"]}
 
 
 def _folder(workspace: Workspace, identity: str) -> Path:

@@ -66,7 +66,7 @@ def test_a_tile_that_supersedes_rows(growing):
 @pytest.mark.slow
 def test_a_changed_tile(growing):
     (growing / "tiles" / "2-2000-1.fits").unlink()
-    write_tile(growing / "tiles", 2, 200.0, rows=310).rename(growing / "tiles" / "2-2000-1.fits")
+    write_tile(growing / "tiles", 2, 200.0, rows=310, bad=2).rename(growing / "tiles" / "2-2000-1.fits")
     plans = plan_and_run(growing)
     assert plans["ingest"].reasons == ("1 input file changed: 2-2000-1.fits",)
     inference = work_of(plans["infer"])["infer: partitions"]
