@@ -200,6 +200,9 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="keep the N newest old versions of each kind (default 1)",
     )
+    command.add_argument(
+        "--sky", metavar="s3://BUCKET/PREFIX", help="prune this collection, and not the folder"
+    )
     command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
     _add_log_format(command)
@@ -329,9 +332,9 @@ def _run(options: argparse.Namespace) -> int:
             return discard_job(workspace, options.reason, options.json)
         return publish_job(workspace, options.accept, options.version, options.json)
     if options.verb == "prune":
-        from jpasbatch.stages.keep.prune import prune_job
+        from jpasbatch.stages.keep.prune_command import prune_job
 
-        workspace = open_workspace(options.job, options.output, options.data)
+        workspace = open_workspace(options.job, options.output, options.data, sky=options.sky)
         return prune_job(workspace, options.keep_days, options.keep, options.dry_run)
 
     job_file = demo_job(options.train) if options.verb == "demo" else options.job

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from jpasbatch.algorithms import algorithm_numbers
@@ -22,6 +23,7 @@ from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.primary import (
     PrimaryOptions,
     catalogue_identity,
+    grown_from,
     publish_primary,
     published_partitions,
 )
@@ -91,6 +93,16 @@ def is_published(workspace: Workspace, catalogue: str) -> bool:
     """Return whether the collection points at this catalogue (a path relative to the output folder)."""
     try:
         return open_catalogue(workspace.sky).path.resolve() == (workspace.folder / catalogue).resolve()
+    except InputError:
+        return False
+
+
+def can_be_revised(workspace: Workspace, catalogue: str) -> bool:
+    """Return whether a catalogue is published, or one that was made of it by a run that was stopped just then."""
+    if is_published(workspace, catalogue):
+        return True
+    try:
+        return grown_from(open_catalogue(workspace.sky)) == Path(catalogue).name
     except InputError:
         return False
 

@@ -1,16 +1,15 @@
-"""New tables for a catalogue that is there: only the partitions that they touch are made again.
+"""A catalogue takes new rows and loses others: only the partitions that they touch are made again.
 
-``jpasbatch update`` comes here when the job's input holds all the files that were ingested before, unchanged, and
-others besides. The new files are checked like any others. A row whose id the catalogue holds already supersedes the
-old one, wherever on the sky that lies: what arrives later counts, and the old row goes to quarantine as
-``superseded``. All other partitions keep their files.
+``jpasbatch update`` comes here where only input files changed. New files are checked like any others. Which rows leave
+is found by `jpasbatch.stages.ingest.departures`: those of files that are gone, and those whose id a new row has,
+wherever on the sky that lies: what arrives later counts. All other partitions keep their files.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,23 +21,23 @@ import pyarrow.dataset as pd
 import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor, borrow_client
-from jpasbatch.compute.runner import Task
-from jpasbatch.photometry.table import quarantine_schema
+from jpasbatch.errors import InputError
 from jpasbatch.products.record import healpix_29
 from jpasbatch.stages.ingest.adoption import PHOTOMETRY
+from jpasbatch.stages.ingest.departures import LEAVING, Departures, among
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
-from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.catalogue.assembly import Pixel, count_cells
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.growth import GrownPartition, plan_growth
 from jpasbatch.storage.catalogue.partitions import (
     HEALPIX_COLUMN,
-    HEALPIX_ORDER,
     partition_file,
     read_partition,
     write_partition,
 )
+from jpasbatch.storage.catalogue.plan import PartitionOptions
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary, published_partitions
 from jpasbatch.storage.catalogue.validation import pixel_range
 from jpasbatch.storage.stores.files import written_aside
@@ -46,9 +45,7 @@ from jpasbatch.storage.stores.opening import open_store
 
 log = logging.getLogger(__name__)
 
-SUPERSEDED = "superseded"
-
-Pixel = tuple[int, int]
+INDEXED, GROWN = "ingest: new rows", "ingest: grown partitions"
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,8 @@ class Growth:
         Folder of the version that grows.
     arrivals : tuple of str
         New rows by file, with their spatial index (see `index_arrivals`).
-    folder : str
-        Of this run.
+    leaving : tuple of str
+        Rows that leave (see `jpasbatch.stages.ingest.departures`).
     staging : str
         Name of the folder of its partitions until they are published.
     fingerprint : str
@@ -71,49 +68,9 @@ class Growth:
 
     catalogue: str
     arrivals: tuple[str, ...]
-    folder: str
+    leaving: tuple[str, ...]
     staging: str
     fingerprint: str
-
-
-def new_files(
-    record: Mapping[str, Any] | None,
-    changed: Sequence[str],
-    hashes: Mapping[str, str],
-    overlaps: bool = False,
-) -> tuple[list[str], str]:
-    """Return the files that arrived since a catalogue was ingested, or why it must be ingested anew.
-
-    Parameters
-    ----------
-    record : mapping or None
-        Of the last ingest; ``inputs`` holds the SHA-256 of each file by its name in the input folder.
-    changed : sequence of str
-        Parts of its fingerprint that changed besides the files.
-    hashes : mapping of str to str
-        The files now.
-    overlaps : bool
-        Whether rows of different files may be one object.
-
-    Returns
-    -------
-    list of str
-        Names; empty when all must be ingested.
-    str
-        The reason then.
-    """
-    if record is None or "inputs" not in record:
-        return [], "nothing was ingested before"
-    if changed:
-        return [], f"{', '.join(changed)} changed"
-    if overlaps:
-        return [], "rows of one table may stand for those of another ([catalogue.overlaps])"
-    before = record["inputs"]
-    gone = sorted(before.keys() - hashes.keys())
-    other = sorted(path for path in before.keys() & hashes.keys() if before[path] != hashes[path])
-    if gone or other:
-        return [], f"{(gone or other)[0]} {'is gone' if gone else 'changed'}, and with it rows that it had"
-    return sorted(hashes.keys() - before.keys()), ""
 
 
 def index_arrivals(accepted: str, target: str) -> Made:
@@ -131,58 +88,40 @@ def index_arrivals(accepted: str, target: str) -> Made:
     return Made(rows, files=[Path(target)])
 
 
-@functools.lru_cache(maxsize=1)
-def _identifiers(arrivals: tuple[str, ...]) -> pa.ChunkedArray:
-    """Read the ids of all new rows, once a process."""
-    columns = [pq.read_table(path, columns=["object_id"])["object_id"] for path in arrivals]
-    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-
-
-def count_superseded(growth: Growth, order: int, pixel: int) -> dict[str, Any]:
-    """Count the rows of a partition whose id is that of a new row; only its ids are read."""
-    table = read_partition(Path(growth.catalogue) / partition_file(order, pixel), ["object_id"])
-    return {"superseded": int(np.count_nonzero(_replaced(table, growth)))}
-
-
 def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> Made:
-    """Make one partition from the rows that it had and those that arrive.
-
-    The commit holds ``superseded`` too: the number of old rows that new ones replace.
+    """Make one partition from the rows that it had, without those that leave, and those that arrive.
 
     Raises
     ------
     InputError
-        When the old partition is damaged.
+        When the old partition is damaged, or lacks a row that is to leave it.
     """
-    folder, (first, last) = Path(growth.folder), pixel_range(partition.order, partition.pixel)
+    first, last = pixel_range(partition.order, partition.pixel)
     within = (pc.field(HEALPIX_COLUMN) >= first) & (pc.field(HEALPIX_COLUMN) < last)
     schema = pq.read_schema(Path(growth.catalogue) / "dataset" / "_common_metadata")
-    table = pd.dataset(list(growth.arrivals), format="parquet").to_table(schema.names, within).cast(schema)
-    superseded = quarantine_schema().empty_table()
+    table = _rows_within(growth.arrivals, schema, within)
     if partition.source is not None:
-        held = read_partition(Path(growth.catalogue) / partition_file(*partition.source)).filter(within)
-        replaced = _replaced(held, growth)
-        superseded = _superseded_rows(held.filter(pa.array(replaced)), growth.catalogue, partition.source)
-        table = pa.concat_tables([held.filter(pa.array(~replaced)).cast(schema), table])
+        path = Path(growth.catalogue) / partition_file(*partition.source)
+        held, leaving = read_partition(path).filter(within), _rows_within(growth.leaving, LEAVING, within)
+        leaves = among(held, leaving["object_id"])
+        if int(leaves.sum()) != leaving.num_rows:
+            raise InputError(
+                f"{path}: of {leaving.num_rows} rows that are to leave it, it holds {int(leaves.sum())}; run "
+                "`jpasbatch ingest`, which makes the whole catalogue anew, and report this"
+            )
+        table = pa.concat_tables([held.filter(pa.array(~leaves)).cast(schema), table])
     pixel = (partition.order, partition.pixel)
     sky = Path(growth.catalogue).parent
     place = f"{sky.name}/{STAGING}/{growth.staging}"
     staged = write_partition(_in_sky_order(table), open_store(sky.parent), place, key)
-    facts = staged.record(pixel, sky.name, growth.fingerprint)
-    files = []
-    if superseded.num_rows:
-        files = [folder / SUPERSEDED / f"{key}.parquet"]
-        files[0].parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(files[0]) as aside:
-            pq.write_table(superseded, aside)
-    told = {"superseded": superseded.num_rows}
-    return Made(table.num_rows, facts | told, files, own=staged.files, told=told)
+    return Made(table.num_rows, staged.record(pixel, sky.name, growth.fingerprint), own=staged.files)
 
 
-def _replaced(rows: pa.Table, growth: Growth) -> np.ndarray:
-    """Return which rows have the id of a new row, bool (n,)."""
-    options = pc.SetLookupOptions(value_set=_identifiers(growth.arrivals).combine_chunks())
-    return np.asarray(pc.call_function("is_in", [rows["object_id"]], options))
+def _rows_within(tables: Sequence[str], schema: pa.Schema, within: pc.Expression) -> pa.Table:
+    """Read the rows of some tables that lie in a pixel."""
+    if not tables:
+        return schema.empty_table()
+    return pd.dataset(list(tables), format="parquet").to_table(schema.names, within).cast(schema)
 
 
 def _in_sky_order(rows: pa.Table) -> pa.Table:
@@ -191,147 +130,149 @@ def _in_sky_order(rows: pa.Table) -> pa.Table:
     return rows.take(keys.sort_by([(HEALPIX_COLUMN, "ascending"), ("object_id", "ascending")])["row"])
 
 
-def _superseded_rows(rows: pa.Table, catalogue: str, source: Pixel) -> pa.Table:
-    count = rows.num_rows
-    columns = {
-        "object_id": rows["object_id"],
-        "ra": rows["ra"],
-        "dec": rows["dec"],
-        "reason": pa.array([SUPERSEDED] * count, pa.string()),
-        "source": pa.array([f"{Path(catalogue).name}/{partition_file(*source)}"] * count, pa.string()),
-        "row": pa.array(np.arange(count), pa.int64()),
-    }
-    return pa.table(columns, schema=quarantine_schema())
-
-
 @dataclass(frozen=True)
 class Grown:
-    """A catalogue that grew: its folder, what came of the rows, and the tables of superseded ones."""
+    """A catalogue that grew, and its partitions that are new files."""
 
     catalogue: Catalogue
-    superseded: int
-    touched: int
-    rejected: list[Path]
+    made: tuple[Pixel, ...]
 
 
 class ExpectedGrowth(NamedTuple):
-    """How a catalogue takes new rows.
+    """How a catalogue takes new rows and loses others.
 
     Attributes
     ----------
     catalogue : Catalogue
         As it is.
     growth : Growth
-    counts : ndarray of int64
-        New rows in each pixel of its map.
+    before, arriving : ndarray of int64
+        Rows that stay, and new rows, in each pixel of its map.
     plan : list of GrownPartition
         Partitions to come.
-    shrunk : set of (int, int)
-        Partitions of today that lose rows to new ones.
     """
 
     catalogue: Catalogue
     growth: Growth
-    counts: np.ndarray
+    before: np.ndarray
+    arriving: np.ndarray
     plan: list[GrownPartition]
-    shrunk: set[Pixel]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the catalogue to come."""
+        return int(self.before.sum() + self.arriving.sum())
+
+    @property
+    def emptied(self) -> list[Pixel]:
+        """Partitions of today of which no row is left."""
+        left = np.concatenate([[0], np.cumsum(self.before + self.arriving)])
+        return [
+            pixel for pixel in self.catalogue.pixels if not _within(left, pixel, self.catalogue.map_order)
+        ]
+
+    @property
+    def changes(self) -> bool:
+        """Whether any row arrives or leaves."""
+        return bool(self.growth.leaving or self.arriving.any())
+
+    @property
+    def differs(self) -> bool:
+        """Whether partitions surely get other bytes: a row that leaves may come again as it was."""
+        return not (self.growth.leaving and self.arriving.any())
 
 
 def expect_growth(
-    workspace: Workspace, accepted: Sequence[Path], run: Run, identity: str, executor: Executor
+    catalogue: Catalogue,
+    arrivals: tuple[str, ...],
+    departures: Departures,
+    run: Run,
+    identity: str,
+    options: PartitionOptions,
 ) -> ExpectedGrowth:
-    """Find which partitions the accepted rows touch; parameters and errors as for `grow_catalogue`.
-
-    Only the run's own folder is written to: the new rows, with their spatial index.
-    """
-    catalogue, options = open_catalogue(workspace.sky), workspace.job.catalogue.partitions
-    arrivals, folder = _index(workspace, accepted, run, executor), run.path
-    growth = Growth(str(catalogue.path), arrivals, str(folder), folder.name, identity)
-    shrunk = _find_superseded(growth, catalogue, executor)
-    counts = _count(arrivals, catalogue.map_order)
-    plan = plan_growth(catalogue.counts(), counts, catalogue.pixels, shrunk, options)
-    return ExpectedGrowth(catalogue, growth, counts, plan, shrunk)
-
-
-def grow_catalogue(
-    workspace: Workspace, accepted: Sequence[Path], run: Run, identity: str, executor: Executor
-) -> Grown:
-    """Publish the version of the catalogue that holds the accepted rows as well.
+    """Find which partitions the rows touch that arrive and leave; nothing is written.
 
     Parameters
     ----------
-    workspace : Workspace
-    accepted : sequence of Path
-        Canonical rows of the new files, without an id that occurs twice among them.
+    catalogue : Catalogue
+    arrivals : tuple of str
+        Tables of new rows (`index_rows`), without an id that occurs twice among them.
+    departures : Departures
     run : Run
     identity : str
-        Its fingerprint.
-    executor : Executor
+        Of the catalogue to come.
+    options : PartitionOptions
 
     Raises
     ------
     InputError
-        When a partition is damaged, or a part of the sky becomes too crowded for one.
+        When a part of the sky becomes too crowded for a partition.
     """
-    options, folder = workspace.job.catalogue.partitions, run.path
-    catalogue, growth, counts, plan, _ = expect_growth(workspace, accepted, run, identity, executor)
-    records = _grow(workspace, run, growth, plan, executor)
+    growth = Growth(str(catalogue.path), arrivals, departures.leaving, run.path.name, identity)
+    leaving, arriving = (_count(tables, catalogue.map_order) for tables in (departures.leaving, arrivals))
+    sums = np.concatenate([[0], np.cumsum(leaving)])
+    ends = {pixel: 4 ** (catalogue.map_order - pixel[0]) for pixel in catalogue.pixels}
+    shrunk = {pixel for pixel, width in ends.items() if sums[(pixel[1] + 1) * width] > sums[pixel[1] * width]}
+    before = catalogue.counts() - leaving
+    plan = plan_growth(before, arriving, catalogue.pixels, shrunk, options)
+    return ExpectedGrowth(catalogue, growth, before, arriving, plan)
+
+
+def _within(sums: np.ndarray, pixel: Pixel, map_order: int) -> int:
+    """Return how many rows lie in a pixel, of sums over the pixels of the map that begin with 0."""
+    width = 4 ** (map_order - pixel[0])
+    return int(sums[(pixel[1] + 1) * width] - sums[pixel[1] * width])
+
+
+def grow_catalogue(workspace: Workspace, expected: ExpectedGrowth, run: Run, executor: Executor) -> Grown:
+    """Publish the version of the catalogue with the rows that arrive and without those that leave.
+
+    Raises
+    ------
+    InputError
+        When a partition is damaged.
+    """
+    options, catalogue = workspace.job.catalogue.partitions, expected.catalogue
+    records = _grow(workspace, run, expected.growth, expected.plan, executor)
     held = {(record["order"], record["pixel"]): record for record in published_partitions(catalogue)}
     kept = [
         {**record, "path": f"{catalogue.name}/{record['path']}"}
-        for one in plan
+        for one in expected.plan
         if not one.touched and (record := held[one.order, one.pixel])
     ]
-    superseded = sum(record["superseded"] for record in records)
-    rows = catalogue.rows + int(counts.sum()) - superseded
-    with borrow_client(executor) as client:
+    with borrow_client(executor) if options.margin_arcsec else nullcontext() as client:
         version = publish_primary(
             workspace.sky,
             PHOTOMETRY,
-            [*kept, *(record for record in records if record["rows"])],
+            [*kept, *records],
             catalogue.schema,
-            {"grown": identity, "from": catalogue.name},
-            PrimaryOptions(catalogue.map_order, None, rows, options.margin_arcsec, client),
+            {"grown": expected.growth.fingerprint, "from": catalogue.name},
+            PrimaryOptions(catalogue.map_order, None, expected.rows, options.margin_arcsec, client),
         )
-    log.info(
-        "ingest: %d new rows, %d superseded; %d of %d partitions are new files",
-        *(int(counts.sum()), superseded, len(records), len(records) + len(kept)),
-    )
-    places = sorted((folder / SUPERSEDED).glob("*.parquet"))
-    return Grown(open_catalogue(version), superseded, len(records), places)
+    log.info("ingest: %d of %d partitions are new files", len(records), len(records) + len(kept))
+    return Grown(open_catalogue(version), tuple((record["order"], record["pixel"]) for record in records))
 
 
-def _index(workspace: Workspace, accepted: Sequence[Path], run: Run, executor: Executor) -> tuple[str, ...]:
+def index_rows(
+    workspace: Workspace, accepted: Sequence[Path], run: Run, executor: Executor
+) -> tuple[str, ...]:
+    """Write tables of new rows again, with their spatial index, and return where."""
     folder = run.path / "indexed"
     folder.mkdir(exist_ok=True)
     tasks = {f"indexed-{path.name}": (str(path), str(folder / path.name)) for path in accepted}
-    commits = committed(run, "ingest: new rows", index_arrivals, tasks, executor)
+    commits = committed(run, INDEXED, index_arrivals, tasks, executor)
     commits.measure(workspace, "ingest")
     commits.whole("new tables")
     return tuple(sorted(target for _, target in tasks.values()))
 
 
-def _find_superseded(growth: Growth, catalogue: Catalogue, executor: Executor) -> set[Pixel]:
-    tasks = {f"ids-{order}_{pixel}": (order, pixel) for order, pixel in catalogue.pixels}
-    results, troubles = map_tasks(
-        "ingest: known ids",
-        count_superseded,
-        [Task(key, (growth, *pixel)) for key, pixel in tasks.items()],
-        executor,
-    )
-    require_all(troubles, "partitions")
-    return {tasks[key] for key, result in results.items() if result["superseded"]}
-
-
-def _count(arrivals: Sequence[str], map_order: int) -> np.ndarray:
-    """Return the new rows in each pixel of the map, int64 (12 * 4**map_order,)."""
+def _count(tables: Sequence[str], map_order: int) -> np.ndarray:
+    """Return the rows in each pixel of the map, int64 (12 * 4**map_order,)."""
     counts = np.zeros(12 * 4**map_order, dtype=np.int64)
-    for path in arrivals:
+    for path in tables:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=[HEALPIX_COLUMN]):
-                cells, number = np.unique(
-                    batch[HEALPIX_COLUMN].to_numpy() >> 2 * (HEALPIX_ORDER - map_order), return_counts=True
-                )
+                cells, number = count_cells(batch[HEALPIX_COLUMN].to_numpy(), map_order)
                 counts[cells] += number
     return counts
 
@@ -341,6 +282,6 @@ def _grow(
 ) -> list[dict[str, Any]]:
     touched = {f"grown-{one.order}_{one.pixel}": one for one in plan if one.touched}
     tasks = {key: (one, key) for key, one in touched.items()}
-    commits = committed(run, "ingest: grown partitions", grow_partition, tasks, executor, shared=(growth,))
+    commits = committed(run, GROWN, grow_partition, tasks, executor, shared=(growth,))
     commits.measure(workspace, "ingest")
     return list(commits.whole("partitions").values())

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.stages.ingest.adoption import adoption_parts, is_published
-from jpasbatch.stages.ingest.arrivals import ExpectedGrowth, expect_growth, new_files
-from jpasbatch.stages.ingest.carrying import carried_schema
+from jpasbatch.stages.ingest.arrivals import GROWN, INDEXED, ExpectedGrowth
+from jpasbatch.stages.ingest.inputs import InputChanges
+from jpasbatch.stages.ingest.reading import CHECKED, table_names
 from jpasbatch.stages.ingest.request import Asked, ask_ingest
-from jpasbatch.stages.ingest.stage import read_tables, table_names
-from jpasbatch.stages.run.changes import changed_files, changed_parts, reasons
+from jpasbatch.stages.ingest.returning import RETURNED
+from jpasbatch.stages.ingest.revision import prepare_revision, revision_identity
+from jpasbatch.stages.ingest.sources import LISTED, listing_key
+from jpasbatch.stages.ingest.stage import ask_changes
+from jpasbatch.stages.ingest.whole_rows import REJECTED, rejecting
+from jpasbatch.stages.run.changes import changed_files, reasons, shortened
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
 from jpasbatch.stages.run.mock_parts import makes_sets, set_folder
@@ -31,15 +37,14 @@ from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
 
-CHECKED, INDEXED, GROWN = "ingest: checked tables", "ingest: new rows", "ingest: grown partitions"
 NOT_PUBLISHED = "the catalogue that it made is not the published one"
 
 
 def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
     """Return what ``ingest`` would do.
 
-    Input files are hashed. Where the catalogue would grow, the new files are read and the ids of all partitions are
-    compared with theirs, in a temporary folder: that alone tells which partitions they touch.
+    Input files are hashed. Where the catalogue would be revised, the new files are read and compared with what is known
+    of the rows of all others, in a temporary folder: that alone tells which partitions are touched.
 
     Raises
     ------
@@ -62,14 +67,16 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
     if record is not None:
         why += changed_files(record.get("inputs", {}), asked.hashes)
         why += [] if published else [NOT_PUBLISHED]
-    changed = changed_parts(record, asked.parts)
-    arrived, reason = new_files(record, changed, asked.hashes, section.overlaps is not None)
-    if arrived and published and workspace.incremental:
-        return _plan_growth(workspace, asked, arrived, why, executor)
-    why += [f"the whole catalogue, because {reason}"] if workspace.incremental and record and reason else []
+    changes = ask_changes(workspace, asked, record)
+    if record is not None and not changes.whole:
+        return _plan_revision(workspace, asked, changes, record, why, executor)
+    if workspace.incremental and record is not None:
+        why.append(f"the whole catalogue, because {changes.whole}")
     run = planned_run(workspace, "ingest", asked.identity)
     names = list(table_names(list(asked.files.values())))
-    return StagePlan("ingest", tuple(why), (task_work(CHECKED, run, names),))
+    listed = [listing_key({"name": name}) for name in names]
+    work = (task_work(CHECKED, run, names), task_work(LISTED, run, listed))
+    return StagePlan("ingest", tuple(why), work)
 
 
 def _plan_adoption(workspace: Workspace) -> StagePlan:
@@ -85,26 +92,36 @@ def _plan_adoption(workspace: Workspace) -> StagePlan:
     return StagePlan("ingest", tuple(why), outlook=outlook)
 
 
-def _plan_growth(
-    workspace: Workspace, asked: Asked, arrived: list[str], why: list[str], executor: Executor
+def _plan_revision(
+    workspace: Workspace,
+    asked: Asked,
+    changes: InputChanges,
+    record: dict[str, Any],
+    why: list[str],
+    executor: Executor,
 ) -> StagePlan:
-    files = [asked.files[label] for label in arrived]
+    """Return what becomes of the catalogue; what must be read for it is read, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="jpasbatch-plan-") as folder:
         run = Run(folder, "run")
         run.path.mkdir()
-        there = open_catalogue(workspace.sky).schema
-        carried, _ = carried_schema(files, workspace, executor, there)
-        records = read_tables(files, asked.filter_table, workspace, run, executor, carried)
-        accepted = [run.path / "accepted" / record["name"] for record in records if record["accepted"]]
-        growth = expect_growth(workspace, accepted, run, asked.identity, executor)
-    outlook = _grown_outlook(growth)
-    real = planned_run(workspace, "ingest", asked.identity)
-    work = (
-        task_work(CHECKED, real, list(table_names(files))),
-        task_work(INDEXED, real, [f"indexed-{path.name}" for path in accepted]),
-        _grown_work(outlook, real),
-    )
-    return StagePlan("ingest", tuple(why), work, outlook=outlook)
+        revision = prepare_revision(workspace, asked, changes, record, run, executor)
+        commits = run.commits()
+    outlook = _grown_outlook(revision.expected)
+    real = planned_run(workspace, "ingest", revision_identity(record, asked.identity))
+    keys = {
+        CHECKED: [one["name"] for one in revision.records],
+        RETURNED: sorted(key for key in commits if key.startswith("back-")),
+        LISTED: sorted(key for key in commits if key.startswith("listed-")),
+        INDEXED: sorted(key for key in commits if key.startswith("indexed-")),
+    }
+    if workspace.job.catalogue.rejected == "whole":
+        keys[REJECTED] = list(rejecting(revision.records))
+    work = [task_work(title, real, named) for title, named in keys.items() if named]
+    if outlook.made:
+        work.append(_grown_work(outlook, real))
+    if emptied := [pixel_key(pixel) for pixel in sorted(revision.expected.emptied)]:
+        why.append(f"partitions lose all of their rows: {shortened(emptied)}")
+    return StagePlan("ingest", tuple(why), tuple(work), outlook=outlook)
 
 
 def _grown_work(outlook: Outlook, run: Run) -> Work:
@@ -116,9 +133,9 @@ def _grown_work(outlook: Outlook, run: Run) -> Work:
 
 
 def _grown_outlook(growth: ExpectedGrowth) -> Outlook:
-    """Return the partitions that a growth leaves; rows of those that it makes count superseded rows too."""
+    """Return the partitions that a growth leaves."""
     catalogue = growth.catalogue
-    sums = np.concatenate([[0], np.cumsum(catalogue.counts() + growth.counts)])
+    sums = np.concatenate([[0], np.cumsum(growth.before + growth.arriving)])
     held, made, kept = published_outlook(catalogue).kept, {}, {}
     for one in growth.plan:
         pixel, width = (one.order, one.pixel), 4 ** (catalogue.map_order - one.order)
@@ -126,5 +143,4 @@ def _grown_outlook(growth: ExpectedGrowth) -> Outlook:
             made[pixel] = int(sums[(one.pixel + 1) * width] - sums[one.pixel * width])
         else:
             kept[pixel] = held[pixel]
-    # an object that comes again as it was leaves the bytes of its partition as they are
-    return Outlook(kept, made, differs=not growth.shrunk)
+    return Outlook(kept, made, growth.differs)

@@ -19,6 +19,7 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import CatalogueSection
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.ingest.refusals import NOTHING, Carrying
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.workspace import SHORT, Workspace
@@ -27,6 +28,7 @@ from jpasbatch.storage.stores.hashed import HashedFile, reading_as_hashed
 from jpasbatch.storage.tables.complete.opening import open_complete
 
 WHOLE = "whole"
+REJECTED = "ingest: rejected rows"
 CHUNK_ROWS = 20_000
 REASON, SOURCE, ROW = "quarantine_reason", "quarantine_source", "quarantine_row"
 
@@ -39,6 +41,7 @@ def keep_whole_rows(
     identity: str,
     executor: Executor,
     earlier: str | None = None,
+    carrying: Carrying = NOTHING,
 ) -> dict[str, Any]:
     """Publish the rejected rows of all files, whole, and return what is recorded of it.
 
@@ -54,42 +57,65 @@ def keep_whole_rows(
         Its fingerprint.
     executor : Executor
     earlier : str, optional
-        Fingerprint of the ingest that this one adds to; its files are published again.
+        Fingerprint of the ingest that this one revises; what stays of its files is published again.
+    carrying : Carrying
+        What becomes of them.
 
     Returns
     -------
     dict
-        ``folder`` in the output folder, ``files``, ``rows``, and ``troubles``: why files have none there.
+        ``whole_rows``: ``folder`` in the output folder, ``files`` and ``rows``; and ``troubles``: why files have none
+        there.
     """
     files = {str(file.path): file for file in read}
-    tasks = {
-        f"whole-{record['name']}": (record["name"], files[record["source"]])
-        for record in records
-        if record["rows"] > record["accepted"]
-    }
+    tasks = {key: (record["name"], files[record["source"]]) for key, record in rejecting(records).items()}
     shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
-    commits = committed(run, "ingest: rejected rows", write_whole_rows, tasks, executor, shared=shared)
+    commits = committed(run, REJECTED, write_whole_rows, tasks, executor, shared=shared)
     made = commits.whole("input files").values()
     folder = _folder(workspace, identity)
     folder.mkdir(parents=True, exist_ok=True)
+    kept = set()
     if earlier is not None and earlier != identity:
-        for path in sorted(_folder(workspace, earlier).glob("*.parquet")):
-            _copy(path, folder / path.name)
+        kept = {
+            path.name
+            for path in sorted(_folder(workspace, earlier).glob("*.parquet"))
+            if _carry(path, folder, carrying)
+        }
     for record in made:
         if (path := run.path / WHOLE / record["name"]).is_file():
-            _copy(path, folder / f"{identity[:SHORT]}-{record['name']}")
+            _copy(path, target := folder / f"{run.path.name}-{record['name']}")
+            kept.add(target.name)
+    for path in folder.glob("*.parquet"):
+        if path.name not in kept:  # the same files, reached on another way
+            path.unlink()
     fsync_folder(folder)
-    kept = sorted(folder.glob("*.parquet"))
     return {
-        "folder": str(folder.relative_to(workspace.folder)),
-        "files": len(kept),
-        "rows": sum(pq.read_metadata(path).num_rows for path in kept),
+        "whole_rows": {
+            "folder": str(folder.relative_to(workspace.folder)),
+            "files": len(kept),
+            "rows": sum(pq.read_metadata(folder / name).num_rows for name in kept),
+        },
         "troubles": sorted(record["trouble"] for record in made if record["trouble"]),
     }
 
 
+def rejecting(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the records of files that have rejected rows, by the key of the task that keeps them whole."""
+    return {f"whole-{record['name']}": record for record in records if record["rows"] > record["accepted"]}
+
+
 def _folder(workspace: Workspace, identity: str) -> Path:
     return workspace.quarantine / f"ingest-{identity[:SHORT]}-rows"
+
+
+def _carry(path: Path, folder: Path, carrying: Carrying) -> bool:
+    """Take the rejected rows of a file over into a folder; return whether any stay."""
+    with pq.ParquetFile(path) as file:
+        source = next(file.iter_batches(batch_size=1, columns=[SOURCE]))[SOURCE][0].as_py()
+    if not carrying.touches(source):
+        _copy(path, folder / path.name)
+        return True
+    return source not in carrying.gone and bool(carrying.rewrite(path, folder / path.name, SOURCE, ROW))
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -28,7 +28,9 @@ def show_history(workspace: Workspace, last: int | None, as_json: bool, why: boo
     from rich.table import Table
 
     table = Table(title=f"{workspace.job.name} in {workspace.folder}", box=box.SIMPLE, title_justify="left")
-    for column in ("#", "begun", "verb", "by", "exit code", "recomputed", "rows", "quarantined", "per deg²"):
+    for column in (
+        *("#", "begun", "verb", "by", "exit code", "files", "recomputed", "rows", "quarantined", "per deg²"),
+    ):
         table.add_column(column, justify="left" if column in ("begun", "verb", "by") else "right")
     first = len(runs) - len(chosen) + 1
     for number, run in enumerate(chosen, start=first):
@@ -78,9 +80,16 @@ def _row(run: Record) -> list[str]:
         run["verb"],
         f"{run['user']}@{run['host']}",
         code,
+        _files(ingest.get("inputs", {})),
         *cells,
         _density(counted),
     ]
+
+
+def _files(inputs: Record) -> str:
+    """Return how many input files came, changed and went: ``+2 ~1 -1``."""
+    signs = {"added": "+", "changed": "~", "removed": "-"}
+    return " ".join(f"{sign}{len(inputs[kind])}" for kind, sign in signs.items() if inputs.get(kind))
 
 
 def _density(counted: Record) -> str:

@@ -9,7 +9,6 @@ that they name. Everything else that was made here goes when it is old enough; w
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from jpasbatch.stages.keep.versions import plan_versions
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.seals import BESIDE
 from jpasbatch.stages.run.versions import in_workshop
-from jpasbatch.stages.run.workspace import READS, Workspace
+from jpasbatch.stages.run.workspace import READS, SOURCES, Workspace
 from jpasbatch.storage.catalogue.collection import (
     BUILDING,
     POINTER,
@@ -34,6 +33,7 @@ from jpasbatch.storage.catalogue.collection import (
 from jpasbatch.storage.catalogue.ownership import (
     BUILDING_NAME,
     RUN,
+    SOURCE,
     STAGED,
     owns_catalogue,
     owns_committee,
@@ -54,8 +54,6 @@ from jpasbatch.storage.stores.artefacts import POINTER as CURRENT
 from jpasbatch.storage.stores.artefacts import committee_version
 from jpasbatch.storage.stores.files import Lease, remove_if_empty
 
-DAY = 86_400
-LISTED = ("version", "committee", "tables", "run", "staging", "building")
 TABLES = "tables"
 """Begins the names of versions of fetched tables, and is the link that names the current one."""
 
@@ -92,10 +90,7 @@ def prune(workspace: Workspace, retention: Retention, dry_run: bool = False) -> 
     TryAgainError
         When a run or another writer holds its lease.
     """
-    if not (workspace.folder / "work").is_dir():
-        raise InputError(
-            f"{workspace.folder} is no output folder of a run: it has no 'work'. Name it with --output"
-        )
+    require_output(workspace)
     if (workshop := in_workshop(workspace)) is not workspace:
         return _prune_versions(workspace, workshop, retention, dry_run)
     with ExitStack() as leases:
@@ -131,6 +126,14 @@ def _prune_versions(
         return Pruning(remnants, before, occupied_bytes(workspace.folder, without=gone))
 
 
+def require_output(workspace: Workspace) -> None:
+    """Refuse an output folder that no run wrote to: no record tells what is reached."""
+    if not (workspace.folder / "work").is_dir():
+        raise InputError(
+            f"{workspace.folder} is no output folder of a run: it has no 'work'. Name it with --output"
+        )
+
+
 def _collections(workspace: Workspace) -> list[Path]:
     """Return the collections of the output folder, also those that nothing was published in yet."""
     found = {path.parent for path in (workspace.folder / "mock").glob(f"*/{POINTER}")}
@@ -147,9 +150,13 @@ def _reached(workspace: Workspace, collections: list[Path]) -> set[str]:
         reached.add(committee_version(workspace.committees).name)
     if (workspace.folder / TABLES).is_symlink():
         reached.add((workspace.folder / TABLES).readlink().name)
-    for text in (workspace.job.committee.artefact or "", *_texts(list(_records(workspace).values()))):
-        reached.update(PurePath(text).parts)
-    return reached
+    return reached | named_by_records(workspace)
+
+
+def named_by_records(workspace: Workspace) -> set[str]:
+    """Return every name in the paths that the records of the stages tell, and in that of the job's committee."""
+    texts = (workspace.job.committee.artefact or "", *_texts(list(_records(workspace).values())))
+    return {part for text in texts for part in PurePath(text).parts}
 
 
 def _records(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -175,6 +182,10 @@ def _remnants(workspace: Workspace, collections: list[Path]) -> Iterator[Remnant
     yield from find_hidden(workspace.folder, ROOMS)
     if workspace.record("fetch") is not None:  # without one nobody knows which version is meant
         yield from find_versions(workspace.folder, TABLES, _owns_fetched)
+    if workspace.record("ingest") is not None:  # without one nobody knows which are needed
+        for path in sorted((workspace.folder / SOURCES).glob("*.parquet")):
+            if SOURCE.fullmatch(path.name):
+                yield Remnant("rows by file", (path,), frozenset({path.name}), last_change(path))
     whole = True
     for stage in READS:
         record = workspace.record(stage)
@@ -209,7 +220,7 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
 
     A commit goes before its files: the partition is then classified again, should it ever come back.
     """
-    live = _live_keys(workspace, stage)
+    live = live_keys(workspace, stage, workspace.sky)
     named: set[str] = set()
     for key, record in (
         Run(str(workspace.folder), run.relative_to(workspace.folder).as_posix()).commits().items()
@@ -226,43 +237,26 @@ def _commits(workspace: Workspace, stage: str, run: Path, collections: list[Path
                 yield Remnant("staged file", (path,), frozenset({path.name}), last_change(path))
 
 
-def _live_keys(workspace: Workspace, stage: str) -> set[str] | None:
-    """Return the names of the commits that the next run of a stage would find; None where all are kept."""
+def live_keys(workspace: Workspace, stage: str, sky: Path) -> set[str] | None:
+    """Return the names of the commits that the next run of a stage would find; None where all are kept.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    stage : str
+    sky : Path
+        What opens as the collection.
+    """
     from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, commit_names, tally_names
 
     if stage in ("infer", "inspect"):
-        return set(commit_names(open_catalogue(workspace.sky)).values())
+        return set(commit_names(open_catalogue(sky)).values())
     if stage == "summarise":
         try:
-            predictions = open_catalogue(current_extension(workspace.sky, PREDICTIONS))
+            predictions = open_catalogue(current_extension(sky, PREDICTIONS))
             corrected = workspace.job.prior.kind != "none"
-            posteriors = open_catalogue(current_extension(workspace.sky, POSTERIORS)) if corrected else None
-            return set(tally_names(open_catalogue(workspace.sky), predictions, posteriors).values())
+            posteriors = open_catalogue(current_extension(sky, POSTERIORS)) if corrected else None
+            return set(tally_names(open_catalogue(sky), predictions, posteriors).values())
         except (InputError, KeyError):  # the catalogue is newer than its predictions: they come back
             return None
     return None
-
-
-def prune_job(workspace: Workspace, keep_days: float, keep: int, dry_run: bool) -> int:
-    """Prune the output folder of a job and print what went.
-
-    Returns
-    -------
-    int
-        The exit code 0; anything else is an exception.
-    """
-    if not (keep_days >= 0 and keep >= 0):
-        raise InputError(f"--keep-days {keep_days:g}, --keep {keep}: allowed are numbers from 0")
-    done = prune(workspace, Retention(keep_days * DAY, keep), dry_run)
-    for remnant in done.remnants:
-        if remnant.kind in LISTED:
-            names = ", ".join(path.relative_to(workspace.folder).as_posix() for path in remnant.paths)
-            print(f"{remnant.kind:<10} {(time.time() - remnant.changed) / DAY:>6.1f} days  {names}")
-    counts = Counter(remnant.kind.strip(".") for remnant in done.remnants)
-    found = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items())) or "nothing"
-    print(
-        f"{'would remove' if dry_run else 'removed'}: {found}; {done.bytes_before:,} bytes before, "
-        f"{done.bytes_after:,} {'would remain' if dry_run else 'after'}",
-        flush=True,
-    )
-    return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from jpasbatch.algorithms import raised
 from jpasbatch.storage.stores.ledger import canonical_json, fingerprint
@@ -162,24 +162,65 @@ def _line(name: str, before: str | None, now: str | None) -> str:
     return f"{name}: {'nothing' if before is None else before} -> {'nothing' if now is None else now}"
 
 
-def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return which files of a folder are new, changed and gone, a line for each kind that there is.
+class FileChanges(NamedTuple):
+    """What became of the files of a folder, by their names.
+
+    Attributes
+    ----------
+    added, changed, removed : list of str
+        Sorted.
+    renamed : dict of str to str
+        The new name of each file that has another one, and the same bytes, by the old one.
+    """
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    renamed: dict[str, str]
+
+
+def compare_files(before: Mapping[str, str], now: Mapping[str, str]) -> FileChanges:
+    """Return what became of the files of a folder.
 
     Parameters
     ----------
     before, now : mapping of str to str
         SHA-256 by name.
     """
-    kinds = {
-        "new": now.keys() - before.keys(),
-        "changed": {name for name in before.keys() & now.keys() if before[name] != now[name]},
-        "gone": before.keys() - now.keys(),
-    }
-    return [_files(kind, sorted(names)) for kind, names in kinds.items() if names]
+    added, removed = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
+    changed = sorted(name for name in before.keys() & now.keys() if before[name] != now[name])
+    new_names: dict[str, list[str]] = {}
+    for name in added:
+        new_names.setdefault(now[name], []).append(name)
+    renamed = {name: new_names[before[name]].pop(0) for name in removed if new_names.get(before[name])}
+    taken = set(renamed.values())
+    return FileChanges(
+        [name for name in added if name not in taken],
+        changed,
+        [name for name in removed if name not in renamed],
+        renamed,
+    )
+
+
+def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return which files of a folder are new, changed, gone and renamed, a line for each kind that there is.
+
+    Parameters
+    ----------
+    before, now : mapping of str to str
+        SHA-256 by name.
+    """
+    found = compare_files(before, now)
+    names = [f"{old} to {new}" for old, new in found.renamed.items()]
+    kinds = {"new": found.added, "changed": found.changed, "gone": found.removed, "renamed": names}
+    return [_files(kind, named) for kind, named in kinds.items() if named]
 
 
 def _files(kind: str, names: list[str]) -> str:
+    return f"{len(names):,} input file{'s' if len(names) > 1 else ''} {kind}: {shortened(names)}"
+
+
+def shortened(names: list[str]) -> str:
+    """Return the first of some names, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return (
-        f"{len(names):,} input file{'s' if len(names) > 1 else ''} {kind}: {', '.join(names[:NAMED])}{more}"
-    )
+    return f"{', '.join(names[:NAMED])}{more}"

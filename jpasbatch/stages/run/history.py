@@ -28,6 +28,7 @@ from jpasbatch.compute.losses import Losses
 from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, state_of
 from jpasbatch.log_lines import belongs_to
 from jpasbatch.stages.run.causes import causes, computed_tasks
+from jpasbatch.stages.run.changes import compare_files
 from jpasbatch.stages.run.kept_log import kept_log
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
@@ -47,6 +48,7 @@ KEPT = (
     "partitions",
     "recomputed",
     "new_partitions",
+    "touched",
     "changed",
     "rows_in",
     "rows_out",
@@ -104,8 +106,10 @@ class RunOfStages:
             computed = computed_tasks(self.workspace.measured.get(stage, {}))
             damaged = self.workspace.damaged.get(stage, 0)
             told |= causes(stage, before, record, computed, self.stages, damaged)
+        else:  # what the record says of its own run is no news
+            told.pop("touched", None)
         if "inputs" in record:
-            told["inputs"] = _changed_inputs((before or {}).get("inputs", {}), record["inputs"])
+            told["inputs"] = compare_files((before or {}).get("inputs", {}), record["inputs"])._asdict()
         if stage == "summarise":
             told |= headline_counts(record)
             told["lists"] = _lists(self.workspace.folder)
@@ -113,15 +117,6 @@ class RunOfStages:
         self.stages[stage] = told
         self.running = None
         belongs_to(self.name)
-
-
-def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
-    both = before.keys() & now.keys()
-    return {
-        "added": sorted(now.keys() - before.keys()),
-        "changed": sorted(name for name in both if before[name] != now[name]),
-        "removed": sorted(before.keys() - now.keys()),
-    }
 
 
 def headline_counts(record: Mapping[str, Any]) -> Record:

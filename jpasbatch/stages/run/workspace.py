@@ -11,6 +11,7 @@ Layout below the output folder::
     report/             the numbers of the figures of the page
     quarantine/         rows that were refused, with their reasons (Parquet)
     work/<stage>.json   the record of each finished stage
+    work/sources/       of each input file: who its rows are, and what became of them
     work/<stage>/<fingerprint>/   ledger and staging of a run; another fingerprint never looks here
 """
 
@@ -40,6 +41,8 @@ from jpasbatch.storage.stores.seals import Fault, find_faults
 log = logging.getLogger(__name__)
 
 SHORT = 12
+SOURCES = "work/sources"
+"""Tables of the rows of each input file, relative to the output folder; the record of ``ingest`` names them."""
 TOLD = 5
 """Damaged files that a log names."""
 

@@ -1,6 +1,7 @@
-"""A catalogue grows: which partitions new rows touch.
+"""A catalogue grows or shrinks: which partitions are touched by rows that arrive and leave.
 
-A partition that no new row touches stays as it is, and its file is that of the next version as well.
+A partition that none touches stays as it is, and its file is that of the next version as well. One that loses all of
+its rows is no more; one that shrinks stays, and is not joined with its neighbours.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def plan_growth(
     shrunk: Collection[Pixel],
     options: PartitionOptions,
 ) -> list[GrownPartition]:
-    """Decide how the partitions of a catalogue take new rows.
+    """Decide how the partitions of a catalogue take new rows, where some have lost rows.
 
     A partition that has room takes its new rows; one that has not is divided; where there was none, the largest
     pixel that has room, and holds no other partition, becomes one.
@@ -49,11 +50,11 @@ def plan_growth(
     Parameters
     ----------
     counts, arrivals : ndarray of int64, shape (12 * 4**map_order,)
-        Rows of the catalogue, and new rows, in each nested pixel of the map.
+        Rows of the catalogue that stay, and new rows, in each nested pixel of the map.
     pixels : sequence of (int, int)
         Partitions of the catalogue.
     shrunk : collection of (int, int)
-        Those of them that lose rows to new ones.
+        Those of them that lose rows.
     options : PartitionOptions
 
     Returns
@@ -99,10 +100,10 @@ class _Planner:
         """Yield the partitions within a pixel; ``divided`` is the one that had no room, whose rows they take."""
         (order, pixel), old, new = here, self._rows(self.old, here), self._rows(self.new, here)
         source = here if here in self.known else divided
+        if old + new == 0:
+            return
         if here in self.known and new == 0:
             yield GrownPartition(order, pixel, here, here in self.shrunk)
-        elif old + new == 0:
-            return
         elif here not in self.parents and self._has_room(order, old + new):
             yield GrownPartition(order, pixel, source, True)
         elif order < self.map_order:

@@ -7,13 +7,20 @@ is written twice. Versions never change: what was fetched of one stays.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.assembly import PROVENANCE
-from jpasbatch.storage.catalogue.collection import POINTER, check_name, joined_catalogue, read_collection
+from jpasbatch.storage.catalogue.collection import (
+    POINTER,
+    check_name,
+    collection_members,
+    joined_catalogue,
+    read_collection,
+)
 from jpasbatch.storage.stores.files import temporary_name, write_atomically
-from jpasbatch.storage.stores.store import Store
+from jpasbatch.storage.stores.store import Store, read_object
 
 NEEDED = ("hats.properties", "partition_info.csv", "point_map.fits", "dataset/_common_metadata")
 OTHERS = ("properties", PROVENANCE)
@@ -29,12 +36,7 @@ def fetch_collection(store: Store, folder: Path) -> None:
     InputError
         When there is no collection in the store, or its primary catalogue is incomplete.
     """
-    pointer = store.read(POINTER)
-    if pointer is None:
-        raise InputError(
-            f"{store} holds no collection: there is no {POINTER}, or no such bucket. Put one there with `jpasbatch "
-            "replicate JOB.toml s3://BUCKET/PREFIX`."
-        )
+    pointer = _read_pointer(store)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / POINTER, pointer)
     current = read_collection(folder)
@@ -49,6 +51,33 @@ def fetch_collection(store: Store, folder: Path) -> None:
             fetch_version(store, folder, joined_catalogue(folder, file))
         except InputError:
             continue
+
+
+def stored_members(store: Store) -> set[str]:
+    """Return the names of the folders and objects that the pointer in a store reaches now.
+
+    Raises
+    ------
+    InputError
+        When there is no collection, or its pointer or the description of an extension is missing or damaged.
+    """
+    pointer = _read_pointer(store)
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / POINTER).write_bytes(pointer)
+        for file in (read_collection(Path(place)).all_extensions or {}).values():
+            check_name(file, f"{store}/{POINTER}: the extension")
+            (Path(place) / file).write_bytes(read_object(store, file))
+        return collection_members(Path(place))
+
+
+def _read_pointer(store: Store) -> bytes:
+    pointer = store.read(POINTER)
+    if pointer is None:
+        raise InputError(
+            f"{store} holds no collection: there is no {POINTER}, or no such bucket. Put one there with `jpasbatch "
+            "replicate JOB.toml s3://BUCKET/PREFIX`."
+        )
+    return pointer
 
 
 def fetch_version(store: Store, folder: Path, version: str) -> Path:

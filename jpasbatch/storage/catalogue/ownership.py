@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from jpasbatch.storage.stores.artefacts import FORMAT, MANIFEST
@@ -24,6 +25,9 @@ BUILDING_NAME = re.compile(rf"[0-9a-f]{{32}}|{VERSION.pattern}-([0-9a-f]{{12}}|m
 STAGED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*-[0-9a-f]{32}\.parquet")
 """Names of staged partitions (`jpasbatch.storage.catalogue.partitions.write_partition`)."""
 
+SOURCE = re.compile(r"[0-9a-f]{12}-[A-Za-z0-9_-]+\.parquet")
+"""Names of the tables that tell which rows came from which input file."""
+
 _OUR_BUILDER = "jpasbatch"
 
 
@@ -32,16 +36,24 @@ def owns_catalogue(version: Path) -> bool:
 
     A copy under another name is somebody else's.
     """
-    said = _properties(version)
-    made = "jpasbatch_fingerprint" in said or said.get("hats_builder", "").startswith(_OUR_BUILDER)
-    return made and said.get("obs_collection") == version.name
+    return describes_ours(_properties(version), version.name)
 
 
 def owns_margin(margin: Path, version: str) -> bool:
     """Return whether a folder is a margin of a version, by the name of the version."""
-    said = _properties(margin)
+    return describes_margin(_properties(margin), margin.name, version)
+
+
+def describes_ours(said: Mapping[str, str], name: str) -> bool:
+    """Return whether the properties of a catalogue say that it was published here, under this name."""
+    made = "jpasbatch_fingerprint" in said or said.get("hats_builder", "").startswith(_OUR_BUILDER)
+    return made and said.get("obs_collection") == name
+
+
+def describes_margin(said: Mapping[str, str], name: str, version: str) -> bool:
+    """Return whether the properties of a catalogue say that it is a margin of a version, under this name."""
     return (
-        said.get("obs_collection") == margin.name
+        said.get("obs_collection") == name
         and said.get("dataproduct_type") == "margin"
         and said.get("hats_primary_table_url") == version
     )
@@ -67,10 +79,17 @@ def owns_tables(version: Path) -> bool:
 
 
 def _properties(folder: Path) -> dict[str, str]:
+    try:
+        return read_properties((folder / "hats.properties").read_bytes())
+    except OSError:
+        return {}
+
+
+def read_properties(data: bytes | None) -> dict[str, str]:
     """Return what ``hats.properties`` says; nothing where it cannot be read: then it proves nothing."""
     try:
-        lines = (folder / "hats.properties").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = (data or b"").decode().splitlines()
+    except UnicodeDecodeError:
         return {}
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip() for key, value in pairs}

@@ -198,6 +198,15 @@ def published_partitions(catalogue: Catalogue) -> list[dict[str, Any]]:
     ]
 
 
+def grown_from(catalogue: Catalogue) -> str | None:
+    """Return the name of the version that a catalogue was made of by rows that came and went; None where it was not."""
+    try:
+        found = json.loads((catalogue.path / PROVENANCE).read_bytes())["provenance"]["from"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def catalogue_identity(catalogue: Catalogue) -> list[str]:
     """Return what tells the contents of a catalogue without reading its rows: its name, and one SHA-256.
 

@@ -9,6 +9,7 @@ Extensions that were made there, of the same primary catalogue (`jpasbatch infer
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -25,7 +26,9 @@ from jpasbatch.storage.catalogue.collection import (
     collection_members,
     read_collection,
 )
+from jpasbatch.storage.catalogue.mirror import stored_members
 from jpasbatch.storage.catalogue.partitions import partition_file
+from jpasbatch.storage.stores.exclusion import leave, publishing
 from jpasbatch.storage.stores.files import Lease
 from jpasbatch.storage.stores.store import Store
 
@@ -61,10 +64,10 @@ def replicate_collection(
     InputError
         When a file is not what the provenance of its version says, here or in the store.
     TryAgainError
-        When another process writes to the collection, or replaced the pointer in the store meanwhile.
+        When another process writes to the collection, replaced the pointer in the store meanwhile, or prunes it.
     """
     folder = Path(collection).resolve()
-    with Lease(folder / WRITER_LEASE):
+    with Lease(folder / WRITER_LEASE), publishing(store) as check:
         members = sorted(collection_members(folder))  # refuses what is no collection
         before = store.read(POINTER)
         pointer = _wanted_pointer(folder, before)
@@ -90,6 +93,9 @@ def replicate_collection(
                 _check(f"{store}/{key}", store.read(key) or b"", hashes[key])
         progress(len(sizes), len(sizes))
         if before != pointer:
+            with contextlib.suppress(InputError):  # nobody can read what is damaged, or not there
+                leave(store, stored_members(store))
+            check()
             store.replace(POINTER, pointer, before)
         return Replica(len(sizes), uploaded, moved, before != pointer)
 

@@ -3,7 +3,8 @@
 As `jpasbatch.storage.catalogue.publication` on disk: from the records alone, everything verified before anything is
 visible, the pointer last. What differs is how. Objects are copied by the server to their names in the version, and each
 copy is read once and verified. No lease is needed: versions are named by their contents, so that two who publish the
-same put the same, and the pointer is replaced only by those who saw its last value.
+same put the same, and the pointer is replaced only by those who saw its last value. Only `jpasbatch prune` is kept out
+(`jpasbatch.storage.stores.exclusion`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,12 +35,15 @@ from jpasbatch.storage.catalogue.collection import (
     POINTER,
     changed_pointer,
     check_name,
+    collection_members,
     open_catalogue,
+    read_collection,
 )
 from jpasbatch.storage.catalogue.mirror import fetch_collection, fetch_version
 from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import describe_extension, extension_assembly
 from jpasbatch.storage.catalogue.validation import check_catalogue
+from jpasbatch.storage.stores.exclusion import leave, publishing
 from jpasbatch.storage.stores.files import naming, remove_if_empty, write_atomically
 from jpasbatch.storage.stores.store import Store, overtaken
 
@@ -81,28 +86,37 @@ def publish_stored_extension(
         As there. Readers see what they did before then.
     TryAgainError
         When another writer pointed the collection at another primary catalogue meanwhile, or at anything else in the
-        moment of the swap.
+        moment of the swap, or somebody prunes it.
     """
     check_name(name, "Extension name")
     seen = _pointer_now(store, mirror)
     assembly = extension_assembly(mirror, partitions, schema, provenance, expected_rows)
     version = assembly.version(name)
-    building = mirror / BUILDING / uuid4().hex / version
-    try:
-        point_map = copy_partitions(assembly, store, building)
-        with naming(building):
-            write_metadata(assembly, building, point_map)
-        check_catalogue(building, assembly.schema, assembly.rows)
-        put_metadata(building, store.within(version))
-    finally:
-        shutil.rmtree(building.parent, ignore_errors=True)
-        remove_if_empty(mirror / BUILDING)
-    fetch_version(store, mirror, version)
-    file, data, extensions = describe_extension(mirror, name, version)
-    _put_if_other(store, file, data)
-    write_atomically(mirror / file, data)
-    _swap_pointer(store, mirror, seen, changed_pointer(mirror, all_extensions=extensions))
-    return version
+    current = (read_collection(mirror).all_extensions or {}).values()
+    # nobody prunes what is reached, and nothing may be left to write
+    reached = f"{version}.properties" in current
+    with nullcontext(lambda: None) if reached else publishing(store) as check:
+        building = mirror / BUILDING / uuid4().hex / version
+        try:
+            point_map = copy_partitions(assembly, store, building)
+            with naming(building):
+                write_metadata(assembly, building, point_map)
+            check_catalogue(building, assembly.schema, assembly.rows)
+            put_metadata(building, store.within(version))
+        finally:
+            shutil.rmtree(building.parent, ignore_errors=True)
+            remove_if_empty(mirror / BUILDING)
+        fetch_version(store, mirror, version)
+        file, data, extensions = describe_extension(mirror, name, version)
+        _put_if_other(store, file, data)
+        write_atomically(mirror / file, data)
+        wanted = changed_pointer(mirror, all_extensions=extensions)
+        if wanted != seen:
+            with suppress(InputError):  # nobody could read what is damaged
+                leave(store, collection_members(mirror))
+        check()
+        _swap_pointer(store, mirror, seen, wanted)
+        return version
 
 
 def _pointer_now(store: Store, mirror: Path) -> bytes:

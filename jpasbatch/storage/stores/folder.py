@@ -53,6 +53,13 @@ class FolderStore:
 
     def keys(self, prefix: str = "") -> dict[str, int]:
         """Return the size of every object below a folder, by key."""
+        return {key: found.st_size for key, found in self._list(prefix).items()}
+
+    def changes(self, prefix: str = "") -> dict[str, float]:
+        """Return when every object below a folder was last written, by key."""
+        return {key: found.st_mtime for key, found in self._list(prefix).items()}
+
+    def _list(self, prefix: str) -> dict[str, os.stat_result]:
         found = {}
         for folder, _, names in os.walk(self.folder / prefix):
             for name in names:
@@ -60,7 +67,7 @@ class FolderStore:
                     continue
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):  # somebody removed it meanwhile
-                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+                    found[path.relative_to(self.folder).as_posix()] = path.stat()
         return dict(sorted(found.items()))
 
     def stamps(self, keys: Iterable[str]) -> dict[str, str]:

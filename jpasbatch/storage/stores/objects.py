@@ -111,6 +111,10 @@ class ObjectStore:
         """Return the size of every object below a folder, by key."""
         return {key: int(facts["size"]) for key, facts in self._list(prefix).items()}
 
+    def changes(self, prefix: str = "") -> dict[str, float]:
+        """Return when every object below a folder was last written, by key, as the server tells it."""
+        return {key: facts["LastModified"].timestamp() for key, facts in self._list(prefix).items()}
+
     def _list(self, prefix: str) -> dict[str, dict[str, Any]]:
         root = "/".join(part for part in (self.bucket, self.prefix) if part)
         with self._answering():

@@ -63,6 +63,10 @@ class Store(Protocol):
         """Return the size of every object below a folder, by key; hidden temporary ones are not among them."""
         ...
 
+    def changes(self, prefix: str = "") -> dict[str, float]:
+        """Return when every object below a folder was last written, by key: seconds since 1970 of the store's clock."""
+        ...
+
     def stamps(self, keys: Iterable[str]) -> dict[str, str]:
         """Return a stamp of each object, by key; keys without an object are left out.
 

@@ -223,20 +223,46 @@ def test_a_full_run_after_an_update_finds_nothing_to_do(growing):
 
 
 @pytest.mark.parametrize("event", ["changed", "gone"])
-def test_files_that_changed_are_ingested_anew(growing, event, caplog):
+def test_a_file_that_changes_or_goes_touches_its_own_partitions_only(growing, event):
+    before = files_of(predictions(growing))
     tile = sorted((growing / "tiles").glob("1-*"))[0]
     tile.unlink()
     if event == "changed":
         write_tile(growing / "tiles", 1, 180.0, rows=250)
+    records = update(growing)
+    check_whole(growing, records["ingest"])
+    assert len(rows_of(photometry(growing))) == (550 if event == "changed" else 300)
+    after = files_of(predictions(growing))
+    kept = [path for path in before if after.get(path) == before[path]]
+    assert 0 < len(kept) < len(before)
+    assert records["infer"]["recomputed"] == records["ingest"]["new_partitions"] == len(after) - len(kept)
+    summary = json.loads((growing / "run" / "summary.json").read_text())
+    assert summary["rows"]["out"] == len(rows_of(photometry(growing)))
+
+
+@pytest.mark.parametrize("lost", ["told by no record", "damaged"])
+def test_where_nobody_knows_whose_rows_are_whose_all_is_ingested_anew(growing, lost, caplog):
+    path = growing / "run" / "work" / "ingest.json"
+    record = json.loads(path.read_text())
+    if lost == "damaged":
+        table = growing / "run" / record["sources"]["2-2000-1.fits"]["table"]
+        table.write_bytes(table.read_bytes()[:-1])
+    else:  # as older versions recorded it
+        del record["sources"]
+        path.write_text(json.dumps(record))
+    write_tile(growing / "tiles", 3, 181.0)
+    assert update(growing)["ingest"]["new_partitions"] < len(
+        photometry(growing).pixels
+    )  # a new file still grows it
+    (growing / "tiles" / "1-1800-1.fits").unlink()
     with caplog.at_level("INFO", "jpasbatch"):
         records = update(growing, stages=SKY)
     check_whole(growing, records["ingest"])
-    assert f"{tile.name} {'changed' if event == 'changed' else 'is gone'}" in caplog.text.replace(
-        "is gone", "is gone"
-    )
-    assert len(rows_of(photometry(growing))) == (550 if event == "changed" else 300)
-    # tile 2 lies elsewhere: even a new catalogue costs its partitions nothing
-    assert records["infer"]["recomputed"] < records["infer"]["partitions"]
+    assert "the whole catalogue, because 1-1800-1.fits is gone, and an older version" in caplog.text
+    assert len(rows_of(photometry(growing))) == 600
+    assert records["infer"]["recomputed"] < records["infer"]["partitions"]  # tile 2 lies elsewhere
+    (growing / "tiles" / "3-1810-1.fits").unlink()
+    assert update(growing)["ingest"]["touched"]["gone"]  # from now on it is known
 
 
 def test_a_killed_update_leaves_the_old_version_and_goes_on(growing, monkeypatch):

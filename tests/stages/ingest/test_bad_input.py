@@ -15,7 +15,7 @@ from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import matrix_of
-from jpasbatch.stages.ingest import stage, whole_rows
+from jpasbatch.stages.ingest import reading, whole_rows
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.stores.artefacts import save_committee
@@ -553,7 +553,7 @@ def test_what_was_hashed_is_what_is_read(write, refused, ingest, tmp_path, monke
     write_cefca_tile(tmp_path / "other.fits", make_rows(seed=2), load_survey("jpas60"))
     after = (tmp_path / "other.fits").read_bytes() if what == "table" else before + b"\n"
     assert after != before
-    real, writes = stage.iterate_raw, [after]
+    real, writes = reading.iterate_raw, [after]
 
     def iterate(*arguments, **options):
         if when == "hashed":
@@ -564,7 +564,7 @@ def test_what_was_hashed_is_what_is_read(write, refused, ingest, tmp_path, monke
                 changed.write_bytes(writes.pop())
 
     with monkeypatch.context() as patched:
-        patched.setattr(stage, "iterate_raw", iterate)
+        patched.setattr(reading, "iterate_raw", iterate)
         refused(changed.name, "changed while it was read", "try again", more=more)
     assert ingest(more)[0] == 0, "the file as it is now is another input"
     record = json.loads((tmp_path / "out" / "work" / "ingest.json").read_text())

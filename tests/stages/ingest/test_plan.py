@@ -66,9 +66,31 @@ def test_a_tile_that_supersedes_rows(growing):
 @pytest.mark.slow
 def test_a_changed_tile(growing):
     (growing / "tiles" / "2-2000-1.fits").unlink()
-    write_tile(growing / "tiles", 2, 200.0, rows=310).rename(growing / "tiles" / "2-2000-1.fits")
+    write_tile(growing / "tiles", 2, 200.0, rows=310, bad=2).rename(growing / "tiles" / "2-2000-1.fits")
     plans = plan_and_run(growing)
-    assert plans["ingest"].reasons[0] == "1 input file changed: 2-2000-1.fits"
+    assert plans["ingest"].reasons == ("1 input file changed: 2-2000-1.fits",)
+    inference = work_of(plans["infer"])["infer: partitions"]
+    assert 0 < inference.tasks < inference.total
+
+
+def test_a_tile_that_goes(growing):
+    (growing / "tiles" / "2-2000-1.fits").unlink()
+    plans = plan_and_run(growing)
+    assert plans["ingest"].reasons[0] == "1 input file gone: 2-2000-1.fits"
+    assert plans["ingest"].reasons[1].startswith("partitions lose all of their rows: ")
+    inference = work_of(plans["infer"])["infer: partitions"]
+    assert inference.tasks < inference.total  # the other tile lies elsewhere, but for one partition
+    assert plans["ingest"].exact
+
+
+@pytest.mark.slow
+def test_a_tile_that_goes_and_had_superseded_rows(growing):
+    write_tile(growing / "tiles", 1, 200.5, rows=10, first=5)
+    plan_and_run(growing)
+    (growing / "tiles" / "1-2005-5.fits").unlink()
+    plans = plan_and_run(growing)
+    assert work_of(plans["ingest"])["ingest: rows that come back"].keys
+    assert plans["ingest"].exact
 
 
 @pytest.mark.slow

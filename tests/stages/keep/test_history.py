@@ -36,7 +36,12 @@ def test_a_run_is_told_with_all_that_it_did(folder):
     assert told["exit_code"] == 0
     assert told["stages"][-1] == "summarise"
     assert not any(result["ran"] for result in told["results"].values())
-    assert told["results"]["ingest"]["inputs"] == {"added": [], "changed": [], "removed": []}
+    assert told["results"]["ingest"]["inputs"] == {
+        "added": [],
+        "changed": [],
+        "removed": [],
+        "renamed": {},
+    }
     counts = told["results"]["summarise"]["counts"]
     assert counts["per_deg2_lower"] <= counts["per_deg2"] <= counts["per_deg2_upper"]
     assert list(told["results"]["summarise"]["lists"]) == ["WQ_2027A1.fits"]

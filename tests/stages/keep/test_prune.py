@@ -11,7 +11,8 @@ from hats.io.validation import is_valid_catalog, is_valid_collection
 
 from jpasbatch.cli import main
 from jpasbatch.errors import InputError, TryAgainError
-from jpasbatch.stages.keep.prune import DAY, prune
+from jpasbatch.stages.keep.prune import prune
+from jpasbatch.stages.keep.prune_command import DAY
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue import pruning
 from jpasbatch.storage.catalogue.collection import (

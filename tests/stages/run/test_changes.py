@@ -86,10 +86,12 @@ def test_there_is_a_reason_whenever_fingerprints_differ_and_only_then(before, no
 
 def test_files_are_named_by_what_became_of_them():
     before = {"a": "1", "b": "1", "c": "1"}
-    now = {"b": "2", "c": "1", **{f"n{index}": "1" for index in range(5)}}
+    now = {"b": "2", "c": "1", **{f"n{index}": "3" for index in range(5)}}
     assert changed_files(before, now) == [
         "5 input files new: n0, n1, n2 and 2 more",
         "1 input file changed: b",
         "1 input file gone: a",
     ]
+    now["z"] = "1"
+    assert changed_files(before, now)[2:] == ["1 input file renamed: a to z"]
     assert changed_files(now, now) == []

@@ -172,7 +172,7 @@ def test_workers_read_and_write_the_store_alone(finished, trained_copy, location
     assert told(trained_copy) == told(finished)
     assert targets(trained_copy) == targets(finished)
     assert sorted(path.name for path in (trained_copy / "work").iterdir() if path.is_dir()) == [
-        *("ingest", "mirror", "mock", "seals", "train")
+        *("ingest", "mirror", "mock", "seals", "sources", "train")
     ]
     job = str(trained_copy / "tiny.toml")
     assert cli.main(["prune", job, "--output", str(trained_copy), "--keep-days", "0", "--keep", "0"]) == 0

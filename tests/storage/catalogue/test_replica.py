@@ -95,6 +95,8 @@ def test_killed_at_any_upload_readers_keep_the_old_one_and_the_rest_follows(coll
     create, uploads = store.create, []
 
     def killed(key, data):
+        if key.startswith("."):  # notes for those who prune
+            return create(key, data)
         if len(uploads) % 3 == 2:
             uploads.append("killed")
             raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """What every store promises: whole objects, created once, replaced only by those who saw the last value."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -33,6 +34,15 @@ def test_what_was_written_is_read_and_listed(store):
     store.remove("a/b")
     store.remove("a/b")
     assert store.read("a/b") is None
+
+
+def test_the_store_tells_when_objects_were_written(store):
+    begun = time.time()
+    store.create("a/b", b"one")
+    store.create("c", b"two")
+    assert store.changes("a").keys() == {"a/b"}
+    assert store.changes().keys() == {"a/b", "c"}
+    assert all(abs(when - begun) < 60 for when in store.changes().values())
 
 
 def test_each_of_many_is_read_in_order(store):
