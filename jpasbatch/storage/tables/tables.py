@@ -17,10 +17,11 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.regular_files import require_regular
+from jpasbatch.storage.tables.cefca_tiles import write_cefca_tile
 from jpasbatch.storage.tables.columns import bands_agree
 from jpasbatch.storage.tables.compression import OPENERS
 from jpasbatch.storage.tables.csv import iterate_csv, read_filter_csv
-from jpasbatch.storage.tables.fits import iterate_fits, write_cefca_tile
+from jpasbatch.storage.tables.fits import iterate_fits
 from jpasbatch.storage.tables.parquet import iterate_parquet
 from jpasbatch.storage.tables.per_band import write_column_table
 from jpasbatch.storage.tables.refusal import refusing, refusing_pieces
