@@ -73,7 +73,7 @@ def _open(name: Path, path: Path) -> Any:
         with warnings.catch_warnings():
             # truncation is checked below, on every file and not by a warning
             warnings.simplefilter("ignore")
-            hdus: Any = fits.open(name, memmap=True, lazy_load_hdus=False)
+            hdus: Any = fits.open(name, memmap=True, lazy_load_hdus=False, disable_image_compression=True)
             _ = [hdu.header.get("NAXIS2") for hdu in hdus]
     except Exception as error:  # astropy raises many kinds for damaged headers
         raise InputError(f"{path}: is not a readable FITS file ({error})") from None
@@ -119,6 +119,12 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     from astropy.io import fits
 
     tables: list[Any] = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+    tables = [hdu for hdu in tables if not hdu.header.get("ZIMAGE")]  # images, compressed in tiles
+    tiled = [hdu.name or "without a name" for hdu in tables if hdu.header.get("ZTABLE")]
+    if tiled:
+        raise InputError(
+            f"{path}: its table {tiled[0]} is compressed in tiles (ZTABLE), which is not read; undo it by funpack"
+        )
     filters = [hdu for hdu in tables if is_filter_table(hdu.name)]
     tables = [hdu for hdu in tables if not is_filter_table(hdu.name)]
     with_positions = [
