@@ -23,6 +23,7 @@ from uuid import uuid4
 from jpasbatch.algorithms import algorithm_numbers, load_algorithms
 from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import InputError, JpasbatchError, TryAgainError
+from jpasbatch.regular_files import read_text
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import create_once, sha256_file
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -214,8 +215,8 @@ def read_history(folder: Path) -> list[Record]:
 
 def _read(path: Path) -> Record:
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError, OSError):
         content = None
     if not isinstance(content, dict):
         raise InputError(f"{path}: this part of the history is damaged; restore it from a copy, or remove it")
