@@ -104,11 +104,19 @@ def read_fluxes(raw: RawTable, survey: Survey, matched: dict[str, str]) -> FluxC
 def _in_blocks(convert: Callable[[slice], FluxColumns], n_rows: int) -> FluxColumns:
     """Return what a conversion, which takes each row by itself, makes of all rows, some of them at a time."""
     parts = [convert(slice(start, start + BLOCK_ROWS)) for start in range(0, max(n_rows, 1), BLOCK_ROWS)]
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("flux", "flux_err", "infinite", "out_of_range", "implausible", "wrong_errors")
-    }
-    return FluxColumns(**arrays, values=sum((part.values for part in parts), Counter()))
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return FluxColumns(
+        flux=joined("flux"),
+        flux_err=joined("flux_err"),
+        infinite=joined("infinite"),
+        out_of_range=joined("out_of_range"),
+        values=sum((part.values for part in parts), Counter()),
+        implausible=joined("implausible"),
+        wrong_errors=joined("wrong_errors"),
+    )
 
 
 def absent_bands(form: PhotometryForm, survey: Survey, matched: dict[str, str]) -> tuple[str, ...]:
