@@ -8,7 +8,7 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
-.PHONY: help demo test slow deploy-test lint check fuzz bless pretrained clean
+.PHONY: help demo test slow deploy-test lint check fuzz fuzz-guided sbom audit licences bless pretrained clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
 	@echo "make test   install what is needed, run the tests in two processes (make test WORKERS=8: in eight)"
@@ -16,6 +16,10 @@ help:
 	@echo "make deploy-test   install Slurm and sshd (Debian, as root), run the tests of clusters on them"
 	@echo "make lint   ruff, pyright and import-linter"
 	@echo "make fuzz   mutate tables for two minutes (make fuzz SECONDS_OF_FUZZ=3600: for an hour); 0 tracebacks, 0 hangs"
+	@echo "make fuzz-guided   the readers under a coverage-guided fuzzer for ten minutes (atheris)"
+	@echo "make sbom   write build/sbom.cdx.json, what is installed, in CycloneDX"
+	@echo "make audit  ask for known faults of the tested set (pip-audit; needs network)"
+	@echo "make licences   write docs/dependencies.md again: licences of all packages, and what brings them"
 	@echo "make check  say which algorithms' code changed since their results were last compared"
 	@echo "make pretrained DATA=FOLDER   train the committees of the package again, from a template pack"
 	@echo "make bless  compare their results with the golden ones; keep their numbers if they are the same"
@@ -55,6 +59,30 @@ SECONDS_OF_FUZZ ?= 120
 SEED ?= 1
 fuzz: $(STAMP)
 	$(BIN)/python -m benchmarks.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
+
+# Tools of maintainers are kept out of the environment of the package; their versions are in requirements/maintainers.txt.
+TOOLS = build/tools
+INSTALL_TOOL = -m pip install --quiet --constraint requirements/maintainers.txt
+$(TOOLS)/bin/python: $(STAMP)
+	$(BIN)/python -m venv $(TOOLS)
+
+GUIDED_SECONDS ?= 600
+fuzz-guided: $(STAMP)
+	$(BIN)/python $(INSTALL_TOOL) --no-deps --upgrade --target build/atheris atheris
+	PYTHONPATH="$$PWD:build/atheris" $(BIN)/python -m benchmarks.fuzz_guided build/corpus --seconds $(GUIDED_SECONDS)
+
+sbom: $(TOOLS)/bin/python
+	$(TOOLS)/bin/python $(INSTALL_TOOL) cyclonedx-bom
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --spec-version 1.6 \
+	  --output-format JSON --output-file build/sbom.cdx.json $(BIN)/python
+	@echo "build/sbom.cdx.json lists what is in $(VENV)"
+
+audit: $(TOOLS)/bin/python
+	$(TOOLS)/bin/python $(INSTALL_TOOL) pip-audit
+	$(TOOLS)/bin/pip-audit --requirement requirements/tested.txt --no-deps --disable-pip
+
+licences: $(STAMP)
+	$(BIN)/python -m tests.licences > docs/dependencies.md
 
 check: $(STAMP)
 	$(BIN)/python -m tests.algorithms check

@@ -58,12 +58,15 @@ def read_flags(raw: RawTable, name: str | None, survey: Survey) -> FlagColumn:
         values = np.where(hidden, 0, values).astype(np.int64)
     if values.dtype.kind not in "iub":
         raise InputError(f"{raw.source}: column {name!r} must hold integers, found {values.dtype}")
-    values = np.where(hidden, 0, values).astype(np.int64)
+    if hidden.any():
+        values = np.where(hidden, 0, values)
+    if np.can_cast(values.dtype, np.int32):
+        return FlagColumn(values.astype(np.int32), hidden)
+    values = values.astype(np.int64)
     limits = np.iinfo(np.int32)
     if values.size and not (limits.min <= values.min() and values.max() <= limits.max):
         raise InputError(f"{raw.source}: column {name!r} holds flags beyond 32 bits ({values.max()})")
-    values = values.astype(np.int32)
-    return FlagColumn(values, hidden)
+    return FlagColumn(values.astype(np.int32), hidden)
 
 
 def _as_matrix(raw: RawTable, name: str) -> np.ndarray:

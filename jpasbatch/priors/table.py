@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.prior import Prior, Reference, source_shares
 from jpasbatch.priors.strata import Strata
+from jpasbatch.regular_files import read_text
 
 LIMITS = ("brightest", "faintest")
 
@@ -80,14 +82,13 @@ def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
         the bins do not follow each other.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            names, rows = tuple(reader.fieldnames or ()), list(reader)
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        names, rows = tuple(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"[prior] table {path}: cannot be read ({error})") from None
     if set(names) != {*LIMITS, *classes} or len(names) != len(set(names)):
         raise InputError(
-            f"[prior] table {path}: found the columns {', '.join(names) or 'none'}; allowed are exactly "
+            f"[prior] table {path}: found the columns {', '.join(names)[:300] or 'none'}; allowed are exactly "
             f"{', '.join((*LIMITS, *classes))}"
         )
     values = [_numbers(path, line, row, (*LIMITS, *classes)) for line, row in enumerate(rows, start=2)]

@@ -106,3 +106,22 @@ def test_99_in_both_is_a_non_detection():
     assert photometry.flux[0, 3] == 0
     assert np.isnan(photometry.flux_err[0, 3])
     assert not result.values
+
+
+def test_rows_are_converted_each_by_itself(monkeypatch):
+    columns = flux_columns()
+    for row, value in enumerate((-99.0, np.nan, 1e30, -3.0, 0.0)):
+        columns["flux_aper_cor_3_0"][row, 3] = value
+    columns["flux_relerr_aper_cor_3_0"][4] = -1.0
+    wanted = read(columns)
+    assert wanted.rejected.num_rows > 0
+    assert len(wanted.values) > 1
+    monkeypatch.setattr("jpasbatch.photometry.flux_columns.BLOCK_ROWS", 2)
+    found = read(columns)
+    assert found.values == wanted.values
+    for name in ("flux", "flux_err"):
+        np.testing.assert_array_equal(
+            getattr(photometry_from_table(found.accepted, J57), name),
+            getattr(photometry_from_table(wanted.accepted, J57), name),
+        )
+    assert found.rejected.equals(wanted.rejected)

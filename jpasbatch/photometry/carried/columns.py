@@ -104,7 +104,7 @@ def match_carried(available: Sequence[str], carried: Sequence[CarriedColumn], su
             shown = near or list(available)[:40]
             what = "is missing" if not found else "could be several of its columns"
             raise InputError(
-                f"the column {one.column!r} of [catalogue] carry {what}; the table has {', '.join(shown)}"
+                f"the column {one.column!r} of [catalogue] carry {what}; the table has {', '.join(shown)[:600]}"
                 + (", ..." if len(available) > len(shown) else "")
             )
         matched.append(found[0])

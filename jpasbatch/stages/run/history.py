@@ -27,6 +27,7 @@ from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.compute.losses import Losses
 from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainError, state_of
 from jpasbatch.log_lines import belongs_to
+from jpasbatch.regular_files import read_text
 from jpasbatch.stages.run.causes import causes, computed_tasks
 from jpasbatch.stages.run.changes import compare_files
 from jpasbatch.stages.run.kept_log import kept_log
@@ -246,8 +247,8 @@ def read_history(folder: Path) -> list[Record]:
 
 def _read(path: Path) -> Record:
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError, OSError):
         content = None
     if not isinstance(content, dict):
         raise InputError(f"{path}: this part of the history is damaged; restore it from a copy, or remove it")

@@ -32,7 +32,7 @@ def describe_carried(path: Path, survey: Survey, carried: Sequence[CarriedColumn
     InputError
         If a column is missing or of a type that does not travel.
     """
-    untyped = extension_of(path) == ".csv"
+    untyped = extension_of(path).startswith(".csv")
     with _opened(path, survey, carried) as table:
         fields = []
         for field, one in zip(table.schema, carried, strict=True):

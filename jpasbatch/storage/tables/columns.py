@@ -58,7 +58,8 @@ def band_names_by_id(
     spelled = {_bare(name): name for name in columns}
     if not {"filter_id", "name"} <= set(spelled):
         raise InputError(
-            f"{source}: the filter table must have the columns FILTER_ID and NAME, found {', '.join(columns)}"
+            f"{source}: the filter table must have the columns FILTER_ID and NAME, found "
+            f"{', '.join(columns)[:300]}"
         )
     identifiers = [_whole(value, source) for value in columns[spelled["filter_id"]]]
     names = [_text(value) for value in columns[spelled["name"]]]

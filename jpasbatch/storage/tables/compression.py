@@ -5,17 +5,76 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import shutil
+import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from jpasbatch.errors import InputError
 
-OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-"""How a file is read, by the last ending of its name."""
+
+class Unpacked(Protocol):
+    """Plain content that is read from its begin to its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, no more than ``size``; none at the end."""
+        ...
+
+
+class _Output:
+    """What a process writes; at its end the process must have ended well."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def read(self, size: int) -> bytes:
+        assert self._process.stdout is not None
+        block = self._process.stdout.read(size)
+        if not block and self._process.wait():
+            raise EOFError("gzip could not decompress it")
+        return block
+
+
+@contextmanager
+def _open_lzw(path: Path) -> Iterator[Unpacked]:
+    """Open a file of `compress` (LZW, magic number 1F 9D), which ``gzip`` of every Unix undoes in 1 MiB of memory."""
+    program = shutil.which("gzip")
+    if program is None:
+        raise InputError(
+            f"{path}: only the program gzip undoes this, and it is not here; decompress it first"
+        )
+    with path.open("rb", buffering=0) as packed:  # whose place is that of the process below
+        if packed.read(2) != b"\x1f\x9d":
+            raise EOFError("it does not begin as files of compress do")
+        packed.seek(0)
+        process = subprocess.Popen(
+            [program, "-dc"],
+            stdin=packed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt of this process is no damage of the file
+        )
+        with process:
+            try:
+                yield _Output(process)
+            finally:
+                process.kill()
+
+
+OPENERS: dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".z": _open_lzw,
+}
+"""How a file is read, by the last ending of its name (compared without case)."""
+
+WITHOUT_END = (".z",)
+"""Compression that has neither checksum nor mark of its end: who is inside must know where it ends."""
 
 EXPANSION_LIMIT = 100
 ALWAYS_ALLOWED = 256 << 20
@@ -51,7 +110,7 @@ def plain_file(path: Path) -> Iterator[Path]:
             raise InputError(str(error).replace(plain.name, str(path))) from None
 
 
-def _copy(packed: IO[bytes], plain: IO[bytes], limit: int, path: Path) -> None:
+def _copy(packed: Unpacked, plain: IO[bytes], limit: int, path: Path) -> None:
     while block := packed.read(BLOCK):
         plain.write(block)
         if plain.tell() > limit:

@@ -1,27 +1,25 @@
-"""Published tables in FITS: read with every checksum verified, and tiles written in CEFCA's form."""
+"""Published tables in FITS, read piece by piece once every checksum is verified."""
 
 from __future__ import annotations
 
+import mmap
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.photometry import flux_lambda_from_nu
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.photometry.units import flux_unit
-from jpasbatch.storage.stores.files import write_atomically
-from jpasbatch.storage.tables.columns import FILTER_TABLE, band_names_by_id, is_filter_table, wanted_columns
+from jpasbatch.storage.tables.columns import band_names_by_id, is_filter_table, wanted_columns
 from jpasbatch.storage.tables.compression import plain_file
 from jpasbatch.storage.tables.fits_headers import check_headers
 
-SMALLEST_RELATIVE_FLUX = 1e-6
+SUM_BYTES = 4 << 20
+"""Of a file that are in memory while its checksum is made."""
 
 
 def iterate_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTable]:
@@ -38,7 +36,8 @@ def iterate_fits(path: Path, survey: Survey, chunk_rows: int) -> Iterator[RawTab
         for start in range(0, max(n_rows, 1), chunk_rows):
             rows = slice(start, min(start + chunk_rows, n_rows))
             try:
-                columns = {column: read_rows(table, column, rows) for column in wanted}
+                with piece(table, rows) as found:
+                    columns = {column: read_column(found, column) for column in wanted}
             except (ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
                 raise InputError(f"{path}: is damaged ({error})") from None
             yield RawTable(columns, units, bands, str(path), start, other_columns=others)
@@ -58,7 +57,13 @@ def open_tables(path: Path, survey: Survey) -> Iterator[tuple[Any, tuple[str, ..
         check_headers(name, path)
         hdus = stack.enter_context(_open(name, path))
         _check_whole(hdus, name, path)
-        yield _choose_tables(hdus, survey, path)
+        table, bands = _choose_tables(hdus, survey, path)
+        try:
+            yield table, bands
+        finally:
+            # astropy would copy the whole of each, for whoever may hold a column
+            for column in table.columns:
+                del column.array
 
 
 def _open(name: Path, path: Path) -> Any:
@@ -68,7 +73,7 @@ def _open(name: Path, path: Path) -> Any:
         with warnings.catch_warnings():
             # truncation is checked below, on every file and not by a warning
             warnings.simplefilter("ignore")
-            hdus: Any = fits.open(name, memmap=True, lazy_load_hdus=False)
+            hdus: Any = fits.open(name, memmap=True, lazy_load_hdus=False, disable_image_compression=True)
             _ = [hdu.header.get("NAXIS2") for hdu in hdus]
     except Exception as error:  # astropy raises many kinds for damaged headers
         raise InputError(f"{path}: is not a readable FITS file ({error})") from None
@@ -77,18 +82,16 @@ def _open(name: Path, path: Path) -> Any:
 
 def _check_whole(hdus: Any, name: Path, path: Path) -> None:
     """Refuse a file that ends early, and one whose stated checksums do not hold."""
-    size = name.stat().st_size
-    content = np.memmap(name, dtype=np.uint8, mode="r")
-    end = 0
+    size, end = name.stat().st_size, 0
     for number, hdu in enumerate(hdus):
         place = hdu.fileinfo()
         header, data, end = place["hdrLoc"], place["datLoc"], place["datLoc"] + place["datSpan"]
         if end > size:
             raise InputError(f"{path}: is truncated: HDU {number} ends at byte {end}, the file at {size}")
-        if "CHECKSUM" in hdu.header and _ones_complement_sum(content[header:end]) not in (0, 0xFFFFFFFF):
+        if "CHECKSUM" in hdu.header and _ones_complement_sum(name, header, end) not in (0, 0xFFFFFFFF):
             raise InputError(f"{path}: is damaged: the CHECKSUM of HDU {number} does not hold")
         if "DATASUM" in hdu.header and str(hdu.header["DATASUM"]).strip().isdigit():
-            found = _ones_complement_sum(content[data:end])
+            found = _ones_complement_sum(name, data, end)
             if found != int(hdu.header["DATASUM"]):
                 raise InputError(f"{path}: is damaged: the DATASUM of HDU {number} does not hold")
     if end < size:
@@ -97,12 +100,15 @@ def _check_whole(hdus: Any, name: Path, path: Path) -> None:
         )
 
 
-def _ones_complement_sum(content: np.ndarray) -> int:
-    """Return the 32-bit ones' complement sum of FITS standard 4.0, appendix J."""
+def _ones_complement_sum(name: Path, begin: int, end: int) -> int:
+    """Return the 32-bit ones' complement sum of bytes of a file; FITS standard 4.0, appendix J."""
     total = 0
-    words = content[: len(content) // 4 * 4].view(">u4")
-    for start in range(0, len(words), 1 << 22):
-        total += int(words[start : start + (1 << 22)].sum(dtype=np.uint64))
+    with name.open("rb") as file:
+        file.seek(begin)
+        for start in range(begin, end, SUM_BYTES):
+            block = file.read(min(SUM_BYTES, end - start))
+            words = np.frombuffer(block[: len(block) // 4 * 4], dtype=">u4")
+            total += int(words.sum(dtype=np.uint64))
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total
@@ -113,6 +119,12 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     from astropy.io import fits
 
     tables: list[Any] = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+    tables = [hdu for hdu in tables if not hdu.header.get("ZIMAGE")]  # images, compressed in tiles
+    tiled = [hdu.name or "without a name" for hdu in tables if hdu.header.get("ZTABLE")]
+    if tiled:
+        raise InputError(
+            f"{path}: its table {tiled[0]} is compressed in tiles (ZTABLE), which is not read; undo it by funpack"
+        )
     filters = [hdu for hdu in tables if is_filter_table(hdu.name)]
     tables = [hdu for hdu in tables if not is_filter_table(hdu.name)]
     with_positions = [
@@ -127,8 +139,8 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     bands = None
     if filters:
         try:
-            every = slice(0, int(filters[0].header["NAXIS2"]))
-            columns = {name: read_rows(filters[0], name, every) for name in filters[0].columns.names}
+            with piece(filters[0], slice(0, int(filters[0].header["NAXIS2"]))) as found:
+                columns = {name: read_column(found, name) for name in found.columns.names}
         except (ValueError, TypeError, OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: its table FILTER is damaged ({error})") from None
         bands = band_names_by_id(columns, path, survey)
@@ -139,19 +151,46 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
     return table, bands
 
 
-def read_rows(table: Any, name: str, rows: slice) -> np.ndarray:
-    """Return rows of a column, masked where the file says that there is no value.
+@contextmanager
+def piece(table: Any, rows: slice) -> Iterator[Any]:
+    """Give some rows of a table; when they have been read, none of their memory is kept.
+
+    astropy converts columns of text, logical values and scaled numbers as a whole and keeps what came of it; of a
+    slice it converts and keeps what the slice has. The file is mapped, and a page of it that was read counts as memory
+    of this process until the system is told that it may go.
+
+    Parameters
+    ----------
+    table : astropy.io.fits.BinTableHDU or TableHDU
+    rows : slice
+        With a start and a stop.
+    """
+    whole = table.data
+    try:
+        yield whole[rows]
+    finally:
+        _let_pages_go(whole)
+
+
+def _let_pages_go(array: Any) -> None:
+    """Let go of the pages of a mapped file that an array lies on; who reads them again gets them from the file."""
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = array.obj if isinstance(array, memoryview) else getattr(array, "base", None)
+    if array is not None and hasattr(mmap, "MADV_DONTNEED"):
+        array.madvise(mmap.MADV_DONTNEED)
+
+
+def read_column(rows: Any, name: str) -> np.ndarray:
+    """Return a column of the rows of a `piece`, masked where the file says that there is no value.
 
     TNULL is a stored number, before TSCAL and TZERO make another of it (FITS standard 4.0, section 7.3.2), or a text
     in a table of ASCII.
     """
-    if rows.start >= rows.stop:
-        return np.array(table.data.field(name)[:0])
-    values = np.array(table.data.field(name)[rows])
-    column = table.columns[name]
+    values = np.array(rows.field(name))
+    column = rows.columns[name]
     if column.null in (None, "") or values.dtype.kind not in "iuf":
         return values
-    stored = table.data.view(np.ndarray)[name][rows]
+    stored = stored_values(rows, name)
     if stored.dtype.kind == "S":
         hidden = np.char.strip(stored) == str(column.null).strip().encode("ascii", "replace")
     elif stored.dtype.kind in "iu":
@@ -161,117 +200,6 @@ def read_rows(table: Any, name: str, rows: slice) -> np.ndarray:
     return np.ma.MaskedArray(values, mask=hidden.reshape(values.shape))
 
 
-def write_cefca_tile(path: Path, rows: dict[str, np.ndarray], survey: Survey) -> None:
-    """Write a tile as CEFCA's dual catalogues hold it, with checksums and the table FILTER.
-
-    The same rows give the same bytes.
-
-    Parameters
-    ----------
-    path : Path
-        Of a ``.fits`` file; replaced at once, or not at all.
-    rows : dict of str to ndarray
-        ``tile_id``, ``number`` (n,) int; ``ra``, ``dec`` (n,) degrees; ``flux``, ``flux_err``
-        (n, bands) microjansky, NaN where not observed; ``flags``, ``mask_flags`` (n, bands) or
-        (n,) int; ``class_star`` (n,); optional ``true_class`` (n,) str, "" or None where
-        unknown, and ``true_redshift`` (n,).
-    survey : Survey
-        Of layout "arrays", with a form of photometry of fluxes and relative errors.
-
-    Notes
-    -----
-    The relative error is flux_err / abs(flux), always positive. A flux nearer to zero than a
-    millionth of its error cannot carry it, so that it is written as a millionth of the error,
-    with its sign; zero counts as negative, because it is no detection. A flux of 0 without an
-    error (a catalogued non-detection) stays 0 with NaN.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or has another shape, or the survey has another form.
-    """
-    from astropy.io import fits
-
-    hdus = [fits.PrimaryHDU(), _objects(rows, survey), _filters(survey)]
-    for hdu in hdus:
-        hdu.add_checksum(when="of this HDU", override_datasum=False)
-    content = BytesIO()
-    fits.HDUList(hdus).writeto(content, checksum=False)
-    write_atomically(Path(path), content.getvalue())
-
-
-def _objects(rows: dict[str, np.ndarray], survey: Survey) -> Any:
-    from astropy.io import fits
-
-    catalogue = survey.catalogue
-    form = next((form for form in catalogue.published_forms if form.kind == "flux"), None)
-    if catalogue.layout != "arrays" or form is None or form.error_kind != "relative":
-        raise ValueError(f"survey {survey.name!r} does not publish vectors of fluxes with relative errors")
-    if len(catalogue.id_columns) != 2:
-        raise ValueError(f"survey {survey.name!r} does not identify objects by tile and number")
-    n_rows, n_bands = len(rows["number"]), len(survey.bands)
-    flux, relative_error = _published_fluxes(rows, survey, form.unit)
-    for key in ("tile_id", "number"):
-        if (
-            n_rows
-            and not np.iinfo(np.int32).min < np.min(rows[key]) <= np.max(rows[key]) <= np.iinfo(np.int32).max
-        ):
-            raise ValueError(f"{key} must fit into 32 bits")
-    whole = f"{n_bands}I"
-    columns = [
-        fits.Column(catalogue.id_columns[0], "J", array=rows["tile_id"]),
-        fits.Column(catalogue.id_columns[1], "J", array=rows["number"]),
-        fits.Column(catalogue.ra, "D", unit="deg", array=rows["ra"]),
-        fits.Column(catalogue.dec, "D", unit="deg", array=rows["dec"]),
-        fits.Column(form.value, f"{n_bands}E", unit=form.unit, array=flux),
-        fits.Column(form.error, f"{n_bands}E", array=relative_error),
-        fits.Column(catalogue.flags, whole, array=_per_band(rows["flags"], n_rows, n_bands)),
-        fits.Column(catalogue.mask_flags, whole, array=_per_band(rows["mask_flags"], n_rows, n_bands)),
-        fits.Column(catalogue.class_star, "E", array=rows["class_star"]),
-    ]
-    if "true_class" in rows:
-        known = np.array(["" if value is None else str(value) for value in rows["true_class"]], dtype="U16")
-        columns.append(fits.Column(catalogue.true_class, "16A", array=known))
-    if "true_redshift" in rows:
-        columns.append(fits.Column(catalogue.true_redshift, "E", array=rows["true_redshift"]))
-    return fits.BinTableHDU.from_columns(columns, name="FLAMBDADUALOBJ")
-
-
-def _published_fluxes(
-    rows: dict[str, np.ndarray], survey: Survey, unit_text: str
-) -> tuple[np.ndarray, np.ndarray]:
-    unit = flux_unit(unit_text, "flux", survey.name)
-    flux = np.asarray(rows["flux"], dtype=np.float64)
-    flux_err = np.asarray(rows["flux_err"], dtype=np.float64)
-    expected = (len(rows["number"]), len(survey.bands))
-    if flux.shape != expected or flux_err.shape != expected:
-        raise ValueError(f"flux and flux_err must have the shape {expected}, found {flux.shape}")
-    usable = np.isfinite(flux) & np.isfinite(flux_err) & (flux_err > 0)
-    smallest = SMALLEST_RELATIVE_FLUX * flux_err
-    flux = np.where(usable & (np.abs(flux) < smallest), np.where(flux > 0, smallest, -smallest), flux)
-    relative = np.divide(flux_err, np.abs(flux), out=np.full(expected, np.nan), where=usable)
-    if unit.quantity == "flux_lambda":
-        flux = flux_lambda_from_nu(flux, survey.wavelengths)
-    return (flux / unit.scale).astype(np.float32), relative.astype(np.float32)
-
-
-def _per_band(flags: np.ndarray, n_rows: int, n_bands: int) -> np.ndarray:
-    flags = np.asarray(flags)
-    if flags.ndim == 1:
-        flags = np.repeat(flags[:, np.newaxis], n_bands, axis=1)
-    if flags.shape != (n_rows, n_bands):
-        raise ValueError(f"flags must have the shape {(n_rows, n_bands)} or {(n_rows,)}, found {flags.shape}")
-    return flags.astype(np.int16)
-
-
-def _filters(survey: Survey) -> Any:
-    from astropy.io import fits
-
-    longest = max(len(name) for name in survey.band_names)
-    columns = [
-        fits.Column("FILTER_ID", "I", array=np.arange(1, len(survey.bands) + 1)),
-        fits.Column("NAME", f"{longest}A", array=np.array(survey.band_names)),
-        fits.Column("WAVELENGTH", "D", unit="Angstrom", array=survey.wavelengths),
-        fits.Column("WIDTH", "D", unit="Angstrom", array=np.array([band.width for band in survey.bands])),
-    ]
-    return fits.BinTableHDU.from_columns(columns, name=FILTER_TABLE)
+def stored_values(rows: Any, name: str) -> np.ndarray:
+    """Return a column of the rows of a `piece` as the bytes of the file have it."""
+    return rows.view(np.ndarray)[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +40,9 @@ def iterate_parquet(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
             wanted = wanted_columns(schema.names, survey)
             others = tuple(name for name in schema.names if name not in wanted)
             units = {name: unit_of(schema.field(name)) for name in wanted}
+            check_copies(path, file)
             bands = schema_bands(path, schema, survey)
-            batches = file.iter_batches(batch_size=chunk_rows, columns=wanted)
-            for batch in batches:
+            for batch in every_row(path, file, chunk_rows, wanted):
                 if not batch.num_rows:
                     continue
                 columns = {name: numpy_of(batch.column(name), name, path) for name in wanted}
@@ -53,6 +53,40 @@ def iterate_parquet(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
                 yield RawTable(empty, units, bands, str(path), 0, other_columns=others)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: is truncated or damaged ({error})") from None
+
+
+def check_copies(path: Path, file: pq.ParquetFile) -> None:
+    """Refuse a file whose two copies of the metadata FILTER differ: a footer has no checksum.
+
+    Arrow writes the metadata of a schema twice, and reads the copy within its own description of the schema.
+
+    Raises
+    ------
+    InputError
+        When they differ.
+    """
+    key = FILTER_TABLE.encode()
+    outer, inner = ((one or {}).get(key) for one in (file.metadata.metadata, file.schema_arrow.metadata))
+    if outer is not None and inner is not None and outer != inner:
+        raise InputError(f"{path}: is damaged (its footer tells the order of bands twice, and differently)")
+
+
+def every_row(
+    path: Path, file: pq.ParquetFile, chunk_rows: int, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file in batches, as many as its footer says: arrow passes over pages of unknown types.
+
+    Raises
+    ------
+    InputError
+        At the end, when rows are missing.
+    """
+    found = 0
+    for batch in file.iter_batches(batch_size=chunk_rows, columns=list(columns)):
+        found += batch.num_rows
+        yield batch
+    if columns and found != file.metadata.num_rows:
+        raise InputError(f"{path}: is damaged (its footer says {file.metadata.num_rows} rows, found {found})")
 
 
 def _check_size(path: Path, metadata: pq.FileMetaData) -> None:

@@ -17,10 +17,11 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.regular_files import require_regular
+from jpasbatch.storage.tables.cefca_tiles import write_cefca_tile
 from jpasbatch.storage.tables.columns import bands_agree
-from jpasbatch.storage.tables.compression import OPENERS
+from jpasbatch.storage.tables.compression import OPENERS, WITHOUT_END
 from jpasbatch.storage.tables.csv import iterate_csv, read_filter_csv
-from jpasbatch.storage.tables.fits import iterate_fits, write_cefca_tile
+from jpasbatch.storage.tables.fits import iterate_fits
 from jpasbatch.storage.tables.parquet import iterate_parquet
 from jpasbatch.storage.tables.per_band import write_column_table
 from jpasbatch.storage.tables.refusal import refusing, refusing_pieces
@@ -39,9 +40,18 @@ PLAIN_READERS = {
     ".xml": iterate_votable,
 }
 PARQUET = (".parquet", ".parq", ".pq")
+TILED = ".fz"
+"""What `fpack` adds to the name of a FITS file: it compresses images, and leaves tables alone unless told otherwise."""
+
 READERS = {
     **PLAIN_READERS,
-    **{f"{ending}{packed}": reader for ending, reader in PLAIN_READERS.items() for packed in OPENERS},
+    **{
+        f"{ending}{packed}": reader
+        for ending, reader in PLAIN_READERS.items()
+        for packed in OPENERS
+        if not (ending == ".csv" and packed in WITHOUT_END)  # rows could be missing, and nothing would tell
+    },
+    f".fits{TILED}": iterate_fits,
     **dict.fromkeys(PARQUET, iterate_parquet),
 }
 EXTENSIONS = tuple(READERS)
@@ -199,11 +209,11 @@ def _check_name(entry: Path) -> None:
 def _leave_out(entry: Path) -> None:
     """Refuse what may be a table that cannot be read; tell of anything else that is not known."""
     name = entry.name.lower()
-    if plain_ending(name).endswith(NOT_READ):
+    if name.endswith(NOT_READ) or plain_ending(name).endswith(NOT_READ):
         raise InputError(
             f"{entry}: tables of this form are not read, and its rows would be missing; write it as one that ends in "
-            f"{', '.join((*PLAIN_READERS, *PARQUET))} (FITS, CSV and VOTable also with {', '.join(OPENERS)}), or move "
-            "it out of the folder"
+            f"{', '.join((*PLAIN_READERS, *PARQUET))} (FITS, CSV and VOTable also with .gz, .bz2 or .xz; FITS and "
+            "VOTable with .Z; .fits.fz), or move it out of the folder"
         )
     if not name.endswith(COMPANIONS):
         log.warning("%s: is no table that is known by its name, and is left out", entry)
@@ -228,7 +238,7 @@ def check_regular(path: Path) -> None:
 
 def plain_ending(ending: str) -> str:
     """Return the ending of a table of the same form that is not compressed, as results are written."""
-    for packed in OPENERS:
+    for packed in (*OPENERS, TILED):
         ending = ending.removesuffix(packed)
     return ".parquet" if ending in PARQUET else ending
 

@@ -15,7 +15,7 @@ from jpasbatch.job.job import load_job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
-from jpasbatch.storage.tables.fits import write_cefca_tile
+from jpasbatch.storage.tables.cefca_tiles import write_cefca_tile
 from jpasbatch.storage.tables.per_band import write_column_table
 from tests.stages.ingest.test_surveys import JOB, ROWS
 

@@ -21,7 +21,7 @@ from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.artefacts import committee_version
-from jpasbatch.storage.tables.fits import write_cefca_tile
+from jpasbatch.storage.tables.cefca_tiles import write_cefca_tile
 from tests.stages.ingest.test_arrivals import JOB as WHOLE_JOB
 from tests.stages.tiny_run import serial
 

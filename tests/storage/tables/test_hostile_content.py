@@ -286,3 +286,40 @@ def test_a_footer_that_is_damaged_anywhere_ends_no_process(tmp_path):
             path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
             with contextlib.suppress(InputError):
                 check_footer(path)
+
+
+def whole_rows(path: Path, survey) -> list[pa.Table]:
+    """Return all rows with all columns."""
+    with open_complete(path, survey, 5) as table:
+        return list(table.pieces)
+
+
+def parquet_of(good, path: Path) -> Path:
+    """Write the good table again, without dictionaries, so that the first page of each column holds its values."""
+    pq.write_table(
+        pq.read_table(good["sums.parquet"][0]), path, use_dictionary=False, write_page_checksum=True
+    )
+    return path
+
+
+@pytest.mark.parametrize("column", [0, 3])
+def test_a_page_of_unknown_type_takes_no_rows_away(column, good, tmp_path):
+    path = parquet_of(good, tmp_path / "table.parquet")
+    content = bytearray(path.read_bytes())
+    place = pq.read_metadata(path).row_group(0).column(column).data_page_offset + 1
+    assert content[place] == 0  # the type of a page of data, which no checksum covers
+    content[place] = 0x6B
+    path.write_bytes(bytes(content))
+    for read in (iterate_raw, whole_rows):
+        with pytest.raises(InputError, match=r"table.parquet: .*damaged"):
+            list(read(path, good["sums.parquet"][1]))
+
+
+def test_a_footer_that_tells_the_order_of_bands_in_two_ways_is_refused(good, tmp_path):
+    path = parquet_of(good, tmp_path / "table.parquet")
+    content = path.read_bytes()
+    assert content.count(b"53, 54, 55") == 1  # the other copy is within base64
+    path.write_bytes(content.replace(b"53, 54, 55", b"53, 94, 55"))
+    for read in (iterate_raw, whole_rows):
+        with pytest.raises(InputError, match="tells the order of bands twice, and differently"):
+            list(read(path, good["sums.parquet"][1]))

@@ -25,7 +25,7 @@ from jpasbatch.storage.tables.complete.table import (
     every_column,
     refuse_repeated,
 )
-from jpasbatch.storage.tables.fits import open_tables, read_rows
+from jpasbatch.storage.tables.fits import open_tables, piece, read_column, stored_values
 
 FORM = re.compile(
     r"XTENSION|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|THEAP|CHECKSUM|DATASUM|"
@@ -61,34 +61,31 @@ def open_complete_fits(
         numbers = {name: number for number, name in enumerate(table.columns.names, start=1)}
         rows = int(table.header["NAXIS2"])
         # a first piece of no more than one row tells the types
-        fields = [
-            field_of(
-                name,
-                _array(table, name, slice(0, min(rows, 1)), path).type,
-                _notes(table, numbers[name]),
-            )
-            for name in select(table.columns.names)
-        ]
+        with piece(table, slice(0, min(rows, 1))) as first:
+            fields = [
+                field_of(name, _array(first, name, path).type, _notes(table, numbers[name]))
+                for name in select(table.columns.names)
+            ]
         schema = pa.schema(fields, metadata=band_metadata(bands) | _cards(table.header))
         yield CompleteTable(path, schema, rows, _pieces(table, schema, rows, chunk_rows, path))
 
 
 def _pieces(table: Any, schema: pa.Schema, rows: int, chunk_rows: int, path: Path) -> Iterator[pa.Table]:
     for start in range(0, rows, chunk_rows):
-        part = slice(start, min(start + chunk_rows, rows))
-        arrays = [_array(table, field.name, part, path).cast(field.type) for field in schema]
+        with piece(table, slice(start, min(start + chunk_rows, rows))) as part:
+            arrays = [_array(part, field.name, path).cast(field.type) for field in schema]
         yield pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _array(table: Any, name: str, rows: slice, path: Path) -> pa.Array:
+def _array(rows: Any, name: str, path: Path) -> pa.Array:
     try:
-        column = table.columns[name]
+        column = rows.columns[name]
         if re.fullmatch(r"\d*[AL]", str(column.format)) and column.dim is None:
-            return arrow_array(_stored(table, name, rows), name, str(path))
-        values = read_rows(table, name, rows)
+            return arrow_array(_texts_or_logical(rows, name), name, str(path))
+        values = read_column(rows, name)
     except (ValueError, TypeError, OSError, UnicodeDecodeError, IndexError) as error:
         raise InputError(f"{path}: is damaged ({error})") from None
-    letter = re.match(r"1?[PQ]([A-Z])", str(table.columns[name].format))
+    letter = re.match(r"1?[PQ]([A-Z])", str(column.format))
     if letter is None:
         return arrow_array(values, name, str(path))
     if letter[1] not in ELEMENTS:
@@ -98,12 +95,12 @@ def _array(table: Any, name: str, rows: slice, path: Path) -> pa.Array:
     return pa.array([np.asarray(cell).tolist() for cell in values], pa.list_(ELEMENTS[letter[1]]))
 
 
-def _stored(table: Any, name: str, rows: slice) -> np.ndarray:
-    """Return texts or logical values of some rows; astropy would convert, and keep, those of the whole table.
+def _texts_or_logical(rows: Any, name: str) -> np.ndarray:
+    """Return texts without their filling, or logical values.
 
     Logical values are masked where the file has neither T nor F, which astropy would take for F.
     """
-    stored = table.data.view(np.ndarray)[name][rows]
+    stored = stored_values(rows, name)
     if stored.dtype.kind == "S":
         return np.char.rstrip(stored)
     return np.ma.MaskedArray(stored == ord("T"), mask=stored == 0)

@@ -14,7 +14,7 @@ from jpasbatch.storage.tables.complete.parquet import open_complete_parquet
 from jpasbatch.storage.tables.complete.table import CompleteTable, Select, every_column
 from jpasbatch.storage.tables.complete.votable import open_complete_votable
 from jpasbatch.storage.tables.refusal import refusing, refusing_pieces
-from jpasbatch.storage.tables.tables import PARQUET, extension_of
+from jpasbatch.storage.tables.tables import PARQUET, check_regular, extension_of
 
 
 @contextmanager
@@ -50,6 +50,7 @@ def _reader(
     path: Path, survey: Survey, chunk_rows: int, as_text: bool, select: Select
 ) -> AbstractContextManager[CompleteTable]:
     ending = extension_of(path)
+    check_regular(path)
     if ending in PARQUET:
         return open_complete_parquet(path, chunk_rows, select)
     if ending.startswith(".csv"):
