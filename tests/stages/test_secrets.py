@@ -25,11 +25,17 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "planted/secret/of/the/object/store/01",
     "AWS_SESSION_TOKEN": "planted-session-token-01",
     "JPASBATCH_FETCH_PASSWORD": "planted-password-01",
-    "JPASBATCH_WEBHOOK": "https://hooks.example.org/planted-address-01",
+    "JPASBATCH_HOOK": "planted-address-01",
     "SMTP_PASSWORD": "planted-mail-password-01",
     "GITHUB_TOKEN": "ghp_planted01",
 }
 PRIVATE_KEY = "PRIVATE KEY-----"
+NOTIFY = """
+[notify]
+webhook = "https://127.0.0.1:9/{secret}"
+secret  = "JPASBATCH_HOOK"
+"""
+"""Nobody answers there: what goes wrong is told, and the address is not."""
 
 
 @pytest.fixture
@@ -106,8 +112,10 @@ def test_secrets_are_written_nowhere(object_store_url, trained_copy, tmp_path, c
         service.fail("submit", lambda answer: refusal, times=99)
         assert fetch(service, fetched, flags=["--verbose"], **options) != 0
     # two worker processes, which inherit the environment
-    metrics = ["--metrics", str(tmp_path / "metrics.prom")]
-    assert main(["run", job, *where, "--verbose", *metrics]) == 0
+    (tmp_path / "notify.toml").write_text(NOTIFY)
+    told_to = ["--metrics", str(tmp_path / "metrics.prom"), "--notify", str(tmp_path / "notify.toml")]
+    assert main(["run", job, *where, "--verbose", *told_to]) == 0
+    assert list((trained_copy / "work" / "history").glob("*.notified.json"))
     location = f"s3://survey/{uuid4().hex}/sky"
     assert main(["replicate", job, location, *where, "--verbose"]) == 0
     assert main(["replicate", job, "s3://missing/sky", *where, "--verbose"]) == 2
