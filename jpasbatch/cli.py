@@ -3,10 +3,9 @@
 Flags say where and how, never what: the science is in the job file. Heavy libraries are imported when a verb
 runs, so that ``--help`` answers at once.
 
-Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published;
-4 a gate holds a new version back, which is not published; 75 interrupted, locked or out of space, run the same command
-again; 4, of ``targets check``, when a list cannot be submitted as it is; 1, of ``status``, when a stage is not done,
-and of ``templates check``, when a class cannot be made.
+Exit codes: 0 done; 2 configuration or input is wrong; 3 partitions are quarantined and nothing was published; 4 a gate
+holds a new version back, or ``targets check`` found that a list cannot be submitted; 75 interrupted, locked or out of
+space, run the same command again; 1 ``status``: a stage is not done, ``templates check``: a class cannot be made.
 """
 
 from __future__ import annotations
@@ -302,7 +301,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     from jpasbatch.job.notify import load_notify
     from jpasbatch.stages.pipeline import demo_job, open_workspace, run_verb
-    from jpasbatch.stages.state import show_status
+    from jpasbatch.stages.state import repair_job, show_status
 
     if options.verb == "replicate":
         from jpasbatch.stages.keep.replicate import replicate_job
@@ -310,8 +309,6 @@ def _run(options: argparse.Namespace) -> int:
         workspace = open_workspace(options.job, options.output, options.data)
         return replicate_job(workspace, options.location)
     if options.verb == "repair":
-        from jpasbatch.stages.state import repair_job
-
         return repair_job(
             options.job, options.output, options.data, options.cluster, options.serial, options.json
         )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from jpasbatch.algorithms import raised
 from jpasbatch.stages.infer.stage import ask_infer
 from jpasbatch.stages.run.changes import FIRST, reasons
-from jpasbatch.stages.run.commits import look_at_commits
+from jpasbatch.stages.run.commits import Run, look_at_commits
 from jpasbatch.stages.run.committed import planned_run
-from jpasbatch.stages.run.partition_names import PREDICTIONS, commit_names
+from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.plans import (
     Outlook,
     Plans,
     StagePlan,
     Work,
+    changes_catalogue,
+    pixel_key,
     pixel_work,
     published_outlook,
     standing_record,
@@ -37,11 +40,12 @@ def plan_infer(workspace: Workspace, before: Plans) -> StagePlan:
     InputError
         Where the stage itself would: there is no catalogue or no committee, or they do not fit each other.
     """
-    grows = will_run(before, "ingest")
+    ingests = bool(will_run(before, "ingest"))
+    grows = changes_catalogue(workspace, before)
     if will_run(before, "train"):
         return _plan_anew(workspace, before)
     asked = ask_infer(workspace)
-    if not grows and workspace.record("ingest") is not None:
+    if not ingests and workspace.record("ingest") is not None:
         workspace.require("ingest")
     record, base = workspace.record("infer"), fingerprint(**asked.parts)
     if not grows:
@@ -59,8 +63,8 @@ def plan_infer(workspace: Workspace, before: Plans) -> StagePlan:
             return StagePlan("infer", tuple(why), (Work(TITLE, None, None),), False)
         sky = found
         why.append(f"ingest makes {len(sky.made):,} of {len(sky.pixels):,} partitions anew")
-    names = sky.names()
-    commits, _ = look_at_commits(planned_run(workspace, "infer", base), names.values())
+    names, run = sky.names(), planned_run(workspace, "infer", base)
+    commits, _ = look_at_commits(run, names.values())
     todo = {pixel: None for pixel, name in names.items() if name not in commits}
     made = todo | dict.fromkeys(sky.made)
     done_before = {
@@ -68,10 +72,21 @@ def plan_infer(workspace: Workspace, before: Plans) -> StagePlan:
         for pixel, name in names.items()
         if name in commits and commits[name]["rows"]
     }
+    surely = sky.differs and not _were_classified(workspace, run, sky.made)
     # who classifies the same rows once more may find the same
-    differs = sky.differs and (record is None or not todo)
+    differs = surely and (record is None or not todo)
     left = Outlook(done_before, {pixel: sky.rows([pixel]) for pixel in made}, differs)
-    return StagePlan("infer", tuple(why), (pixel_work(TITLE, made, sky),), sky.differs, left)
+    return StagePlan("infer", tuple(why), (pixel_work(TITLE, made, sky),), surely, left)
+
+
+def _were_classified(workspace: Workspace, run: Run, made: Collection[Pixel]) -> bool:
+    """Return whether a partition to be made may get bytes that it had before: a file came and went, or comes again."""
+    if not made:
+        return False
+    now = set(commit_names(open_catalogue(workspace.sky)).values())
+    pixels = {pixel_key(pixel) for pixel in made}
+    former = set(run.ledger.keys()) - now
+    return any(key.partition("-")[0] in pixels for key in former)
 
 
 def _plan_anew(workspace: Workspace, before: Plans) -> StagePlan:

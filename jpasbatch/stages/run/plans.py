@@ -13,7 +13,7 @@ from typing import Any
 from jpasbatch.stages.run.commits import Run, look_at_commits
 from jpasbatch.stages.run.partition_names import Pixel, commit_name
 from jpasbatch.stages.run.workspace import Workspace
-from jpasbatch.storage.catalogue.collection import Catalogue
+from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.primary import published_partitions
 
 Plans = Mapping[str, "StagePlan"]
@@ -115,6 +115,16 @@ class StagePlan:
 def will_run(before: Plans, *stages: str) -> list[str]:
     """Return those of some stages that run before in the same command and are not up to date."""
     return [stage for stage in stages if stage in before and before[stage].runs]
+
+
+def changes_catalogue(workspace: Workspace, before: Plans) -> bool:
+    """Return whether ``ingest`` runs before and leaves another catalogue; a file that has another name changes none."""
+    if not will_run(before, "ingest"):
+        return False
+    left = before["ingest"].outlook
+    if left is None or left.made:
+        return True
+    return left.kept != published_outlook(open_catalogue(workspace.sky)).kept
 
 
 def planned_workspace(workspace: Workspace, before: Plans) -> Workspace:

@@ -16,6 +16,7 @@ from jpasbatch.stages.run.plans import (
     Plans,
     StagePlan,
     Work,
+    changes_catalogue,
     lacking,
     pixel_work,
     published_outlook,
@@ -42,7 +43,9 @@ def plan_summarise(workspace: Workspace, before: Plans) -> StagePlan:
     InputError
         Where the stage itself would: nothing is published, or it does not fit the job.
     """
-    makers = will_run(before, "ingest", "infer", "correct")
+    makers = will_run(before, "infer", "correct")
+    if changes_catalogue(workspace, before):
+        makers.insert(0, "ingest")
     request = _request(workspace, bool(makers))
     parts = None if request is None else tally_parts(workspace, request)
     if makers:

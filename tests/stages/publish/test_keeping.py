@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jpasbatch.stages.keep.prune import DAY, prune
+from jpasbatch.stages.keep.prune import prune
+from jpasbatch.stages.keep.prune_command import DAY
 from jpasbatch.stages.run.mending import version_faults
 from jpasbatch.stages.run.versions import current_version, read_versions
 from jpasbatch.stages.run.workshop import open_workshop

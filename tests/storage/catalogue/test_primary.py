@@ -22,6 +22,7 @@ from jpasbatch.storage.catalogue.partitions import read_partition, write_partiti
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.catalogue.publication import publish_extension
 from jpasbatch.storage.catalogue.validation import check_catalogue
+from jpasbatch.storage.stores import links
 from jpasbatch.storage.stores.files import Lease
 from jpasbatch.storage.stores.opening import open_store
 from tests.storage.small_sets import EMPTY, set_rows, stage_set
@@ -132,7 +133,7 @@ def test_files_are_linked_from_another_folder_and_copied_from_another_file_syste
     def refuse(*_):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(catalogue_assembly.os, "link", refuse)
+    monkeypatch.setattr(links.os, "link", refuse)
     copied = open_catalogue(publish(tmp_path / "copied", records, table, options=options))
     assert copied.name == linked.name
     assert found.isdisjoint(copied.partition_path(*pixel).stat().st_ino for pixel in copied.pixels)
