@@ -130,7 +130,7 @@ def test_files_are_linked_from_another_folder_and_copied_from_another_file_syste
     found = {linked.partition_path(*pixel).stat().st_ino for pixel in linked.pixels}
     assert found == set(sources.values())
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(links.os, "link", refuse)
