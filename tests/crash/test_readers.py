@@ -26,6 +26,7 @@ def test_no_error_and_no_mixture_under_constant_publication(opens, tmp_path):
     assert found["versions seen"] >= FEWEST_VERSIONS
 
 
+@pytest.mark.slow
 def test_versions_that_are_written_in_place_are_caught(tmp_path):
     found = read(tmp_path / "sky", 200, in_place=True)
     assert found["errors"] + found["mixed"] > 0

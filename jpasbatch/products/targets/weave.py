@@ -124,7 +124,8 @@ class Submission:
         blank = [name for name in needed if not getattr(self, name)]
         if not blank:
             return ()
-        return (f"The WEAVE catalogue cannot be submitted as it is: {', '.join(blank)} is blank.",)
+        are = "are" if blank[1:] else "is"
+        return (f"The WEAVE catalogue cannot be submitted as it is: {', '.join(blank)} {are} blank.",)
 
 
 def is_programme(text: str) -> bool:

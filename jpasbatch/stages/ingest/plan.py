@@ -17,7 +17,7 @@ from jpasbatch.stages.ingest.returning import RETURNED
 from jpasbatch.stages.ingest.revision import prepare_revision, revision_identity
 from jpasbatch.stages.ingest.sources import LISTED, listing_key
 from jpasbatch.stages.ingest.stage import ask_changes
-from jpasbatch.stages.ingest.whole_rows import REJECTED, rejecting
+from jpasbatch.stages.ingest.whole_rows import REJECTED, rejecting, whole_rows_key
 from jpasbatch.stages.run.changes import changed_files, reasons, shortened
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
@@ -54,7 +54,9 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
     section = workspace.job.catalogue
     makers = will_run(before, "fetch", "mock") if section.input is None else []
     if makers:
-        return StagePlan("ingest", (f"{makers[0]} makes its input",), (Work(CHECKED, None, None),), False)
+        titles = (CHECKED, LISTED, *([REJECTED] if section.rejected == "whole" else []))
+        work = tuple(Work(title, None, None) for title in titles)
+        return StagePlan("ingest", (f"{makers[0]} makes its input",), work, False)
     if section.input is None and workspace.job.fetch is None and makes_sets(workspace.require("mock")):
         return _plan_adoption(workspace)
     executor = Executor(None, {}, 0.0)
@@ -75,8 +77,11 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
     run = planned_run(workspace, "ingest", asked.identity)
     names = list(table_names(list(asked.files.values())))
     listed = [listing_key({"name": name}) for name in names]
-    work = (task_work(CHECKED, run, names), task_work(LISTED, run, listed))
-    return StagePlan("ingest", tuple(why), work)
+    work = [task_work(CHECKED, run, names), task_work(LISTED, run, listed)]
+    keeps_rejected = workspace.job.catalogue.rejected == "whole"
+    if keeps_rejected:  # of which files is known when they are read
+        work.append(task_work(REJECTED, run, [whole_rows_key(name) for name in names]))
+    return StagePlan("ingest", tuple(why), tuple(work), exact=not keeps_rejected)
 
 
 def _plan_adoption(workspace: Workspace) -> StagePlan:

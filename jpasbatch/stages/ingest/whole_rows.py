@@ -101,7 +101,14 @@ def keep_whole_rows(
 
 def rejecting(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the records of files that have rejected rows, by the key of the task that keeps them whole."""
-    return {f"whole-{record['name']}": record for record in records if record["rows"] > record["accepted"]}
+    return {
+        whole_rows_key(record["name"]): record for record in records if record["rows"] > record["accepted"]
+    }
+
+
+def whole_rows_key(name: str) -> str:
+    """Return the key of the task that keeps the rejected rows of a file whole."""
+    return f"whole-{name}"
 
 
 def _folder(workspace: Workspace, identity: str) -> Path:

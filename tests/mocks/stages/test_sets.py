@@ -223,6 +223,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_mock_goes_on_to_the_same_bytes(made, tmp_path, pack):
     workspace, record = made
     killed = workspace_at(tmp_path, pack)

@@ -281,6 +281,7 @@ def test_of_two_surveys_that_are_published_at_once_one_tries_again(
     assert but_properties(published(store)) == but_properties(on_disk(finished))
 
 
+@pytest.mark.slow
 def test_of_a_catalogue_with_one_other_partition_one_is_computed(finished_copy, object_store_url):
     location, sky = f"s3://survey/{uuid4().hex}/sky", finished_copy / "sky"
     replicate = ["replicate", str(finished_copy / "tiny.toml"), location, "--output", str(finished_copy)]
