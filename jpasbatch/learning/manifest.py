@@ -258,19 +258,19 @@ def check_manifest(
     """
     try:
         trained, kind = manifest.survey, manifest.features["kind"]
-        bands, digest = list(trained["bands"]), trained["fingerprint"]
+        bands, digest, learnt = list(trained["bands"]), str(trained["fingerprint"]), trained["name"]
         names, definitions = list(manifest.classes), manifest.definitions
     except (KeyError, TypeError) as error:
         raise incomplete(error) from None
     retrain = "use the committee of this survey, or train one"
     if bands != list(survey.band_names):
         raise InputError(
-            f"the committee was trained on survey {trained['name']!r}, this is {survey.name!r}: "
+            f"the committee was trained on survey {learnt!r}, this is {survey.name!r}: "
             f"{_first_difference(bands, list(survey.band_names))}; {retrain}"
         )
     if digest != survey.fingerprint:
         raise InputError(
-            f"the committee was trained on survey {trained['name']!r} with fingerprint {digest[:12]}, "
+            f"the committee was trained on survey {learnt!r} with fingerprint {digest[:12]}, "
             f"this is {survey.name!r} with {survey.fingerprint[:12]}: "
             f"name, wavelengths or reference band differ; {retrain}"
         )

@@ -96,6 +96,14 @@ def test_a_key_of_another_kind_is_refused(key, value, tmp_path):
         use(tmp_path, good()[0] | {key: value})
 
 
+@pytest.mark.parametrize("fingerprint", [None, 12, ["a"], {}])
+def test_a_fingerprint_that_is_no_text_is_refused(fingerprint, tmp_path):
+    manifest = deepcopy(good()[0])
+    manifest["survey"]["fingerprint"] = fingerprint
+    with pytest.raises(InputError, match="fingerprint"):
+        use(tmp_path, manifest)
+
+
 def test_json_that_is_too_deep_or_no_number_is_refused(tmp_path):
     version = save_committee(tmp_path, good()[0], good()[1])
     path = version / "manifest.json"
