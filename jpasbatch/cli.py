@@ -21,6 +21,7 @@ from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainEr
 from jpasbatch.log_lines import say, start_log
 from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.publish.arguments import add_publish
+from jpasbatch.stages.run.arguments import add_job
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
@@ -158,9 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_history(command: argparse.ArgumentParser) -> None:
-    command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
-    command.add_argument("--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)")
-    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
+    add_job(command)
     which = command.add_mutually_exclusive_group()
     which.add_argument("--last", type=int, metavar="N", help="only the N newest runs")
     which.add_argument(
@@ -172,19 +171,15 @@ def _add_history(command: argparse.ArgumentParser) -> None:
 
 
 def _add_replicate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    add_job(command)
     command.add_argument(
         "location", metavar="s3://BUCKET/PREFIX", help="where the pointer of the collection will be"
     )
-    command.add_argument("--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)")
-    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
 
 
 def _add_prune(command: argparse.ArgumentParser) -> None:
-    command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
-    command.add_argument("--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)")
-    command.add_argument("--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file")
+    add_job(command)
     command.add_argument(
         "--keep-days",
         type=float,

@@ -10,14 +10,13 @@ from jpasbatch.stages.infer.stage import ask_infer
 from jpasbatch.stages.run.changes import FIRST, reasons
 from jpasbatch.stages.run.commits import Run, look_at_commits
 from jpasbatch.stages.run.committed import planned_run
-from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
+from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names, partition_of, pixel_key
 from jpasbatch.stages.run.plans import (
     Outlook,
     Plans,
     StagePlan,
     Work,
     changes_catalogue,
-    pixel_key,
     pixel_work,
     published_outlook,
     standing_record,
@@ -86,7 +85,7 @@ def _were_classified(workspace: Workspace, run: Run, made: Collection[Pixel]) ->
     now = set(commit_names(open_catalogue(workspace.sky)).values())
     pixels = {pixel_key(pixel) for pixel in made}
     former = set(run.ledger.keys()) - now
-    return any(key.partition("-")[0] in pixels for key in former)
+    return any(partition_of(name) in pixels for name in former)
 
 
 def _plan_anew(workspace: Workspace, before: Plans) -> StagePlan:

@@ -33,6 +33,7 @@ from jpasbatch.stages.ingest.sources import (
 )
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.partition_names import pixel_key
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.partitions import HEALPIX_COLUMN, partition_file, read_partition
 from jpasbatch.storage.stores.files import written_aside
@@ -184,7 +185,7 @@ def find_superseded(
     for room in ("leaving", "superseded"):
         (run.path / room).mkdir(exist_ok=True)
     tasks = [
-        Task(f"ids-{order}_{pixel}", (str(run.path), str(catalogue.path), order, pixel, arrivals))
+        Task(f"ids-{pixel_key((order, pixel))}", (str(run.path), str(catalogue.path), order, pixel, arrivals))
         for order, pixel in catalogue.pixels
     ]
     results, troubles = map_tasks(KNOWN, compare_partition, tasks, executor)
@@ -206,7 +207,7 @@ def compare_partition(
     if not replaced.any():
         return {"superseded": 0}
     rows = read_partition(path, ["object_id", "ra", "dec"]).filter(pa.array(replaced))
-    name = f"{order}_{pixel}.parquet"
+    name = f"{pixel_key((order, pixel))}.parquet"
     leaving, rejected = (Path(folder) / room / name for room in ("leaving", "superseded"))
     write_leaving(rows, leaving)
     source = f"{Path(catalogue).name}/{partition_file(order, pixel)}"

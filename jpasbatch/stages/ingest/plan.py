@@ -22,12 +22,12 @@ from jpasbatch.stages.run.changes import changed_files, reasons, shortened
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
 from jpasbatch.stages.run.mock_parts import makes_sets, set_folder
+from jpasbatch.stages.run.partition_names import pixel_key
 from jpasbatch.stages.run.plans import (
     Outlook,
     Plans,
     StagePlan,
     Work,
-    pixel_key,
     published_outlook,
     standing_record,
     task_work,

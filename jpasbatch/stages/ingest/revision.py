@@ -23,7 +23,7 @@ from jpasbatch.stages.ingest.request import Asked
 from jpasbatch.stages.ingest.returning import Returned, read_returning
 from jpasbatch.stages.ingest.sources import Source, list_sources
 from jpasbatch.stages.run.commits import Run
-from jpasbatch.stages.run.plans import pixel_key
+from jpasbatch.stages.run.partition_names import pixel_key
 from jpasbatch.stages.run.quarantine import publish_quarantine
 from jpasbatch.stages.run.workspace import SOURCES, Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from jpasbatch.stages.run.arguments import add_job
 
 PUBLISH = "publish the version that a gate holds, or go back to an earlier one"
 PUBLISH_TEXT = """\
@@ -27,7 +28,7 @@ def add_publish(verbs: Any, epilogue: str) -> None:
     publish = verbs.add_parser(
         "publish", help=PUBLISH, description=PUBLISH_TEXT, epilog=epilogue, formatter_class=raw
     )
-    publish.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    add_job(publish)
     publish.add_argument(
         "--accept", metavar="REASON", help="why it is published all the same; kept in the history"
     )
@@ -37,14 +38,8 @@ def add_publish(verbs: Any, epilogue: str) -> None:
     discard = verbs.add_parser(
         "discard", help=DISCARD, description=DISCARD, epilog=epilogue, formatter_class=raw
     )
-    discard.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
+    add_job(discard)
     discard.add_argument("--reason", metavar="TEXT", help="why; kept in the history")
     for command in (publish, discard):
-        command.add_argument(
-            "--output", type=Path, metavar="FOLDER", help="output folder (default: runs/NAME)"
-        )
-        command.add_argument(
-            "--data", type=Path, metavar="FOLDER", help="what {data} stands for in the job file"
-        )
         command.add_argument("--json", action="store_true", help="print what came of it as one JSON object")
         command.add_argument("--verbose", action="store_true", help="show tracebacks")

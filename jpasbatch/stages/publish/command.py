@@ -10,7 +10,7 @@ from typing import Any
 
 from jpasbatch.errors import HeldError, InputError
 from jpasbatch.stages.publish.stage import REFUSED, Decision, publish_or_hold, refusal
-from jpasbatch.stages.run.history import RunOfStages, recorded_run
+from jpasbatch.stages.run.history import PUBLICATION, RunOfStages, recorded_run
 from jpasbatch.stages.run.mending import version_faults
 from jpasbatch.stages.run.versions import (
     Version,
@@ -26,9 +26,6 @@ from jpasbatch.stages.run.versions import (
 from jpasbatch.stages.run.workshop import drop_version, open_workshop, publish_version
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import POINTER, open_catalogue
-
-PUBLICATION = "publication"
-"""Key of the results in the history that says what became of a version."""
 
 PAGE = "report.html"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jpasbatch.stages.run.seals import read_seals
 from jpasbatch.stages.run.versions import (
+    WORKSHOP,
     Version,
     contents_identity,
     current_version,
@@ -75,7 +76,7 @@ def mend_public(workspace: Workspace, workshop: Workspace, thorough: bool = True
 def _bring_back(workspace: Workspace, version: Version, name: str, sha256: str) -> None:
     """Bring a file back from where it is whole, if it is anywhere."""
     others = [one.folder for one in read_versions(workspace.folder) if one.is_there]
-    for source in (one / name for one in (workspace.folder / "work" / "workshop", *others)):
+    for source in (one / name for one in (workspace.folder / WORKSHOP, *others)):
         if source.is_file() and sha256_file(source) == sha256:
             in_sky = name.startswith(f"{SKY}/") and name != f"{SKY}/{POINTER}"
             _replace((workspace.folder if in_sky else version.folder) / name, source)

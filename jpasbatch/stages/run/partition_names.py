@@ -48,9 +48,19 @@ def _hashes(catalogue: Catalogue) -> dict[Pixel, str]:
     }
 
 
+def pixel_key(pixel: Pixel) -> str:
+    """Return what plans, tasks and commits call a partition."""
+    return f"{pixel[0]}_{pixel[1]}"
+
+
 def commit_name(pixel: Pixel, digest: str) -> str:
     """Return the name of the commit of a partition with the SHA-256 of all that it is made from."""
-    return f"{pixel[0]}_{pixel[1]}-{digest[:SHA_DIGITS]}"
+    return f"{pixel_key(pixel)}-{digest[:SHA_DIGITS]}"
+
+
+def partition_of(name: str) -> str:
+    """Return the `pixel_key` of the partition that a commit is of."""
+    return name.partition("-")[0]
 
 
 def tally_digest(photometry: str, predictions: str, posteriors: str | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jpasbatch.stages.run.commits import Run, look_at_commits
-from jpasbatch.stages.run.partition_names import Pixel, commit_name
+from jpasbatch.stages.run.partition_names import Pixel, commit_name, pixel_key
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.primary import published_partitions
@@ -160,11 +160,6 @@ def published_outlook(catalogue: Catalogue) -> Outlook:
         if record["rows"]
     }
     return Outlook(kept, {})
-
-
-def pixel_key(pixel: Pixel) -> str:
-    """Return what a plan calls a partition: its commit's name without the hash of its bytes."""
-    return f"{pixel[0]}_{pixel[1]}"
 
 
 def pixel_work(title: str, pixels: Iterable[Pixel], outlook: Outlook) -> Work:

@@ -8,6 +8,7 @@ from jpasbatch.stages.ingest.foreign.stage import foreign_parts, hash_tables, ta
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
+from jpasbatch.stages.run.partition_names import partition_of
 from jpasbatch.stages.run.plans import (
     Outlook,
     Plans,
@@ -70,4 +71,4 @@ def plan_foreign(workspace: Workspace, before: Plans) -> StagePlan:
 
 def _unmatched(run: Run, sky: Outlook) -> list[str]:
     missing = lacking(run, list(sky.names().values()))
-    return [name.partition("-")[0] for name in missing]
+    return [partition_of(name) for name in missing]
