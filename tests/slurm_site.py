@@ -36,7 +36,7 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=1,batch_sched_delay=1
 ReturnToService=2
 KillWait=2
-MinJobAge=30
+MinJobAge=300
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
