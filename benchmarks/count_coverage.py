@@ -239,9 +239,7 @@ def realise_one(options: PriorOptions, seed: int) -> dict[str, list[float]]:
     return realise(replace(TRIAL[0], options=options), seed)
 
 
-def realised(
-    way: PriorOptions, seeds: Iterable[int], options: argparse.Namespace
-) -> dict[str, np.ndarray]:
+def realised(way: PriorOptions, seeds: Iterable[int], options: argparse.Namespace) -> dict[str, np.ndarray]:
     """Return what `realise` does of each seed, (realisations, numbers), with these options."""
     with ProcessPoolExecutor(options.workers) as executor:
         found = list(executor.map(partial(realise_one, way), seeds))

@@ -2,13 +2,13 @@
 
     python benchmarks/rederive.py FOLDER [--rows 40_000_000] [--rounds 1] [--committee jpas60]
 
-No network is run. Predictions are drawn from what a committee says of its validation sample, in the mix of the sky, each
-a little other than the one that it is drawn from. All else is as the stages publish it: partitions of order 5, all
-columns, a collection that ``jpasbatch correct`` takes for its own. FOLDER keeps it: a second call makes none.
+No network is run. Predictions are drawn from what a committee says of its validation sample, in the mix of the sky,
+each a little other than the one that it is drawn from. All else is as the stages publish it: partitions of order 5,
+all columns, a collection that ``jpasbatch correct`` takes for its own. FOLDER keeps it: a second call makes none.
 
 Every line of the table is one ``jpasbatch correct`` from its start to its end, on two workers, with a value of
-``[prior]`` that was not asked for before. Processor seconds are user and system of all its processes. Bytes are those of
-the posteriors. Results of earlier lines are removed.
+``[prior]`` that was not asked for before in its round. Processor seconds are user and system of all its processes.
+Bytes are those of the posteriors.
 """
 
 import argparse
