@@ -11,6 +11,9 @@ The truth is the density of what the sky is drawn from.
 Several words after ``--calibration`` or ``--method`` compare all of them, each on the same skies: a short table, of
 quasars alone.
 
+``--outside 0.1`` adds objects outside of the area in which is counted, a tenth as many, with `MORE_STARS` times
+as many stars among them: class shares are found from all, as `jpasbatch correct` does.
+
 ``--wrong RUN/mock`` names sets of another mock, of which the skies are made while the committee and its validation
 sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term. These hold the
 same objects, as mocks of one seed do: what differs is what is wrong, and not which objects were drawn.
@@ -33,6 +36,7 @@ from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.priors.calibrations.registry import calibrated
+from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import Moves
@@ -53,6 +57,7 @@ GROUPS = {"quasars": [2, 3], "star": [0], "galaxy": [1], "qso_low": [2], "qso_hi
 """Positions of the classes that are counted together."""
 PER_DEG2 = {"star": 2190.0, "galaxy": 6410.0, "qso_low": 272.4, "qso_high": 142.6}
 """Of the mock survey (paper A's field for stars and galaxies, Palanque-Delabrouille et al. 2016 for quasars)."""
+MORE_STARS = 3.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class Trial:
     area: float
     rows: int
     share: float
+    outside: float
     options: PriorOptions
 
 
@@ -162,7 +168,7 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
     strata = Strata.fit(sample.magnitude, trial.options)
     reference = Reference(*calibrated(sample, trial.options.calibration), strata)
     stratum = reference.strata.stratum_of(sky.magnitude, sky.class_star)
-    cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
+    cells = cells_of(trial, reference, [sky, outside(trial, own, expected, rng)])
     prior = fit_prior(cells, reference, trial.options, trial.classes)
     moves = Moves(cells, reference, trial.options, prior)
     variants = [pool.take(places[chosen]).sample() for pool, places in trial.variants.values()]
@@ -173,6 +179,26 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
         varied=np.array([moves.by_variant(one) for one in variants]).reshape(-1, *prior.shares.shape),
     )
     return counted(trial, prior, sky, stratum) | true_counts(trial, own, expected)
+
+
+def outside(trial: Trial, own: Judged, expected: np.ndarray, rng: np.random.Generator) -> Judged:
+    """Return objects beside the counted area, of another mix."""
+    more = np.array([MORE_STARS if name == "star" else 1.0 for name in trial.classes])
+    return own.take(
+        np.repeat(np.arange(len(own.labels)), rng.poisson((trial.outside * more * expected)[own.labels]))
+    )
+
+
+def cells_of(trial: Trial, reference: Reference, parts: list[Judged]) -> Cells:
+    """Return the cells of all objects from which class shares are found."""
+    strata, measure = reference.strata, reference.measure
+    found = (
+        measure.cells(
+            one.probabilities, one.magnitude, one.missing, strata.stratum_of(one.magnitude, one.class_star)
+        )
+        for one in parts
+    )
+    return Cells.merged(found, len(trial.classes))
 
 
 def true_counts(trial: Trial, own: Judged, expected: np.ndarray) -> dict[str, list[float]]:
@@ -306,6 +332,9 @@ def main() -> None:
     parser.add_argument("--realisations", type=int, default=200)
     parser.add_argument("--rows", type=int, default=4000, help="of each class in a validation sample")
     parser.add_argument("--share", type=float, default=0.15, help="of the parents in a validation sample")
+    parser.add_argument(
+        "--outside", type=float, default=0.0, help="objects outside, in parts of those inside"
+    )
     parser.add_argument("--redraws", type=int, default=20)
     parser.add_argument("--method", nargs="+", default=["expectation_maximisation"])
     parser.add_argument("--calibration", nargs="+", default=["vector"])
@@ -324,6 +353,7 @@ def main() -> None:
         options.area,
         options.rows,
         options.share,
+        options.outside,
         PriorOptions(),
     )
     TRIAL.append(trial)
