@@ -42,7 +42,7 @@ VERBS = {
     "summarise": "QSO counts, calibration, target lists and the report",
     "status": "show what is done, missing or out of date",
 }
-IN_STORES = ("infer", "correct", "summarise")
+IN_STORES = ("infer", "combine", "correct", "summarise")
 SKY = "collection in an object store, where `replicate` put it (default: sky/ in the output folder)"
 STRESS = (
     "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
@@ -111,7 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="print what came of each stage as JSON, one a line; with --dry-run the plan",
             )
-        if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
+        if verb in (*IN_STORES, "run", "update", "foreign"):  # these three refuse it, and say what to do
             command.add_argument(
                 "--sky",
                 metavar="s3://BUCKET/PREFIX",
