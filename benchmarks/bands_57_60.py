@@ -20,7 +20,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from main_jobs import read_catalogue, run
+from main_jobs import MOCK, read_catalogue, run
 
 from jpasbatch.committees.registry import committee_folder
 from jpasbatch.learning.samples import ClassDefinition, label
@@ -46,26 +46,6 @@ IN_I = {
 }
 """What differs in the survey file of miniJPAS when objects are detected in i."""
 
-MOCK = """\
-name = "bands"
-survey = "{survey}"
-[classes]
-star = {{ truth = ["star"] }}
-galaxy = {{ truth = ["galaxy"] }}
-qso_low = {{ truth = ["qso"], redshift = [0.0, 2.1] }}
-qso_high = {{ truth = ["qso"], redshift = [2.1, 10.0] }}
-[mock]
-kind = "templates"
-templates = "{{data}}"
-seed = {seed}
-[mock.samples]
-training = 0
-validation = 0
-test = {number}
-[catalogue]
-sample = "test"
-"""
-
 
 def make_objects(folder: Path, data: Path, number: int, seed: int) -> tuple[pa.Table, Survey]:
     """Make the test set of 60 bands selected in i, unless it is there; return its rows and its survey."""
@@ -76,7 +56,9 @@ def make_objects(folder: Path, data: Path, number: int, seed: int) -> tuple[pa.T
     survey = folder / "jpas60-in-i.toml"
     survey.write_text(text, encoding="utf-8")
     job = folder / "bands.toml"
-    job.write_text(MOCK.format(survey=survey, number=number, seed=seed), encoding="utf-8")
+    job.write_text(
+        MOCK.format(survey=survey, seed=seed, test=number, area=0.0, sample="test"), encoding="utf-8"
+    )
     if not (folder / "bands" / "mock" / "test").is_dir():
         run("mock", job, "--data", data, "--output", folder / "bands")
     return read_catalogue(folder / "bands" / "mock" / "test"), load_survey(survey)

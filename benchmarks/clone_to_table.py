@@ -1,10 +1,11 @@
-"""From a clone to a classified table, as somebody does it who has nothing: an empty home, three commands, their seconds.
+"""From a clone to a classified table, as somebody does it who has nothing: an empty home, three commands, seconds.
 
     python benchmarks/clone_to_table.py REPOSITORY [--rows 10000] [--python python3.12]
 
-REPOSITORY is what `git clone` takes. The three commands are those of README.md ("A table, classified"); they run in a new
-folder, with a new empty home and none of this environment's variables but PATH and what pip, proxies and certificates
-need. The table is of J-PAS, made beforehand with random fluxes: what is measured is the way, and not the classes.
+REPOSITORY is what `git clone` takes. The three commands are those of README.md ("A table, classified"); they run in a
+new folder, with a new empty home and none of this environment's variables but PATH and what pip, proxies and
+certificates need. The table is of J-PAS, made beforehand with random fluxes: what is measured is the way, and not the
+classes.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ CANDIDATE = 0.5
 QUASARS = ("qso_low", "qso_high")
 
 MOCK = """\
-name = "main-job-sky"
+name = "sky"
 survey = "{survey}"
 [classes]
 star = {{ truth = ["star"] }}
@@ -51,12 +51,13 @@ seed = {seed}
 [mock.samples]
 training = 0
 validation = 0
-test = 0
+test = {test}
 [mock.survey]
 area_deg2 = {area}
 [catalogue]
-sample = "survey"
+sample = "{sample}"
 """
+"""A job that makes objects from a template pack: so many of each class to test on, or a sky of some area."""
 
 
 def read_catalogue(folder: Path, columns: tuple[str, ...] | None = None) -> pa.Table:
@@ -77,7 +78,9 @@ def run(*arguments: str | Path) -> float:
 def make_sky(folder: Path, survey: Survey, area: float, data: Path, seed: int) -> pa.Table:
     """Make the mock sky, and return its rows with the truth."""
     job = folder / "sky.toml"
-    job.write_text(MOCK.format(survey=survey.name, area=area, seed=seed), encoding="utf-8")
+    job.write_text(
+        MOCK.format(survey=survey.name, seed=seed, test=0, area=area, sample="survey"), encoding="utf-8"
+    )
     if not (folder / "sky" / "mock" / "survey").is_dir():
         run("mock", job, "--data", data, "--output", folder / "sky")
     return read_catalogue(folder / "sky" / "mock" / "survey")
