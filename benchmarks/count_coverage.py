@@ -8,6 +8,9 @@ each class has the density of the mock survey. Objects of the sky are drawn as a
 the validation sample is calibrated, the class shares are found, and objects are counted by class and magnitude bin.
 The truth is the density of what the sky is drawn from.
 
+Several words after ``--calibration`` or ``--method`` compare all of them, each on the same skies: a short table, of
+quasars alone.
+
 ``--wrong RUN/mock`` names sets of another mock, of which the skies are made while the committee and its validation
 sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term. These hold the
 same objects, as mocks of one seed do: what differs is what is wrong, and not which objects were drawn.
@@ -15,9 +18,10 @@ same objects, as mocks of one seed do: what differs is what is wrong, and not wh
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -230,9 +234,16 @@ TRIAL: list[Trial] = []
 """Of this process: a fork shares its arrays with the workers."""
 
 
-def realise_one(seed: int) -> dict[str, list[float]]:
-    """Realise a sky of the process's trial."""
-    return realise(TRIAL[0], seed)
+def realise_one(options: PriorOptions, seed: int) -> dict[str, list[float]]:
+    """Realise a sky of the process's trial, with these options."""
+    return realise(replace(TRIAL[0], options=options), seed)
+
+
+def realised(way: PriorOptions, seeds: Iterable[int], options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Return what `realise` does of each seed, (realisations, numbers), with these options."""
+    with ProcessPoolExecutor(options.workers) as executor:
+        found = list(executor.map(partial(realise_one, way), seeds))
+    return {key: np.array([one[key] for one in found]) for key in found[0]}
 
 
 def pulls_of(columns: dict[str, np.ndarray], systematic: float) -> np.ndarray:
@@ -264,6 +275,17 @@ def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]
         )
 
 
+def compared(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
+    """Yield what comes of the quasars, in all and by magnitude bin, as cells of a Markdown table."""
+    pulls = pulls_of(columns, 0.0)
+    for place in range(len(trial.bins) + 1):
+        one = {key: values[:, place] for key, values in columns.items()}
+        ratio = one["value"] / one["true"]
+        held = [f"{(pulls[:, place] < limit).mean():.2f}" for limit in (1.0, 1.96)]
+        spread = ratio.std() / len(ratio) ** 0.5
+        yield f"{ratio.mean():.3f} ± {spread:.3f}, {held[0]}, {held[1]}, {one['ece'].mean():.4f}"
+
+
 HEAD = (
     "| counted | bin | true | found / true | committee / true | counting | calibration | systematic | in 68 % | "
     "in 95 % | with systematic: in 68 % | in 95 % | ECE, committee | ECE |"
@@ -285,8 +307,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000, help="of each class in a validation sample")
     parser.add_argument("--share", type=float, default=0.15, help="of the parents in a validation sample")
     parser.add_argument("--redraws", type=int, default=20)
-    parser.add_argument("--method", default="expectation_maximisation")
-    parser.add_argument("--calibration", default="vector")
+    parser.add_argument("--method", nargs="+", default=["expectation_maximisation"])
+    parser.add_argument("--calibration", nargs="+", default=["vector"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
@@ -302,13 +324,24 @@ def main() -> None:
         options.area,
         options.rows,
         options.share,
-        PriorOptions(method=options.method, redraws=options.redraws, calibration=options.calibration),
+        PriorOptions(),
     )
     TRIAL.append(trial)
-    with ProcessPoolExecutor(options.workers) as executor:
-        found = list(executor.map(realise_one, range(options.seed, options.seed + options.realisations)))
-    columns = {key: np.array([one[key] for one in found]) for key in found[0]}
-    print(HEAD, "|---" * 14 + "|", *rows_of_table(trial, columns), sep="\n")
+    ways = [
+        PriorOptions(method=method, redraws=options.redraws, calibration=calibration)
+        for calibration in options.calibration
+        for method in options.method
+    ]
+    seeds = range(options.seed, options.seed + options.realisations)
+    if len(ways) == 1:
+        print(HEAD, "|---" * 14 + "|", *rows_of_table(trial, realised(ways[0], seeds, options)), sep="\n")
+    else:
+        names = ["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]
+        print("", "calibration", "method", *names, "", sep=" | ")
+        print("|---" * (2 + len(names)) + "|")
+        for way in ways:
+            cells = compared(trial, realised(way, seeds, options))
+            print("", way.calibration, way.method, *cells, "", sep=" | ", flush=True)
     print(json.dumps({key: str(value) for key, value in vars(options).items()}))
 
 

@@ -52,8 +52,11 @@ class Meter:
         self.done = self.done or self.earlier
 
     def succeed(self, result: Any) -> None:
-        """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any."""
-        self.done += 1
+        """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any.
+
+        A result that has ``tasks`` is that of so many.
+        """
+        self.done += int(result.get("tasks", 1)) if isinstance(result, dict) else 1
         if isinstance(result, dict):
             self.rows += int(result.get("rows", 0))
             self.bytes += int(result.get("bytes", 0))
@@ -62,6 +65,10 @@ class Meter:
     def fail(self, status: str) -> None:
         """Count a task that did not succeed."""
         self.troubles[status] += 1
+
+    def forgive(self, status: str) -> None:
+        """Take a trouble back: what did not succeed runs once more, in another way."""
+        self.troubles[status] -= 1
 
     def finish(self) -> None:
         """Stop the clock."""
