@@ -21,7 +21,7 @@ from jpasbatch.errors import INTERRUPTED, InputError, JpasbatchError, TryAgainEr
 from jpasbatch.log_lines import say, start_log
 from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.publish.arguments import add_publish
-from jpasbatch.stages.run.arguments import add_job
+from jpasbatch.stages.run.arguments import add_job, add_notify
 from jpasbatch.stages.submit.arguments import add_targets, run_targets
 from jpasbatch.standard_streams import settle_streams
 from jpasbatch.version import __version__
@@ -132,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     mend.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
     _add_places(mend, publishes=False)
     mend.add_argument("--json", action="store_true", help="print what was damaged as one JSON object")
+    add_notify(mend)
     _add_history(verbs.add_parser("history", help=HISTORY, description=HISTORY))
     _add_prune(verbs.add_parser("prune", help=PRUNE, description=PRUNE, epilog=EPILOGUE, formatter_class=raw))
     _add_replicate(
@@ -229,9 +230,7 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
             metavar="FILE",
             help="write metrics for Prometheus here (deploy/README.md)",
         )
-        command.add_argument(
-            "--notify", type=Path, metavar="FILE", help="who is told how the run ended (deploy/notify.toml)"
-        )
+        add_notify(command)
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
     _add_log_format(command)
 
@@ -305,7 +304,13 @@ def _run(options: argparse.Namespace) -> int:
         return replicate_job(workspace, options.location)
     if options.verb == "repair":
         return repair_job(
-            options.job, options.output, options.data, options.cluster, options.serial, options.json
+            options.job,
+            options.output,
+            options.data,
+            options.cluster,
+            options.serial,
+            options.json,
+            load_notify(options.notify),
         )
     if options.verb == "history":
         from jpasbatch.stages.keep.history import diff_history, show_history
@@ -318,11 +323,13 @@ def _run(options: argparse.Namespace) -> int:
         return show_history(workspace, options.last, options.json, options.why)
     if options.verb in ("publish", "discard"):
         from jpasbatch.stages.publish.command import discard_job, publish_job
+        from jpasbatch.stages.run.notification import notified
 
-        workspace = open_workspace(options.job, options.output, options.data)
-        if options.verb == "discard":
-            return discard_job(workspace, options.reason, options.json)
-        return publish_job(workspace, options.accept, options.version, options.json)
+        with notified(load_notify(options.notify), options.verb, options.job) as notice:
+            workspace = open_workspace(options.job, options.output, options.data)
+            if options.verb == "discard":
+                return discard_job(workspace, options.reason, options.json, notice)
+            return publish_job(workspace, options.accept, options.version, options.json, notice)
     if options.verb == "prune":
         from jpasbatch.stages.keep.prune_command import prune_job
 
