@@ -8,6 +8,10 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
+# Compiled modules are kept, whatever the environment says: tests start hundreds of processes, and each would compile the
+# package again.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help demo test slow deploy-test lint check fuzz fuzz-guided sbom audit licences bless pretrained clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
