@@ -39,8 +39,9 @@ $(STAMP): pyproject.toml requirements/tested.txt
 demo: $(STAMP)
 	$(BIN)/jpasbatch demo --output demo
 
+# One thread each: processes that share the cores wait for each other's threads otherwise.
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m "slow or not slow"
