@@ -205,12 +205,15 @@ class Targets(Product[TargetListsTally, TargetLists]):
             writers |= table_writers(f"targets/{stem}-yield", table, CURVE_UNITS, told)
         return writers
 
-    def versions(self, found: TargetLists, parts: Parts, findings: Findings) -> Iterable[Version]:
+    def versions(
+        self, found: TargetLists, parts: Parts, findings: Findings, look_up: LookUp
+    ) -> Iterable[Version]:
         """Return a version of each list."""
         told = {key: text for key, text in description(findings, "").items() if key != "created"}
+        told |= {"bands": ",".join(self.setting.survey.band_names)}
         for number, one in enumerate(found.lists):
-            published = PublishedList(one, self.options.submission, partial(parts, _part(number)), told)
-            yield published.version()
+            candidates = partial(parts, _part(number))
+            yield PublishedList(one, self.options.submission, candidates, look_up, told).version()
 
 
 MEANING = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from jpasbatch.products.targets.checking.fits_file import Unit
 from jpasbatch.products.targets.checking.headers import FORBIDDEN, OF_COLUMN
@@ -39,7 +39,7 @@ def card_faults(name: str, cards: dict[str, Any], wanted: dict[str, Any]) -> Ite
             yield Violation(f"column-{card.lower()}", "table", found, f"{allowed}, as the template", name)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
