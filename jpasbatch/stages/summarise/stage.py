@@ -93,7 +93,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         findings = found.completed(products)
         _check_overlap(findings, coverage)
         outcome = Outcome(workspace, products, findings, records, created)
-        files = write_products(outcome, _Parts(run.inside, names))
+        files = write_products(outcome, _Parts(run.inside, names), look_up)
         files += write_report(outcome, identity)
     seconds = elapsed[0]
     outcome.records["summarise"] = {"seconds": round(seconds, 2)}
