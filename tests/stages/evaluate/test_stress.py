@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
-from jpasbatch.cli import build_parser
+from jpasbatch.command_line import build_parser
 from jpasbatch.errors import InputError
 from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.novelty.ordinary import Ordinary
