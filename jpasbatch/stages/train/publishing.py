@@ -94,7 +94,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dic
     it says of the validation sample (``correct`` finds the mix of a sky by it), what is ordinary, and how it learnt.
     """
     from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import describe_committee
+    from jpasbatch.learning.manifest import TrainingFacts, describe_committee
     from jpasbatch.priors.validation import Validation
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.ordinary import ordinary_objects
@@ -115,11 +115,13 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dic
         job.classes,
         members,
         jury,
-        options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
-        validation=scores,
-        learnt=trained.learnt["classes"],
-        folds=None if job.samples.folds is None else describe_folds(job, samples),
-        origin=sample_origin(trained.workspace, sample_parts(job)[0]),
+        TrainingFacts(
+            options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
+            validation=scores,
+            learnt=trained.learnt["classes"],
+            folds=None if job.samples.folds is None else describe_folds(job, samples),
+            origin=sample_origin(trained.workspace, sample_parts(job)[0]),
+        ),
     )
     variants = judged_variants(job, survey, committee, jury)
     beside = (
