@@ -54,10 +54,9 @@ class Meter:
     def succeed(self, result: Any) -> None:
         """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any."""
         self.done += 1
-        if isinstance(result, dict):
-            self.rows += int(result.get("rows", 0))
-            self.bytes += int(result.get("bytes", 0))
-            self.quarantined += int(result.get("quarantined", 0))
+        self.rows += _count(result, "rows")
+        self.bytes += _count(result, "bytes")
+        self.quarantined += _count(result, "quarantined")
 
     def fail(self, status: str) -> None:
         """Count a task that did not succeed."""
@@ -135,3 +134,8 @@ class Display(Protocol):
 
     def close(self, meter: Meter) -> None:
         """Show it for the last time."""
+
+
+def _count(result: Any, name: str) -> int:
+    """Return what a result counts under a name, as the key of a dict or the field of an object; 0 without it."""
+    return int(result.get(name, 0) if isinstance(result, dict) else getattr(result, name, 0))

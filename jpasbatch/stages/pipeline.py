@@ -32,7 +32,9 @@ from jpasbatch.stages.run.kept_log import LOGS
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.notification import Notice, notified
 from jpasbatch.stages.run.provenance import write_provenance
+from jpasbatch.stages.run.records import StageRecord
 from jpasbatch.stages.run.reporting import report_stage
+from jpasbatch.stages.run.stage_facts import StageFacts
 from jpasbatch.stages.run.versions import has_versions, in_workshop
 from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
@@ -353,7 +355,7 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     return tuple(stage for stage in ORDER if stage not in without)
 
 
-def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:
+def stage_function(stage: str) -> Callable[[Workspace, Executor], StageRecord[StageFacts] | dict[str, Any]]:
     """Return the function of a stage; its libraries are imported now and not before."""
     if stage == "fetch":
         from jpasbatch.stages.fetch.stage import run_fetch as function
@@ -383,6 +385,7 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
 
 
 def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str, Any]:
-    """Run one stage and return its record."""
+    """Run one stage and return its record as JSON."""
     log.info("%s: started", stage)
-    return stage_function(stage)(workspace, executor)
+    record = stage_function(stage)(workspace, executor)
+    return dict(record.content) if isinstance(record, StageRecord) else record
