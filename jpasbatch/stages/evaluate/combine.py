@@ -33,10 +33,11 @@ from jpasbatch.stages.evaluate.combined_partition import (
 )
 from jpasbatch.stages.evaluate.predictions import read_predictions
 from jpasbatch.stages.evaluate.stage import FOLDER
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import PREDICTIONS, commit_names
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.site import Site, open_site
+from jpasbatch.stages.run.stage_facts import CombineFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import EMPTY, partition_file, read_partition
@@ -76,7 +77,7 @@ class SharedSample:
         return [self.ours.probabilities, *self.others.values()]
 
 
-def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_combine(workspace: Workspace, executor: Executor) -> StageRecord[CombineFacts]:
     """Fit, score and publish the combination; return the stage's record.
 
     Raises
@@ -89,9 +90,9 @@ def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     options, path, predictions, others, parts = ask_combine(workspace)
     identity = fingerprint(**parts)
-    unchanged = workspace.unchanged("combine", identity)
-    if unchanged and site.is_published(COMBINED, unchanged["combined"]):
-        return unchanged
+    done = unchanged(workspace, CombineFacts, identity)
+    if done and site.is_published(COMBINED, done.facts.combined):
+        return done
     with stopwatch() as elapsed:
         ours = read_predictions(path, tuple(job.classes))
         sample = _shared(site, ours, job.combined, others, tuple(job.classes))
@@ -101,17 +102,16 @@ def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         text = json.dumps(without_undefined(content), sort_keys=True)
         write_atomically(workspace.folder / FOLDER / SCORES, text.encode())
         version, rows = _publish(site, predictions, others, fitted.state(), identity, executor)
-    record = {
-        "combined": site.place(version),
-        "objects": len(sample.ours),
-        "sample_rows": sample.of,
-        "weighted_f1": scores["weighted_f1"],
-        "log_loss": scores["log_loss"],
-        "rows_out": rows,
-        "rows_in": predictions.rows,
-        **named_parts(parts),
-    }
-    return workspace.finish("combine", identity, elapsed[0], record)
+    facts = CombineFacts(
+        combined=site.place(version),
+        objects=len(sample.ours),
+        sample_rows=sample.of,
+        weighted_f1=scores["weighted_f1"],
+        log_loss=scores["log_loss"],
+        rows_out=rows,
+        rows_in=predictions.rows,
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts)
 
 
 class Asked(NamedTuple):
