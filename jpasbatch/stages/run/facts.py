@@ -55,7 +55,7 @@ def _reader(kind: type[DataclassInstance]) -> TypeAdapter[Any]:
 
 
 def problem(error: ValueError) -> str:
-    """Return what is wrong with a record that is no facts of its kind: the key, and why."""
+    """Return why a record does not hold the facts of its kind: the key, and what is wrong with it."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
@@ -66,4 +66,4 @@ def problem(error: ValueError) -> str:
 
 @dataclass(frozen=True)
 class NoFacts(Facts):
-    """Of tasks that record their rows and files alone."""
+    """Facts of a task that records only its rows and files."""

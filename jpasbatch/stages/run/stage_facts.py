@@ -22,7 +22,7 @@ class StageFacts(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class FetchFacts(StageFacts):
-    """Of ``fetch``.
+    """What ``fetch`` records.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class FetchFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class MockFacts(StageFacts):
-    """Of ``mock``, whatever the mock is.
+    """What ``mock`` records of any kind of mock.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class MockFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class MockTables(MockFacts):
-    """Of ``mock``, where the mock is written as survey tables.
+    """What ``mock`` records where the mock is written as survey tables.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class MockSet:
 
 @dataclass(frozen=True, kw_only=True)
 class MockSets(MockFacts):
-    """Of ``mock``, where the mock is made by partition.
+    """What ``mock`` records where the mock is made by partition.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class MockSets(MockFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class IngestFacts(StageFacts):
-    """Of ``ingest``: what other stages read of it.
+    """What other stages read of the record of ``ingest``.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class IngestFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class InspectFacts(StageFacts):
-    """Of ``inspect``.
+    """What ``inspect`` records.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ class InspectFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFacts(StageFacts):
-    """Of ``train``.
+    """What ``train`` records.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ class Stressed:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateFacts(StageFacts):
-    """Of ``evaluate``.
+    """What ``evaluate`` records.
 
     Attributes
     ----------
@@ -278,7 +278,7 @@ class RedshiftCommittee:
 
 @dataclass(frozen=True, kw_only=True)
 class InferFacts(StageFacts):
-    """Of ``infer``.
+    """What ``infer`` records.
 
     Attributes
     ----------
@@ -326,7 +326,7 @@ class InferFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class CombineFacts(StageFacts):
-    """Of ``combine``.
+    """What ``combine`` records.
 
     Attributes
     ----------
@@ -352,7 +352,7 @@ class CombineFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectFacts(StageFacts):
-    """Of ``correct``.
+    """What ``correct`` records.
 
     Attributes
     ----------
@@ -378,7 +378,7 @@ class CorrectFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class SummariseFacts(StageFacts):
-    """Of ``summarise``.
+    """What ``summarise`` records.
 
     Attributes
     ----------
