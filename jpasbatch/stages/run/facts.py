@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from pydantic import TypeAdapter
 
 LEFT_OUT = {"left out": True}
@@ -48,7 +47,7 @@ class Facts:
 
 
 @lru_cache(maxsize=64)
-def _reader(kind: type[DataclassInstance]) -> TypeAdapter[Any]:
+def _reader(kind: type[Facts]) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # workers write facts, and read none
 
     return TypeAdapter(kind)
