@@ -25,8 +25,8 @@ from jpasbatch.mocks.options.table import required_mock
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.mock_facts import MockSets, MockTables
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
-from jpasbatch.stages.run.stage_facts import MockSets, MockTables
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.stores.ledger import fingerprint

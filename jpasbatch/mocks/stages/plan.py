@@ -9,9 +9,9 @@ from jpasbatch.mocks.skies.places import limited_to
 from jpasbatch.mocks.stages.mock import ask_tables, table_keys
 from jpasbatch.mocks.stages.sets import ask_sets, set_is_whole, set_runs
 from jpasbatch.stages.run.changes import reasons
+from jpasbatch.stages.run.mock_facts import MockSets, MockTables
 from jpasbatch.stages.run.plans import Plans, StagePlan, Work, task_work
 from jpasbatch.stages.run.records import standing
-from jpasbatch.stages.run.stage_facts import MockSets, MockTables
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.ledger import fingerprint
 

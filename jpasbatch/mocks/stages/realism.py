@@ -15,7 +15,7 @@ from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.stages.materials import count_parents, open_workshop
 from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.stages.run.mapping import map_tasks, require_all
-from jpasbatch.stages.run.stage_facts import MockSet
+from jpasbatch.stages.run.mock_facts import MockSet
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically
 from jpasbatch.version import __version__

@@ -33,8 +33,8 @@ from jpasbatch.mocks.stages.realism import write_realism_report
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, planned_run, run_on_disk
+from jpasbatch.stages.run.mock_facts import MockSet, MockSets
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
-from jpasbatch.stages.run.stage_facts import MockSet, MockSets
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import write_partition

@@ -69,7 +69,7 @@ class Commits:
     speed: dict[str, float]
 
     def measure(self, workspace: Workspace, stage: str) -> None:
-        """Let the record of a stage keep how fast its tasks were, if any were run."""
+        """Keep the speed of the tasks for the record of a stage, if any task ran."""
         if self.computed:
             workspace.measured.setdefault(stage, {})[self.title] = self.speed
 
@@ -101,7 +101,7 @@ class Commits:
         return self.records()
 
     def whole_of(self, kind: type[FactsT], what: str) -> dict[str, Commit[FactsT]]:
-        """Return what `whole` returns, with what each commit tells as facts of a kind.
+        """Return the commit of every task, with its facts as an object of a kind.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class Commits:
 
 @dataclass(frozen=True)
 class Commit(Generic[FactsT]):
-    """A task that counts.
+    """The commit of a task.
 
     Attributes
     ----------

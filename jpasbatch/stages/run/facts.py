@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from pydantic import TypeAdapter
 
 LEFT_OUT = {"left out": True}
@@ -48,14 +47,14 @@ class Facts:
 
 
 @lru_cache(maxsize=64)
-def _reader(kind: type[DataclassInstance]) -> TypeAdapter[Any]:
+def _reader(kind: type[Facts]) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # workers write facts, and read none
 
     return TypeAdapter(kind)
 
 
 def problem(error: ValueError) -> str:
-    """Return what is wrong with a record that is no facts of its kind: the key, and why."""
+    """Return why a record does not hold the facts of its kind: the key, and what is wrong with it."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
@@ -66,4 +65,4 @@ def problem(error: ValueError) -> str:
 
 @dataclass(frozen=True)
 class NoFacts(Facts):
-    """Of tasks that record their rows and files alone."""
+    """Facts of a task that records only its rows and files."""

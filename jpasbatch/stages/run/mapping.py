@@ -102,7 +102,7 @@ def run_each(
 
 
 def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[], None]:
-    """Return what the runner calls about twice a second: count the workers now and then, show the meter."""
+    """Return the function that the runner calls about twice a second: it shows the meter, and counts workers."""
     counted = -math.inf
 
     def tick() -> None:
@@ -116,7 +116,7 @@ def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[
 
 
 def _hearing(progress: Progress, executor: Executor) -> Listener:
-    """Return what takes reports; it shows them where nothing else would until the task ends."""
+    """Return the function that takes reports of tasks. It shows them where nothing else would before the task ends."""
 
     def hear(message: Message) -> None:
         progress.meter.running.hear(Report.from_message(message))

@@ -129,7 +129,7 @@ def _done(content: Mapping[str, Any]) -> str:
 
 @contextmanager
 def notified(told: Sequence[NotifyOptions], verb: str, job_file: Path) -> Iterator[Notice]:
-    """Tell how the block ended, however it ends; what it raises is raised on.
+    """Tell how the block ended. What the block raises is raised again.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _tell(told: Sequence[NotifyOptions], notice: Notice, exit_code: int, error: 
 
 
 def _attempt(options: NotifyOptions, payload: bytes) -> Record:
-    """Return whether somebody was told; nothing that goes wrong here is raised."""
+    """Try to tell somebody, and return whether that worked; it raises nothing."""
     try:
         deliver(options, payload)
     except (DeliveryError, KeyboardInterrupt) as error:

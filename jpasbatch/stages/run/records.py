@@ -91,7 +91,7 @@ def unchanged(
 
 
 def standing(workspace: Workspace, kind: type[StageFactsT], identity: str) -> StageRecord[StageFactsT] | None:
-    """Return what `unchanged` returns, and write nothing: for plans."""
+    """Return what `unchanged` returns, and write nothing; planners call it."""
     record = recorded(workspace, kind)
     same = record is not None and record.fingerprint == identity
     return record if same and not workspace.faults(kind.stage) else None
@@ -128,6 +128,6 @@ def finish(
 
 
 def retold(record: StageRecord[StageFactsT], **changes: Any) -> StageRecord[StageFactsT]:
-    """Return a record with other facts, for a run that changed nothing; what is on disk stays."""
+    """Return a record with other facts, and leave the file as it is: for a run that computed nothing."""
     facts = replace(record.facts, **changes)
     return replace(record, facts=facts, content={**record.content, **facts.to_record()})

@@ -22,7 +22,7 @@ class StageFacts(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class FetchFacts(StageFacts):
-    """Of ``fetch``.
+    """What ``fetch`` records.
 
     Attributes
     ----------
@@ -45,88 +45,8 @@ class FetchFacts(StageFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MockFacts(StageFacts):
-    """Of ``mock``, whatever the mock is.
-
-    Attributes
-    ----------
-    kind : str
-        Of the mock.
-    rows : dict of str to int
-        By part: ``survey``, ``training``, ``validation``, or by set.
-    """
-
-    stage: ClassVar[str] = "mock"
-    kind: str = ""
-    rows: dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MockTables(MockFacts):
-    """Of ``mock``, where the mock is written as survey tables.
-
-    Attributes
-    ----------
-    tables : tuple of str
-    folder : str
-        That holds a folder for each part.
-    """
-
-    tables: tuple[str, ...]
-    folder: str
-
-
-@dataclass(frozen=True)
-class MockSet:
-    """One set of a mock from a template pack.
-
-    Attributes
-    ----------
-    path, catalogue : str
-        Its collection, and the name of the version there.
-    folder : str
-        Of the run that made it.
-    rows, partitions, recomputed : int
-        The last are the partitions that this run made.
-    area_deg2 : float
-    """
-
-    path: str
-    catalogue: str
-    folder: str
-    rows: int
-    partitions: int
-    recomputed: int
-    area_deg2: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class MockSets(MockFacts):
-    """Of ``mock``, where the mock is made by partition.
-
-    Attributes
-    ----------
-    sets : dict of str to MockSet
-    catalogue : str
-        The set that ``ingest`` takes where the job names none.
-    parents : dict of str to dict
-        How many there are, by class, kind and split.
-    lacking : tuple of str
-        What the pack lacks.
-    realism : str
-        Page of the realism report.
-    """
-
-    sets: dict[str, MockSet]
-    catalogue: str
-    parents: dict[str, dict[str, dict[str, int]]]
-    lacking: tuple[str, ...]
-    realism: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class IngestFacts(StageFacts):
-    """Of ``ingest``: what other stages read of it.
+    """What other stages read of the record of ``ingest``.
 
     Attributes
     ----------
@@ -152,7 +72,7 @@ class IngestFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class InspectFacts(StageFacts):
-    """Of ``inspect``.
+    """What ``inspect`` records.
 
     Attributes
     ----------
@@ -175,7 +95,7 @@ class InspectFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFacts(StageFacts):
-    """Of ``train``.
+    """What ``train`` records.
 
     Attributes
     ----------
@@ -220,7 +140,7 @@ class Stressed:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateFacts(StageFacts):
-    """Of ``evaluate``.
+    """What ``evaluate`` records.
 
     Attributes
     ----------
@@ -278,7 +198,7 @@ class RedshiftCommittee:
 
 @dataclass(frozen=True, kw_only=True)
 class InferFacts(StageFacts):
-    """Of ``infer``.
+    """What ``infer`` records.
 
     Attributes
     ----------
@@ -326,7 +246,7 @@ class InferFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class CombineFacts(StageFacts):
-    """Of ``combine``.
+    """What ``combine`` records.
 
     Attributes
     ----------
@@ -352,7 +272,7 @@ class CombineFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectFacts(StageFacts):
-    """Of ``correct``.
+    """What ``correct`` records.
 
     Attributes
     ----------
@@ -378,7 +298,7 @@ class CorrectFacts(StageFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class SummariseFacts(StageFacts):
-    """Of ``summarise``.
+    """What ``summarise`` records.
 
     Attributes
     ----------

@@ -9,19 +9,12 @@ from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
 from jpasbatch.stages.pipeline import ORDER
-from jpasbatch.stages.run import history, provenance, seals, stage_facts, versions
+from jpasbatch.stages.run import history, mock_facts, provenance, seals, stage_facts, versions
 from jpasbatch.stages.run.facts import problem
+from jpasbatch.stages.run.mock_facts import MockFacts, MockSet, MockSets
 from jpasbatch.stages.run.records import finish, recorded, required, retold, standing, unchanged
 from jpasbatch.stages.run.reporting import REPORTED
-from jpasbatch.stages.run.stage_facts import (
-    InferFacts,
-    MockFacts,
-    MockSet,
-    MockSets,
-    PrecisionFacts,
-    StageFacts,
-    SummariseFacts,
-)
+from jpasbatch.stages.run.stage_facts import InferFacts, PrecisionFacts, StageFacts, SummariseFacts
 from tests.stages.tiny_run import workspace_of, write_job
 
 OF_ALL = {
@@ -44,7 +37,9 @@ OF_INGEST = {"inputs", "new_partitions", "touched"}
 
 def kinds_of(stage: str) -> list[type[StageFacts]]:
     found = [
-        one for one in vars(stage_facts).values() if isinstance(one, type) and issubclass(one, StageFacts)
+        one
+        for one in (*vars(stage_facts).values(), *vars(mock_facts).values())
+        if isinstance(one, type) and issubclass(one, StageFacts)
     ]
     return [one for one in found if getattr(one, "stage", "") == stage]
 
