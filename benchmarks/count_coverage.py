@@ -21,7 +21,7 @@ same objects, as mocks of one seed do: what differs is what is wrong, and not wh
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -30,7 +30,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from jpasbatch.committees.registry import committee_folder
 from jpasbatch.job.job import Job, load_job
+from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import load_survey
@@ -49,7 +51,6 @@ from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
-from jpasbatch.storage.stores.artefacts import committee_version
 
 COLUMNS = ("flux", "flux_err", "class_star", "true_class", "true_redshift", "parent_id", "object_id")
 SETS = ("validation", "test")
@@ -62,7 +63,10 @@ MORE_STARS = 3.0
 
 @dataclass(frozen=True)
 class Judged:
-    """What a committee says of n objects: probabilities (n, classes), and what is known of each object."""
+    """What a committee says of n objects: probabilities (n, classes), and what is known of each object.
+
+    ``subset`` is a position in `jpasbatch.learning.novelty.novelty.SUBSETS`.
+    """
 
     probabilities: np.ndarray
     magnitude: np.ndarray
@@ -71,6 +75,7 @@ class Judged:
     missing: np.ndarray
     parent: np.ndarray
     name: np.ndarray
+    subset: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Judged":
         """Return some of the objects, possibly more than once."""
@@ -84,17 +89,18 @@ class Judged:
         )
 
 
-def judge(committee_folder: Path, job: Job, mock: Path) -> Judged:
-    """Return what a committee says of the balanced sets of a mock."""
+def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Judged:
+    """Return what a committee, of which a version is named, says of sets of a mock: those that are there."""
     survey = load_survey(job.survey)
-    committee = open_committee(str(committee_version(committee_folder)), survey)
+    committee = open_committee(str(version), survey)
     parts = []
-    for catalogue in (open_catalogue(mock / name) for name in SETS if (mock / name).is_dir()):
+    for catalogue in (open_catalogue(mock / name) for name in sets if (mock / name).is_dir()):
         for pixel in catalogue.pixels:
             table = read_partition(catalogue.partition_path(*pixel), COLUMNS)
             photometry = photometry_from_table(table, survey)
             judgement = committee.judge(photometry)
             usable = judgement.usable
+            known = judgement.novelty or Novelty.unknown(len(judgement))
             table = table.filter(pa.array(usable))
             labels = label(
                 table["true_class"].to_numpy(zero_copy_only=False),
@@ -112,6 +118,7 @@ def judge(committee_folder: Path, job: Job, mock: Path) -> Judged:
                         table[column].to_numpy(zero_copy_only=False).astype(str)
                         for column in ("parent_id", "object_id")
                     ),
+                    known.subset[usable],
                 )
             )
     return Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -323,7 +330,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("committee", type=Path)
+    parser.add_argument("committee", help="folder of a run or committee, or the name of one of the package")
     parser.add_argument("job", type=Path)
     parser.add_argument("--pool", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--wrong", type=Path, help="folder of the sets of which skies are made instead")
@@ -341,12 +348,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    job = load_job(options.job)
-    pool = judge(options.committee, job, options.pool)
-    variants = {path: judge(options.committee, job, path) for path in options.variants}
+    job, version = load_job(options.job), committee_folder(options.committee)
+    pool = judge(version, job, options.pool)
+    variants = {path: judge(version, job, path) for path in options.variants}
     trial = Trial(
         pool,
-        judge(options.committee, job, options.wrong) if options.wrong else pool,
+        judge(version, job, options.wrong) if options.wrong else pool,
         {path.parent.name: (one, places_in(one, pool)) for path, one in variants.items()},
         tuple(job.classes),
         load_survey(job.survey).magnitude_bins,

@@ -56,11 +56,10 @@ class Meter:
 
         A result that has ``tasks`` is that of so many.
         """
-        self.done += int(result.get("tasks", 1)) if isinstance(result, dict) else 1
-        if isinstance(result, dict):
-            self.rows += int(result.get("rows", 0))
-            self.bytes += int(result.get("bytes", 0))
-            self.quarantined += int(result.get("quarantined", 0))
+        self.done += _count(result, "tasks", otherwise=1)
+        self.rows += _count(result, "rows")
+        self.bytes += _count(result, "bytes")
+        self.quarantined += _count(result, "quarantined")
 
     def fail(self, status: str) -> None:
         """Count a task that did not succeed."""
@@ -142,3 +141,8 @@ class Display(Protocol):
 
     def close(self, meter: Meter) -> None:
         """Show it for the last time."""
+
+
+def _count(result: Any, name: str, otherwise: int = 0) -> int:
+    """Return what a result counts under a name, as the key of a dict or the field of an object."""
+    return int(result.get(name, otherwise) if isinstance(result, dict) else getattr(result, name, otherwise))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.stages.run.facts import Facts
 from jpasbatch.storage.stores.ledger import Ledger, without_undefined
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
@@ -78,8 +79,8 @@ class Made:
     ----------
     rows : int
         For the progress, and for the record of the commit.
-    facts : mapping
-        What the record says besides; JSON-able.
+    facts : Facts or mapping
+        What the record says besides.
     files : sequence of str or Path
         Keys or paths of files that every copy of the task writes alike, under the same name.
     own : mapping of str to str
@@ -91,7 +92,7 @@ class Made:
     """
 
     rows: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts | Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[str | Path] = ()
     own: Mapping[str, str] = field(default_factory=dict)
     spent: Sequence[Path] = ()
@@ -110,7 +111,8 @@ def commit_task(
     """
     made, store = function(*arguments), run.store
     files = {**store.stamps(run.key(file) for file in made.files), **made.own}
-    record = without_undefined({"rows": made.rows, **made.facts, "files": files})
+    facts = made.facts.to_record() if isinstance(made.facts, Facts) else made.facts
+    record = without_undefined({"rows": made.rows, **facts, "files": files})
     if not run.ledger.commit(key, record):
         # the same task ran twice and the other copy was first: its files are those that count
         for file in made.own:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task
+from jpasbatch.errors import InputError
 from jpasbatch.stages.run import commits as worker
 from jpasbatch.stages.run.commits import Made, Run, whole_commits
+from jpasbatch.stages.run.facts import FactsT, problem
 from jpasbatch.stages.run.mapping import TROUBLES_TOLD, run_each, trouble_error
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 
@@ -67,7 +69,7 @@ class Commits:
     speed: dict[str, float]
 
     def measure(self, workspace: Workspace, stage: str) -> None:
-        """Let the record of a stage keep how fast its tasks were, if any were run."""
+        """Keep the speed of the tasks for the record of a stage, if any task ran."""
         if self.computed:
             workspace.measured.setdefault(stage, {})[self.title] = self.speed
 
@@ -97,6 +99,43 @@ class Commits:
         if self.failed:
             raise trouble_error(self.troubles, len(self.failed), self.refused, what)
         return self.records()
+
+    def whole_of(self, kind: type[FactsT], what: str) -> dict[str, Commit[FactsT]]:
+        """Return the commit of every task, with its facts as an object of a kind.
+
+        Raises
+        ------
+        InputError, GapsError
+            As `whole`; and when a commit holds other facts.
+        """
+        return {key: self._commit_of(kind, key, record) for key, record in self.whole(what).items()}
+
+    def _commit_of(self, kind: type[FactsT], key: str, record: Mapping[str, Any]) -> Commit[FactsT]:
+        try:
+            return Commit(record["rows"], record["files"], kind.from_record(record))
+        except ValueError as error:
+            raise InputError(
+                f"{self.run.path}/ledger/{key}.json holds no commit of this version ({problem(error)}); delete that "
+                "file and run the same command again"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Commit(Generic[FactsT]):
+    """The commit of a task.
+
+    Attributes
+    ----------
+    rows : int
+    files : dict of str to str
+        Stamps of what it wrote, by key.
+    facts : Facts
+        What its function told.
+    """
+
+    rows: int
+    files: dict[str, str]
+    facts: FactsT
 
 
 def committed(

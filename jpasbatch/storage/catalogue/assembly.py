@@ -335,8 +335,8 @@ def write_metadata(assembly: Assembly, building: Path, point_map: np.ndarray) ->
             "hats_order": partition_info.get_highest_order(),
             "hats_max_rows": max(record["rows"] for record in filled),
             "moc_sky_fraction": f"{partition_info.calculate_fractional_coverage():0.5f}",
-            **assembly.properties,
             **TableProperties.new_provenance_dict(building, builder=f"jpasbatch v{__version__}"),
+            **assembly.properties,
         }
     )
     properties.to_properties_file(building)
