@@ -99,10 +99,17 @@ def _run_status(options: argparse.Namespace) -> int:
 
 
 def _run_repair(options: argparse.Namespace) -> int:
+    from jpasbatch.job.notify import load_notify
     from jpasbatch.stages.state import repair_job
 
     return repair_job(
-        options.job, options.output, options.data, options.cluster, options.serial, options.json
+        options.job,
+        options.output,
+        options.data,
+        options.cluster,
+        options.serial,
+        options.json,
+        load_notify(options.notify),
     )
 
 
@@ -138,16 +145,17 @@ def _run_replicate(options: argparse.Namespace) -> int:
     return replicate_job(_open_workspace(options), options.location)
 
 
-def _run_publish(options: argparse.Namespace) -> int:
-    from jpasbatch.stages.publish.command import publish_job
+def _run_publication(options: argparse.Namespace) -> int:
+    """Publish a version, or discard the held one, and tell people how it ended."""
+    from jpasbatch.job.notify import load_notify
+    from jpasbatch.stages.publish.command import discard_job, publish_job
+    from jpasbatch.stages.run.notification import notified
 
-    return publish_job(_open_workspace(options), options.accept, options.version, options.json)
-
-
-def _run_discard(options: argparse.Namespace) -> int:
-    from jpasbatch.stages.publish.command import discard_job
-
-    return discard_job(_open_workspace(options), options.reason, options.json)
+    with notified(load_notify(options.notify), options.verb, options.job) as notice:
+        workspace = _open_workspace(options)
+        if options.verb == "discard":
+            return discard_job(workspace, options.reason, options.json, notice)
+        return publish_job(workspace, options.accept, options.version, options.json, notice)
 
 
 def _run_templates(options: argparse.Namespace) -> int:
@@ -208,8 +216,8 @@ RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "history": _run_history,
     "prune": _run_prune,
     "replicate": _run_replicate,
-    "publish": _run_publish,
-    "discard": _run_discard,
+    "publish": _run_publication,
+    "discard": _run_publication,
     "templates": _run_templates,
     "check": _run_check,
     "classify": _run_classify,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jpasbatch.stages.classify.arguments import add_check, add_classify
 from jpasbatch.stages.publish.arguments import add_publish
-from jpasbatch.stages.run.arguments import add_job
+from jpasbatch.stages.run.arguments import add_job, add_notify
 from jpasbatch.stages.submit.arguments import add_targets
 from jpasbatch.version import __version__
 
@@ -30,7 +30,7 @@ VERBS = {
     "summarise": "QSO counts, calibration, target lists and the report",
     "status": "show what is done, missing or out of date",
 }
-IN_STORES = ("infer", "correct", "summarise")
+IN_STORES = ("infer", "combine", "correct", "summarise")
 SKY = "collection in an object store, where `replicate` put it (default: sky/ in the output folder)"
 STRESS = (
     "also spoil the samples in stated ways (bands missing, wrong zero points, ...) and classify them again"
@@ -118,7 +118,7 @@ def _add_stages(command: argparse.ArgumentParser, verb: str) -> None:
             action="store_true",
             help="print what came of each stage as JSON, one a line; with --dry-run the plan",
         )
-    if verb in IN_STORES or verb in ("run", "update"):  # these two refuse it, and say what to do
+    if verb in (*IN_STORES, "run", "update", "foreign"):  # these three refuse it, and say what to do
         command.add_argument(
             "--sky",
             metavar="s3://BUCKET/PREFIX",
@@ -140,6 +140,7 @@ def _add_repair(command: argparse.ArgumentParser) -> None:
     command.add_argument("job", type=Path, metavar="JOB.toml", help="job file: the science")
     _add_places(command, publishes=False)
     command.add_argument("--json", action="store_true", help="print what was damaged as one JSON object")
+    add_notify(command)
 
 
 def _add_history(command: argparse.ArgumentParser) -> None:
@@ -213,9 +214,7 @@ def _add_places(command: argparse.ArgumentParser, publishes: bool = True) -> Non
             metavar="FILE",
             help="write metrics for Prometheus here (deploy/README.md)",
         )
-        command.add_argument(
-            "--notify", type=Path, metavar="FILE", help="who is told how the run ended (deploy/notify.toml)"
-        )
+        add_notify(command)
     command.add_argument("--verbose", action="store_true", help="log the details, and show tracebacks")
     _add_log_format(command)
 

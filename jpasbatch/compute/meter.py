@@ -52,8 +52,11 @@ class Meter:
         self.done = self.done or self.earlier
 
     def succeed(self, result: Any) -> None:
-        """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any."""
-        self.done += 1
+        """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any.
+
+        A result that has ``tasks`` is that of so many.
+        """
+        self.done += _count(result, "tasks", otherwise=1)
         self.rows += _count(result, "rows")
         self.bytes += _count(result, "bytes")
         self.quarantined += _count(result, "quarantined")
@@ -61,6 +64,10 @@ class Meter:
     def fail(self, status: str) -> None:
         """Count a task that did not succeed."""
         self.troubles[status] += 1
+
+    def forgive(self, status: str) -> None:
+        """Take a trouble back: what did not succeed runs once more, in another way."""
+        self.troubles[status] -= 1
 
     def finish(self) -> None:
         """Stop the clock."""
@@ -136,6 +143,6 @@ class Display(Protocol):
         """Show it for the last time."""
 
 
-def _count(result: Any, name: str) -> int:
-    """Return what a result counts under a name, as the key of a dict or the field of an object; 0 without it."""
-    return int(result.get(name, 0) if isinstance(result, dict) else getattr(result, name, 0))
+def _count(result: Any, name: str, otherwise: int = 0) -> int:
+    """Return what a result counts under a name, as the key of a dict or the field of an object."""
+    return int(result.get(name, otherwise) if isinstance(result, dict) else getattr(result, name, otherwise))

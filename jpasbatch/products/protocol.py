@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from jpasbatch.learning.redshifts import RedshiftRanges
     from jpasbatch.priors.prior import Prior
 
-LookUp = Callable[[Mapping[str, int], Sequence[str]], pa.Table]
+LookUp = Callable[[Mapping[str, int], Sequence[str] | None], pa.Table]
 """Reads rows of the photometry: takes the order-29 HEALPix pixel of each object by its identifier, and names of
-columns; returns these columns, one row an object, in the same order."""
+columns (None: all of them); returns these columns, one row an object, in the same order."""
 
 Parts = Callable[[str], Iterator[pa.Table]]
 """Reads what a product left of every partition under a name, partition by partition in the order of the sky."""
@@ -334,6 +334,6 @@ class Product(Protocol[TallyT, FoundT]):
         """
         return {}
 
-    def versions(self, found: FoundT, parts: Parts, findings: Findings) -> Iterable[Version]:
-        """Return what is published as versions; arguments as those of `files`."""
+    def versions(self, found: FoundT, parts: Parts, findings: Findings, look_up: LookUp) -> Iterable[Version]:
+        """Return what is published as versions; arguments as those of `files`, and what reads the photometry."""
         return ()

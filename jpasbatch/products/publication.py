@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import BinaryIO
+
+import pyarrow as pa
 
 Writer = Callable[[BinaryIO], object]
 """Writes a whole file."""
@@ -26,6 +28,9 @@ class Version:
         Path of the link in the output folder.
     linked : str
         The file that it points to.
+    catalogues : mapping of str to function
+        What is written as a HATS catalogue, by the name of its folder: a function that yields its rows in the order of
+        the sky, with ``_healpix_29`` first. One without rows is not written.
     """
 
     folder: str
@@ -33,3 +38,4 @@ class Version:
     files: Mapping[str, Callable[[str], Writer]]
     link: str
     linked: str
+    catalogues: Mapping[str, Callable[[], Iterator[pa.Table]]] = field(default_factory=dict)

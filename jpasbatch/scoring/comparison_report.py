@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jpasbatch.pages.drawing import Drawing, drawing_html
 from jpasbatch.pages.page import render_page
@@ -22,9 +22,6 @@ from jpasbatch.scoring.detection_tables import (
 from jpasbatch.scoring.evaluation_report import reliability_curves
 from jpasbatch.scoring.repeat_tables import CHOICE_HEADER, choice_rows, repeats_content
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
     """Return the page as HTML; the same content gives the same text.
@@ -35,8 +32,7 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         As ``comparison.json`` holds it.
     survey : Survey
     """
-    drawings = [(name, Drawing.of(figure), text) for name, figure, text in _figures(stored)]
-    drawings += list(_reliability_diagrams(stored))
+    drawings = [*_figures(stored), *_reliability_diagrams(stored)]
     figures = {name: (drawing_html(drawing, name, text), text) for name, drawing, text in drawings}
     comparison, classes = stored["comparison"], tuple(stored["classes"])
     samples = (comparison["sample"], *comparison["further"])
@@ -62,7 +58,7 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
     )
 
 
-def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
+def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
     yield from detection_figures(stored)
     comparison, classes = stored["comparison"], tuple(stored["classes"])
     parts = stored["samples"][comparison["sample"]]
@@ -97,11 +93,14 @@ def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
         evaluation_figures.signal_differences(curves, comparison["reference"]),
         f"Weighted f1 less that of {comparison['reference']} against the signal-to-noise ratio",
     )
+    errors = {
+        title: [(value, 0.0) for value in part["reliability"]["ece_by_class"]]
+        for title, part in parts.items()
+    }
+    names, nothing = [class_label(name) for name in classes], [None] * len(classes)
     yield (
         "calibration",
-        evaluation_figures.calibration_dots(
-            {title: part["reliability"]["ece_by_class"] for title, part in parts.items()}, classes
-        ),
+        evaluation_figures.score_dots(errors, names, "expected calibration error", nothing, logarithmic=True),
         "Expected calibration error of each class",
     )
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.pages.drawing import PANEL, SINGLE, Drawing, Panel
 from jpasbatch.pages.style import INK, OTHER_COLOURS, class_label, house_style, new_figure
-from jpasbatch.scoring.evaluation_figures import classifier_look
+from jpasbatch.scoring.evaluation_figures import classifier_key
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def detection_figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
-    """Yield name, figure and description of all figures of a comparison that looks for a class."""
+def detection_figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
+    """Yield name, drawing and description of all figures of a comparison that looks for a class."""
     found = stored["detection"]
     if not found:
         return
@@ -25,40 +28,35 @@ def detection_figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Figure, 
         text = f"{one['name']} against {stored['comparison']['reference']} on the objects that both score"
         yield f"external-{number}", roc_curves(one["curves"]), text
     if field := stored["field"]:
-        yield "agreement", agreement_bars(field), f"How many committees call an object {sought}"
+        yield "agreement", Drawing.of(agreement_bars(field)), f"How many committees call an object {sought}"
         if len(field["names"]) == 3:
             yield (
                 "venn",
-                agreement_circles(field),
+                agreement_panels(field),
                 f"Overlap of what three committees call {sought}, and of the rest",
             )
 
 
-def roc_curves(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
+def roc_curves(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
     """Draw receiver operating characteristics (paper B, figures 8, 11 and 12).
 
     Parameters
     ----------
     curves : mapping
-        By name: ``false_positive``, ``true_positive`` and ``pooled``, the area with its error.
+        By name: ``false_positive``, ``true_positive`` and ``pooled``, the area with its error, which the legend says.
     """
+    keys = []
     with house_style():
-        figure = new_figure(7.6, 4.6)
+        figure = new_figure(SINGLE, 4.4)
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
         for number, (name, curve) in enumerate(curves.items()):
-            look = classifier_look(number, marker="", linewidth=1.3)
-            label = f"{name}: {curve['pooled'][0]:.3f}"
-            axes.plot(curve["false_positive"], curve["true_positive"], label=label, **look)
-        axes.set(
-            xlabel="false positive rate",
-            ylabel="true positive rate",
-            aspect="equal",
-            xlim=(0, 1),
-            ylim=(0, 1),
-        )
-        axes.legend(fontsize=8.5, loc="center left", bbox_to_anchor=(1.02, 0.5), title="area under the curve")
-    return figure
+            key = replace(classifier_key(number, f"{name}: {curve['pooled'][0]:.3f}"), marker="")
+            axes.plot(curve["false_positive"], curve["true_positive"], linewidth=1.3, **key.look)
+            keys.append(key)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+    return Drawing.of(figure, legend=keys)
 
 
 def agreement_bars(field: Mapping[str, Any]) -> Figure:
@@ -76,7 +74,7 @@ def agreement_bars(field: Mapping[str, Any]) -> Figure:
     ]
     sought = class_label(field["sought"])
     with house_style():
-        figure = new_figure(6.5, 3.2)
+        figure = new_figure(SINGLE, 3.2)
         axes = figure.subplots()
         unanimous = (0, committees)
         colours = [
@@ -104,25 +102,44 @@ REGIONS = {
 }
 
 
+def agreement_panels(field: Mapping[str, Any]) -> Drawing:
+    """Draw the overlap of three committees, of the class and of the rest, a panel each; not to scale."""
+    panels = []
+    for mark, what in _halves(field):
+        with house_style():
+            figure = new_figure(PANEL, 3.4)
+            _draw_circles(figure.subplots(), field, mark)
+        panels.append(Panel(figure, f"called {what}"))
+    return Drawing(tuple(panels))
+
+
 def agreement_circles(field: Mapping[str, Any]) -> Figure:
     """Draw the overlap of three committees, of the class and of the rest (paper B, figure 9); not to scale."""
-    from matplotlib.patches import Circle
-
-    sought = class_label(field["sought"])
     with house_style():
         figure = new_figure(9, 4.2)
-        for axes, mark, what in zip(figure.subplots(1, 2), "10", (sought, f"not {sought}"), strict=True):
-            for number, (centre, name) in enumerate(zip(CENTRES, field["names"], strict=True)):
-                colour = OTHER_COLOURS[(4, 5, 3)[number]]
-                axes.add_patch(
-                    Circle(centre, 0.95, facecolor=colour, alpha=0.18, edgecolor=colour, linewidth=1.2)
-                )
-                away = np.array(centre) * (2.3, 3.6) if number < 2 else np.array((0.0, -1.75))
-                axes.text(*away, name, ha="center", va="center", fontsize=9, color=INK)
-            for region, place in REGIONS.items():
-                pattern = region if mark == "1" else region.translate(str.maketrans("01", "10"))
-                count = field["patterns"].get(pattern, 0)
-                axes.text(*place, f"{count:,}", ha="center", va="center", fontsize=9.5, color=INK)
-            axes.set(xlim=(-1.9, 1.9), ylim=(-1.95, 1.5), aspect="equal", title=f"called {what}")
-            axes.axis("off")
+        for axes, (mark, what) in zip(figure.subplots(1, 2), _halves(field), strict=True):
+            _draw_circles(axes, field, mark)
+            axes.set_title(f"called {what}")
     return figure
+
+
+def _halves(field: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return the mark of those that are found in patterns, and of the others, with what each is called."""
+    sought = class_label(field["sought"])
+    return ("1", sought), ("0", f"not {sought}")
+
+
+def _draw_circles(axes: Axes, field: Mapping[str, Any], mark: str) -> None:
+    from matplotlib.patches import Circle
+
+    for number, (centre, name) in enumerate(zip(CENTRES, field["names"], strict=True)):
+        colour = OTHER_COLOURS[(4, 5, 3)[number]]
+        axes.add_patch(Circle(centre, 0.95, facecolor=colour, alpha=0.18, edgecolor=colour, linewidth=1.2))
+        away = np.array(centre) * (2.3, 3.6) if number < 2 else np.array((0.0, -1.75))
+        axes.text(*away, name, ha="center", va="center", fontsize=9, color=INK)
+    for region, place in REGIONS.items():
+        pattern = region if mark == "1" else region.translate(str.maketrans("01", "10"))
+        count = field["patterns"].get(pattern, 0)
+        axes.text(*place, f"{count:,}", ha="center", va="center", fontsize=9.5, color=INK)
+    axes.set(xlim=(-1.9, 1.9), ylim=(-1.95, 1.5), aspect="equal")
+    axes.axis("off")

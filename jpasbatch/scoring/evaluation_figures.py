@@ -1,27 +1,24 @@
-"""Figures of how good classifiers are: by signal-to-noise ratio, and beside each other."""
+"""Figures of how good classifiers are: by signal-to-noise ratio, and beside each other; panels that fit a telephone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from jpasbatch.pages.style import LINES, MARKERS, OTHER_COLOURS, class_label, house_style, new_figure
+from jpasbatch.pages.drawing import PANEL, SINGLE, Drawing, Key, Panel
+from jpasbatch.pages.style import LINES, MARKERS, OTHER_COLOURS, house_style, new_figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Curves = Mapping[str, Mapping[str, Sequence[float]]]
+"""By name of a classifier: ``signal``, ``weighted_f1``, ``weighted_f1_error`` and ``entropy``, a value each bin."""
 
 
-def classifier_look(number: int, **more: Any) -> dict[str, Any]:
-    """Return colour, line and marker of the n-th classifier, and what else is asked for."""
+def classifier_key(number: int, label: str) -> Key:
+    """Return colour, line and marker of the n-th classifier, under its name."""
     colours = (*OTHER_COLOURS[4:6], *OTHER_COLOURS[2:4], *OTHER_COLOURS[:2], OTHER_COLOURS[6])
-    return {
-        "color": colours[number % len(colours)],
-        "linestyle": LINES[(number // len(colours)) % len(LINES)],
-        "marker": MARKERS[number % len(MARKERS)],
-        **more,
-    }
+    line = LINES[(number // len(colours)) % len(LINES)]
+    return Key(label, colours[number % len(colours)], line, MARKERS[number % len(MARKERS)])
 
 
 def _signal_axis(axes: Any) -> None:
@@ -34,52 +31,48 @@ def _signal_axis(axes: Any) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
 
 
-def signal_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Draw weighted f1 and median entropy against the median S/N (paper A, figures 5 and 8).
-
-    Parameters
-    ----------
-    curves : mapping
-        By name: ``signal``, ``weighted_f1``, ``weighted_f1_error`` and ``entropy``, a value each bin.
-    """
-    with house_style():
-        figure = new_figure(10, 3.6)
-        left, right = figure.subplots(1, 2, sharex=True)
-        for number, (name, curve) in enumerate(curves.items()):
-            look = classifier_look(number, ms=3.5, linewidth=1.2)
-            signal = np.array(curve["signal"], dtype=float)
-            f1, error = (np.array(curve[key], dtype=float) for key in ("weighted_f1", "weighted_f1_error"))
-            left.plot(signal, f1, label=name, **look)
-            left.fill_between(signal, f1 - error, f1 + error, color=look["color"], alpha=0.12, linewidth=0)
-            right.plot(signal, np.array(curve["entropy"], dtype=float), **look)
-        left.set(ylabel="weighted f1")
-        right.set(ylabel="median entropy (bits)", ylim=(0, None))
-        _signal_axis(left)  # which both share
-        right.set_xlabel("median S/N of the bands")
-        if len(curves) > 1:
-            figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
-    return figure
+def _values(curve: Mapping[str, Sequence[float]], *names: str) -> list[np.ndarray]:
+    """Return columns of a curve; None, as JSON has it, becomes NaN."""
+    return [np.array(curve[name], dtype=float) for name in names]
 
 
-def signal_differences(curves: Mapping[str, Mapping[str, Sequence[float]]], reference: str) -> Figure:
+def signal_curves(curves: Curves) -> Drawing:
+    """Draw weighted f1 and median entropy against the median S/N (paper A, figures 5 and 8)."""
+    keys = [classifier_key(number, name) for number, name in enumerate(curves)]
+    panels = []
+    for title, unit in (("weighted f1", ""), ("median entropy", " (bits)")):
+        with house_style():
+            figure = new_figure(PANEL, 3.0)
+            axes = figure.subplots()
+            for key, curve in zip(keys, curves.values(), strict=True):
+                signal, f1, error, entropy = _values(
+                    curve, "signal", "weighted_f1", "weighted_f1_error", "entropy"
+                )
+                axes.plot(signal, entropy if unit else f1, ms=3.5, linewidth=1.2, **key.look)
+                if not unit:
+                    axes.fill_between(
+                        signal, f1 - error, f1 + error, color=key.colour, alpha=0.12, linewidth=0
+                    )
+            axes.set(ylabel=f"{title}{unit}", ylim=(0, None) if unit else None)
+            _signal_axis(axes)
+        panels.append(Panel(figure, title))
+    return Drawing(tuple(panels), tuple(keys) if len(keys) > 1 else ())
+
+
+def signal_differences(curves: Curves, reference: str) -> Drawing:
     """Draw the difference of weighted f1 to one classifier against S/N (paper A, figure 7)."""
     base = np.array(curves[reference]["weighted_f1"], dtype=float)
+    keys = {name: classifier_key(number, name) for number, name in enumerate(curves) if name != reference}
     with house_style():
-        figure = new_figure(6.5, 3.6)
+        figure = new_figure(SINGLE, 3.4)
         axes = figure.subplots()
         axes.axhline(0.0, color="#999999", linewidth=1)
-        for number, (name, curve) in enumerate(curves.items()):
-            if name != reference:
-                f1, error = (
-                    np.array(curve[key], dtype=float) for key in ("weighted_f1", "weighted_f1_error")
-                )
-                look = classifier_look(number, ms=3.5, linewidth=1.2)
-                axes.errorbar(curve["signal"], f1 - base, error, label=name, elinewidth=0.6, **look)
-        axes.set(
-            xscale="log", xlabel="median S/N of the bands", ylabel=f"weighted f1 less that of {reference}"
-        )
-        axes.legend(fontsize=8.5)
-    return figure
+        for name, key in keys.items():
+            signal, f1, error = _values(curves[name], "signal", "weighted_f1", "weighted_f1_error")
+            axes.errorbar(signal, f1 - base, error, elinewidth=0.6, ms=3.5, linewidth=1.2, **key.look)
+        axes.set(ylabel="difference of weighted f1")
+        _signal_axis(axes)
+    return Drawing.of(figure, legend=list(keys.values()))
 
 
 def score_dots(
@@ -87,8 +80,11 @@ def score_dots(
     groups: Sequence[str],
     title: str,
     marked: Sequence[float | None],
-) -> Figure:
-    """Draw a score of many classifiers, a panel for each group of objects (paper A, figure 1).
+    logarithmic: bool = False,
+) -> Drawing:
+    """Draw a score of many classifiers, a panel for each group that holds objects (paper A, figure 1).
+
+    Names are as long as their authors like: rows have numbers, which the legend repeats before the names.
 
     Parameters
     ----------
@@ -100,38 +96,25 @@ def score_dots(
         What the score is.
     marked : sequence of float or None
         A published value in each group, drawn as a line; it was measured on other data.
+    logarithmic : bool
+        Whether the axis of the score is.
     """
-    names = list(scores)
-    with house_style():
-        figure = new_figure(10, 0.9 + 0.26 * len(names))
-        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-        for column, (axes, group) in enumerate(zip(panels, groups, strict=True)):
-            for row, name in enumerate(names):
-                value, error = np.array(
-                    scores[name][column], dtype=float
-                )  # None, as JSON has it, becomes NaN
-                axes.errorbar([value], [row], xerr=[error], **classifier_look(row, linestyle="none", ms=5))
+    keys = [classifier_key(row, f"{row + 1} {name}") for row, name in enumerate(scores)]
+    panels = []
+    for column, group in enumerate(groups):
+        if not any(np.isfinite(np.array(values[column], dtype=float)[0]) for values in scores.values()):
+            continue  # no object is in it
+        with house_style():
+            figure = new_figure(PANEL, 1.0 + 0.24 * len(keys))
+            axes = figure.subplots()
+            for row, (key, values) in enumerate(zip(keys, scores.values(), strict=True)):
+                value, error = np.array(values[column], dtype=float)  # None, as JSON has it, becomes NaN
+                look = {**key.look, "linestyle": "none"}
+                axes.errorbar([value], [row], xerr=[error] if error else None, ms=5, **look)
             if marked[column] is not None:
                 axes.axvline(marked[column], color="#999999", linewidth=1, linestyle=":")
-            axes.set_title(group)
-            axes.set_xlabel(title)
-        panels[0].set_yticks(range(len(names)), names)
-        panels[0].set_ylim(len(names) - 0.5, -0.5)
-    return figure
-
-
-def calibration_dots(errors: Mapping[str, Sequence[float]], classes: Sequence[str]) -> Figure:
-    """Draw the expected calibration error of each class, one row for each classifier (paper A, figure 6)."""
-    names = list(errors)
-    with house_style():
-        figure = new_figure(7, 0.9 + 0.26 * len(names))
-        axes = figure.subplots()
-        for k, name in enumerate(classes):
-            values = np.array([errors[row][k] for row in names], dtype=float)
-            axes.plot(
-                values, range(len(names)), label=class_label(name), **classifier_look(k, linestyle="none")
-            )
-        axes.set_yticks(range(len(names)), names)
-        axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="expected calibration error", xscale="log")
-        axes.legend(fontsize=8.5, ncols=len(classes), loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return figure
+            axes.set(xlabel=title, xscale="log" if logarithmic else "linear", ylim=(len(keys) - 0.5, -0.5))
+            axes.set_yticks(range(len(keys)), [str(row + 1) for row in range(len(keys))])
+        panels.append(Panel(figure, group))
+    legend = [Key(key.label, key.colour, None, key.marker) for key in keys]
+    return Drawing(tuple(panels), tuple(legend))

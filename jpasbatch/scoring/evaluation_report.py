@@ -18,7 +18,7 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress_page import stress_section
-from jpasbatch.scoring.training_figures import training_curves
+from jpasbatch.scoring.training_figures import training_panels
 
 
 def render_evaluation(
@@ -50,8 +50,8 @@ def render_evaluation(
         for name, drawing, text in _figures(sample, part, examples[sample], survey)
     }
     if curves:
-        picture, text = training_curves(curves), "Losses and f1 of each member after its epochs"
-        figures["training"] = drawing_html(Drawing.of(picture), "training", text)
+        text = "Losses and f1 of each member after its epochs"
+        figures["training"] = drawing_html(training_panels(curves), "training", text)
     classes = tuple(next(iter(content.values()))["classes"])
     stress = {
         name: stress_section(name, part["stress"], classes, bool(survey.gaps))
@@ -105,7 +105,7 @@ def _figures(
     if len(part["by_signal"]["signal"]) > 1:
         yield (
             f"{sample}-signal",
-            Drawing.of(evaluation_figures.signal_curves({sample: part["by_signal"]})),
+            evaluation_figures.signal_curves({sample: part["by_signal"]}),
             f"Weighted f1 and entropy of {sample} against the median signal-to-noise ratio",
         )
     if examples:

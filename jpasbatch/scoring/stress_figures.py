@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpasbatch.pages.drawing import PANEL, SINGLE, Drawing, Key, Panel
 from jpasbatch.pages.style import (
     INK,
     LINES,
@@ -29,121 +30,126 @@ LOSS = "#D55E00"
 """Colour of a loss in the map; a loss of `DEEPEST` has it in full."""
 
 DEEPEST = 0.2
-LABEL_INCHES, CELL_INCHES, ROW_INCHES = 3.9, 1.15, 0.29
-WIDEST_LABEL = 52
-"""Characters of a row's name."""
 
 
-def missing_bands(content: Mapping[str, Any]) -> Figure:
+def missing_bands(content: Mapping[str, Any]) -> Drawing:
     """Draw weighted f1 against the number of bands that are missing: anywhere, and side by side."""
-    names = [ALL, *bin_names(content)]
-    with house_style():
-        figure = new_figure(10, 3.6)
-        panels = figure.subplots(1, 2, sharex=True, sharey=True)
-        for axes, kind in zip(panels, (RANDOM, NEIGHBOURS), strict=True):
-            chosen = [one for one in content["stresses"] if one["stress"] in (UNSPOILT, kind)]
-            for number, name in enumerate(names):
+    keys, panels = _group_keys(content, markers=True), []
+    for kind in (RANDOM, NEIGHBOURS):
+        chosen = [one for one in content["stresses"] if one["stress"] in (UNSPOILT, kind)]
+        with house_style():
+            figure = new_figure(PANEL, 3.0)
+            axes = figure.subplots()
+            for name, key in keys.items():
                 scores = np.array([group_of(one, name)["weighted_f1"] for one in chosen], dtype=float)
-                look = {
-                    "color": INK if name == ALL else OTHER_COLOURS[(number + 3) % len(OTHER_COLOURS)],
-                    "linestyle": LINES[number % len(LINES)],
-                    "marker": MARKERS[number % len(MARKERS)],
-                }
-                axes.errorbar(
-                    [one["bands"] for one in chosen], *scores.T, label=name, elinewidth=0.7, ms=4, **look
-                )
-            axes.set(xlabel="bands missing", title=kind)
-        panels[0].set_ylabel("weighted f1")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
-    return figure
+                bands = [one["bands"] for one in chosen]
+                axes.errorbar(bands, *scores.T, elinewidth=0.7, ms=4, **key.look)
+            axes.set(xlabel="bands missing", ylabel="weighted f1")
+        panels.append(Panel(figure, kind))
+    low, high = zip(*(panel.figure.axes[0].get_ylim() for panel in panels), strict=True)
+    for panel in panels:  # both have the same axes, so that they can be compared
+        panel.figure.axes[0].set_ylim(min(low), max(high))
+    return Drawing(tuple(panels), tuple(keys.values()))
 
 
-def stress_map(content: Mapping[str, Any]) -> Figure:
-    """Draw weighted f1 of every stress but the single triples, by group of magnitude; colour is what is lost."""
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Rectangle
-
-    names = magnitude_names(content)
-    rows = [one for one in content["stresses"] if one["stress"] != TRIPLE]
-    with house_style():
-        figure = new_figure(LABEL_INCHES + CELL_INCHES * len(names), 0.6 + ROW_INCHES * len(rows))
-        axes = figure.add_subplot()
-        for row, stress in enumerate(rows):
-            for column, name in enumerate(names):
-                group = group_of(stress, name)
-                value, loss = (float(one) for one in (group["weighted_f1"][0], -group["change"][0]))
-                full = float(np.clip(np.nan_to_num(loss) / DEEPEST, 0.0, 1.0))
-                place = (column - 0.48, row - 0.46)
-                axes.add_patch(
-                    Rectangle(place, 0.96, 0.92, facecolor=to_rgba(LOSS, 0.9 * full), edgecolor="none")
-                )
-                axes.text(column, row, _cell(value, loss, row), ha="center", va="center", size=8.5, color=INK)
-        axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(rows) - 0.5, -0.5))
-        axes.set_xticks(range(len(names)), [_wrapped(name) for name in names])
-        axes.set_yticks(range(len(rows)), [_shortened(one) for one in rows])
-        axes.xaxis.tick_top()
-        axes.grid(visible=False)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    return figure
+def _group_keys(content: Mapping[str, Any], markers: bool = False) -> dict[str, Key]:
+    """Return the look of all objects and of each bin of magnitude."""
+    return {
+        name: Key(
+            name,
+            INK if name == ALL else OTHER_COLOURS[(number + 3) % len(OTHER_COLOURS)],
+            LINES[number % len(LINES)],
+            MARKERS[number % len(MARKERS)] if markers else "",
+        )
+        for number, name in enumerate([ALL, *bin_names(content)])
+    }
 
 
-def _wrapped(name: str) -> str:
-    """Return the name of a bin on two lines, so that names of columns do not touch."""
-    low, less, high = name.partition(" < ")
-    return f"{low}{less.rstrip()}\n{high}" if less else name
+def stress_cells(content: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
+    """Return weighted f1 of every stress but the single triples, by group of magnitude, with a colour of what is lost.
+
+    Returns
+    -------
+    groups : list of str
+    rows : list of (str, list of (str, str))
+        Name of a stress, and of each group the text of its cell and its colour: ``#rrggbb``.
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    names, rows = magnitude_names(content), []
+    for number, stress in enumerate(one for one in content["stresses"] if one["stress"] != TRIPLE):
+        cells = []
+        for name in names:
+            group = group_of(stress, name)
+            value, loss = (float(one) for one in (group["weighted_f1"][0], -group["change"][0]))
+            full = 0.9 * float(np.clip(np.nan_to_num(loss) / DEEPEST, 0.0, 1.0))
+            colour = to_hex(np.array(to_rgb(LOSS)) * full + 1.0 - full)
+            cells.append((_cell(value, loss, number), colour))
+        rows.append(
+            (f"{stress['stress']}: {stress['level']}" if stress["level"] else stress["stress"], cells)
+        )
+    return names, rows
 
 
 def _cell(value: float, loss: float, row: int) -> str:
     if np.isnan(value):
         return "–"
-    return f"{value:.3f}" if row == 0 or np.isnan(loss) else f"{value:.3f}  {-loss:+.3f}"
+    return f"{value:.3f}" if row == 0 or np.isnan(loss) else f"{value:.3f} ({-loss:+.3f})"
 
 
-def _shortened(stress: Mapping[str, Any]) -> str:
-    text = f"{stress['stress']}: {stress['level']}" if stress["level"] else stress["stress"]
-    return text if len(text) <= WIDEST_LABEL else f"{text[: WIDEST_LABEL - 1]}…"
+def triples(content: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Drawing]:
+    """Draw what three missing neighbours cost along the wavelength, of all objects by magnitude, and by class.
 
-
-def triples(content: Mapping[str, Any], classes: Sequence[str]) -> Figure | None:
-    """Draw what three missing neighbours cost along the wavelength, for all objects and by class; None without any."""
+    Returns
+    -------
+    dict of str to Drawing
+        ``triples`` and ``triples-classes``; nothing where no such stress was tried.
+    """
     chosen = [one for one in content["stresses"] if one["stress"] == TRIPLE]
     worst = worst_triple(content)
     if worst is None:
-        return None
+        return {}
     wavelength = np.array([one["wavelength"] for one in chosen])
-    names = [ALL, *bin_names(content)]
+    groups, colours = _group_keys(content), class_colours(tuple(classes))
+    by_group = {
+        name: np.array([group_of(one, name)["change"] for one in chosen], dtype=float) for name in groups
+    }
+    of_classes = {
+        name: Key(class_label(name), colours[name], LINES[number % len(LINES)])
+        for number, name in enumerate(classes)
+    }
+    by_class = {
+        name: np.array(
+            [[group_of(one, ALL)["f1_change"][part][number] for part in (0, 1)] for one in chosen],
+            dtype=float,
+        )
+        for number, name in enumerate(classes)
+    }
+    said = f"worst: {worst['level']} ({group_of(worst, ALL)['change'][0]:+.3f})"
+    first = _along(wavelength, by_group, groups, "change of weighted f1")
+    _name_worst(first.axes[0], worst)
+    second = _along(wavelength, by_class, of_classes, "change of f1, all objects")
+    return {
+        "triples": Drawing((Panel(first, "", said),), tuple(groups.values())),
+        "triples-classes": Drawing.of(second, legend=list(of_classes.values())),
+    }
+
+
+def _along(
+    wavelength: np.ndarray, changes: Mapping[str, np.ndarray], keys: Mapping[str, Key], title: str
+) -> Figure:
+    """Draw changes with their errors, float64 (bands, 2) each, along the wavelength."""
     with house_style():
-        figure = new_figure(10, 5.2)
-        above, below = figure.subplots(2, 1, sharex=True)
-        for number, name in enumerate(names):
-            change = np.array([group_of(one, name)["change"] for one in chosen], dtype=float)
-            colour = INK if name == ALL else OTHER_COLOURS[(number + 3) % len(OTHER_COLOURS)]
-            _line(above, wavelength, change, name, {"color": colour, "linestyle": LINES[number % len(LINES)]})
-        colours = class_colours(tuple(classes))
-        for number, name in enumerate(classes):
-            values, errors = (
-                np.array([group_of(one, ALL)["f1_change"][part][number] for one in chosen], dtype=float)
-                for part in (0, 1)
-            )
-            look = {"color": colours[name], "linestyle": LINES[number % len(LINES)]}
-            _line(below, wavelength, np.stack([values, errors], axis=1), class_label(name), look)
-        above.set(ylabel="change of weighted f1")
-        below.set(ylabel="change of f1, all objects", xlabel="wavelength of the middle band (Å)")
-        _name_worst(above, worst)
-        for axes in (above, below):
-            axes.axhline(0.0, color="#999999", linewidth=1, zorder=0)
-            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure = new_figure(SINGLE, 3.2)
+        axes = figure.subplots()
+        for name, change in changes.items():
+            axes.plot(wavelength, change[:, 0], linewidth=1.3, **keys[name].look)
+            edges = change[:, 0] - change[:, 1], change[:, 0] + change[:, 1]
+            axes.fill_between(wavelength, *edges, color=keys[name].colour, alpha=0.12, linewidth=0)
+        axes.axhline(0.0, color="#999999", linewidth=1, zorder=0)
+        axes.set(xlabel="wavelength of the middle band (Å)", ylabel=title)
     return figure
 
 
-def _line(axes: Axes, wavelength: np.ndarray, change: np.ndarray, name: str, look: dict[str, Any]) -> None:
-    axes.plot(wavelength, change[:, 0], label=name, linewidth=1.3, **look)
-    edges = change[:, 0] - change[:, 1], change[:, 0] + change[:, 1]
-    axes.fill_between(wavelength, *edges, color=look["color"], alpha=0.12, linewidth=0)
-
-
 def _name_worst(axes: Axes, worst: Mapping[str, Any]) -> None:
-    change = group_of(worst, ALL)["change"][0]
-    axes.plot(worst["wavelength"], change, "o", ms=5, color=INK)
-    axes.set_title(f"worst: {worst['level']} ({change:+.3f})", loc="left")
+    axes.plot(worst["wavelength"], group_of(worst, ALL)["change"][0], "o", ms=5, color=INK)

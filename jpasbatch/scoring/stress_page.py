@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jpasbatch.pages.drawing import Drawing, drawing_html
 from jpasbatch.pages.page import package_file, render_block
-from jpasbatch.pages.style import class_label, to_svg
+from jpasbatch.pages.style import class_label
 from jpasbatch.scoring import stress_figures
 from jpasbatch.scoring.stress import TRIPLE
 from jpasbatch.scoring.stress_findings import group_of, known_or_last, worst_confusion, worst_triple
@@ -14,7 +15,6 @@ from jpasbatch.scoring.stress_scores import ALL, LIBRARY
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-    from matplotlib.figure import Figure
 
 FEWEST = 20
 """Objects of a library without which it has no row on the page; the tables have all."""
@@ -36,14 +36,17 @@ def stress_section(sample: str, content: Mapping[str, Any], classes: Sequence[st
     from markupsafe import Markup
 
     figures = {
-        name: Markup(to_svg(figure, f"{sample}-stress-{name}", text))
-        for name, figure, text in _figures(content, classes)
+        name: drawing_html(drawing, f"{sample}-stress-{name}", text)
+        for name, drawing, text in _figures(content, classes)
     }
+    groups, cells = stress_figures.stress_cells(content)
     rows = list(stress_rows(content, classes))
     text = render_block(
         package_file("scoring/stress_section.html.j2"),
         {"signed": signed_score},
         figures=figures,
+        groups=groups,
+        cells=cells,
         objects=content["objects"],
         rejected=content["rejected"],
         ways=len(content["stresses"]) - 1,
@@ -55,12 +58,10 @@ def stress_section(sample: str, content: Mapping[str, Any], classes: Sequence[st
     return Markup(text)
 
 
-def _figures(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, Figure, str]]:
+def _figures(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, Drawing, str]]:
     yield "missing", stress_figures.missing_bands(content), "Weighted f1 against the number of missing bands"
-    yield "map", stress_figures.stress_map(content), "Weighted f1 of every stress by magnitude"
-    drawn = stress_figures.triples(content, classes)
-    if drawn is not None:
-        yield "triples", drawn, "What three missing neighbours cost, along the wavelength"
+    for name, drawing in stress_figures.triples(content, classes).items():
+        yield name, drawing, "What three missing neighbours cost, along the wavelength"
 
 
 def stress_rows(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -44,7 +44,7 @@ from jpasbatch.storage.stores.opening import is_location
 
 log = logging.getLogger(__name__)
 
-IN_STORES = ("infer", "correct", "summarise")
+IN_STORES = ("infer", "combine", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
 ORDER = (
@@ -186,8 +186,9 @@ def run_verb(
     verb = request.verb
     if request.sky is not None and verb not in IN_STORES:
         raise InputError(
-            f"--sky is for {' and '.join(IN_STORES)}: {verb} needs the collection in its output folder. Ingest there, "
-            "put it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
+            f"--sky is for {', '.join(IN_STORES[:-1])} and {IN_STORES[-1]}: {verb} needs the collection in its output "
+            "folder. Ingest there (and match tables of others: they go with the collection), put it in the store with "
+            "`jpasbatch replicate`, then run infer and what follows it with --sky"
         )
     with notified(told, verb, request.job_file) as notice:
         workspace = requested_workspace(request)

@@ -6,16 +6,14 @@ Of a part that is missing the page says so, and why.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jpasbatch.mocks.realism import figures as realism_figures
+from jpasbatch.pages.drawing import Drawing, drawing_html
 from jpasbatch.pages.page import render_page
-from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from jpasbatch.pages.style import bin_label, class_colours, class_label
 
 LARGEST_OFFSET = 0.1
 """Magnitudes by which a colour locus may be off without remark."""
@@ -46,12 +44,10 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         ``job``, ``survey``, ``seed``, ``templates``, ``version``, ``date``, and optionally ``band`` (of the objects'
         magnitudes), ``title`` and ``options``.
     """
-    from markupsafe import Markup
-
     band = facts.get("band") or "r"
     figures = {
-        name: Markup(to_svg(figure, name, description))
-        for name, figure, description in _figures(content, band)
+        name: drawing_html(drawing, name, description)
+        for name, drawing, description in _figures(content, band)
     }
     colours, libraries = (content.get(key) or {} for key in ("colours", "library_colours"))
     counts = {name: counts_of(name, part, band) for name, part in content["sets"].items() if part["expected"]}
@@ -155,37 +151,37 @@ def signed_text(value: float | None, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def _figures(content: Mapping[str, Any], band: str) -> Iterator[tuple[str, Figure, str]]:
+def _figures(content: Mapping[str, Any], band: str) -> Iterator[tuple[str, Drawing, str]]:
     if content["sets"]:
-        figure = realism_figures.distributions(content["sets"], band)
+        drawing = realism_figures.distributions(content["sets"], band)
         yield (
             "distributions",
-            figure,
+            drawing,
             f"Histograms of {band} magnitude and redshift by class, a row for each set",
         )
     for key, start in (("colours", "sdss"), ("library_colours", "library")):
         for name, part in ((content.get(key) or {}).get("classes") or {}).items():
-            figure = realism_figures.colour_loci(part, name)
+            drawing = realism_figures.colour_loci(part, name)
             label = (
                 f"Colours of mock {class_label(name)} objects against {part['axis']}, beside observed ones"
             )
-            yield f"{start}-{name}", figure, label
+            yield f"{start}-{name}", drawing, label
     noisy, bands = _noisy_set(content), _bands(content)
     if noisy is not None and bands is not None:
-        figure = realism_figures.signal_to_noise(content["sets"][noisy]["tally"], bands, band)
+        drawing = realism_figures.signal_to_noise(content["sets"][noisy]["tally"], bands, band)
         yield (
             "noise",
-            figure,
+            drawing,
             "Median signal-to-noise ratio and share of non-detections by band and magnitude",
         )
     if content.get("lines"):
-        figure = realism_figures.line_widths(content["lines"])
-        yield "lines", figure, "Equivalent widths of C IV and Lyman alpha against luminosity, and histograms"
+        for number, drawing in enumerate(realism_figures.line_widths(content["lines"])):
+            yield f"lines-{number}", drawing, "Equivalent widths against luminosity, and histograms"
     if content.get("gallery"):
-        figure = realism_figures.gallery(content["gallery"])
+        drawing = realism_figures.gallery(content["gallery"])
         yield (
             "gallery",
-            figure,
+            drawing,
             "J-spectra of mock objects of each class from bright to faint, parents behind",
         )
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
@@ -44,7 +43,7 @@ from jpasbatch.products.targets.published_list import PublishedList
 from jpasbatch.products.targets.targets import TargetLists
 from jpasbatch.products.targets.told import list_warnings, rule_lines
 from jpasbatch.products.targets.weave import Submission, weave_file_name
-from jpasbatch.products.targets.yields import CURVE_UNITS, curve_table
+from jpasbatch.products.targets.yields import CURVE_UNITS, curve_table, shared_shift
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -206,12 +205,15 @@ class Targets(Product[TargetListsTally, TargetLists]):
             writers |= table_writers(f"targets/{stem}-yield", table, CURVE_UNITS, told)
         return writers
 
-    def versions(self, found: TargetLists, parts: Parts, findings: Findings) -> Iterable[Version]:
+    def versions(
+        self, found: TargetLists, parts: Parts, findings: Findings, look_up: LookUp
+    ) -> Iterable[Version]:
         """Return a version of each list."""
         told = {key: text for key, text in description(findings, "").items() if key != "created"}
+        told |= {"bands": ",".join(self.setting.survey.band_names)}
         for number, one in enumerate(found.lists):
-            published = PublishedList(one, self.options.submission, partial(parts, _part(number)), told)
-            yield published.version()
+            candidates = partial(parts, _part(number))
+            yield PublishedList(one, self.options.submission, candidates, look_up, told).version()
 
 
 MEANING = (
@@ -247,5 +249,4 @@ def _shared_shift(findings: Findings) -> float:
     moved = float(
         curves.variance[-1, place, 0]
     )  # of the group that is counted, above threshold 0: sum of p (1 - p)
-    terms = np.array([errors.selected.calibration, errors.selected.systematic])
-    return float(np.sqrt(np.nansum(terms**2)) / moved) if moved > 0 else 0.0
+    return shared_shift((errors.selected.calibration, errors.selected.systematic), moved)

@@ -9,23 +9,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jpasbatch.products.protocol import LookUp
 from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.published import ecsv_bytes
+from jpasbatch.products.record import HEALPIX_COLUMN
 from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
 from jpasbatch.products.targets.weave_template import read_template, template_bytes
 
 FOLDER = "targets"
 UNITS = {"ra": "deg", "dec": "deg", **{f"magnitude_{role}": "mag" for role in "gri"}}
+UNITS |= {"flux": "uJy", "flux_err": "uJy"}
 UNITS |= {f"magnitude_err_{role}": "mag" for role in "gri"}
 
 
 def candidates_name(stem: str) -> str:
     """Return the name of the table of candidates of a list: ``WQ_2027A1-candidates.parquet``."""
     return f"{stem}-candidates.parquet"
+
+
+def catalogue_name(stem: str) -> str:
+    """Return the name of the folder of a list as a HATS catalogue: ``WQ_2027A1-hats``."""
+    return f"{stem}-hats"
+
+
+def with_photometry(listed: pa.Table, look_up: LookUp) -> pa.Table:
+    """Return candidates with all other columns of the photometry: of those on the list, and null for the others.
+
+    Parameters
+    ----------
+    listed : pyarrow.Table
+        See `listed_candidates`; of one partition, so that memory is bounded.
+    look_up : LookUp
+    """
+    selected = listed["selected"].to_numpy()
+    chosen = listed.filter(pa.array(selected))
+    names, pixels = (chosen[name].to_pylist() for name in ("object_id", HEALPIX_COLUMN))
+    found = look_up(dict(zip(names, pixels, strict=True)), None)
+    rows = pa.array(np.cumsum(selected) - 1, pa.int64(), mask=~selected)
+    for field in found.schema:
+        if field.name not in listed.column_names:
+            column = found[field.name]
+            if pa.types.is_fixed_size_list(field.type):  # Parquet has no nulls of these
+                column = column.cast(pa.list_(field.type.value_type))
+            listed = listed.append_column(field.name, column.take(rows))
+    return listed
 
 
 @dataclass(frozen=True)
@@ -38,6 +70,8 @@ class PublishedList:
     submission : Submission
     candidates : callable
         Reads the candidates of the list, partition by partition in the order of the sky.
+    look_up : LookUp
+        Reads the photometry of those on the list, and of no others.
     described : mapping of str to str
         What tables say of themselves, but for the time.
     """
@@ -45,6 +79,7 @@ class PublishedList:
     summary: TargetSummary
     submission: Submission
     candidates: Callable[[], Iterator[pa.Table]]
+    look_up: LookUp
     described: Mapping[str, str]
 
     @property
@@ -68,11 +103,17 @@ class PublishedList:
             f"{stem}.vot": self._write_votable,
         }
         makers = {name: _made_at(write) for name, write in files.items()}
-        return Version(f"{FOLDER}/{stem}", self._identity(), makers, f"{FOLDER}/{self.name}", self.name)
+        catalogues = {catalogue_name(stem): self._targets} if self.summary.number else {}
+        link = f"{FOLDER}/{self.name}"
+        return Version(f"{FOLDER}/{stem}", self._identity(), makers, link, self.name, catalogues)
 
     def _listed(self) -> Iterator[pa.Table]:
         for part in self.candidates():
             yield listed_candidates(part, self.summary)
+
+    def _measured(self) -> Iterator[pa.Table]:
+        for part in self._listed():
+            yield with_photometry(part, self.look_up)
 
     def _targets(self) -> Iterator[pa.Table]:
         return map(chosen_targets, self._listed())
@@ -82,7 +123,7 @@ class PublishedList:
         digest = hashlib.sha256()
         form = hashlib.sha256(self._template).hexdigest() if self._template else ""
         digest.update(repr((self.summary.rules, self.submission, form)).encode())
-        for part in self._listed():
+        for part in self._measured():
             file = io.BytesIO()
             pq.write_table(part.replace_schema_metadata(None), file, compression="none")
             digest.update(file.getvalue())
@@ -100,7 +141,7 @@ class PublishedList:
         write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
 
     def _write_candidates(self, file: BinaryIO, created: str) -> None:
-        self._write_chunks(file, self._listed(), created)
+        self._write_chunks(file, self._measured(), created)
 
     def _write_parquet(self, file: BinaryIO, created: str) -> None:
         self._write_chunks(file, self._targets(), created)

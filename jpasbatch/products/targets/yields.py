@@ -36,6 +36,21 @@ def likely_right(
     return np.maximum(expected - error, 0), np.minimum(expected + error, targets)
 
 
+def shared_shift(errors: Sequence[float], variance: float) -> float:
+    """Return the standard error of the log-odds that all objects share, from what is known of a count of them.
+
+    A shift of all log-odds by one moves a sum of probabilities by the sum of p (1 - p).
+
+    Parameters
+    ----------
+    errors : sequence of float
+        Standard errors of a count that do not come from chance: of the calibration, of the mocks. NaN: not known.
+    variance : float
+        Sum of p (1 - p) of what is counted.
+    """
+    return float(np.sqrt(np.nansum(np.square(errors))) / variance) if variance > 0 else 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class YieldCurve:
     """The best lists of any length that one rule allows, shortest first.

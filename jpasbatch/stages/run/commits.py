@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 2
+"""Short tasks that a worker runs at the same time, where it is given several."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,35 @@ def commit_task(
     for path in made.spent:
         path.unlink(missing_ok=True)
     return {"rows": made.rows, **made.told}
+
+
+def commit_tasks(
+    run: Run, function: Callable[..., Made], shared: tuple[Any, ...], tasks: Mapping[str, tuple[Any, ...]]
+) -> dict[str, int]:
+    """Run some short tasks on a worker and commit what each of them made.
+
+    `AT_ONCE` of them run at a time, in threads: while one waits for the disk, another computes.
+
+    Parameters
+    ----------
+    run : Run
+    function : callable
+    shared : tuple
+        First arguments of every task.
+    tasks : mapping of str to tuple
+        Its other arguments, by its key.
+
+    Returns
+    -------
+    dict
+        ``rows`` of all of them, and how many ``tasks`` there were.
+    """
+
+    def commit(key: str) -> int:
+        return int(commit_task(run, function, key, (*shared, *tasks[key]))["rows"])
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="task") as pool:
+        return {"rows": sum(pool.map(commit, tasks)), "tasks": len(tasks)}
 
 
 def whole_commits(run: Run, keys: Iterable[str]) -> set[str]:

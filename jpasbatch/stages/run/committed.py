@@ -7,7 +7,7 @@ again: a commit whose files are missing or damaged is forgotten, and its task ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -20,6 +20,9 @@ from jpasbatch.stages.run.commits import Made, Run, whole_commits
 from jpasbatch.stages.run.facts import FactsT, problem
 from jpasbatch.stages.run.mapping import TROUBLES_TOLD, run_each, trouble_error
 from jpasbatch.stages.run.workspace import SHORT, Workspace
+
+BATCHES_OF_WORKER = 8
+"""As many batches as each worker has at least: all of them end at about the same time, and progress shows."""
 
 
 def run_on_disk(workspace: Workspace, stage: str, identity: str) -> Run:
@@ -145,6 +148,7 @@ def committed(
     shared: tuple[Any, ...] = (),
     resources: dict[str, float] | None = None,
     topic: str | None = None,
+    together: int = 1,
 ) -> Commits:
     """Run those tasks that have no commit yet, and commit what they make.
 
@@ -164,6 +168,8 @@ def committed(
         What a worker must have.
     topic : str, optional
         On which tasks tell how far they are; see `jpasbatch.stages.run.mapping.run_each`.
+    together : int
+        How many tasks a worker is given at once, at most: for many that are short. Each has its own commit.
 
     Raises
     ------
@@ -174,11 +180,19 @@ def committed(
     done = whole_commits(run, tasks)
     todo = [key for key in tasks if key not in done]
     meter = Meter(title, len(tasks), earlier=len(tasks) - len(todo))
+    batches = _batches(todo, executor, together)
+    if batches:
+        work = (
+            Task(key, (run, function, shared, {one: tasks[one] for one in batch}))
+            for key, batch in batches.items()
+        )
+        todo = _run_together(meter, run, work, batches, executor)
     work = (Task(key, (run, function, key, (*shared, *tasks[key]))) for key in todo)
     troubles: list[Outcome] = []
     failed: set[str] = set()
     refused = False
-    for outcome in run_each(meter, worker.commit_task, work, executor, resources, topic):
+    each = run_each(meter, worker.commit_task, work, executor, resources, topic) if todo else ()
+    for outcome in each:
         if outcome.status != "done":
             ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
             failed.add(outcome.key)
@@ -188,3 +202,28 @@ def committed(
     computed = meter.done - meter.earlier
     speed = {"tasks": computed, "rows": meter.rows, "seconds": meter.seconds, "workers": meter.workers}
     return Commits(run, tuple(tasks), computed, frozenset(failed), refused, tuple(troubles), title, speed)
+
+
+def _batches(keys: Sequence[str], executor: Executor, together: int) -> dict[str, Sequence[str]]:
+    """Divide the keys of tasks into batches, each by a key of its own; none where there are few for each worker."""
+    workers = executor.count_workers() if executor.client is not None else 0
+    size = min(together, len(keys) // (BATCHES_OF_WORKER * workers)) if workers else 1
+    if size <= 1:
+        return {}
+    parts = [keys[start : start + size] for start in range(0, len(keys), size)]
+    return {f"{part[0]}_and_{len(part) - 1}": part for part in parts}
+
+
+def _run_together(
+    meter: Meter, run: Run, work: Iterable[Task], batches: Mapping[str, Sequence[str]], executor: Executor
+) -> list[str]:
+    """Run batches of tasks; return the keys that have no commit after it: each is to run by itself, and be judged."""
+    left: list[str] = []
+    for outcome in run_each(meter, worker.commit_tasks, work, executor):
+        if outcome.status != "done":
+            meter.forgive(outcome.status)
+            left += batches[outcome.key]
+    made = run.ledger.records(left)
+    for record in made.values():
+        meter.succeed(record)
+    return [key for key in left if key not in made]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jpasbatch.products.protocol import Parts, Writer
+from jpasbatch.products.protocol import LookUp, Parts, Writer
 from jpasbatch.products.report import NUMBERS, make_report
 from jpasbatch.stages.run.records import recorded
 from jpasbatch.stages.run.stage_facts import SummariseFacts
@@ -13,7 +13,7 @@ from jpasbatch.stages.summarise.versions import publish_versions
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 
 
-def write_products(outcome: Outcome, parts: Parts) -> list[Path]:
+def write_products(outcome: Outcome, parts: Parts, look_up: LookUp) -> list[Path]:
     """Write the files that products publish, and return where they are."""
     writers = {}  # of all of them first: what is found wrong now has published nothing
     for product in outcome.products:
@@ -22,7 +22,9 @@ def write_products(outcome: Outcome, parts: Parts) -> list[Path]:
     versions = [
         version
         for product in outcome.products
-        for version in product.versions(outcome.findings.found[product.name], parts, outcome.findings)
+        for version in product.versions(
+            outcome.findings.found[product.name], parts, outcome.findings, look_up
+        )
     ]
     folder = outcome.workspace.folder
     written = [_publish(folder / name, write) for name, write in writers.items()]

@@ -15,6 +15,7 @@ from jpasbatch.products.protocol import Columns, LookUp, Partition, Setting
 from jpasbatch.products.record import probability_column
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.partitions import (
+    HEALPIX_COLUMN,
     HEALPIX_ORDER,
     find_rows,
     partition_file,
@@ -110,13 +111,17 @@ def align(table: pa.Table, records: pa.Table) -> pa.Table:
 
 def row_reader(store: Store, version: str, photometry: Catalogue) -> LookUp:
     """Return a function that reads rows of a version of the photometry by identifier and pixel of order 29."""
+    everything = [name for name in photometry.schema.names if name != HEALPIX_COLUMN]
 
-    def look_up(objects: Mapping[str, int], columns: Sequence[str]) -> pa.Table:
-        places = _places(photometry.pixels, objects)
+    def look_up(objects: Mapping[str, int], columns: Sequence[str] | None) -> pa.Table:
+        columns = everything if columns is None else columns
+        if not objects:
+            return photometry.schema.empty_table().select(list(columns))
+        places, wanted = _places(photometry.pixels, objects), tuple(dict.fromkeys(("object_id", *columns)))
         parts = []
         for pixel, identifiers in places.items():
             key = f"{version}/{partition_file(*pixel).as_posix()}"
-            parts.append(find_rows(store, key, identifiers, ("object_id", *columns)))
+            parts.append(find_rows(store, key, identifiers, wanted))
         table = pa.concat_tables(parts)
         order = {name: row for row, name in enumerate(table["object_id"].to_pylist())}
         return table.take([order[name] for name in objects]).select(list(columns))

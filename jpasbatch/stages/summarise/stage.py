@@ -95,7 +95,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> StageRecord[Summa
         findings = found.completed(products)
         _check_overlap(findings, coverage)
         outcome = Outcome(workspace, products, findings, earlier, created)
-        files = write_products(outcome, _Parts(run.inside, names))
+        files = write_products(outcome, _Parts(run.inside, names), look_up)
         files += write_report(outcome, identity)
     seconds = elapsed[0]
     text = json.dumps(summary_values(outcome, seconds), indent=1, sort_keys=True) + "\n"

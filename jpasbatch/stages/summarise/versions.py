@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.products.publication import Version
+from jpasbatch.storage.catalogue.table_catalogue import write_table_catalogue
 from jpasbatch.storage.stores.files import (
     fsync_folder,
     fsync_tree,
@@ -28,6 +29,7 @@ from jpasbatch.storage.stores.links import point_at
 RECORD = "version.json"
 """When a version was first published, and the hashes of its files."""
 
+CATALOGUES = "catalogues"
 SHORT = 12
 
 
@@ -55,15 +57,18 @@ def publish_version(folder: Path, version: Version, created: str) -> list[Path]:
     home.mkdir(parents=True, exist_ok=True)
     place = home / version.identity[:SHORT]
     recorded = _recorded(place)
-    if recorded is None or set(recorded["files"]) != set(version.files):
+    if (
+        recorded is None
+        or set(recorded["files"]) != set(version.files)
+        or set(recorded.get(CATALOGUES, {})) != set(version.catalogues)
+    ):
         _write(place, version, created)
     else:
-        for name, digest in recorded["files"].items():
-            if not (place / name).is_file() or sha256_file(place / name) != digest:
-                _mend(place / name, version, recorded["created"])
+        _mend(place, version, recorded)
     link = folder / version.link
     point_at(link, os.path.relpath(place / version.linked, link.parent))
-    return [*(place / name for name in version.files), link]
+    of_catalogues = [path for name in version.catalogues for path in _files_of(place / name)]
+    return [*(place / name for name in version.files), *of_catalogues, link]
 
 
 def _recorded(place: Path) -> dict[str, Any] | None:
@@ -80,9 +85,9 @@ def _write(place: Path, version: Version, created: str) -> None:
         for name, writer in version.files.items():
             with (aside / name).open("w+b") as file:
                 writer(created)(file)
-        files = {name: sha256_file(aside / name) for name in version.files}
-        text = json.dumps({"created": created, "files": files}, indent=1, sort_keys=True)
-        (aside / RECORD).write_text(text + "\n", encoding="utf-8")
+        for name in version.catalogues:
+            _write_catalogue(aside / name, version, created)
+        (aside / RECORD).write_bytes(_record(aside, version, created))
         fsync_tree(aside)
         if place.is_dir():  # without a record that can be read it is no version
             shutil.rmtree(place)
@@ -92,7 +97,47 @@ def _write(place: Path, version: Version, created: str) -> None:
     fsync_folder(place.parent)
 
 
-def _mend(file: Path, version: Version, created: str) -> None:
-    content = BytesIO()
-    version.files[file.name](created)(content)
-    write_atomically(file, content.getvalue())
+def _record(place: Path, version: Version, created: str) -> bytes:
+    """Return what is recorded of a version: when it was first published, and what its files hold."""
+    files = {name: sha256_file(place / name) for name in version.files}
+    catalogues = {name: _hashes(place / name) for name in version.catalogues}
+    content = {"created": created, "files": files} | ({CATALOGUES: catalogues} if catalogues else {})
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _write_catalogue(folder: Path, version: Version, created: str) -> None:
+    description = {"list": version.linked, "version": version.identity}
+    write_table_catalogue(folder, version.catalogues[folder.name](), description, created)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return the hash of each file of a catalogue by its path within it."""
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in _files_of(folder)}
+
+
+def _mend(place: Path, version: Version, recorded: dict[str, Any]) -> None:
+    """Write again what is not as it was recorded."""
+    created = recorded["created"]
+    for name, digest in recorded["files"].items():
+        if not (place / name).is_file() or sha256_file(place / name) != digest:
+            content = BytesIO()
+            version.files[name](created)(content)
+            write_atomically(place / name, content.getvalue())
+    damaged = [
+        name for name, hashes in recorded.get(CATALOGUES, {}).items() if _hashes(place / name) != hashes
+    ]
+    for name in damaged:
+        aside = temporary_name(place)
+        try:
+            _write_catalogue(aside / name, version, created)
+            fsync_tree(aside)
+            shutil.rmtree(place / name, ignore_errors=True)
+            (aside / name).rename(place / name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    if damaged:  # libraries that write it may be others by now
+        write_atomically(place / RECORD, _record(place, version, created))

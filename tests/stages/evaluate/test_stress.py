@@ -156,6 +156,7 @@ def test_a_job_of_folds_alone_is_refused(prepared):
     assert stage.plan_stress(workspace_of(prepared), {}, "base") is None
 
 
+@pytest.mark.slow
 def test_another_survey_with_folds_is_stressed_on_its_test_sample(tmp_path):
     path = folds_job(tmp_path)
     text = path.read_text() + "\n[evaluation.stress]\nenabled = true\n"

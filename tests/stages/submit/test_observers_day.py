@@ -4,8 +4,10 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
@@ -15,6 +17,7 @@ from jpasbatch.cli import main
 from jpasbatch.errors import InputError
 from jpasbatch.products.publication import Version
 from jpasbatch.products.tallies import check_columns
+from jpasbatch.products.targets.published_list import with_photometry
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.summarise.versions import publish_version
 from jpasbatch.storage.catalogue.collection import open_catalogue
@@ -128,9 +131,69 @@ def test_what_lies_beside_a_list(listed):
     ):
         assert name in candidates.column_names
     assert set(candidates["reason"].to_pylist()) >= {"selected", "no fibre is left for it"}
+    assert candidates.schema.metadata[b"jpasbatch.bands"].decode().split(",")[0] == "uJAVA"
     curve = Table.read(listed / "targets" / "WQ_2027A1-yield.ecsv")
     assert set(curve["rule"]) == {1, 2}
     assert (np.diff(curve["purity"][curve["rule"] == 1]) <= 1e-9).all()
+
+
+def test_every_column_of_those_on_the_list_lies_beside_it(listed):
+    candidates = pq.read_table(
+        (listed / "targets" / "WQ_2027A1.fits").resolve().with_name("WQ_2027A1-candidates.parquet")
+    )
+    photometry = open_catalogue(listed / "sky")
+    assert set(photometry.schema.names) <= set(candidates.column_names)
+    paths = (photometry.partition_path(*pixel) for pixel in photometry.pixels)
+    every = pa.concat_tables([pq.read_table(path, columns=["object_id", "flux", "tile"]) for path in paths])
+    flux = dict(zip(*(every[name].to_pylist() for name in ("object_id", "flux")), strict=True))
+    columns = (candidates[name].to_pylist() for name in ("object_id", "selected", "flux", "tile"))
+    for name, selected, values, tile in zip(*columns, strict=True):
+        assert (tile is not None) == selected
+        np.testing.assert_array_equal(values, flux[name] if selected else None)
+
+
+def test_fluxes_are_read_of_those_on_the_list_and_of_no_others():
+    asked_for = []
+
+    def look_up(objects, columns):
+        asked_for.append((dict(objects), columns))
+        vector = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(2.0 * len(objects))), 2)
+        return pa.table({"object_id": list(objects), "flux": vector, "tile": ["1"] * len(objects)})
+
+    listed = pa.table(
+        {
+            "object_id": ["a", "b", "c", "d"],
+            "_healpix_29": [4, 3, 2, 1],
+            "selected": [True, False, True, False],
+        }
+    )
+    found = with_photometry(listed, look_up)
+    assert asked_for == [({"a": 4, "c": 2}, None)]
+    assert found["flux"].to_pylist() == [[0.0, 1.0], None, [2.0, 3.0], None]
+    assert found["tile"].to_pylist() == ["1", None, "1", None]
+    nobody = listed.set_column(2, "selected", pa.array([False] * 4))
+    assert with_photometry(nobody, look_up)["flux"].null_count == 4
+
+
+def test_a_list_is_a_hats_catalogue_too(listed):
+    link = listed / "targets" / "WQ_2027A1.fits"
+    catalogue = open_catalogue(link.resolve().with_name("WQ_2027A1-hats"))
+    table = pa.concat_tables([pq.read_table(catalogue.partition_path(*pixel)) for pixel in catalogue.pixels])
+    assert table["object_id"].to_pylist() == [str(name) for name in fits.getdata(link, 1)["TARGID"]]
+    assert catalogue.rows == table.num_rows
+
+
+@pytest.mark.slow
+# lsdb 0.11.1 sets an option, when it is imported, that pandas 3.1 deprecates; nested-pandas 0.7.2 passes on a
+# keyword that pandas 3.1 deprecates, whenever lsdb drops a column.
+@pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The inplace keyword in NestedFrame:DeprecationWarning")
+def test_lsdb_opens_a_list(listed):
+    import lsdb
+
+    beside = (listed / "targets" / "WQ_2027A1.fits").resolve()
+    whole = lsdb.open_catalog(beside.with_name("WQ_2027A1-hats")).compute(progress_bar=False)
+    assert set(whole["object_id"]) == {str(name) for name in fits.getdata(beside, 1)["TARGID"]}
 
 
 @pytest.mark.slow
@@ -168,6 +231,40 @@ def test_a_damaged_version_is_written_again_as_it_was(tmp_path):
     publish_version(tmp_path, version, "later")
     assert link.read_text() == "of later"
     assert not list((tmp_path / "targets").rglob("*.tmp"))
+
+
+def test_a_damaged_catalogue_is_written_again_as_it_was(tmp_path):
+    index = np.arange(5, dtype=np.int64) << 58  # a base pixel each
+    rows = pa.table(
+        {
+            "_healpix_29": index,
+            "object_id": list("abcde"),
+            "ra": np.arange(5.0),
+            "dec": np.arange(5.0),
+            "priority": np.ones(5, np.float32),
+        }
+    )
+    version = Version(
+        "targets/WQ",
+        "0123456789abcdef",
+        {"list.fits": lambda created: lambda file: file.write(b"list")},
+        "targets/list.fits",
+        "list.fits",
+        {"list-hats": lambda: iter([rows.slice(0, 2), rows.slice(2)])},
+    )
+    first = publish_version(tmp_path, version, "2027-01-15T12:00:00+00:00")
+    before = {path: path.read_bytes() for path in first}
+    assert sum(path.suffix == ".parquet" for path in first) == 5
+    next(path for path in first if path.name == "Npix=2.parquet").write_bytes(b"damaged")
+    next(path for path in first if path.name == "partition_info.csv").unlink()
+    assert publish_version(tmp_path, version, "2027-01-16T12:00:00+00:00") == first
+    assert {path: path.read_bytes() for path in first} == before
+    backwards = replace(
+        version, identity="f" * 16, catalogues={"list-hats": lambda: iter([rows.take([1, 0])])}
+    )
+    with pytest.raises(InputError, match="not ascending"):
+        publish_version(tmp_path, backwards, "2027-01-15T12:00:00+00:00")
+    assert sorted(path.name for path in (tmp_path / "targets" / "WQ").iterdir()) == ["0123456789ab"]
 
 
 def test_columns_that_the_catalogue_lacks_are_refused_at_once(finished_copy):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.products.targets.checking.column_cards import card_faults, further_card_faults
 from jpasbatch.products.targets.checking.fits_file import Unit
 from jpasbatch.products.targets.checking.violation import Violation, shortened
 from jpasbatch.products.targets.weave_template import COLUMN_CARDS, TemplateColumn, WeaveTemplate
@@ -53,33 +54,13 @@ def column_faults(table: Unit, template: WeaveTemplate) -> Iterator[Violation]:
             yield Violation("column-order", "table", text, "the order of the template", name)
             break
     header: dict[str, Any] = dict(template.table.items())
+    yield from further_card_faults(table, names, wanted, header)
     for name, cards in found:
         if name in wanted:
             number = wanted.index(name) + 1
-            yield from _card_faults(
+            yield from card_faults(
                 name, cards, {card: header.get(f"{card}{number}") for card, _ in COLUMN_CARDS}
             )
-
-
-def _card_faults(name: str, cards: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Violation]:
-    for card, value in wanted.items():
-        there = cards.get(card)
-        if card == "TFORM":
-            same = _plain_form(there) == _plain_form(value)
-        elif isinstance(value, int | float) and isinstance(there, int | float):
-            same = float(there) == float(value)
-        else:
-            same = (there is None) == (value is None) and str(there).strip() == str(value).strip()
-        if not same:
-            found = "no such card" if there is None else shortened(there)
-            allowed = "no such card" if value is None else shortened(value)
-            yield Violation(f"column-{card.lower()}", "table", found, f"{allowed}, as the template", name)
-
-
-def _plain_form(value: Any) -> str:
-    """Return a TFORM without a repeat count of 1, which says nothing, but for texts."""
-    text = str(value).strip()
-    return text[1:] if len(text) == 2 and text[0] == "1" and text[1] != "A" else text
 
 
 def read_rows(table: Unit) -> tuple[np.ndarray | None, list[Violation]]:

@@ -114,6 +114,9 @@ def _read_unit(data: bytes, start: int, where: str) -> tuple[Unit | None, list[V
     if len(unit.data) < unit.data_bytes:
         text = f"{len(unit.data)} bytes of data in {where}"
         faults.append(Violation("truncated", "file", text, f"{unit.data_bytes}, as its header says"))
+    if unit.data[unit.data_bytes :].strip(b"\0"):
+        text = f"bytes that are not null after the {unit.data_bytes} of data in {where}"
+        faults.append(Violation("data-padding", where, text, "nulls, or more rows: see NAXIS2", "NAXIS2"))
     return unit, faults
 
 
@@ -126,27 +129,36 @@ def _take(cards: list[bytes], unit: Unit, where: str, faults: list[Violation]) -
         text = raw.decode("latin-1")
         name = text[:8].rstrip()
         if name == "END":
+            if b"".join(cards)[cards.index(raw) * CARD :].strip() != b"END":
+                faults.append(Violation("header-padding", where, "text after END", "blanks after END"))
             return True
         if text[8:10] == "= " and name not in ("COMMENT", "HISTORY"):
-            unit.cards.append((name, _value(text[10:])))
-        elif name:
-            unit.cards.append((name, None))
+            value, sound = _value(text[10:])
+            unit.cards.append((name, value))
+        else:
+            sound = name in ("", "COMMENT", "HISTORY")
+            if name:
+                unit.cards.append((name, None))
+        if not sound:
+            allowed = "a text in quotes, a number, T or F, after '= '"
+            faults.append(Violation("card-value", where, shortened(text[8:].strip()), allowed, name))
     return False
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> tuple[Any, bool]:
+    """Return the value of a card, and whether it has the form of one (FITS standard 4.0, section 4.2)."""
     text = text.strip()
     if text.startswith("'"):
-        match = re.match(r"'((?:[^']|'')*)'", text)
-        return match[1].replace("''", "'").rstrip() if match else text
+        match = re.match(r"'((?:[^']|'')*)'\s*(?:/|$)", text)
+        return (match[1].replace("''", "'").rstrip(), True) if match else (text, False)
     text = text.split("/")[0].strip()
     if text in ("T", "F"):
-        return text == "T"
-    if re.fullmatch(r"[+-]?\d+", text):
-        return int(text)
+        return text == "T", True
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return int(text), True
     if _NUMBER.fullmatch(text):
-        return float(text.upper().replace("D", "E"))
-    return text
+        return float(text.upper().replace("D", "E")), True
+    return text, not text
 
 
 def checksum_faults(unit: Unit, where: str) -> list[Violation]:
@@ -157,8 +169,8 @@ def checksum_faults(unit: Unit, where: str) -> list[Violation]:
     for name in ("CHECKSUM", "DATASUM"):
         if name not in unit.values:
             faults.append(Violation("checksum-missing", where, "no such card", "a checksum", name))
-    written = str(unit.values.get("DATASUM", "")).strip()
-    if "DATASUM" in unit.values and written != str(data_sum.value):
+    written = unit.values.get("DATASUM")
+    if "DATASUM" in unit.values and written != str(data_sum.value):  # a text, though it is a number
         faults.append(
             Violation(
                 "datasum", where, shortened(written), f"'{data_sum.value}', that of the data", "DATASUM"

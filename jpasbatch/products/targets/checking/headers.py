@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from jpasbatch.products.targets.checking.fits_file import Unit, checksum_faults
 from jpasbatch.products.targets.checking.violation import Violation, shortened
@@ -18,6 +19,9 @@ ADDRESSES = ("STL_MAIL", "CAT_MAIL")
 TRIMESTER = r"[0-9]{4}[AB][12]"
 STRUCTURE = {"BITPIX": 8, "NAXIS": 2, "PCOUNT": 0, "GCOUNT": 1}
 FORBIDDEN = re.compile(r"(TSCAL|TZERO|TDIM|THEAP)\d*")
+OF_COLUMN = re.compile(
+    r"(TTYPE|TFORM|TDISP|TUNIT|TNULL|TLMIN|TLMAX|TUCD|TPROP|TCOMM|TSCAL|TZERO|TDIM)([0-9]+)"
+)
 
 
 def primary_faults(primary: Unit, template: WeaveTemplate) -> Iterator[Violation]:
@@ -28,7 +32,14 @@ def primary_faults(primary: Unit, template: WeaveTemplate) -> Iterator[Violation
         yield Violation(
             "primary-data", "primary", text, "0: the catalogue is in the first extension", "NAXIS"
         )
+    for name in ("SIMPLE", "BITPIX", "EXTEND"):
+        wanted, found = template.primary.get(name), values.get(name)
+        if name in values and (found != wanted or type(found) is not type(wanted)):
+            yield Violation(
+                "primary-structure", "primary", shortened(found), f"{wanted}, as the template", name
+            )
     yield from _cards(primary, list(template.primary), "primary")
+    yield from _texts(primary, template.primary, "primary")
     version = template.primary.get("DATAMVER")
     if "DATAMVER" in values and str(values["DATAMVER"]) != str(version):
         yield Violation(
@@ -67,7 +78,7 @@ def table_faults(table: Unit, template: WeaveTemplate, survey: str | None) -> It
     """
     values = table.values
     for name, wanted in STRUCTURE.items():
-        if values.get(name) != wanted:
+        if table.whole(name, -1) != wanted:
             yield Violation(
                 "table-structure", "table", f"{name} = {shortened(values.get(name))}", str(wanted), name
             )
@@ -85,6 +96,7 @@ def table_faults(table: Unit, template: WeaveTemplate, survey: str | None) -> It
             )
     own = [name for name in template.table if not _is_of_column(name)]
     yield from _cards(table, own, "table", columns=False)
+    yield from _texts(table, template.table, "table")
     yield from checksum_faults(table, "table")
 
 
@@ -132,13 +144,15 @@ def _cards(unit: Unit, wanted: list[str], where: str, columns: bool = True) -> I
             return
 
 
+def _texts(unit: Unit, wanted: Mapping[str, Any], where: str) -> Iterator[Violation]:
+    """Yield cards that hold something else where the template has a text."""
+    for name, value in unit.values.items():
+        if isinstance(wanted.get(name), str) and not isinstance(value, str | None):
+            yield Violation("card-type", where, shortened(value), "a text in quotes", name)
+
+
 def _is_of_column(name: str) -> bool:
-    return (
-        re.fullmatch(
-            r"(TTYPE|TFORM|TDISP|TUNIT|TNULL|TLMIN|TLMAX|TUCD|TPROP|TCOMM|TSCAL|TZERO|TDIM)\d+", name
-        )
-        is not None
-    )
+    return OF_COLUMN.fullmatch(name) is not None
 
 
 def _is_fits_time(text: str) -> bool:

@@ -15,6 +15,7 @@ SEPARATION_ARCSEC = 1.0
 
 NSIDE = 32
 HOURS = 24.0
+FULL_CIRCLE = 360.0
 
 
 def position_faults(catalogue: Catalogue) -> Iterator[Violation]:
@@ -24,6 +25,7 @@ def position_faults(catalogue: Catalogue) -> Iterator[Violation]:
         return
     valid = (ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90)
     yield from at_rows("position-zero", "GAIA_RA", valid & (ra == 0) & (dec == 0), ra, "a position")
+    yield from at_rows("full-circle", "GAIA_RA", ra == FULL_CIRCLE, ra, "0, which is the same", "warning")
     if len(ra) > 3 and valid.all() and ra.max() <= HOURS and np.ptp(ra) * 15 > np.ptp(dec) * 4:
         everything = np.ones(len(ra), dtype=bool)
         yield from at_rows("hours", "GAIA_RA", everything, ra, "degrees; these may be hours", "warning")

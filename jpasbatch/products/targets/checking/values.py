@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jpasbatch.products.targets.checking.headers import known_survey
+from jpasbatch.products.targets.checking.instrument import instrument_faults
 from jpasbatch.products.targets.checking.violation import Violation, at_rows
 from jpasbatch.products.targets.weave import TARGET_CLASSES, is_constraints, is_programme
 from jpasbatch.products.targets.weave_template import WeaveTemplate
@@ -63,6 +64,18 @@ class Catalogue:
         return np.char.rstrip(np.char.decode(self.rows[name], "latin-1"))
 
     @property
+    def all_numbers(self) -> dict[str, np.ndarray]:
+        """All columns of numbers."""
+        found = ((name, self.numbers(name)) for name in self.rows.dtype.names or ())
+        return {name: values for name, values in found if values is not None}
+
+    @property
+    def all_texts(self) -> dict[str, np.ndarray]:
+        """All columns of texts."""
+        found = ((name, self.texts(name)) for name in self.rows.dtype.names or ())
+        return {name: values for name, values in found if values is not None}
+
+    @property
     def survey(self) -> str | None:
         """The one value of TARGSRVY; None where there are several or none."""
         texts = self.texts("TARGSRVY")
@@ -100,6 +113,7 @@ def value_faults(catalogue: Catalogue, template: WeaveTemplate, name: str) -> It
     yield from _measurements(catalogue)
     yield from _gaia(catalogue)
     yield from _wavelengths(catalogue)
+    yield from instrument_faults(catalogue.all_texts, catalogue.all_numbers)
 
 
 def _characters(catalogue: Catalogue) -> Iterator[Violation]:

@@ -1,0 +1,94 @@
+"""The pages of evaluations, comparisons and mock skies as people see them: on a telephone, a tablet and a desk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from jpasbatch.learning.curves import Curve
+from jpasbatch.mocks.realism.report import render_realism
+from jpasbatch.scoring.calibration_scores import sample_scores
+from jpasbatch.scoring.comparison_report import render_comparison
+from jpasbatch.scoring.evaluation import evaluate
+from jpasbatch.scoring.evaluation_report import render_evaluation
+from jpasbatch.stages.evaluate.stage import evaluation_content
+from tests.chromium import Browser, browser
+from tests.learning.test_curves import curve_of
+from tests.mocks.realism.test_report import FACTS as MOCK_FACTS
+from tests.mocks.realism.test_report import content_of as mock_content
+from tests.products.test_page_in_chromium import LETTERS, OUTSIDE, SMALLEST, WIDTHS
+from tests.scoring.stressed import CLASSES, content_of
+from tests.scoring.test_evaluation import BINS, sample
+from tests.stages.evaluate.test_compare import compared
+
+__all__ = ["compared"]
+
+pytestmark = pytest.mark.slow
+
+FACTS = {
+    "job": "a-job",
+    "title": "A committee",
+    "survey": "jpas60",
+    "model": {"kind": "mlp"},
+    "features": "relative_flux",
+    "members": 2,
+    "calibration": "magnitude",
+    "warnings": [],
+    "machines": ["a processor"],
+    "version": "1.0",
+    "date": "2027-01-15",
+}
+
+
+def evaluation_page(survey) -> str:
+    """Return the page of a synthetic sample, under stress too, with the curves of two members."""
+    predictions = sample()
+    part = {
+        "rows": len(predictions),
+        "rejected": {},
+        "few_bands": 0,
+        "calibration": [asdict(one) for one in sample_scores(predictions, {"all r": BINS[0]}, CLASSES, 1)],
+        "stress": content_of(survey, 300),
+        **evaluation_content(evaluate(predictions, survey.magnitude_bins, draws=20), survey, CLASSES),
+    }
+    curves: list[Curve] = [curve_of(9, 4), curve_of(7, 7, seed=1)]
+    return render_evaluation({"mocks": part}, {"mocks": ()}, FACTS, survey, curves)
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["evaluation", "comparison", "realism"])
+def page(request, survey, tmp_path_factory) -> Path:
+    if request.param == "evaluation":
+        text = evaluation_page(survey)
+    elif request.param == "realism":
+        text = render_realism(mock_content(), MOCK_FACTS)
+    else:
+        folder = request.getfixturevalue("compared")[0]
+        text = render_comparison(json.loads((folder / "result" / "comparison.json").read_bytes()), survey)
+    path = tmp_path_factory.mktemp("pages") / f"{request.param}.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_lies_beside_the_screen_and_letters_can_be_read(tab, page, width):
+    tab.open(page, width)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate(OUTSIDE) == []
+    assert tab.complaints == []
+    letters = tab.evaluate(LETTERS)
+    assert len(letters) > 100
+    assert [one for one in letters if not one[2]] == []
+    assert [one for one in letters if one[1] < SMALLEST] == []
+    if folder := os.environ.get("JPASBATCH_PICTURES"):  # to look at
+        (Path(folder) / f"{page.stem}-{width}.png").write_bytes(tab.picture())
