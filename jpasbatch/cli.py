@@ -63,7 +63,8 @@ def _run(options: argparse.Namespace) -> int:
 def _run_stages(options: argparse.Namespace) -> int:
     """Run the stages that a verb stands for, or say what they would do."""
     from jpasbatch.job.notify import load_notify
-    from jpasbatch.stages.pipeline import Request, demo_job, run_verb
+    from jpasbatch.stages.pipeline import demo_job, run_verb
+    from jpasbatch.stages.request import Request
 
     demo = options.verb == "demo"
     request = Request(

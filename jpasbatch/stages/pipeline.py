@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.products.registry import check_products, named_files
 from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.publish.command import check_gated, decide, not_decided
+from jpasbatch.stages.request import Request
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.kept_log import LOGS
 from jpasbatch.stages.run.metrics import written_metrics
@@ -136,41 +137,9 @@ def _check_filter_tables(job: Job) -> None:
             raise InputError(f"[{table}] filter_table = '{named}': there is no such file")
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a command line asks for: a verb on a job, where and how.
-
-    Attributes
-    ----------
-    verb : str
-        A stage, or ``run`` or ``update``.
-    job_file, output, data : Path
-        As for `open_workspace`.
-    cluster_file : Path, optional
-        Two processes of this machine without it.
-    serial : bool
-        Whether all of it runs in this process.
-    allow_gaps : bool
-        Whether it publishes although partitions are quarantined.
-    sky : str, optional
-        Location of the collection in an object store; in the output folder without it.
-    stress : bool
-        Whether ``evaluate`` makes the stress table although the job file does not ask for it.
-    """
-
-    verb: str
-    job_file: Path
-    output: Path | None = None
-    data: Path | None = None
-    cluster_file: Path | None = None
-    serial: bool = False
-    allow_gaps: bool = False
-    sky: str | None = None
-    stress: bool = False
-
-    def open_workspace(self) -> Workspace:
-        """Load the job and return its workspace; errors are those of the function of this name."""
-        return open_workspace(self.job_file, self.output, self.data, self.allow_gaps, self.sky)
+def requested_workspace(request: Request) -> Workspace:
+    """Return the workspace that a request names; as `open_workspace`."""
+    return open_workspace(request.job_file, request.output, request.data, request.allow_gaps, request.sky)
 
 
 class Command(NamedTuple):
@@ -222,7 +191,7 @@ def run_verb(
             "`jpasbatch replicate`, then run infer and what follows it with --sky"
         )
     with notified(told, verb, request.job_file) as notice:
-        workspace = request.open_workspace()
+        workspace = requested_workspace(request)
         notice.job = workspace.job.name
         _run_command(verb, make_command(request, workspace), metrics, as_json, notice)
     return 0

@@ -15,7 +15,8 @@ from typing import Any
 from jpasbatch.compute.clusters.executor import Cluster
 from jpasbatch.compute.meter import duration
 from jpasbatch.errors import InputError
-from jpasbatch.stages.pipeline import Request, make_command
+from jpasbatch.stages.pipeline import make_command, requested_workspace
+from jpasbatch.stages.request import Request
 from jpasbatch.stages.run.plans import Plans, StagePlan, Work, planned_workspace
 from jpasbatch.stages.run.versions import in_workshop
 from jpasbatch.stages.run.workspace import Workspace
@@ -112,7 +113,7 @@ def show_plan(request: Request, as_json: bool = False) -> int:
             f"--dry-run with --sky {request.sky}: a plan asks no object store. Plan with the collection in the output "
             "folder, or run without --dry-run"
         )
-    workspace, stages, cluster = make_command(request, request.open_workspace())
+    workspace, stages, cluster = make_command(request, requested_workspace(request))
     plans = plan_stages(stages, in_workshop(workspace))
     told = plan_content(request.verb, workspace, cluster, plans)
     if as_json:

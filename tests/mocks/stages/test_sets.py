@@ -216,7 +216,8 @@ def test_a_pack_without_a_class_is_refused_with_what_it_lacks(tmp_path, pack):
 DRIVER = """
 import sys
 from pathlib import Path
-from jpasbatch.stages.pipeline import Request, run_verb
+from jpasbatch.stages.pipeline import run_verb
+from jpasbatch.stages.request import Request
 
 if __name__ == "__main__":
     sys.exit(run_verb(Request("mock", Path(sys.argv[1]), output=Path(sys.argv[2]))))

@@ -4,7 +4,7 @@ import json
 from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
@@ -125,7 +125,7 @@ counts = st.integers(0, 2**40)
 shares = st.floats(0, 1)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     precision=st.none() | st.builds(PrecisionFacts, counts, counts, counts, shares, shares),
     learnt=st.dictionaries(st.text(), counts),

@@ -12,7 +12,8 @@ from astropy.table import Table
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.coverage import Coverage
 from jpasbatch.products.counts.places import FILES
-from jpasbatch.stages.pipeline import Request, run_stage, run_verb
+from jpasbatch.stages.pipeline import run_stage, run_verb
+from jpasbatch.stages.request import Request
 from jpasbatch.stages.summarise.observed import share_coverage
 from jpasbatch.storage.stores.folder import FolderStore
 from tests.footprint.conftest import box_deg2
