@@ -6,18 +6,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jpasbatch import cli
 from jpasbatch.stages.pipeline import run_stage
+from jpasbatch.stages.run import commits
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.storage.stores.artefacts import committee_fingerprint
 from tests.stages.test_pipeline import data_files, predictions_of
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue, of the extra 'slurm'")
+
+COMMIT = commits.commit_task
 
 CLUSTER = """
 kind          = "slurm"
@@ -172,27 +177,57 @@ train = "gpu"
 """
 
 
+def marked_commit(
+    run: commits.Run, function: Callable[..., Any], key: str, arguments: tuple
+) -> dict[str, Any]:
+    """Run a task, and leave a mark of the stage, the task, and the pool and node that it ran on."""
+    pool, node, device = (
+        os.environ.get(name, "-") for name in ("POOL", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES")
+    )
+    stage = function.__module__.split(".")[2]
+    marks = Path(os.environ["MARKS"])
+    (marks / f"{stage} {key} {pool} {node} {device}").touch()
+    deadline = time.monotonic() + 60
+    if key.startswith("member-"):  # which the first worker would train alone, if the other one is late
+        while len(devices(marks)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return COMMIT(run, function, key, arguments)
+
+
+def devices(marks: Path) -> set[str]:
+    """Return the devices on which members were trained."""
+    return {path.name.split()[4] for path in marks.glob("train member-*")}
+
+
 @pytest.mark.slow
-def test_training_runs_in_the_pool_with_gpus_and_nothing_else_does(
-    slurm_site, cluster_file, trained_copy, tmp_path, unchanged_process, monkeypatch
+def test_members_are_trained_in_the_pool_with_gpus_and_nothing_else_is(
+    slurm_site, trained_copy, tmp_path, unchanged_process, monkeypatch
 ):
-    """Each job of a worker leaves a mark with the name of its pool."""
-    write_job(trained_copy / "tiny.toml", seed=9)
-    (tmp_path / "marks").mkdir()
-    mark = f"touch {tmp_path}/marks/{{pool}}-$SLURM_JOB_ID-$SLURMD_NODENAME"
+    """One command trains three members on two workers with a GPU, and classifies on workers without one."""
+    write_job(trained_copy / "tiny.toml", seed=9, members=3)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    monkeypatch.setattr(commits, "commit_task", marked_commit)
+    setup = 'setup = ["export POOL={pool} MARKS={marks}"]\n{more}'
     texts = {
-        pool: CLUSTER.format(shared=tmp_path / pool, more=f'setup = ["{mark.format(pool=pool)}"]\n{more}')
+        pool: CLUSTER.format(shared=tmp_path / pool, more=setup.format(pool=pool, marks=marks, more=more))
         for pool, more in (("cpu", ""), ("gpu", 'gpu = "gpu:1"'))
     }
     file = tmp_path / "pools.toml"
     file.write_text(POOLS.format(**texts), encoding="utf-8")
-    assert command("train", trained_copy, file) == 0
-    marks = [path.name.split("-") for path in (tmp_path / "marks").iterdir()]
-    assert [(pool, node) for pool, _, node in marks] == [("gpu", "n1"), ("gpu", "n1")]
-    before = set((tmp_path / "marks").iterdir())
-    assert command("infer", trained_copy, file) == 0
-    after = set((tmp_path / "marks").iterdir()) - before
-    assert {path.name.split("-")[0] for path in after} == {"cpu"}
+    assert command("run", trained_copy, file) == 0
+    found = [path.name.split() for path in marks.iterdir()]
+    trained = [one for one in found if one[0] == "train"]
+    members = sorted(key for _, key, *_ in trained if key.startswith("member-"))
+    assert members == ["member-00", "member-01", "member-02"]
+    assert {(pool, node) for _, _, pool, node, _ in trained} == {("gpu", "n1")}
+    assert devices(marks) == {"0", "1"}  # both workers trained, each with its GPU
+    others = [one for one in found if one[0] != "train"]
+    assert {stage for stage, *_ in others} == {"infer", "correct", "summarise"}
+    assert len([one for one in others if one[0] == "infer"]) == len(
+        data_files(predictions_of(trained_copy).path)
+    )
+    assert {(pool, device) for _, _, pool, _, device in others} == {("cpu", "-")}
 
 
 @pytest.mark.slow

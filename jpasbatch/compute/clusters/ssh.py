@@ -33,6 +33,9 @@ CONNECT_SECONDS = 20
 KEEPALIVE_SECONDS = 15
 """Between two questions to a host; one that does not answer three of them is lost."""
 
+TELL_START = {"logging": {"distributed": "info"}}
+"""What workers are told of their log, whatever the driver is told: by its lines Dask sees that they started."""
+
 DEATH_TIMEOUT = 60
 """Seconds after which a worker ends whose driver is gone."""
 
@@ -119,6 +122,7 @@ class SshCluster(Watched):
                 **driver_settings(self.no_workers_timeout),
                 **self.page_settings(),
                 **_files_of(security),
+                **TELL_START,
             }
             stack.enter_context(
                 config.set(settings)
