@@ -8,6 +8,10 @@ STAMP   = $(VENV)/.installed
 # they share; files are taken in their order, the longest first.
 WORKERS ?= 2
 
+# Compiled modules are kept, whatever the environment says: tests start hundreds of processes, and each would compile the
+# package again.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help demo test slow deploy-test lint check fuzz fuzz-guided sbom audit licences bless pretrained clean
 help:
 	@echo "make demo   install what is needed, run the main job on the built-in mock sky, say where the report is"
@@ -35,8 +39,9 @@ $(STAMP): pyproject.toml requirements/tested.txt
 demo: $(STAMP)
 	$(BIN)/jpasbatch demo --output demo
 
+# One thread each: processes that share the cores wait for each other's threads otherwise.
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -18,6 +18,7 @@ import resource
 import shutil
 import statistics
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,23 @@ def main() -> None:
     for given, written in WAYS:
         ways[f"classify, {given} to {written}"] = classify_way(folder, named, given, written)
     found: dict[str, list[float]] = {name: [] for name in ways}
+    busy: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.rounds):
         for name, way in ways.items():
             forget(folder)
             shutil.rmtree(folder / "work", ignore_errors=True)
+            before = time.process_time()
             found[name].append(rows / seconds(way))
-    base = statistics.median(found["infer"])
+            busy[name].append(time.process_time() - before)
+    base, least = statistics.median(found["infer"]), statistics.median(busy["infer"])
     print(f"{rows:,} rows, committee {named.name}")
     for name, values in found.items():
         rate = statistics.median(values)
-        print(f"{name:<32} {rate:>10,.0f} rows/s  {rate / base:>6.2f} of infer")
+        processor = statistics.median(busy[name])
+        print(
+            f"{name:<32} {rate:>10,.0f} rows/s  {rate / base:>6.2f} of infer; processor: {processor:.2f} s, "
+            f"{least / processor:.2f} of infer"
+        )
     print(f"largest resident memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 

@@ -8,6 +8,12 @@ each class has the density of the mock survey. Objects of the sky are drawn as a
 the validation sample is calibrated, the class shares are found, and objects are counted by class and magnitude bin.
 The truth is the density of what the sky is drawn from.
 
+Several words after ``--calibration`` or ``--method`` compare all of them, each on the same skies: a short table, of
+quasars alone.
+
+``--outside 0.1`` adds objects outside of the area in which is counted, a tenth as many, with `MORE_STARS` times
+as many stars among them: class shares are found from all, as `jpasbatch correct` does.
+
 ``--wrong RUN/mock`` names sets of another mock, of which the skies are made while the committee and its validation
 sample stay; ``--variants RUN/mock ...`` names mocks whose validation samples give the systematic term. These hold the
 same objects, as mocks of one seed do: what differs is what is wrong, and not which objects were drawn.
@@ -15,9 +21,10 @@ same objects, as mocks of one seed do: what differs is what is wrong, and not wh
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +38,7 @@ from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.priors.calibrations.registry import calibrated
+from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.options import PriorOptions
 from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import Moves
@@ -50,6 +58,7 @@ GROUPS = {"quasars": [2, 3], "star": [0], "galaxy": [1], "qso_low": [2], "qso_hi
 """Positions of the classes that are counted together."""
 PER_DEG2 = {"star": 2190.0, "galaxy": 6410.0, "qso_low": 272.4, "qso_high": 142.6}
 """Of the mock survey (paper A's field for stars and galaxies, Palanque-Delabrouille et al. 2016 for quasars)."""
+MORE_STARS = 3.0
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,7 @@ class Trial:
     area: float
     rows: int
     share: float
+    outside: float
     options: PriorOptions
 
 
@@ -165,7 +175,7 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
     strata = Strata.fit(sample.magnitude, trial.options)
     reference = Reference(*calibrated(sample, trial.options.calibration), strata)
     stratum = reference.strata.stratum_of(sky.magnitude, sky.class_star)
-    cells = reference.measure.cells(sky.probabilities, sky.magnitude, sky.missing, stratum)
+    cells = cells_of(trial, reference, [sky, outside(trial, own, expected, rng)])
     prior = fit_prior(cells, reference, trial.options, trial.classes)
     moves = Moves(cells, reference, trial.options, prior)
     variants = [pool.take(places[chosen]).sample() for pool, places in trial.variants.values()]
@@ -176,6 +186,26 @@ def realise(trial: Trial, seed: int) -> dict[str, list[float]]:
         varied=np.array([moves.by_variant(one) for one in variants]).reshape(-1, *prior.shares.shape),
     )
     return counted(trial, prior, sky, stratum) | true_counts(trial, own, expected)
+
+
+def outside(trial: Trial, own: Judged, expected: np.ndarray, rng: np.random.Generator) -> Judged:
+    """Return objects beside the counted area, of another mix."""
+    more = np.array([MORE_STARS if name == "star" else 1.0 for name in trial.classes])
+    return own.take(
+        np.repeat(np.arange(len(own.labels)), rng.poisson((trial.outside * more * expected)[own.labels]))
+    )
+
+
+def cells_of(trial: Trial, reference: Reference, parts: list[Judged]) -> Cells:
+    """Return the cells of all objects from which class shares are found."""
+    strata, measure = reference.strata, reference.measure
+    found = (
+        measure.cells(
+            one.probabilities, one.magnitude, one.missing, strata.stratum_of(one.magnitude, one.class_star)
+        )
+        for one in parts
+    )
+    return Cells.merged(found, len(trial.classes))
 
 
 def true_counts(trial: Trial, own: Judged, expected: np.ndarray) -> dict[str, list[float]]:
@@ -237,9 +267,16 @@ TRIAL: list[Trial] = []
 """Of this process: a fork shares its arrays with the workers."""
 
 
-def realise_one(seed: int) -> dict[str, list[float]]:
-    """Realise a sky of the process's trial."""
-    return realise(TRIAL[0], seed)
+def realise_one(options: PriorOptions, seed: int) -> dict[str, list[float]]:
+    """Realise a sky of the process's trial, with these options."""
+    return realise(replace(TRIAL[0], options=options), seed)
+
+
+def realised(way: PriorOptions, seeds: Iterable[int], options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Return what `realise` does of each seed, (realisations, numbers), with these options."""
+    with ProcessPoolExecutor(options.workers) as executor:
+        found = list(executor.map(partial(realise_one, way), seeds))
+    return {key: np.array([one[key] for one in found]) for key in found[0]}
 
 
 def pulls_of(columns: dict[str, np.ndarray], systematic: float) -> np.ndarray:
@@ -271,6 +308,17 @@ def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]
         )
 
 
+def compared(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
+    """Yield what comes of the quasars, in all and by magnitude bin, as cells of a Markdown table."""
+    pulls = pulls_of(columns, 0.0)
+    for place in range(len(trial.bins) + 1):
+        one = {key: values[:, place] for key, values in columns.items()}
+        ratio = one["value"] / one["true"]
+        held = [f"{(pulls[:, place] < limit).mean():.2f}" for limit in (1.0, 1.96)]
+        spread = ratio.std() / len(ratio) ** 0.5
+        yield f"{ratio.mean():.3f} ± {spread:.3f}, {held[0]}, {held[1]}, {one['ece'].mean():.4f}"
+
+
 HEAD = (
     "| counted | bin | true | found / true | committee / true | counting | calibration | systematic | in 68 % | "
     "in 95 % | with systematic: in 68 % | in 95 % | ECE, committee | ECE |"
@@ -291,9 +339,12 @@ def main() -> None:
     parser.add_argument("--realisations", type=int, default=200)
     parser.add_argument("--rows", type=int, default=4000, help="of each class in a validation sample")
     parser.add_argument("--share", type=float, default=0.15, help="of the parents in a validation sample")
+    parser.add_argument(
+        "--outside", type=float, default=0.0, help="objects outside, in parts of those inside"
+    )
     parser.add_argument("--redraws", type=int, default=20)
-    parser.add_argument("--method", default="expectation_maximisation")
-    parser.add_argument("--calibration", default="vector")
+    parser.add_argument("--method", nargs="+", default=["expectation_maximisation"])
+    parser.add_argument("--calibration", nargs="+", default=["vector"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
@@ -309,13 +360,25 @@ def main() -> None:
         options.area,
         options.rows,
         options.share,
-        PriorOptions(method=options.method, redraws=options.redraws, calibration=options.calibration),
+        options.outside,
+        PriorOptions(),
     )
     TRIAL.append(trial)
-    with ProcessPoolExecutor(options.workers) as executor:
-        found = list(executor.map(realise_one, range(options.seed, options.seed + options.realisations)))
-    columns = {key: np.array([one[key] for one in found]) for key in found[0]}
-    print(HEAD, "|---" * 14 + "|", *rows_of_table(trial, columns), sep="\n")
+    ways = [
+        PriorOptions(method=method, redraws=options.redraws, calibration=calibration)
+        for calibration in options.calibration
+        for method in options.method
+    ]
+    seeds = range(options.seed, options.seed + options.realisations)
+    if len(ways) == 1:
+        print(HEAD, "|---" * 14 + "|", *rows_of_table(trial, realised(ways[0], seeds, options)), sep="\n")
+    else:
+        names = ["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]
+        print("", "calibration", "method", *names, "", sep=" | ")
+        print("|---" * (2 + len(names)) + "|")
+        for way in ways:
+            cells = compared(trial, realised(way, seeds, options))
+            print("", way.calibration, way.method, *cells, "", sep=" | ", flush=True)
     print(json.dumps({key: str(value) for key, value in vars(options).items()}))
 
 

@@ -124,7 +124,7 @@ def make_committee(folder: Path) -> Path:
     from jpasbatch.job.job import load_job
     from jpasbatch.learning.graph import committee_graph
     from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import describe_committee
+    from jpasbatch.learning.manifest import TrainingFacts, describe_committee
     from jpasbatch.photometry.features.registry import make_features
     from jpasbatch.photometry.survey import load_survey
     from jpasbatch.storage.stores.artefacts import save_committee
@@ -132,9 +132,7 @@ def make_committee(folder: Path) -> Path:
     survey, members = load_survey("jpas60"), make_members()
     features = make_features("relative_flux", survey)
     job = load_job(write_job(folder, folder, "float32"))
-    manifest = describe_committee(
-        survey, features, job.classes, members, Jury.plain(), options={}, validation={}, learnt={}
-    )
+    manifest = describe_committee(survey, features, job.classes, members, Jury.plain(), TrainingFacts())
     return save_committee(folder / "committee", manifest.to_json(), committee_graph(members, INPUTS))
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from jpasbatch import __version__
 from jpasbatch.algorithms import Algorithm, load_algorithms
-from jpasbatch.cli import VERBS, build_parser, main
+from jpasbatch.cli import main
+from jpasbatch.command_line import VERBS, build_parser
 from jpasbatch.stages.pipeline import demo_job, open_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]

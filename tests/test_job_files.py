@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from jpasbatch.committees.registry import committee_folder
 from jpasbatch.job.comparison import load_comparison
 from jpasbatch.job.job import Job, load_cluster, load_job
 from jpasbatch.job.notify import TOLD, load_notify
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.pipeline import demo_job, needed_stages, open_workspace
-from jpasbatch.stages.run.committees import load_version
+from jpasbatch.stages.run.committees import find_committee, load_version
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARISONS = sorted((REPOSITORY / "jobs").rglob("comparison.toml"))
@@ -41,6 +42,29 @@ def test_a_job_file_says_what_it_is(path, tmp_path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert load_job(path, tmp_path).title
+
+
+@pytest.mark.parametrize(("name", "survey"), [("jpas_qso", "jpas57"), ("minijpas_qso", "jpas60")])
+def test_a_main_job_needs_tables_alone_and_can_train(name, survey, tmp_path):
+    path = REPOSITORY / "jobs" / f"{name}.toml"
+    workspace = open_workspace(path, None, tmp_path)
+    assert needed_stages(workspace) == ("ingest", "infer", "correct", "summarise")
+    assert find_committee(workspace).version == committee_folder(survey)
+    text = path.read_text(encoding="utf-8").replace("\nartefact", "\n# artefact")
+    start = text.index("# [samples]")
+    end = text.index("\n\n", start)
+    trains = tmp_path / "trains.toml"
+    trains.write_text(
+        text[:start] + text[start:end].replace("# ", "").replace("#\n", "\n") + text[end:], encoding="utf-8"
+    )
+    assert needed_stages(open_workspace(trains, None, tmp_path)) == (
+        "ingest",
+        "train",
+        "evaluate",
+        "infer",
+        "correct",
+        "summarise",
+    )
 
 
 @BOTH

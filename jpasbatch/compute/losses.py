@@ -16,7 +16,7 @@ MEMORY_TOPIC = "worker-restart-memory"
 """On which Dask's nannies tell that they end a worker because of its memory."""
 
 ADVICE = {
-    OUT_OF_MEMORY: "it took more memory than a worker has: raise memory_limit or memory in the cluster file",
+    OUT_OF_MEMORY: "it took more memory than a worker has: raise memory or memory_limit in the cluster file",
     WORKER_LOST: "a crash in a library, or the system ended it, as it does when memory is short",
 }
 

@@ -52,16 +52,22 @@ class Meter:
         self.done = self.done or self.earlier
 
     def succeed(self, result: Any) -> None:
-        """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any."""
-        self.done += 1
-        if isinstance(result, dict):
-            self.rows += int(result.get("rows", 0))
-            self.bytes += int(result.get("bytes", 0))
-            self.quarantined += int(result.get("quarantined", 0))
+        """Count a task that succeeded, and ``rows``, ``bytes`` and ``quarantined`` of its result, if it has any.
+
+        A result that has ``tasks`` is that of so many.
+        """
+        self.done += _count(result, "tasks", otherwise=1)
+        self.rows += _count(result, "rows")
+        self.bytes += _count(result, "bytes")
+        self.quarantined += _count(result, "quarantined")
 
     def fail(self, status: str) -> None:
         """Count a task that did not succeed."""
         self.troubles[status] += 1
+
+    def forgive(self, status: str) -> None:
+        """Take a trouble back: what did not succeed runs once more, in another way."""
+        self.troubles[status] -= 1
 
     def finish(self) -> None:
         """Stop the clock."""
@@ -135,3 +141,8 @@ class Display(Protocol):
 
     def close(self, meter: Meter) -> None:
         """Show it for the last time."""
+
+
+def _count(result: Any, name: str, otherwise: int = 0) -> int:
+    """Return what a result counts under a name, as the key of a dict or the field of an object."""
+    return int(result.get(name, otherwise) if isinstance(result, dict) else getattr(result, name, otherwise))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -17,7 +18,7 @@ from uuid import uuid4
 
 from jpasbatch.compute.guarding import guard, stop_run
 from jpasbatch.compute.interruption import stop_requested
-from jpasbatch.compute.losses import ADVICE, MEMORY_TOPIC
+from jpasbatch.compute.losses import ADVICE, MEMORY_TOPIC, OUT_OF_MEMORY
 from jpasbatch.compute.messages import listening
 from jpasbatch.compute.threads import call_in_threads
 from jpasbatch.errors import INTERRUPTED, TryAgainError
@@ -161,12 +162,14 @@ class _Window:
         self.tasks: dict[Future, Task] = {}
         self.failures: dict[str, int] = {}
         self.states: dict[str, str] = {}
+        self.larger: dict[str, dict[str, float]] = {}
+        self.given: Counter[str] = Counter()
         self.submitted = 0
         self.run = uuid4().int % 10**12
         self.idle_since: float | None = None
 
     def submit(self, task: Task) -> None:
-        """Submit a task under a key that no earlier run or attempt had.
+        """Submit a task under a key that no earlier run or attempt had; after some, to a worker with more memory.
 
         All keys of a run make one group of one kind for Dask, which goes by what stands before the last hyphen and
         before the first number: it then keeps waiting tasks in the scheduler, where no worker's death is blamed on
@@ -179,7 +182,7 @@ class _Window:
                 self.function,
                 task.arguments,
                 key=f"task-{self.run}-{self.submitted}_{task.key.replace('-', '_')}",
-                resources=self.resources,
+                resources={**(self.resources or {}), **self.larger.get(task.key, {})} or None,
                 retries=0,
                 pure=False,
             )
@@ -295,11 +298,14 @@ def _settle_error(window: _Window, future: Future, task: Task, suspects: list[Ta
     error = future.exception()
     future.release()
     if isinstance(error, KilledWorker):
-        if window.executor.departed(str(error.last_worker.name)):
-            log.warning("%s runs again: its worker left, which is no fault of a task", task.key)
+        state = window.executor.departed(str(error.last_worker.name))
+        if state not in ("", OUT_OF_MEMORY):
+            log.warning("%s runs again: its worker left (%s), which is no fault of a task", task.key, state)
             window.submit(task)
             return None
-        state = window.states[task.key] = window.executor.losses.blame(str(error.last_worker.address))
+        window.states[task.key] = state = state or window.executor.losses.blame(
+            str(error.last_worker.address)
+        )
         log.warning("%s: %s: its workers died; it runs again alone", task.key, state)
         suspects.append(task)
         return None
@@ -315,15 +321,42 @@ def _settle_error(window: _Window, future: Future, task: Task, suspects: list[Ta
 
 
 def _run_alone(window: _Window, task: Task, tick: Callable[[], None]) -> Outcome:
-    """Rerun a suspect with nothing beside it: only its own deaths can be blamed on it then."""
-    suspects: list[Task] = []
+    """Rerun a suspect with nothing beside it: only its own deaths can be blamed on it then.
+
+    One that had too little memory gets more at each try, as long as the cluster has more.
+    """
+    _give_more_memory(window, task)
+    while (outcome := _try_alone(window, task, tick)) is None:
+        if not _give_more_memory(window, task):
+            break
+    else:
+        return outcome
+    state, larger = window.states[task.key], ", ".join(window.larger.get(task.key, ()))
+    tried = f"ran alone{f' on a worker of {larger}' if larger else ''}"
+    message = f"{state}: its worker died each time, also when it {tried} ({ADVICE[state]})"
+    return Outcome(task.key, "killed", message, state)
+
+
+def _try_alone(window: _Window, task: Task, tick: Callable[[], None]) -> Outcome | None:
+    """Return what became of a task with nothing beside it; None when its workers died."""
     window.submit(task)
     while window.tasks:
         for future in window.finished():
-            outcome = _settle(window, future, suspects)
+            outcome = _settle(window, future, [])
             if outcome is not None:
                 return outcome
         tick()
-    state = window.states[task.key]
-    message = f"{state}: its worker died each time, also when it ran alone ({ADVICE[state]})"
-    return Outcome(task.key, "killed", message, state)
+    return None
+
+
+def _give_more_memory(window: _Window, task: Task) -> bool:
+    """Let a task that had too little memory ask for more at its next try; return whether there is more."""
+    if window.states[task.key] != OUT_OF_MEMORY:
+        return False
+    larger = window.executor.larger(window.given[task.key])
+    if larger is None:
+        return False
+    window.given[task.key] += 1
+    window.larger[task.key] = larger
+    log.warning("%s runs with more memory: %s", task.key, ", ".join(larger))
+    return True

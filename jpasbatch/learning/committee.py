@@ -8,9 +8,9 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury, vote
+from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury, disagreement, vote
 from jpasbatch.learning.manifest import Manifest, incomplete
-from jpasbatch.learning.novelty.novelty import Novelty, disagreement
+from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.features.protocol import Features
@@ -36,6 +36,11 @@ class Committee:
         In the order of the outputs.
     ordinary : Ordinary, optional
         What is known of ordinary objects; without it nothing is known of how unusual others are.
+
+    Attributes
+    ----------
+    auxiliary : tuple of str
+        Columns that it looks at beside the photometry.
     """
 
     def __init__(
@@ -49,12 +54,8 @@ class Committee:
     ) -> None:
         self.classes, self.features, self.jury = classes, features, jury
         self.ordinary = ordinary
+        self.auxiliary = auxiliary_of(features)
         self._engine, self._reference = engine, survey.reference_index
-
-    @property
-    def auxiliary(self) -> tuple[str, ...]:
-        """Columns that it looks at beside the photometry."""
-        return auxiliary_of(self.features)
 
     @classmethod
     def of(

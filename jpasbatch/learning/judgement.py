@@ -210,6 +210,36 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
     return median / median.sum(axis=1, keepdims=True)
 
 
+def disagreement(members: np.ndarray) -> np.ndarray:
+    """Return how far the members of a committee disagree: their Jensen-Shannon divergence.
+
+    The entropy of their mean less the mean of their entropies, which is the mutual information of class and member
+    (Lin 1991, IEEE Trans. Inf. Theory 37, 145): 0 where all say the same, log2 of the number of classes or of members,
+    whichever is less, where each is certain of another class.
+
+    Parameters
+    ----------
+    members : ndarray of float32, shape (n, members, classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Bits; NaN for a committee of one member, which cannot disagree.
+    """
+    if members.shape[1] < 2:
+        return np.full(len(members), np.nan)
+    apart = np.zeros(len(members))
+    for number in range(members.shape[1]):
+        apart += _uncertainty(members[:, number].astype(np.float64))
+    together = _uncertainty(members.mean(axis=1, dtype=np.float64))
+    return np.maximum(together - apart / members.shape[1], 0.0)
+
+
+def _uncertainty(probabilities: np.ndarray) -> np.ndarray:
+    """Return the entropy in bits without the paper's epsilon, which would be a disagreement where all members agree."""
+    return -(probabilities * np.log2(np.maximum(probabilities, 1e-30))).sum(axis=1)
+
+
 def entropy(probabilities: np.ndarray) -> np.ndarray:
     """Return the entropy of each prediction in bits, paper A eq. 13: 0 (certain) to log2(classes).
 

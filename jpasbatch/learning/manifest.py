@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,18 +168,38 @@ class Manifest:
         return Jury(make_calibration(kind, state), decision)
 
 
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a manifest tells of the training of its committee.
+
+    Attributes
+    ----------
+    options : mapping
+        ``model``, ``training`` and other tables of the job file, as dicts.
+    validation : mapping
+        Scores on the validation set.
+    learnt : mapping of str to int
+        Objects of each class in the training sample.
+    folds : mapping, optional
+        Which member saw which object.
+    origin : str, optional
+        See `Manifest`.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    learnt: Mapping[str, int] = field(default_factory=dict)
+    folds: Mapping[str, Any] | None = None
+    origin: str | None = None
+
+
 def describe_committee(
     survey: Survey,
     features: Features,
     classes: Mapping[str, ClassDefinition],
     members: Sequence[TrainedMember],
     jury: Jury,
-    *,
-    options: Mapping[str, Any],
-    validation: Mapping[str, Any],
-    learnt: Mapping[str, int],
-    folds: Mapping[str, Any] | None = None,
-    origin: str | None = None,
+    training: TrainingFacts,
 ) -> Manifest:
     """Return the manifest of a committee.
 
@@ -193,16 +213,7 @@ def describe_committee(
         In the order of the graph.
     jury : Jury
         Fitted to the validation sample.
-    options : mapping
-        ``model``, ``training`` and other tables of the job file, as dicts.
-    validation : mapping
-        Scores on the validation set.
-    learnt : mapping of str to int
-        Objects of each class in the training sample.
-    folds : mapping, optional
-        Which member saw which object.
-    origin : str, optional
-        See `Manifest`.
+    training : TrainingFacts
     """
     decision = jury.decision
     content = {
@@ -216,18 +227,18 @@ def describe_committee(
         "definitions": {name: _plain(definition) for name, definition in classes.items()},
         "combine": "median",
         "members": [_describe(member) for member in members],
-        "options": options,
-        "validation": validation,
+        "options": training.options,
+        "validation": training.validation,
         "versions": installed_versions(),
-        "learnt": learnt,
+        "learnt": training.learnt,
         "calibration": {"kind": jury.calibration.name, "state": jury.calibration.state()},
         "decision": {
             **asdict(decision.rule),
             "position": decision.position,
             "threshold": decision.threshold,
         },
-        "folds": folds,
-        "origin": origin,
+        "folds": training.folds,
+        "origin": training.origin,
     }
     # what JSON makes of it, so that a manifest that is read back equals the one that was written
     return Manifest.from_json(json.loads(json.dumps(content)))

@@ -65,8 +65,10 @@ class Contract(Options):
     def sentinels(self, value: np.ndarray) -> np.ndarray:
         """Return where published fluxes are numbers that stand for none, bool of the same shape."""
         found = np.zeros(value.shape, dtype=bool)
-        for sentinel in self.flux_sentinels:
-            found |= value == value.dtype.type(sentinel)
+        sentinels = [value.dtype.type(sentinel) for sentinel in self.flux_sentinels]
+        if sentinels and value.size and np.fmin.reduce(value, axis=None) <= max(sentinels):
+            for sentinel in sentinels:
+                found |= value == sentinel
         return found
 
 
@@ -124,13 +126,29 @@ def implausible_relative_errors(
     with np.errstate(invalid="ignore"):
         size = np.abs(relative)
         above = size > 1
-        doubtful = np.flatnonzero(2 * np.count_nonzero(above, axis=1) > FEWEST_BANDS)
-        if doubtful.size:  # few objects have many such bands
-            flux, size, above = flux[doubtful], size[doubtful], above[doubtful]
-            judged = np.isfinite(size) & (flux != 0)
-            found = _mostly(size > contract.largest_relative_error, judged)
-            wrong[doubtful] = found | _mostly(above, judged & (flux > FAR_ABOVE_DEPTH * depth_flux))
+        # what most of five bands have, three have
+        doubtful = np.flatnonzero(_number_in_row(above) > FEWEST_BANDS // 2)
+        if not doubtful.size:
+            return wrong
+        flux, size, above = flux[doubtful], size[doubtful], above[doubtful]
+        huge, above = size > contract.largest_relative_error, above & (flux > FAR_ABOVE_DEPTH * depth_flux)
+        most = np.maximum(_number_in_row(huge), _number_in_row(above)) > FEWEST_BANDS // 2
+        if most.any():  # few objects have that many
+            judged = np.isfinite(size[most]) & (flux[most] != 0)
+            found = _mostly(huge[most], judged)
+            bright = judged & (flux[most] > FAR_ABOVE_DEPTH * depth_flux)
+            wrong[doubtful[most]] = found | _mostly(above[most], bright)
     return wrong
+
+
+def _number_in_row(true: np.ndarray) -> np.ndarray:
+    """Return how many of each row are true, int (n,)."""
+    if not true.any():
+        return np.zeros(len(true), dtype=np.uint8)
+    narrow = (
+        true.shape[1] <= np.iinfo(np.uint8).max
+    )  # no wider sum is needed, and this one takes half of the time
+    return np.add.reduce(true.view(np.uint8), axis=1, dtype=np.uint8 if narrow else np.intp)
 
 
 def _mostly(true: np.ndarray, judged: np.ndarray) -> np.ndarray:

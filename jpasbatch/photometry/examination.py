@@ -19,7 +19,7 @@ from jpasbatch.photometry.normalisation import (
     FLAG_ROLES,
     QualityCuts,
     check_coordinate_faults,
-    normalise,
+    judge,
     photometry_faults,
 )
 from jpasbatch.photometry.raw_table import RawTable, as_floats, as_scalars, match_columns, missing_column
@@ -61,13 +61,13 @@ def examine(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Examined:
         Ids that occur twice are not looked for here: they may be anywhere in a catalogue.
     """
     try:
-        found = normalise(raw, survey, cuts, unique=False)
-        identifiers = found.accepted["object_id"].combine_chunks()
+        found = judge(raw, survey, cuts, unique=False)
+        identifiers = found.identifiers()
         check_identifiers(identifiers, survey.catalogue.contract.longest_identifier, raw.source)
     except InputError as error:
         problems = tuple(dict.fromkeys(_all_problems(raw, survey, cuts))) or (str(error),)
         return Examined(len(raw), pa.array([], pa.string()), problems=problems)
-    return Examined(len(raw), identifiers, found.reasons(), found.values, (), found.notes)
+    return Examined(len(raw), identifiers, found.counts(), found.fluxes.values, (), found.notes)
 
 
 def _all_problems(raw: RawTable, survey: Survey, cuts: QualityCuts) -> list[str]:
@@ -122,5 +122,5 @@ def _all_problems(raw: RawTable, survey: Survey, cuts: QualityCuts) -> list[str]
     lenient = replace(cuts, maximum_rejected_fraction=1.0)
     if not problems:  # something that only the whole finds
         with noting():
-            normalise(raw, survey, lenient, unique=False)
+            judge(raw, survey, lenient, unique=False)
     return problems

@@ -15,8 +15,8 @@ from jpasbatch.photometry.survey import Survey
 class FlagColumn(NamedTuple):
     """Flags of one kind.
 
-    ``bits`` is int32, (n, bands of the survey), or (n, 1) where an object has one value for all bands; ``masked`` is
-    bool of the same shape: the file holds no value.
+    ``bits`` are integers that fit into int32, in either order of bytes, (n, bands of the survey), or (n, 1) where an
+    object has one value for all bands; ``masked`` is bool of the same shape: the file holds no value.
     """
 
     bits: np.ndarray
@@ -30,7 +30,13 @@ class FlagColumn(NamedTuple):
     def combined(self, rows_and_bands: np.ndarray | None = None) -> np.ndarray:
         """Return the bitwise OR over all bands, or over those that a mask of the same shape names, int32 (n,)."""
         bits = self.bits if rows_and_bands is None else np.where(rows_and_bands, self.bits, 0)
-        return np.bitwise_or.reduce(bits, axis=1).astype(np.int32)
+        # OR takes each byte by itself, so that only what comes of it needs the order of this machine
+        stored = np.ascontiguousarray(bits).view(f"u{bits.dtype.itemsize}")
+        return np.bitwise_or.reduce(stored, axis=1).view(bits.dtype).astype(np.int32)
+
+    def masked_rows(self) -> np.ndarray:
+        """Return the rows that lack a value in any band, bool (n,)."""
+        return self.masked.any(axis=1) if self.masked.any() else np.zeros(len(self.masked), dtype=bool)
 
     def forbidden(self, allowed: int) -> np.ndarray:
         """Return where a bit is set that is not allowed, or no value is there, bool like ``bits``."""
@@ -61,7 +67,7 @@ def read_flags(raw: RawTable, name: str | None, survey: Survey) -> FlagColumn:
     if hidden.any():
         values = np.where(hidden, 0, values)
     if np.can_cast(values.dtype, np.int32):
-        return FlagColumn(values.astype(np.int32), hidden)
+        return FlagColumn(values, hidden)
     values = values.astype(np.int64)
     limits = np.iinfo(np.int32)
     if values.size and not (limits.min <= values.min() and values.max() <= limits.max):
@@ -77,5 +83,7 @@ def _as_matrix(raw: RawTable, name: str) -> np.ndarray:
     first = next((value for value in objects if not any(value is nothing for nothing in absent)), None)
     width = int(np.prod(column.shape[1:])) if first is None else np.size(first)
     if width > 1:
-        return as_vectors(raw, name, len(raw.band_names) if raw.band_names is not None else width)
+        return as_vectors(
+            raw, name, len(raw.band_names) if raw.band_names is not None else width, native=False
+        )
     return as_scalars(raw, name)[:, np.newaxis]

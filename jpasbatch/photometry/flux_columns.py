@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.band_order import band_order
 from jpasbatch.photometry.catalogue_format import PhotometryForm
-from jpasbatch.photometry.contract import (
-    SENTINEL,
-    Contract,
-    implausible_fluxes,
-    implausible_relative_errors,
-)
-from jpasbatch.photometry.noise import expected_errors
-from jpasbatch.photometry.photometry import (
-    MAGNITUDES_PER_E_FOLD,
-    flux_from_ab_magnitude,
-    flux_nu_from_lambda,
-)
+from jpasbatch.photometry.flux_conversion import FluxColumns, convert
 from jpasbatch.photometry.raw_table import (
     RawTable,
     as_floats,
@@ -35,38 +20,6 @@ from jpasbatch.photometry.raw_table import (
 )
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.units import FluxUnit, flux_unit, is_dimensionless
-
-SENTINEL_TOLERANCE = 1e-3
-
-LARGE_ERROR = 1.0
-"""Magnitudes: beyond, a magnitude with its error stands for a flux near zero."""
-
-BLOCK_ROWS = 4096
-"""That are converted at once: what is made of them on the way, in double precision, stays in the processor's cache."""
-
-CONTRADICTION = "relative error below 0 beside a flux above 0: band taken as not observed"
-UNUSABLE = "error not above 0 or not finite: flux kept, error unknown"
-NEAR_ZERO = f"magnitude error above {LARGE_ERROR:g}: kept, as a flux near zero with its error"
-MODELLED = "magnitude without an error: error from the survey's depth"
-
-
-class FluxColumns(NamedTuple):
-    """Canonical fluxes and the rows that cannot be used.
-
-    ``flux`` and ``flux_err`` are (n, bands) float32 in microjansky as in `jpasbatch.photometry.photometry`;
-    ``infinite``, ``out_of_range``, ``implausible`` and ``wrong_errors`` are (n,) bool; ``absent`` names the optional
-    bands that the file lacks; ``values`` counts single values (an object in a band) that were doubted or completed, by
-    what was done.
-    """
-
-    flux: np.ndarray
-    flux_err: np.ndarray
-    infinite: np.ndarray
-    out_of_range: np.ndarray
-    values: Counter[str]
-    implausible: np.ndarray
-    wrong_errors: np.ndarray
-    absent: tuple[str, ...] = ()
 
 
 def read_fluxes(raw: RawTable, survey: Survey, matched: dict[str, str]) -> FluxColumns:
@@ -90,33 +43,8 @@ def read_fluxes(raw: RawTable, survey: Survey, matched: dict[str, str]) -> FluxC
     unit = _common_unit(raw, form, [name for name in values if name is not None])
     _check_error_units(raw, form, unit, [name for name in errors if name is not None])
 
-    def convert(rows: slice) -> FluxColumns:
-        errors_of_rows = None if error is None else error[rows]
-        if form.kind == "magnitude":
-            return _from_magnitudes(value[rows], errors_of_rows, form, survey)
-        assert errors_of_rows is not None
-        return _from_fluxes(value[rows], errors_of_rows, form, unit, survey)
-
-    fluxes = _in_blocks(convert, len(value))
+    fluxes = convert(value, error, form, unit, survey)
     return fluxes._replace(absent=absent_bands(form, survey, matched))
-
-
-def _in_blocks(convert: Callable[[slice], FluxColumns], n_rows: int) -> FluxColumns:
-    """Return what a conversion, which takes each row by itself, makes of all rows, some of them at a time."""
-    parts = [convert(slice(start, start + BLOCK_ROWS)) for start in range(0, max(n_rows, 1), BLOCK_ROWS)]
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    return FluxColumns(
-        flux=joined("flux"),
-        flux_err=joined("flux_err"),
-        infinite=joined("infinite"),
-        out_of_range=joined("out_of_range"),
-        values=sum((part.values for part in parts), Counter()),
-        implausible=joined("implausible"),
-        wrong_errors=joined("wrong_errors"),
-    )
 
 
 def absent_bands(form: PhotometryForm, survey: Survey, matched: dict[str, str]) -> tuple[str, ...]:
@@ -213,7 +141,7 @@ def _is_misspelt(name: str, available: tuple[str, ...]) -> bool:
 
 def _select(raw: RawTable, name: str, order: np.ndarray | None) -> np.ndarray:
     assert raw.band_names is not None
-    vectors = as_floats(as_vectors(raw, name, len(raw.band_names)), name, raw.source)
+    vectors = as_floats(as_vectors(raw, name, len(raw.band_names), native=False), name, raw.source)
     return vectors if order is None else vectors[:, order]
 
 
@@ -262,89 +190,3 @@ def _check_error_units(raw: RawTable, form: PhotometryForm, unit: FluxUnit, name
             raise InputError(
                 f"{raw.source}: column {name!r} has the unit {text!r}, another than its value column"
             )
-
-
-def _from_fluxes(
-    value: np.ndarray, error: np.ndarray, form: PhotometryForm, unit: FluxUnit, survey: Survey
-) -> FluxColumns:
-    contract = survey.catalogue.contract
-    standing_for_none = contract.sentinels(value)
-    missing = np.isnan(value) | _is(value, form.not_observed) | standing_for_none
-    not_detected = _is(value, form.non_detection)
-    flux = np.where(missing, np.nan, np.where(not_detected, 0.0, value)).astype(np.float64, copy=False)
-    factor = np.full(len(survey.bands), unit.scale)
-    if unit.quantity == "flux_lambda":
-        factor = flux_nu_from_lambda(factor, survey.wavelengths)
-    values: Counter[str] = Counter()
-    _count(values, SENTINEL, standing_for_none)
-    wrong_errors = np.zeros(len(flux), dtype=bool)
-    with np.errstate(invalid="ignore", over="ignore"):
-        if form.error_kind == "relative":
-            # beside a negative flux the sign says nothing that the flux does not; beside a positive one it cannot be
-            contradicting = (error < 0) & (flux > 0)
-            flux[contradicting] = np.nan
-            _count(values, CONTRADICTION, contradicting)
-        flux *= factor
-        if form.error_kind == "relative":
-            depth_flux = flux_from_ab_magnitude(np.array([band.depth for band in survey.bands]))
-            wrong_errors = implausible_relative_errors(flux, error, depth_flux, contract)
-        flux_err = np.abs(error * flux) if form.error_kind == "relative" else error * factor
-    flux_err[not_detected] = np.nan
-    finished = _finish(flux, flux_err, np.zeros(len(flux), dtype=bool), values, contract)
-    return finished._replace(wrong_errors=wrong_errors)
-
-
-def _from_magnitudes(
-    value: np.ndarray, error: np.ndarray | None, form: PhotometryForm, survey: Survey
-) -> FluxColumns:
-    missing = np.isnan(value) | _is(value, form.not_observed)
-    not_detected = _is(value, form.non_detection)
-    measured = ~(missing | not_detected)
-    contract = survey.catalogue.contract
-    outside = measured & ~((value >= contract.brightest) & (value <= contract.faintest))
-    measured &= ~outside
-    flux = np.where(not_detected, 0.0, np.nan)
-    flux[measured] = flux_from_ab_magnitude(value[measured])
-    values: Counter[str] = Counter()
-    if error is None:
-        flux_err = np.where(measured, expected_errors(flux, survey), np.nan)
-        _count(values, MODELLED, measured)
-        return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values, contract)
-    usable = measured & ~_is(error, form.non_detection) & ~_is(error, form.not_observed)
-    with np.errstate(invalid="ignore", over="ignore"):
-        # SExtractor's error of a magnitude is 1.0857 times that of the flux over the flux, however large it is
-        flux_err = np.where(usable, flux * error / MAGNITUDES_PER_E_FOLD, np.nan)
-        _count(values, NEAR_ZERO, usable & (error > LARGE_ERROR) & np.isfinite(error))
-    return _finish(flux, flux_err, np.logical_or.reduce(outside, axis=1), values, contract)
-
-
-def _count(values: Counter[str], what: str, where: np.ndarray) -> None:
-    if number := int(where.sum()):
-        values[what] += number
-
-
-def _is(value: np.ndarray, sentinel: float | None) -> np.ndarray:
-    if sentinel is None:
-        return np.zeros(value.shape, dtype=bool)
-    with np.errstate(invalid="ignore"):
-        return np.abs(value - sentinel) < SENTINEL_TOLERANCE
-
-
-def _finish(
-    flux: np.ndarray,
-    flux_err: np.ndarray,
-    out_of_range: np.ndarray,
-    values: Counter[str],
-    contract: Contract,
-) -> FluxColumns:
-    """Return single precision, with NaN for every error that is not positive and finite."""
-    with np.errstate(over="ignore"):
-        flux, flux_err = flux.astype(np.float32), flux_err.astype(np.float32)
-    wrong = ~((flux_err > 0) & np.isfinite(flux_err))
-    _count(values, UNUSABLE, wrong & (flux != 0) & np.isfinite(flux))
-    flux_err[wrong | np.isnan(flux)] = np.nan
-    infinite = np.logical_or.reduce(np.isinf(flux), axis=1)
-    implausible = implausible_fluxes(flux, flux_err, contract)
-    return FluxColumns(
-        flux, flux_err, infinite, out_of_range, values, implausible, np.zeros(len(flux), dtype=bool)
-    )

@@ -20,8 +20,10 @@ from jpasbatch.options import Options
 from jpasbatch.photometry.contract import ERROR_NOT_PLAUSIBLE, NOT_PLAUSIBLE, check_plausible_share
 from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flags import FlagColumn, read_flags
-from jpasbatch.photometry.flux_columns import MODELLED, FluxColumns, read_fluxes
+from jpasbatch.photometry.flux_columns import read_fluxes
+from jpasbatch.photometry.flux_conversion import MODELLED, FluxColumns
 from jpasbatch.photometry.identifiers import check_identifiers, read_identifiers, read_text, repeated
+from jpasbatch.photometry.judgement import ACCEPTED, Columns, Judgement
 from jpasbatch.photometry.photometry import hide
 from jpasbatch.photometry.raw_table import (
     RawTable,
@@ -32,7 +34,7 @@ from jpasbatch.photometry.raw_table import (
 )
 from jpasbatch.photometry.requirements import Requirement
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.photometry.table import catalogue_schema, count_reasons, quarantine_schema
+from jpasbatch.photometry.table import count_reasons
 
 __all__ = ["REASONS", "Normalised", "QualityCuts", "RawTable", "normalise"]
 
@@ -61,8 +63,6 @@ survey's own requirements follow."""
 FLAG_ROLES = ("flags", "mask_flags")
 
 FLAGGED = "flags that are not allowed: band taken as not observed"
-
-Columns = dict[str, np.ndarray | pa.Array]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,20 @@ def normalise(
     unique: bool = True,
     unwanted: Mapping[str, np.ndarray] = NO_ROWS,
 ) -> Normalised:
-    """Return the rows of a raw table in canonical form, and those that are not fit for it.
+    """Return the rows of a raw table in canonical form, and those that are not fit for it; see `judge`."""
+    found = judge(raw, survey, cuts, positions, unique, unwanted)
+    return Normalised(found.accepted(survey), found.rejected(), found.notes, found.fluxes.values)
+
+
+def judge(
+    raw: RawTable,
+    survey: Survey,
+    cuts: QualityCuts,
+    positions: bool = True,
+    unique: bool = True,
+    unwanted: Mapping[str, np.ndarray] = NO_ROWS,
+) -> Judgement:
+    """Return what is to be made of each row of a raw table.
 
     Parameters
     ----------
@@ -161,7 +174,7 @@ def normalise(
     for name in catalogue.coordinates_and_keys:
         if name not in matched and (placed or name not in (catalogue.ra, catalogue.dec)):
             raise missing_column(name, available, catalogue, raw.source)
-    verdict = np.full(len(raw), -1, dtype=np.int8)
+    verdict = np.full(len(raw), ACCEPTED, dtype=np.int8)
 
     object_id = read_identifiers(raw, catalogue, matched)
     if unique:
@@ -182,20 +195,19 @@ def normalise(
     rules = [catalogue.requirement(name) for name in cuts.require]
     _mark_requirements(verdict, rules, raw, matched)
     for number, rows in enumerate(unwanted.values(), start=len(REASONS) + len(rules)):
-        verdict[rows & (verdict == -1)] = number
+        verdict[rows & (verdict == ACCEPTED)] = number
     if unique:
-        _mark(verdict, "duplicate id", _duplicates(object_id, verdict == -1, raw, cuts))
+        _mark(verdict, "duplicate id", _duplicates(object_id, verdict == ACCEPTED, raw, cuts))
 
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
     columns |= _optional_columns(raw, survey, matched)
-    accepted = _accepted(columns, fluxes, verdict == -1, survey)
     notes = coordinates.notes
     if fluxes.absent:
         notes += (f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}",)
     if MODELLED in fluxes.values:
         notes += (f"{raw.source}: magnitudes without errors: they are those of the depths of {survey.name}",)
     reasons = (*REASONS, *(rule.reason for rule in rules), *unwanted)
-    return Normalised(accepted, _rejected(columns, verdict, raw, reasons), notes, fluxes.values)
+    return Judgement(raw, columns, fluxes, verdict, reasons, notes)
 
 
 def _judge_flags(
@@ -205,7 +217,7 @@ def _judge_flags(
     allowed = getattr(cuts, role)
     if cuts.flagged == "row" or not column.of_bands:
         combined = column.combined()
-        _mark(verdict, f"{role} masked", np.asarray(column.masked.any(axis=1)))
+        _mark(verdict, f"{role} masked", column.masked_rows())
         _mark(verdict, role, (combined & ~np.int32(allowed)) != 0)
         return combined, fluxes
     forbidden = column.forbidden(allowed)
@@ -219,7 +231,7 @@ def _judge_flags(
 def _mark(verdict: np.ndarray, reason: str, rows: np.ndarray) -> None:
     """Give rows a reason unless an earlier one of `REASONS` holds already."""
     code = REASONS.index(reason)
-    verdict[rows & ((verdict == -1) | (verdict > code))] = code
+    verdict[rows & ((verdict == ACCEPTED) | (verdict > code))] = code
 
 
 def _mark_requirements(
@@ -236,7 +248,7 @@ def _mark_requirements(
             failed = rule.failed(columns, len(raw))
         except InputError as error:
             raise InputError(f"{raw.source}: {error}") from None
-        verdict[failed & (verdict == -1)] = len(REASONS) + number
+        verdict[failed & (verdict == ACCEPTED)] = len(REASONS) + number
 
 
 def _mark_fluxes(verdict: np.ndarray, fluxes: FluxColumns, survey: Survey) -> None:
@@ -306,34 +318,3 @@ def _optional_columns(raw: RawTable, survey: Survey, matched: dict[str, str]) ->
     columns["true_class"] = read_text(raw, matched.get(catalogue.true_class))
     columns["tile"] = read_text(raw, matched.get(catalogue.tile)).fill_null("")
     return columns
-
-
-def _accepted(columns: Columns, fluxes: FluxColumns, keep: np.ndarray, survey: Survey) -> pa.Table:
-    schema = catalogue_schema(survey)
-    arrays = []
-    for item in schema:
-        if item.name in ("flux", "flux_err"):
-            vectors = getattr(fluxes, item.name)
-            values = pa.array((vectors if keep.all() else vectors[keep]).reshape(-1))
-            arrays.append(pa.FixedSizeListArray.from_arrays(values, len(survey.bands)).cast(item.type))
-        else:
-            arrays.append(_filter(columns[item.name], keep, item.type))
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _rejected(columns: Columns, verdict: np.ndarray, raw: RawTable, reasons: tuple[str, ...]) -> pa.Table:
-    rows = verdict != -1
-    schema = quarantine_schema()
-    found = columns | {
-        "reason": pa.array(reasons).take(pa.array(np.maximum(verdict, 0))),
-        "source": pa.array([raw.source]).take(pa.array(np.zeros(len(raw), dtype=np.int64))),
-        "row": raw.first_row + np.arange(len(raw), dtype=np.int64),
-    }
-    return pa.Table.from_arrays(
-        [_filter(found[item.name], rows, item.type) for item in schema], schema=schema
-    )
-
-
-def _filter(column: np.ndarray | pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
-    array = pa.array(column) if isinstance(column, np.ndarray) else column
-    return array.filter(pa.array(rows)).cast(kind)

@@ -159,15 +159,20 @@ def _scalars_from_objects(column: np.ndarray, name: str, source: str) -> np.ndar
     present = [value for value, absent in zip(values, hidden, strict=True) if not absent]
     mixed = len({isinstance(value, (str, bytes)) for value in present}) > 1
     kinds = np.array(present) if present else np.empty(0, dtype=np.float64)
-    if mixed or kinds.dtype == object or kinds.ndim != 1:
+    if not mixed and kinds.dtype == object:
+        kind = type(present[0]).__name__
+        raise InputError(
+            f"{source}: column {name!r} holds values of the type {kind}; numbers or text are read"
+        )
+    if mixed or kinds.ndim != 1:
         raise InputError(f"{source}: column {name!r} mixes values of different types")
     filled = np.zeros(len(values), dtype=kinds.dtype)
     filled[~hidden] = kinds
     return np.ma.MaskedArray(filled, mask=hidden) if hidden.any() else filled
 
 
-def as_vectors(raw: RawTable, name: str, width: int) -> np.ndarray:
-    """Return a column of vectors as (n, width), native byte order, masked where the file is.
+def as_vectors(raw: RawTable, name: str, width: int, native: bool = True) -> np.ndarray:
+    """Return a column of vectors as (n, width), native byte order if it must be, masked where the file is.
 
     Raises
     ------
@@ -195,7 +200,7 @@ def as_vectors(raw: RawTable, name: str, width: int) -> np.ndarray:
             column = column.astype(np.float64)
         except (TypeError, ValueError):
             raise InputError(f"{source}: column {name!r} must hold numbers") from None
-    return _native(column)
+    return _native(column) if native else column
 
 
 def _wrong_width(name: str, found: int, width: int, source: str, row: int | None) -> InputError:

@@ -80,15 +80,15 @@ class Cells:
         classes = probabilities.shape[1]
         if classes > MOST_CLASSES:
             raise ValueError(f"{classes} classes: cells have room for {MOST_CLASSES}")
-        softened = np.log(probabilities.astype(np.float64) + SOFTENING) - np.log(SOFTENING)
-        levels = np.rint(softened / STEP).astype(np.int64)
-        keys = np.asarray(stratum, dtype=np.int64)
-        for column in levels.T:
-            keys = (keys << BITS) | column
+        columns = np.asarray(probabilities, dtype=np.float64).T
+        softened = np.log(columns + SOFTENING) - np.log(SOFTENING)
+        keys = np.array(stratum, dtype=np.int64)
+        for levels in np.rint(softened / STEP).astype(np.int64):
+            keys = (keys << BITS) | levels
         return cls._summed(
             keys,
             np.ones(len(keys), dtype=np.int64),
-            exact(probabilities),
+            exact(columns).T,
             exact(np.asarray(magnitude) / SCALE),
             exact(np.asarray(missing) / SCALE),
         )
@@ -97,10 +97,9 @@ class Cells:
     def _summed(cls, keys: np.ndarray, *columns: np.ndarray) -> Cells:
         if not len(keys):
             return cls.empty(columns[1].shape[1])
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
+        ordered, order = _sorted(keys)
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-        return cls(ordered[starts], *(np.add.reduceat(column[order], starts, axis=0) for column in columns))
+        return cls(ordered[starts], *(_sums(column, order, starts) for column in columns))
 
     @classmethod
     def merged(cls, parts: Iterable[Cells], classes: int) -> Cells:
@@ -150,6 +149,28 @@ class Cells:
             return cls(*(arrays[name] for name in FIELDS))
 
 
+def _sorted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return keys in rising order, and the rows that they are from; both int64 (n,).
+
+    Where a key leaves room for the number of its row, both are sorted as one number: half as slow as an order of rows.
+    """
+    room = int(len(keys) - 1).bit_length()
+    if keys.min() < 0 or int(keys.max()).bit_length() + room > KEY_BITS:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    both = np.sort((keys << room) | np.arange(len(keys)))
+    return both >> room, both & ((1 << room) - 1)
+
+
+def _sums(column: np.ndarray, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the sums of rows that follow each other in an order, (cells,) or (cells, classes)."""
+    if column.ndim == 1:
+        return np.add.reduceat(column[order], starts)
+    # class by class: NumPy adds short rows at half of that speed
+    return np.column_stack([np.add.reduceat(one[order], starts) for one in column.T])
+
+
+KEY_BITS = 63
 FIELDS = ("keys", "numbers", "sums", "magnitudes", "missing")
 MERGED_ROWS = 500_000
 """Cells of parts that are read before they are added."""

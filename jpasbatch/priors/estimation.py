@@ -80,7 +80,7 @@ def posterior(probabilities: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     ndarray of float64, shape (n, classes)
         Rows sum to 1.
     """
-    weighted = probabilities.astype(np.float64) * ratio
+    weighted = np.asarray(probabilities, dtype=np.float64) * ratio
     weighted /= reduce(np.add, weighted.T)[:, None]
     return weighted
 

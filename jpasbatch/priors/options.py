@@ -23,7 +23,9 @@ class PriorOptions(Options):
         Of kind "sky": the shares of highest likelihood (Saerens et al. 2002), or those that give the observed mean
         probabilities through the response of the validation sample (Bella et al. 2010).
     calibration : {"vector", "matrix", "isotonic", "temperature"}
-        How the committee's probabilities are calibrated first (`jpasbatch.priors.calibrations.registry`).
+        How the committee's probabilities are calibrated first (`jpasbatch.priors.calibrations.registry`). One
+        "temperature" for all is kept to compare with: of the faintest quasars of mock skies it finds two thirds
+        (benchmarks/README.md).
     bin_width : float
         Width of the magnitude bins in which shares are found, mag.
     stellarity : tuple of float

@@ -83,7 +83,7 @@ class Prior:
             See `Strata.stratum_of`.
         """
         calibrated = self.calibration(probabilities, magnitude, missing)
-        return posterior(calibrated, self.ratio[stratum])
+        return posterior(calibrated, self.ratio.T[:, stratum].T)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prior as JSON-able values."""

@@ -83,23 +83,32 @@ def reference_role(survey: Survey) -> str:
     )
 
 
-def strata_columns(survey: Survey) -> tuple[str, ...]:
-    """Return the columns of the predictions that `record_strata` reads."""
-    return ("ra", "dec", magnitude_column(reference_role(survey)), "class_star", "missing_bands")
+def counted_columns(survey: Survey, strata: Strata, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of the predictions that `record_cells` reads; positions only where strata depend on them."""
+    position = ("ra", "dec") if strata.galactic_latitude else ()
+    circumstances = (magnitude_column(reference_role(survey)), "class_star", "missing_bands")
+    return (*position, *circumstances, *map(probability_column, classes))
+
+
+def corrected_columns(survey: Survey, prior: Prior, decision: FittedDecision) -> tuple[str, ...]:
+    """Return the columns of the predictions that `make_posteriors` reads."""
+    decided = () if decision.threshold is None else ("predicted_class",)
+    counted = counted_columns(survey, prior.strata, prior.classes)
+    return tuple(dict.fromkeys((*KEYS, *decided, *counted)))
 
 
 def record_cells(record: pa.Table, survey: Survey, measure: Measure, classes: tuple[str, ...]) -> Cells:
     """Return the records of a partition in cells of calibrated probability."""
     magnitude, missing = _circumstances(record, survey)
     stratum = record_strata(record, survey, measure.strata)
-    return measure.cells(record_probabilities(record, classes), magnitude, missing, stratum)
+    return measure.cells(_by_column(record, classes), magnitude, missing, stratum)
 
 
 def record_strata(record: pa.Table, survey: Survey, strata: Strata) -> np.ndarray:
     """Return the stratum of each record, int16 (n,)."""
     latitude = _galactic_latitude(record) if strata.galactic_latitude else None
-    magnitude, class_star = (record[name].to_numpy() for name in strata_columns(survey)[2:4])
-    return strata.stratum_of(magnitude, class_star, latitude)
+    magnitude, _ = _circumstances(record, survey)
+    return strata.stratum_of(magnitude, record["class_star"].to_numpy(), latitude)
 
 
 def make_posteriors(record: pa.Table, survey: Survey, prior: Prior, decision: FittedDecision) -> pa.Table:
@@ -110,27 +119,44 @@ def make_posteriors(record: pa.Table, survey: Survey, prior: Prior, decision: Fi
     Parameters
     ----------
     record : pyarrow.Table
-        See `jpasbatch.products.record.record_schema`.
+        See `jpasbatch.products.record.record_schema`; columns beside `corrected_columns` are not looked at.
     survey : Survey
     prior : Prior
     decision : FittedDecision
         Of the committee.
     """
     stratum = record_strata(record, survey, prior.strata)
-    probabilities = record_probabilities(record, prior.classes)
+    probabilities = _by_column(record, prior.classes)
     posterior = prior.correct(probabilities, *_circumstances(record, survey), stratum).astype(np.float32)
     columns = {name: record[name] for name in KEYS} | {STRATUM: pa.array(stratum)}
     for number, name in enumerate(prior.classes):
         columns[posterior_column(name)] = pa.array(posterior[:, number])
     if decision.threshold is None:
         names = pa.array(list(prior.classes))
-        columns[POSTERIOR_CLASS] = pa.DictionaryArray.from_arrays(
-            posterior.argmax(axis=1).astype(np.int32), names
-        ).cast(pa.string())
+        columns[POSTERIOR_CLASS] = pa.DictionaryArray.from_arrays(_highest(posterior), names).cast(
+            pa.string()
+        )
     else:
         columns[POSTERIOR_CLASS] = record["predicted_class"]
     schema = posterior_schema(survey, prior.classes)
     return pa.table({field.name: columns[field.name] for field in schema}, schema=schema)
+
+
+def _by_column(record: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
+    """Return the probabilities of classes, float32 (n, classes), a column after the other.
+
+    All that is done to them is done column by column, and NumPy is slow with short rows.
+    """
+    return np.asfortranarray(record_probabilities(record, classes))
+
+
+def _highest(probabilities: np.ndarray) -> np.ndarray:
+    """Return the position of the highest probability of each row, int32 (n,), the first of several."""
+    found, highest = np.zeros(len(probabilities), dtype=np.int32), probabilities[:, 0].copy()
+    for number, column in enumerate(probabilities.T[1:], start=1):
+        found[column > highest] = number
+        np.maximum(highest, column, out=highest)
+    return found
 
 
 def _circumstances(record: pa.Table, survey: Survey) -> tuple[np.ndarray, np.ndarray]:

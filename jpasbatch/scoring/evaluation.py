@@ -65,12 +65,12 @@ class Predictions:
         return Predictions(**taken)
 
     def replaced(self, probabilities: np.ndarray, decided: np.ndarray, fold: np.ndarray) -> Predictions:
-        """Return the same objects with what else was said of them."""
+        """Return the same objects with other predictions of them."""
         return replace(self, probabilities=probabilities, decided=decided, fold=fold)
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Return several as one; what one lacks, all must lack."""
+        """Return the objects of several as one; an optional part must be there in all of them or in none."""
         columns = {item.name: [getattr(part, item.name) for part in parts] for item in fields(cls)}
         joined: dict[str, Any] = {
             name: None if values[0] is None else np.concatenate(values) for name, values in columns.items()
@@ -346,7 +346,7 @@ def _resampled_cube(cube: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _differences(cube: np.ndarray) -> np.ndarray:
-    """Return weighted f1, share of errors gone, and f1 of each class, one less other."""
+    """Return the differences in weighted f1, in the share of errors that vanish, and in f1 of each class."""
     one, other = scores(cube.sum(axis=2).T), scores(cube.sum(axis=1).T)
     left = 1.0 - other.weighted_f1
     gone = 1.0 - (1.0 - one.weighted_f1) / left if left > 0 else np.nan

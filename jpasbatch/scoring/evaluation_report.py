@@ -118,7 +118,7 @@ def _figures(
 
 
 def reliability_curves(part: Mapping[str, Any]) -> tuple[ReliabilityCurve, ...]:
-    """Return the curves of a sample, which were stored as lists."""
+    """Return the reliability curves of a sample as arrays."""
     stored = part["reliability"]
 
     def row(key: str, k: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from jpasbatch.learning.judgement import vote
 
 
 def stratified_folds(identifiers: Sequence[str], labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Assign objects to folds, each of which has the same share of every class, within one object.
+    """Assign objects to folds so that each fold has the same share of every class, give or take one object.
 
     An object's fold depends on the set of objects, and not on their order.
 
@@ -88,7 +88,7 @@ def member_rows(fold: np.ndarray, tested: int, validated: int) -> tuple[np.ndarr
 def validation_votes(
     members: np.ndarray, fold: np.ndarray, pairs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that validate some member, and the vote on each of those whom it validates.
+    """Return the rows that validate a member, and for each row the vote of the members that it validates.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def repeat_rows(stored: Mapping[str, Any]) -> list[list[str]]:
 
 
 def repeat_difference_rows(stored: Mapping[str, Any]) -> list[list[str]]:
-    """Return a row of texts for what the reference is better by than each classifier."""
+    """Return a row of texts for each classifier: by how much the reference is better."""
     return [
         [title, *(_text(found[score], sign="+") for score in _scores(stored))]
         for title, found in _repeats(stored, "differences").items()
@@ -54,7 +54,7 @@ CHOICE_HEADER = ["choice", "of", "folds in which it was chosen", "the same in al
 
 
 def luck_rows(stored: Mapping[str, Any]) -> list[list[str]]:
-    """Return a row of texts for each choice: what the best owes to luck where the tests choose it."""
+    """Return a row of texts for each choice: how much of the best score is luck where the tests choose."""
     return [
         [name, *(_value_and_scatter(found.get(score)) for score in _scores(stored))]
         for name, found in _repeats(stored, "luck").items()

@@ -1,4 +1,4 @@
-"""What a score is worth that was measured several times: with other seeds, and in folds that were dealt anew.
+"""How certain a score is that was measured several times, with other seeds and other folds.
 
 Repeats test the same objects, so that they are not independent: their scatter says how far one run may be from another,
 and not how far all of them may be from the truth. Two errors are for that. One draws objects with replacement. The
@@ -38,7 +38,7 @@ class Repeated:
 
     @classmethod
     def of(cls, values: Sequence[float], error: float) -> Repeated:
-        """Return the mean and the scatter of values, one at least."""
+        """Return the mean and the scatter of one or more values."""
         found = np.array(values, dtype=np.float64)
         deviation = float(found.std(ddof=1)) if len(found) > 1 else float("nan")
         return cls(found, float(found.mean()), deviation, float(error))
@@ -153,7 +153,7 @@ def corrected_error(values: np.ndarray, folds: int, nested: bool) -> float:
 def luck_of_choice(
     candidates: Sequence[Sequence[Predictions]], score: Score, seed: int = 0
 ) -> tuple[float, float]:
-    """Return how much of a score is luck when the best of several classifiers is taken by what they were tested on.
+    """Return how much of the best score is luck, where the tests themselves choose the best classifier.
 
     Objects are drawn with replacement, within their class; the best on those is taken, once for each repeat. What it is
     better by there than the mean of all, less the same on the objects that were not drawn, is luck. The drawn objects

@@ -28,7 +28,7 @@ def bin_names(content: Mapping[str, Any]) -> list[str]:
 
 
 def known_or_last(score: float) -> float:
-    """Return a score to find the lowest by: one that is not defined is never that."""
+    """Return a score for sorting: an undefined score comes last."""
     return float("inf") if score != score else score
 
 
@@ -48,7 +48,7 @@ class Confusion(NamedTuple):
 
 
 def worst_confusion(group: Mapping[str, Any], classes: Sequence[str]) -> Confusion | None:
-    """Return which share of a class is called another one more often than when unspoilt, by most; None if none is."""
+    """Return the confusion of two classes that grows most under stress; None if none grows."""
     confusion, unspoilt = (np.array(group[key], dtype=float) for key in ("confusion", "unspoilt"))
     objects = np.maximum(confusion.sum(axis=0), 1.0)
     change = (confusion - unspoilt) / objects

@@ -55,7 +55,7 @@ def magnitude_groups(
 
 
 def library_groups(parents: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Return which objects descend from which library of spectra, bool (n,), by the names of their parents.
+    """Return, for each library of spectra, which objects descend from it, bool (n,); names of parents tell.
 
     Mocks name a parent after its library, with a hyphen before what is its own ("star-M-01491"). Names that begin with
     no letter, or give more than `MOST_LIBRARIES`, are other names: then there are no groups.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,9 @@ from jpasbatch.stages.run.kept_log import LOGS
 from jpasbatch.stages.run.metrics import written_metrics
 from jpasbatch.stages.run.notification import Notice, notified
 from jpasbatch.stages.run.provenance import write_provenance
+from jpasbatch.stages.run.records import StageRecord
 from jpasbatch.stages.run.reporting import report_stage
+from jpasbatch.stages.run.stage_facts import StageFacts
 from jpasbatch.stages.run.versions import has_versions, in_workshop
 from jpasbatch.stages.run.workshop import open_workshop
 from jpasbatch.stages.run.workspace import Workspace
@@ -41,7 +43,7 @@ from jpasbatch.storage.stores.opening import is_location
 
 log = logging.getLogger(__name__)
 
-IN_STORES = ("infer", "correct", "summarise")
+IN_STORES = ("infer", "combine", "correct", "summarise")
 """Stages whose collection may lie in an object store."""
 
 ORDER = (
@@ -134,6 +136,43 @@ def _check_filter_tables(job: Job) -> None:
             raise InputError(f"[{table}] filter_table = '{named}': there is no such file")
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a command line asks for: a verb on a job, where and how.
+
+    Attributes
+    ----------
+    verb : str
+        A stage, or ``run`` or ``update``.
+    job_file, output, data : Path
+        As for `open_workspace`.
+    cluster_file : Path, optional
+        Two processes of this machine without it.
+    serial : bool
+        Whether all of it runs in this process.
+    allow_gaps : bool
+        Whether it publishes although partitions are quarantined.
+    sky : str, optional
+        Location of the collection in an object store; in the output folder without it.
+    stress : bool
+        Whether ``evaluate`` makes the stress table although the job file does not ask for it.
+    """
+
+    verb: str
+    job_file: Path
+    output: Path | None = None
+    data: Path | None = None
+    cluster_file: Path | None = None
+    serial: bool = False
+    allow_gaps: bool = False
+    sky: str | None = None
+    stress: bool = False
+
+    def open_workspace(self) -> Workspace:
+        """Load the job and return its workspace; errors are those of the function of this name."""
+        return open_workspace(self.job_file, self.output, self.data, self.allow_gaps, self.sky)
+
+
 class Command(NamedTuple):
     """What a verb runs: these stages of a workspace, on this cluster."""
 
@@ -142,50 +181,50 @@ class Command(NamedTuple):
     cluster: Cluster
 
 
-def make_command(
-    verb: str, workspace: Workspace, cluster_file: Path | None, serial: bool, stress: bool
-) -> Command:
+def make_command(request: Request, workspace: Workspace) -> Command:
     """Return what a verb runs; whoever plans it plans the same."""
+    verb = request.verb
     # what waits for a service needs no workers
-    cluster = SerialCluster() if serial or verb == "fetch" else load_cluster(cluster_file)
-    workspace = replace(workspace, incremental=verb == "update", stress=stress)
+    serial = request.serial or verb == "fetch"
+    cluster = SerialCluster() if serial else load_cluster(request.cluster_file)
+    workspace = replace(workspace, incremental=verb == "update", stress=request.stress)
     stages = needed_stages(workspace) if verb in ("run", "update") else (verb,)
     return Command(workspace, stages, cluster)
 
 
 def run_verb(
-    verb: str,
-    job_file: Path,
-    output: Path | None = None,
-    data: Path | None = None,
-    cluster_file: Path | None = None,
-    serial: bool = False,
-    allow_gaps: bool = False,
+    request: Request,
     metrics: Path | None = None,
-    sky: str | None = None,
-    stress: bool = False,
     as_json: bool = False,
     told: Sequence[NotifyOptions] = (),
 ) -> int:
     """Run one verb and print what came of it: for people, or the records of the stages as JSON, one a line.
 
-    How it ended is told to whom `told` names (`jpasbatch.stages.run.notification`), also where nothing could begin.
+    Parameters
+    ----------
+    request : Request
+    metrics : Path, optional
+        File of metrics for Prometheus.
+    as_json : bool
+    told : sequence of NotifyOptions
+        Who is told how it ended (`jpasbatch.stages.run.notification`), also where nothing could begin.
 
     Returns
     -------
     int
         The exit code 0; anything else is an exception.
     """
-    if sky is not None and verb not in IN_STORES:
+    verb = request.verb
+    if request.sky is not None and verb not in IN_STORES:
         raise InputError(
-            f"--sky is for {' and '.join(IN_STORES)}: {verb} needs the collection in its output folder. Ingest there, "
-            "put it in the store with `jpasbatch replicate`, then run infer and summarise with --sky"
+            f"--sky is for {', '.join(IN_STORES[:-1])} and {IN_STORES[-1]}: {verb} needs the collection in its output "
+            "folder. Ingest there (and match tables of others: they go with the collection), put it in the store with "
+            "`jpasbatch replicate`, then run infer and what follows it with --sky"
         )
-    with notified(told, verb, job_file) as notice:
-        workspace = open_workspace(job_file, output, data, allow_gaps, sky)
+    with notified(told, verb, request.job_file) as notice:
+        workspace = request.open_workspace()
         notice.job = workspace.job.name
-        command = make_command(verb, workspace, cluster_file, serial, stress)
-        _run_command(verb, command, metrics, as_json, notice)
+        _run_command(verb, make_command(request, workspace), metrics, as_json, notice)
     return 0
 
 
@@ -317,7 +356,7 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     return tuple(stage for stage in ORDER if stage not in without)
 
 
-def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]]:
+def stage_function(stage: str) -> Callable[[Workspace, Executor], StageRecord[StageFacts] | dict[str, Any]]:
     """Return the function of a stage; its libraries are imported now and not before."""
     if stage == "fetch":
         from jpasbatch.stages.fetch.stage import run_fetch as function
@@ -347,6 +386,7 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], dict[str, Any]
 
 
 def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str, Any]:
-    """Run one stage and return its record."""
+    """Run one stage and return its record as JSON."""
     log.info("%s: started", stage)
-    return stage_function(stage)(workspace, executor)
+    record = stage_function(stage)(workspace, executor)
+    return dict(record.content) if isinstance(record, StageRecord) else record

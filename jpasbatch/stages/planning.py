@@ -10,13 +10,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from jpasbatch.compute.clusters.executor import Cluster
 from jpasbatch.compute.meter import duration
 from jpasbatch.errors import InputError
-from jpasbatch.stages.pipeline import make_command, open_workspace
+from jpasbatch.stages.pipeline import Request, make_command
 from jpasbatch.stages.run.plans import Plans, StagePlan, Work, planned_workspace
 from jpasbatch.stages.run.versions import in_workshop
 from jpasbatch.stages.run.workspace import Workspace
@@ -100,17 +99,7 @@ def estimate(work: Work, measured: Mapping[str, Mapping[str, float]], workers: i
     return Estimate(total, None if workers is None else total / min(workers, work.tasks))
 
 
-def show_plan(
-    verb: str,
-    job_file: Path,
-    output: Path | None = None,
-    data: Path | None = None,
-    cluster_file: Path | None = None,
-    serial: bool = False,
-    sky: str | None = None,
-    stress: bool = False,
-    as_json: bool = False,
-) -> int:
+def show_plan(request: Request, as_json: bool = False) -> int:
     """Print what a command would do: for people, or as one JSON object.
 
     Returns
@@ -118,15 +107,14 @@ def show_plan(
     int
         The exit code 0; anything else is an exception.
     """
-    if sky is not None:
+    if request.sky is not None:
         raise InputError(
-            f"--dry-run with --sky {sky}: a plan asks no object store. Plan with the collection in the output folder, "
-            "or run without --dry-run"
+            f"--dry-run with --sky {request.sky}: a plan asks no object store. Plan with the collection in the output "
+            "folder, or run without --dry-run"
         )
-    workspace = open_workspace(job_file, output, data)
-    workspace, stages, cluster = make_command(verb, workspace, cluster_file, serial, stress)
+    workspace, stages, cluster = make_command(request, request.open_workspace())
     plans = plan_stages(stages, in_workshop(workspace))
-    told = plan_content(verb, workspace, cluster, plans)
+    told = plan_content(request.verb, workspace, cluster, plans)
     if as_json:
         print(json.dumps(told, sort_keys=True))
     else:

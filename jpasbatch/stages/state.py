@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from jpasbatch.algorithms import raised
+from jpasbatch.compute.clusters.executor import Cluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.errors import HeldError, InputError
 from jpasbatch.job.job import load_cluster
+from jpasbatch.job.notify import NotifyOptions
 from jpasbatch.stages.keep.repair import as_plain, join_faults, repair, tell, verify
 from jpasbatch.stages.pipeline import ORDER, needed_stages, open_workspace, run_stage
 from jpasbatch.stages.publish.command import versions_lines, versions_told
 from jpasbatch.stages.run.history import recorded_run
 from jpasbatch.stages.run.mending import mend_public
+from jpasbatch.stages.run.notification import Notice, notified
 from jpasbatch.stages.run.provenance import write_provenance
 from jpasbatch.stages.run.reporting import report_stage, short
 from jpasbatch.stages.run.versions import has_versions, in_workshop
@@ -92,6 +95,7 @@ def repair_job(
     cluster_file: Path | None,
     serial: bool,
     as_json: bool = False,
+    told: Sequence[NotifyOptions] = (),
 ) -> int:
     """Verify all that a job published, make what is damaged again, and say what came of it.
 
@@ -105,9 +109,15 @@ def repair_job(
     InputError
         When something is damaged that cannot be made again.
     """
-    workspace = open_workspace(job_file, output, data)
+    with notified(told, "repair", job_file) as notice:
+        workspace = open_workspace(job_file, output, data)
+        notice.job = workspace.job.name
+        _repair(workspace, SerialCluster() if serial else load_cluster(cluster_file), as_json, notice)
+    return 0
+
+
+def _repair(workspace: Workspace, cluster: Cluster, as_json: bool, notice: Notice) -> None:
     stages = needed_stages(workspace)
-    cluster = SerialCluster() if serial else load_cluster(cluster_file)
 
     def run_stages(trusting: Workspace, which: Sequence[str]) -> None:
         with open_cluster(cluster) as executor:
@@ -123,6 +133,7 @@ def repair_job(
                     report_stage(stage, record)
 
     with workspace.prepare(), recorded_run(workspace, "repair", stages) as run:
+        notice.run = run
         if has_versions(workspace):
             run.workspace = open_workshop(workspace)
         before, after = repair(run.workspace, stages, run_stages)
@@ -142,7 +153,6 @@ def repair_job(
             )
     if not as_json:
         print(f"repaired: {sum(map(len, before.values()))} files" if before else "nothing is damaged")
-    return 0
 
 
 def _status_row(workspace: Workspace, stage: str, record: dict[str, Any] | None) -> list[str]:

@@ -23,6 +23,14 @@ def test_results_are_counted():
     assert meter.line() == "infer: partitions: 8 of 10 after 20 s, 20 rows/s, 1 error, 10 s left"
 
 
+def test_some_tasks_may_end_at_once_and_a_trouble_may_be_taken_back():
+    meter = Meter("correct: counting", 10)
+    meter.succeed({"rows": 300, "tasks": 8})
+    meter.fail("failed")
+    meter.forgive("failed")
+    assert (meter.done, meter.errors, meter.rows) == (8, 0, 300)
+
+
 def test_nothing_is_foretold_before_the_first_task_ends():
     meter = after(5, Meter("infer: partitions", 10, earlier=4))
     assert meter.seconds_left is None

@@ -8,7 +8,7 @@ import pytest
 
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import Manifest, describe_committee
+from jpasbatch.learning.manifest import Manifest, TrainingFacts, describe_committee
 from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.plan import TrainingOptions
 from jpasbatch.learning.samples import ClassDefinition, LabelledFeatures
@@ -82,7 +82,9 @@ def manifest(survey, features, members) -> Manifest:
         DEFINITIONS,
         members,
         Jury.plain(),
-        options={"model": asdict(MultilayerPerceptron()), "training": asdict(TrainingOptions())},
-        validation={"weighted_f1": 0.9},
-        learnt={"star": 10, "qso_low": 9, "qso_high": 8},
+        TrainingFacts(
+            options={"model": asdict(MultilayerPerceptron()), "training": asdict(TrainingOptions())},
+            validation={"weighted_f1": 0.9},
+            learnt={"star": 10, "qso_low": 9, "qso_high": 8},
+        ),
     )

@@ -30,7 +30,7 @@ def manifest_of(model, members):
 
 
 @BOTH
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("half", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_networks_come_out_of_a_graph_as_they_went_in(model, half, training_set, validation_set):
     members = [model.train(PLAN, training_set, validation_set, seed) for seed in (1, 2)]
     found = networks_of(manifest_of(model, members), committee_graph(members, 6, half), model)

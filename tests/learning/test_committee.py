@@ -10,9 +10,9 @@ from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
-from jpasbatch.learning.judgement import NO_FEATURES, UNDECIDED, Jury, vote
+from jpasbatch.learning.judgement import NO_FEATURES, UNDECIDED, Jury, disagreement, vote
 from jpasbatch.learning.novelty.fitting import learn_ordinary
-from jpasbatch.learning.novelty.novelty import UNKNOWN, disagreement
+from jpasbatch.learning.novelty.novelty import UNKNOWN
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from tests.learning.conftest import DEFINITIONS
 

@@ -9,7 +9,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import TemperatureCalibration
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import Manifest, check_manifest, describe_committee
+from jpasbatch.learning.manifest import Manifest, TrainingFacts, check_manifest, describe_committee
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.survey import load_survey
 from tests.learning.conftest import DEFINITIONS as CLASSES
@@ -100,7 +100,7 @@ def test_the_jury_is_what_was_described(manifest, survey, features, members):
     decision = FittedDecision(Decision("balanced", "qso_high"), 2, 0.174)
     jury = Jury(TemperatureCalibration(1.5), decision)
     described = describe_committee(
-        survey, features, CLASSES, members, jury, options={}, validation={}, learnt={}, folds={"folds": 4}
+        survey, features, CLASSES, members, jury, TrainingFacts(folds={"folds": 4})
     )
     again = Manifest.from_json(json.loads(json.dumps(described.to_json())))
     assert again.make_jury().decision == decision

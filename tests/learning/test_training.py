@@ -196,7 +196,7 @@ class KilledError(Exception):
     """What cuts a training off."""
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("schedule", [pytest.param("constant", marks=pytest.mark.slow), "cosine"])
 def test_a_training_that_was_cut_off_goes_on_to_the_same_weights(training_set, validation_set, schedule):
     plan = TrainingPlan(epochs=5, batch_size=60, learning_rate=5e-3, schedule=schedule, weight_decay=1e-4)
     whole = train_network(SMALL, plan, training_set, validation_set, seed=5)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jpasbatch.photometry.flags import FlagColumn
 from jpasbatch.photometry.normalisation import FLAGGED, QualityCuts
 from jpasbatch.photometry.table import photometry_from_table
 from tests.photometry.real_table import J57, ROWS, magnitude_columns, read
@@ -71,3 +72,23 @@ def test_bands_are_lost_where_they_are_flagged_and_nowhere_else(places):
         place for place in places if place[0] not in rejected
     }
     assert result.values[FLAGGED] == len(places)
+
+
+@pytest.mark.parametrize("by_band", [False, True])
+@pytest.mark.parametrize(("kind", "allowed"), [(">i2", 0), ("<i2", 5), (">i4", 2), ("u1", 1), (">u2", 66)])
+def test_flags_are_the_same_in_any_order_of_bytes(kind, by_band, allowed):
+    rng = np.random.default_rng(allowed)
+    values = rng.choice([0, 0, 0, 1, 2, 4, 64], (ROWS, BANDS))
+    cuts = QualityCuts(flags=allowed, flagged="band" if by_band else "row")
+    wanted, found = (
+        read(magnitude_columns() | {"flags": values.astype(dtype)}, cuts=cuts) for dtype in (np.int64, kind)
+    )
+    assert found.rejected.equals(wanted.rejected)
+    assert found.values == wanted.values
+    assert found.accepted["flags"].equals(wanted.accepted["flags"])
+
+
+def test_the_sign_bit_is_a_flag_as_well():
+    column = FlagColumn(np.array([[0, -32768], [0, 1]], dtype=">i2"), np.zeros((2, 2), bool))
+    assert column.combined().tolist() == [-32768, 1]
+    assert column.combined().dtype == np.int32

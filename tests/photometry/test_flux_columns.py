@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.flux_columns import CONTRADICTION, NEAR_ZERO, UNUSABLE
+from jpasbatch.photometry.flux_conversion import CONTRADICTION, NEAR_ZERO, UNUSABLE
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
@@ -116,7 +116,7 @@ def test_rows_are_converted_each_by_itself(monkeypatch):
     wanted = read(columns)
     assert wanted.rejected.num_rows > 0
     assert len(wanted.values) > 1
-    monkeypatch.setattr("jpasbatch.photometry.flux_columns.BLOCK_ROWS", 2)
+    monkeypatch.setattr("jpasbatch.photometry.flux_conversion.BLOCK_ROWS", 2)
     found = read(columns)
     assert found.values == wanted.values
     for name in ("flux", "flux_err"):

@@ -6,7 +6,7 @@ import pyarrow.csv as arrow_csv
 import pytest
 
 from jpasbatch.errors import InputError
-from jpasbatch.photometry.flux_columns import MODELLED
+from jpasbatch.photometry.flux_conversion import MODELLED
 from jpasbatch.photometry.noise import expected_errors
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.photometry import ab_magnitude, flux_from_ab_magnitude

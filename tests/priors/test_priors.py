@@ -147,6 +147,22 @@ def test_cells_are_far_fewer_than_objects_and_say_the_same(sky, validation):
     assert found == pytest.approx(exact, rel=0.01)
 
 
+@given(
+    st.lists(st.integers(0, 6) | st.integers(2**62 - 3, 2**62 + 3), min_size=1, max_size=50),
+    st.integers(0, 2**31),
+)
+def test_cells_are_added_in_any_order_of_rows(keys, seed):
+    """Keys that leave no room for the number of a row are sorted in another way, with the same sums."""
+    rng = np.random.default_rng(seed)
+    rows = np.array(keys, dtype=np.int64)
+    sums, numbers = rng.integers(2**40, size=(len(rows), 3)), rng.integers(9, size=len(rows))
+    found = Cells._summed(rows, numbers, sums, numbers, numbers)
+    assert found.keys.tolist() == sorted(set(keys))
+    for key, number, total in zip(found.keys, found.numbers, found.sums, strict=True):
+        assert number == numbers[rows == key].sum()
+        assert total.tolist() == sums[rows == key].sum(axis=0).tolist()
+
+
 def test_more_classes_than_a_key_has_room_for_are_refused():
     with pytest.raises(ValueError, match="11 classes: cells have room for 10"):
         cells_of(np.full((2, MOST_CLASSES + 1), 1 / 11), np.zeros(2))
@@ -234,6 +250,17 @@ def test_every_object_has_a_stratum(magnitude, star):
     found = strata.stratum_of(np.array(magnitude), class_star, np.zeros(len(magnitude)))
     assert found.min() >= 0
     assert found.max() < len(strata) == 4 * 4 * 2
+
+
+@given(
+    st.lists(st.floats(10, 30, width=32) | st.just(float("nan")) | st.sampled_from([18.1, 20.0]), min_size=1),
+    st.sampled_from([(), (20.0,), tuple(np.arange(17.0, 24.0, 0.1)), (18.1, 20.0, 22.5)]),
+)
+def test_few_limits_and_many_give_the_same_bins(magnitude, limits):
+    for kind in (np.float32, np.float64):
+        given_magnitude = np.array(magnitude, dtype=kind)
+        bins = Strata(limits).bin_of(given_magnitude)
+        assert bins.tolist() == np.digitize(given_magnitude, limits).tolist()
 
 
 def test_strata_follow_their_limits():

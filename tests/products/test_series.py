@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jpasbatch.products.series import SHOWN, SeriesPoint, density_figure, series_section
+from jpasbatch.stages.run.stage_facts import InferFacts, IngestFacts
 from jpasbatch.stages.summarise import series
 from jpasbatch.stages.summarise.series import earlier_publications, this_publication
 from tests.products.page_rules import _broken_pictures, _broken_tables, read_page
@@ -98,8 +99,9 @@ def test_the_figure_has_each_density_at_its_date():
 def test_the_publication_that_is_being_made_is_told_as_its_record_will_be():
     number = {"number": 90.0, "per_deg2": 9.0, "lower": 8.0, "upper": 10.0}
     headlines = {"counts": {"summed_probability": number}, "targets": {"WQ.fits": 3}}
-    records = {"ingest": {"quarantined": 4}, "infer": {"quarantined": 1, "rows_out": 100}}
-    assert this_publication("now", records, headlines) == SeriesPoint(
+    ingest = IngestFacts(quarantined=4)
+    infer = InferFacts(predictions="", committee="", quarantined=1, rows_out=100)
+    assert this_publication("now", ingest, infer, headlines) == SeriesPoint(
         "now", 100, 90.0, 9.0, 8.0, 10.0, 5, {"WQ.fits": 3}
     )
-    assert this_publication("now", {}, {}) == SeriesPoint("now")
+    assert this_publication("now", None, None, {}) == SeriesPoint("now")

@@ -27,8 +27,12 @@ A port has to be named: Dask warns where its default one is taken.
 """
 
 
-def _none_departed(worker: str) -> bool:
-    return False
+def _none_departed(worker: str) -> str:
+    return ""
+
+
+def _none_larger(step: int) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,10 @@ class Executor:
     threads : int
         Without a client: how many tasks this process runs at the same time, for tasks that wait for a service.
     departed : callable
-        Whether a worker that died, by its name, left for a reason that no task is to blame for, as a job of a queue
-        that ended; it may take some seconds.
+        State of the job of a worker that died, by the worker's name, where that job ended; empty where it goes on. It
+        may take some seconds.
+    larger : callable
+        What a task is to ask of its worker after it was given more memory so many times; None where there is no more.
     losses : Losses
         Workers that were lost, by state.
     """
@@ -59,7 +65,8 @@ class Executor:
     no_workers_timeout: float
     displays: tuple[Display, ...] = ()
     threads: int = 1
-    departed: Callable[[str], bool] = _none_departed
+    departed: Callable[[str], str] = _none_departed
+    larger: Callable[[int], dict[str, float] | None] = _none_larger
     losses: Losses = field(default_factory=Losses)
 
     def request(self, resource: str) -> dict[str, float] | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from jpasbatch.compute.interruption import stop_requested
 from jpasbatch.errors import TryAgainError
 
 if TYPE_CHECKING:
     from distributed import Client, Security
+
+LOOK_SECONDS = 0.5
 
 
 @contextmanager
@@ -60,3 +64,24 @@ def wait_for_first_worker(client: Client, timeout: float, message: str) -> None:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
         raise TryAgainError(message, "NO_WORKERS") from error
+
+
+def wait_for_resource(client: Client, resource: str, timeout: float, message: str) -> None:
+    """Wait until a worker declares a resource.
+
+    Raises
+    ------
+    TryAgainError
+        With the message, when none does within so many seconds.
+    KeyboardInterrupt
+        When the run is told to stop meanwhile.
+    """
+    limit = time.monotonic() + timeout
+    while time.monotonic() < limit:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        if any(resource in worker.get("resources", {}) for worker in workers):
+            return
+        if stop_requested():
+            raise KeyboardInterrupt
+        time.sleep(LOOK_SECONDS)
+    raise TryAgainError(message, "NO_WORKERS")

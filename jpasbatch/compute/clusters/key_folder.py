@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,14 +28,25 @@ DAYS_OF_OTHER_HOSTS = 30
 """After which the folder of a driver on another host is removed: whether that one runs cannot be seen from here."""
 
 
+def _nothing_else_left(mark: str) -> None:
+    """Know of nothing but keys that a killed run leaves."""
+
+
+def mark_of(security: Security) -> str:
+    """Return the mark of the run whose keys these are: the last part of the name of their folder."""
+    return Path(str(security.tls_ca_file)).parent.name.rpartition("-")[2]
+
+
 @contextmanager
-def keys_in_folder(shared: Path) -> Iterator[Security]:
+def keys_in_folder(shared: Path, clear: Callable[[str], None] = _nothing_else_left) -> Iterator[Security]:
     """Make keys and a certificate for one run, in files that exist within the block.
 
     Parameters
     ----------
     shared : Path
         A folder that workers see under the same path; it is made, for its owner alone, where it is missing.
+    clear : callable
+        Removes what else a killed run left, whose mark it is told (`mark_of`), before its keys are removed.
 
     Yields
     ------
@@ -52,7 +63,7 @@ def keys_in_folder(shared: Path) -> Iterator[Security]:
     folder = shared / f"{PREFIX}{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
     try:
         shared.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_left_over(shared)
+        remove_left_over(shared, clear)
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise _not_written(shared, error) from error
@@ -62,15 +73,16 @@ def keys_in_folder(shared: Path) -> Iterator[Security]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_left_over(shared: Path) -> None:
-    """Remove the folders of runs that were killed: of this host at once, of others after a month."""
+def remove_left_over(shared: Path, clear: Callable[[str], None] = _nothing_else_left) -> None:
+    """Remove what runs left that were killed: of this host at once, of others after a month."""
     for folder in shared.glob(f"{PREFIX}*-*-*"):
-        host, process, _ = folder.name.removeprefix(PREFIX).rsplit("-", 2)
+        host, process, mark = folder.name.removeprefix(PREFIX).rsplit("-", 2)
         if host == socket.gethostname():
             over = process.isdigit() and not Path(f"/proc/{process}").exists() and Path("/proc/self").exists()
         else:
             over = time.time() - folder.stat().st_mtime > DAYS_OF_OTHER_HOSTS * 86_400
         if over:
+            clear(mark)
             shutil.rmtree(folder, ignore_errors=True)
 
 

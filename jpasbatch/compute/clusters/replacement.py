@@ -23,6 +23,12 @@ LOOK_SECONDS = 15.0
 DOUBT_SECONDS = 20.0
 """Within which it is known whether a worker that died comes back in its job, or the job ended."""
 
+ENDING = "COMPLETING"
+"""State of a job that is being ended; why it ends is told after."""
+
+SETTLE_SECONDS = 10.0
+"""Within which a job that is being ended mostly has ended."""
+
 
 class Replacement:
     """Looks after the jobs of a cluster, in a thread of its own.
@@ -40,7 +46,7 @@ class Replacement:
 
     def __init__(self, cluster: Any, queued_jobs: Callable[[], dict[str, str] | None], limit: int) -> None:
         self._cluster, self._queued_jobs, self._limit = cluster, queued_jobs, limit
-        self._ended: dict[str, float] = {}
+        self._ended: dict[str, tuple[float, str, str]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="jobs", daemon=True)
         self.asked = 0
@@ -55,8 +61,8 @@ class Replacement:
         self._over.set()
         self._thread.join()
 
-    def departed(self, worker: str) -> bool:
-        """Return whether a worker that died did so because its whole job ended, which is no fault of a task.
+    def departed(self, worker: str) -> str:
+        """Return the state of the job of a worker that died, where that job ended; empty where the job goes on.
 
         Parameters
         ----------
@@ -65,17 +71,32 @@ class Replacement:
         """
         job = self._job(worker)
         limit = time.monotonic() + DOUBT_SECONDS
+        state = ""
         while time.monotonic() < limit:
-            if time.monotonic() - self._ended.get(job, float("-inf")) < 2 * DOUBT_SECONDS + LOOK_SECONDS:
-                return True
-            holder = self._cluster.workers.get(job)
-            queued = self._queued_jobs()
-            if holder is not None and queued is not None and queued.get(holder.job_id) not in LIVING:
-                return True
-            if any(str(one["name"]) == worker for one in self._cluster.scheduler_info["workers"].values()):
-                return False  # its nanny started it again: the job goes on
+            state = self._end_of(job)
+            if state not in ("", ENDING):
+                return state
+            workers = self._cluster.scheduler_info["workers"].values()
+            if not state and any(str(one["name"]) == worker for one in workers):
+                return ""  # its nanny started it again
             time.sleep(1)
-        return False
+        return state
+
+    def _end_of(self, job: str) -> str:
+        """Return the state of a job that ended, not long ago if another one was asked for since; else nothing."""
+        when, state, number = self._ended.get(job, (float("-inf"), "", ""))
+        if time.monotonic() - when < 2 * DOUBT_SECONDS + LOOK_SECONDS:
+            if state != ENDING:
+                return state
+        elif (holder := self._cluster.workers.get(job)) is not None:
+            number = holder.job_id
+        else:
+            return ""
+        queued = self._queued_jobs()
+        if queued is None:
+            return ""
+        now = queued.get(number, WORKER_LOST)
+        return "" if now in LIVING else now
 
     def _job(self, worker: str) -> str:
         """Return the name of the job of a worker: several workers of a job have a number behind it."""
@@ -98,10 +119,10 @@ class Replacement:
         lost = [name for name, job in known.items() if queued.get(job.job_id) not in LIVING]
         if not lost:
             return
-        states = {name: queued.get(known[name].job_id, WORKER_LOST) for name in lost}
+        states = self._ends({name: known[name].job_id for name in lost}, queued)
         self.losses.counts.update(states.values())
         for name in lost:
-            self._ended[name] = time.monotonic()
+            self._ended[name] = (time.monotonic(), states[name], known[name].job_id)
         again = lost[: max(self._limit - self.asked, 0)]
         self.asked += len(again)
         numbers = ", ".join(f"{known[name].job_id} ({states[name]})" for name in lost)
@@ -112,6 +133,15 @@ class Replacement:
                 self._limit,
             )
         self._cluster.sync(self._ask, lost, again)
+
+    def _ends(self, numbers: dict[str, str], queued: dict[str, str]) -> dict[str, str]:
+        """Return the states of jobs that ended, by their names; those that are still being ended are waited for."""
+        limit = time.monotonic() + SETTLE_SECONDS
+        while True:
+            states = {name: queued.get(number, WORKER_LOST) for name, number in numbers.items()}
+            if ENDING not in states.values() or time.monotonic() > limit or self._over.wait(1.0):
+                return states
+            queued = self._queued_jobs() or queued
 
     async def _ask(self, lost: list[str], again: list[str]) -> None:
         for name in lost:

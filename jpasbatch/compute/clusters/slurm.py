@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 from jpasbatch.compute.clusters.description import Description
 from jpasbatch.compute.clusters.executor import Executor, Seconds
 from jpasbatch.compute.clusters.joining import wait_for_first_worker
-from jpasbatch.compute.clusters.key_folder import keys_in_folder
+from jpasbatch.compute.clusters.key_folder import keys_in_folder, mark_of
+from jpasbatch.compute.clusters.larger import Larger, memory_steps
 from jpasbatch.compute.clusters.replacement import Replacement
-from jpasbatch.compute.clusters.slurm_queue import is_out_of_reach, queued_jobs
+from jpasbatch.compute.clusters.slurm_queue import cancel_named, is_out_of_reach, queued_jobs
 from jpasbatch.compute.clusters.watching import Watched
 from jpasbatch.compute.clusters.worker_settings import driver_settings, variable, worker_settings
 from jpasbatch.compute.interruption import leave_ctrl_c_to_this_thread, stop_postponed
@@ -30,6 +31,7 @@ Memory = Annotated[str, Matches(r"\d+(\.\d+)? ?[MG]i?B", "memory like '4 GiB'")]
 WallTime = Annotated[
     str, Matches(r"(\d+-)?\d{1,2}:\d{2}:\d{2}", "hours:minutes:seconds, or days-hours:minutes:seconds")
 ]
+Limit = Annotated[str, Matches(r"(\d+(\.\d+)? ?[MG]i?B)?", "memory like '16 GiB', or nothing")]
 Folder = Annotated[str, Matches(r"\S*", "a folder without spaces")]
 Word = Annotated[str, Matches(r"[\w.,:@+-]*", "a name without spaces")]
 
@@ -52,6 +54,11 @@ class SlurmCluster(Watched):
         Of one thread each.
     cores, memory : int, str
         That a job asks for, for each of its workers.
+    memory_limit : str
+        Up to which a task whose worker had too little memory (``OUT_OF_MEMORY``) gets more, from one try to the next:
+        it runs alone then, on a worker in a job of its own. Empty: never more than ``memory``.
+    memory_growth : float
+        By how many times a try has more memory than the one before.
     wall_time : str
         Of a job. Workers leave before its end, at different times, and are asked for again.
     queue, account : str
@@ -81,6 +88,8 @@ class SlurmCluster(Watched):
     workers_per_job: Annotated[int, Ge(1)] = 1
     cores: Annotated[int, Ge(1)] = 1
     memory: Memory = "4 GiB"
+    memory_limit: Limit = ""
+    memory_growth: Annotated[float, Interval(ge=1.1, le=16)] = 2.0
     wall_time: WallTime = "08:00:00"
     queue: Word = ""
     account: Word = ""
@@ -97,9 +106,13 @@ class SlurmCluster(Watched):
     no_workers_timeout: Seconds = 600.0
 
     def check_relations(self) -> None:
-        """Refuse a wall time that is too short, and several workers that would share a GPU."""
+        """Refuse a wall time that is too short, a limit below the memory, and workers that would share a GPU."""
         if seconds_of(self.wall_time) < 60:
             raise ValueError(f"wall_time: found '{self.wall_time}'; allowed is a minute or more")
+        if self.memory_limit and bytes_of(self.memory_limit) < bytes_of(self.memory):
+            raise ValueError(
+                f"memory_limit: found '{self.memory_limit}'; allowed is what `memory` says ('{self.memory}'), or more"
+            )
         if self.gpu and self.workers_per_job > 1:
             raise ValueError(
                 f"gpu: {self.workers_per_job} workers of a job would share its GPU; write workers_per_job = 1"
@@ -119,6 +132,7 @@ class SlurmCluster(Watched):
         says = (
             f"{self.workers} workers in {jobs} jobs of Slurm, {self.cores} cores and {self.memory} for each worker, "
             f"{self.wall_time} a job{f', partition {self.queue}' if self.queue else ''}"
+            f"{f', up to {self.memory_limit} for a task that needs it' if self._steps() else ''}"
         )
         return Description(self.kind, self.workers, says, script.job_script())
 
@@ -127,11 +141,14 @@ class SlurmCluster(Watched):
         """Of keys and logs."""
         return Path(self.shared_folder).expanduser().absolute()
 
+    def _steps(self) -> tuple[int, ...]:
+        return memory_steps(
+            bytes_of(self.memory), self.memory_growth, bytes_of(self.memory_limit or self.memory)
+        )
+
     def job_options(self, security: Security) -> dict[str, Any]:
         """Return what dask-jobqueue is told about a job."""
-        from dask.utils import parse_bytes
-
-        memory = parse_bytes(self.memory.replace(" ", "")) * self.workers_per_job
+        memory = bytes_of(self.memory) * self.workers_per_job
         lifetime, stagger = lifetime_of(seconds_of(self.wall_time))
         arguments = ["--no-dashboard", "--lifetime", f"{lifetime}s", "--lifetime-stagger", f"{stagger}s"]
         arguments += ["--resources", "GPU=1"] if self.gpu else []
@@ -139,15 +156,14 @@ class SlurmCluster(Watched):
         directives = [f"--output={self.folder / 'logs'}/%x-%j.log"]
         directives += [f"--gres={self.gpu}"] if self.gpu else []
         return {
-            "job_name": "jpasbatch",
+            "job_name": job_name(mark_of(security)),
             "queue": self.queue or None,
             "account": self.account or None,
             "walltime": self.wall_time,
             "cores": self.workers_per_job,  # Dask's threads; one a worker
             "processes": self.workers_per_job,
-            "memory": f"{int(memory * DASK_SHARE)} B",
             "job_cpu": self.cores * self.workers_per_job,
-            "job_mem": f"{-(-memory // 2**20)}M",
+            **_memory_options(memory),
             "job_extra_directives": [*directives, *self.directives],
             "job_directives_skip": list(self.skip_directives),
             "job_script_prologue": [*exports, *self.setup],
@@ -175,7 +191,8 @@ class SlurmCluster(Watched):
 
         _jobqueue()  # before anything is written
         settings = {**driver_settings(self.no_workers_timeout), **self.page_settings()}
-        with keys_in_folder(self.folder) as security, config.set(settings):
+        keys = keys_in_folder(self.folder, lambda mark: cancel_named(job_name(mark)))
+        with keys as security, config.set(settings):
             (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
             with ExitStack() as stack:
                 with stop_postponed(), leave_ctrl_c_to_this_thread():
@@ -186,8 +203,14 @@ class SlurmCluster(Watched):
                     self.tell_dashboard(client)
                     self._wait(client)
                     resources = {"GPU": 1.0} if self.gpu else {}
+                    larger = Larger(
+                        client,
+                        self._steps(),
+                        lambda memory, resource: self._ask_larger(cluster, memory, resource),
+                        self.start_timeout,
+                    )
                     lost = {"departed": replacement.departed, "losses": replacement.losses}
-                    yield Executor(client, resources, self.no_workers_timeout, **lost)
+                    yield Executor(client, resources, self.no_workers_timeout, larger=larger, **lost)
                 finally:
                     with stop_postponed():
                         stack.close()
@@ -215,6 +238,28 @@ class SlurmCluster(Watched):
             raise _refused(str(error)) from error
         return cluster
 
+    def _ask_larger(self, cluster: Any, memory: int, resource: str) -> None:
+        """Submit a job of one worker with so many bytes, which declares a resource."""
+        offers = ",".join(["GPU=1"] * bool(self.gpu) + [f"{resource}=1"])
+        [(name, usual)] = cluster.new_worker_spec().items()
+        arguments = [
+            one for one in usual["options"]["worker_extra_args"] if one not in ("--resources", "GPU=1")
+        ]
+        options = {
+            **usual["options"],
+            **_memory_options(memory),
+            "cores": 1,
+            "processes": 1,
+            "job_cpu": self.cores,
+            "worker_extra_args": [*arguments, "--resources", offers],
+        }
+        cluster.worker_spec[name] = {**usual, "options": options}
+        try:
+            cluster.sync(cluster._correct_state)
+        except (RuntimeError, OSError):
+            cluster.worker_spec.pop(name)
+            raise
+
     def _wait(self, client: Client) -> None:
         asked = " with a GPU" if self.gpu else ""
         wait_for_first_worker(
@@ -225,10 +270,27 @@ class SlurmCluster(Watched):
         )
 
 
+def job_name(mark: str) -> str:
+    """Return the name of all jobs of a run, by which the next run finds those that a killed one left."""
+    return f"jpasbatch-{mark}"
+
+
 def seconds_of(wall_time: str) -> int:
     """Return the seconds of a wall time as Slurm writes it."""
     days, hours, minutes, seconds = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", wall_time).groups("0")  # type: ignore[union-attr]
     return ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds)
+
+
+def bytes_of(memory: str) -> int:
+    """Return the bytes of a memory as cluster files write it."""
+    from dask.utils import parse_bytes
+
+    return parse_bytes(memory.replace(" ", ""))
+
+
+def _memory_options(memory: int) -> dict[str, str]:
+    """Return what dask-jobqueue is told of the memory of a job: of its workers, and of all of it."""
+    return {"memory": f"{int(memory * DASK_SHARE)} B", "job_mem": f"{-(-memory // 2**20)}M"}
 
 
 def lifetime_of(wall_time: int) -> tuple[int, int]:

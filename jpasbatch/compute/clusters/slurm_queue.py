@@ -1,4 +1,4 @@
-"""What Slurm says of jobs: which of them wait or run."""
+"""What Slurm says of jobs: which of them wait or run; and an end of those that nobody waits for."""
 
 from __future__ import annotations
 
@@ -30,6 +30,23 @@ def queued_jobs() -> dict[str, str] | None:
         return None
     pairs = (line.split() for line in found.stdout.splitlines())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
+def cancel_named(name: str) -> None:
+    """Cancel this user's jobs of a name, and say so; where the queue does not answer, they are named."""
+    asked = ["squeue", "--me", "--noheader", "--format=%A", f"--name={name}"]
+    try:
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=True)
+        if numbers := found.stdout.split():
+            subprocess.run(["scancel", *numbers], capture_output=True, timeout=SECONDS, check=True)
+            log.warning("jobs of a run that was killed are cancelled: %s", ", ".join(numbers))
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning(
+            "a run was killed, and the queue does not answer (%s): see whether there are jobs of it, by "
+            "`squeue --me --name=%s`; those that start end by themselves",
+            type(error).__name__,
+            name,
+        )
 
 
 def is_out_of_reach(message: str) -> bool:

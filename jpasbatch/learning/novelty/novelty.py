@@ -24,7 +24,7 @@ class Novelty:
     subset : ndarray of int8, shape (n,)
         Position in `SUBSETS`.
     disagreement : ndarray of float64, shape (n,)
-        Of the members, bits (`disagreement`); NaN for a committee of one.
+        Of the members, bits (`jpasbatch.learning.judgement.disagreement`); NaN for a committee of one.
     few_bands : ndarray of bool, shape (n,), or None
         Which objects have fewer bands than the committee was validated with; None where that is not known.
     """
@@ -59,32 +59,3 @@ class Novelty:
     def count_few_bands(self) -> int | None:
         """Return how many objects have fewer bands than the committee was validated with; None if not known."""
         return None if self.few_bands is None else int(np.count_nonzero(self.few_bands))
-
-
-def disagreement(members: np.ndarray) -> np.ndarray:
-    """Return how far the members of a committee disagree: their Jensen-Shannon divergence.
-
-    The entropy of their mean less the mean of their entropies, which is the mutual information of class and member
-    (Lin 1991, IEEE Trans. Inf. Theory 37, 145): 0 where all say the same, log2 of the number of classes or of members,
-    whichever is less, where each is certain of another class.
-
-    Parameters
-    ----------
-    members : ndarray of float32, shape (n, members, classes)
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Bits; NaN for a committee of one member, which cannot disagree.
-    """
-    if members.shape[1] < 2:
-        return np.full(len(members), np.nan)
-    apart = np.zeros(len(members))
-    for number in range(members.shape[1]):
-        apart += _entropy(members[:, number].astype(np.float64))
-    together = _entropy(members.mean(axis=1, dtype=np.float64))
-    return np.maximum(together - apart / members.shape[1], 0.0)
-
-
-def _entropy(probabilities: np.ndarray) -> np.ndarray:
-    return -(probabilities * np.log2(np.maximum(probabilities, 1e-30))).sum(axis=1)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from jpasbatch.mocks.ranges import check_ranges, check_shares
+from annotated_types import Interval
+
+from jpasbatch.mocks.shares import check_shares
+from jpasbatch.options import Options
 
 MIXED_KINDS = ("starburst", "active", "post-starburst", "bulge and disc")
 """Kinds of parents that galaxies of either colour may descend from; all others follow from colour and redshift."""
@@ -19,7 +23,7 @@ KINDS_LEARNT = {"starburst": 0.10, "active": 0.06, "post-starburst": 0.03, "bulg
 
 
 @dataclass(frozen=True)
-class GalaxyVariety:
+class GalaxyVariety(Options):
     """How galaxies vary beyond their parents.
 
     Parameters
@@ -57,36 +61,22 @@ class GalaxyVariety:
         the ordinary galaxies. A kind that the template pack does not give leaves its share to these.
     """
 
-    line_width_blue: float = 5.0
-    line_width_red: float = 0.3
-    young_light: float = 0.2
-    burst_share: float = 0.06
-    burst_width: float = 25.0
-    seyfert_share: float = 0.04
-    seyfert_width: float = 20.0
-    liner_share: float = 0.2
-    liner_width: float = 2.0
-    line_dust: float = 0.2
-    bulge_light: float = 0.3
-    continuum_wiggles: float = 0.03
+    line_width_blue: Annotated[float, Interval(ge=0, le=100)] = 5.0
+    line_width_red: Annotated[float, Interval(ge=0, le=100)] = 0.3
+    young_light: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    burst_share: Annotated[float, Interval(ge=0, le=1)] = 0.06
+    burst_width: Annotated[float, Interval(ge=0, le=100)] = 25.0
+    seyfert_share: Annotated[float, Interval(ge=0, le=0.5)] = 0.04
+    seyfert_width: Annotated[float, Interval(ge=0, le=500)] = 20.0
+    liner_share: Annotated[float, Interval(ge=0, le=0.5)] = 0.2
+    liner_width: Annotated[float, Interval(ge=0, le=100)] = 2.0
+    line_dust: Annotated[float, Interval(ge=0, le=2)] = 0.2
+    bulge_light: Annotated[float, Interval(ge=0, le=0.9)] = 0.3
+    continuum_wiggles: Annotated[float, Interval(ge=0, le=0.3)] = 0.03
     kinds_in_the_sky: dict[str, float] = field(default_factory=lambda: dict(KINDS_IN_THE_SKY))
     kinds_learnt: dict[str, float] = field(default_factory=lambda: dict(KINDS_LEARNT))
 
-    def __post_init__(self) -> None:
-        limits = {
-            "line_width_blue": (0, 100.0),
-            "line_width_red": (0, 100.0),
-            "young_light": (0, 1.0),
-            "burst_share": (0, 1.0),
-            "burst_width": (0, 100.0),
-            "seyfert_share": (0, 0.5),
-            "seyfert_width": (0, 500.0),
-            "liner_share": (0, 0.5),
-            "liner_width": (0, 100.0),
-            "line_dust": (0, 2.0),
-            "bulge_light": (0, 0.9),
-            "continuum_wiggles": (0, 0.3),
-        }
-        check_ranges(self, limits)
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         for key in ("kinds_in_the_sky", "kinds_learnt"):
             check_shares(key, getattr(self, key), MIXED_KINDS)

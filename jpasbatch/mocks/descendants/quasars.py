@@ -6,17 +6,19 @@ Each step is a recipe of its own with its own random stream; switching one off c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.descendants.sightlines import absorb_broadly, absorb_forest
 from jpasbatch.mocks.parents.analytic.quasars import LINES, host_ratio
 from jpasbatch.mocks.parents.parents import Parents
-from jpasbatch.mocks.ranges import check_ranges
 from jpasbatch.mocks.spectra.cosmology import log_luminosity
 from jpasbatch.mocks.spectra.dust import redden_quasars
 from jpasbatch.mocks.spectra.grids import BLUE_PIXELS, LOG_STEP, observed_grid, rest_grid, rest_pixel
+from jpasbatch.options import Options
 from jpasbatch.photometry.streams import ObjectStreams
 
 NEIGHBOURS = 40
@@ -38,7 +40,7 @@ LONGEST_BALDWIN_REACH = 2.5
 
 
 @dataclass(frozen=True)
-class QuasarVariety:
+class QuasarVariety(Options):
     """How quasars vary beyond their parents.
 
     Parameters
@@ -67,33 +69,17 @@ class QuasarVariety:
         Redshift below which host light is added.
     """
 
-    line_scatter: float = 0.10
-    line_strength: float = 1.0
-    reddening_scale: float = 0.03
-    reddened_share: float = 0.06
-    reddened_scale: float = 0.12
-    broad_absorption_share: float = 0.12
-    reddened_absorption_share: float = 0.37
-    weak_line_share: float = 0.03
-    weak_line_strength: float = 0.3
-    continuum_wiggles: float = 0.04
-    host_below: float = 1.0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "line_scatter": (0, 0.5),
-            "line_strength": (0, 5.0),
-            "reddening_scale": (0, 0.5),
-            "reddened_share": (0, 1.0),
-            "reddened_scale": (0, 0.5),
-            "broad_absorption_share": (0, 1.0),
-            "reddened_absorption_share": (0, 1.0),
-            "weak_line_share": (0, 1.0),
-            "weak_line_strength": (0, 0.5),
-            "continuum_wiggles": (0, 0.3),
-            "host_below": (0, 2.0),
-        }
-        check_ranges(self, limits)
+    line_scatter: Annotated[float, Interval(ge=0, le=0.5)] = 0.10
+    line_strength: Annotated[float, Interval(ge=0, le=5)] = 1.0
+    reddening_scale: Annotated[float, Interval(ge=0, le=0.5)] = 0.03
+    reddened_share: Annotated[float, Interval(ge=0, le=1)] = 0.06
+    reddened_scale: Annotated[float, Interval(ge=0, le=0.5)] = 0.12
+    broad_absorption_share: Annotated[float, Interval(ge=0, le=1)] = 0.12
+    reddened_absorption_share: Annotated[float, Interval(ge=0, le=1)] = 0.37
+    weak_line_share: Annotated[float, Interval(ge=0, le=1)] = 0.03
+    weak_line_strength: Annotated[float, Interval(ge=0, le=0.5)] = 0.3
+    continuum_wiggles: Annotated[float, Interval(ge=0, le=0.3)] = 0.04
+    host_below: Annotated[float, Interval(ge=0, le=2)] = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.descendants.residuals import add_wiggles
 from jpasbatch.mocks.parents.parents import Parents
-from jpasbatch.mocks.ranges import check_ranges, check_shares
+from jpasbatch.mocks.shares import check_shares
+from jpasbatch.options import Options
 from jpasbatch.photometry.streams import ObjectStreams
 
 STAR_KINDS = (
@@ -89,7 +92,7 @@ def _mix(shares: dict[str, float]) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class StarVariety:
+class StarVariety(Options):
     """Which stars there are, and how they vary beyond their parents.
 
     Parameters
@@ -108,9 +111,10 @@ class StarVariety:
     faint: dict[str, float] = field(default_factory=lambda: _mix(FAINT_MIX))
     rare_in_the_sky: dict[str, float] = field(default_factory=lambda: dict(RARE_IN_THE_SKY))
     rare_learnt: dict[str, float] = field(default_factory=lambda: dict(RARE_LEARNT))
-    continuum_wiggles: float = 0.02
+    continuum_wiggles: Annotated[float, Interval(ge=0, le=0.3)] = 0.02
 
-    def __post_init__(self) -> None:
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         for key, shares in (("bright", self.bright), ("faint", self.faint)):
             unknown = sorted(set(shares) - set(STAR_KINDS))
             if unknown:
@@ -119,7 +123,6 @@ class StarVariety:
                 raise ValueError(f"{key} = {shares!r}: shares must not be negative, and some be positive")
         for key in ("rare_in_the_sky", "rare_learnt"):
             check_shares(key, getattr(self, key), STAR_KINDS)
-        check_ranges(self, {"continuum_wiggles": (0, 0.3)})
 
     def mix(self, brightness: np.ndarray, rare: dict[str, float]) -> np.ndarray:
         """Return the shares (n, kinds) of `STAR_KINDS`, which sum to 1, of stars by their brightness (n,)."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from jpasbatch.mocks.ranges import check_ranges
+from annotated_types import Interval, MinLen
+
+from jpasbatch.options import Options
 
 SETS = ("training", "validation", "test", "survey")
 """The position of a set is part of its objects' ids: append only."""
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Options):
     """Which objects of a class are in a set, by their magnitude in one band without noise.
 
     Parameters
@@ -33,23 +35,15 @@ class Selection:
     """
 
     band: str = ""
-    brightest: float = 14.0
-    faintest: float = 22.0
-    half: float = 99.0
-    softness: float = 0.5
-    quiescent_share: float = 1.0
-    type2_share: float = 1.0
+    brightest: Annotated[float, Interval(ge=5, le=35)] = 14.0
+    faintest: Annotated[float, Interval(ge=5, le=35)] = 22.0
+    half: Annotated[float, Interval(ge=5, le=99)] = 99.0
+    softness: Annotated[float, Interval(ge=0.01, le=5)] = 0.5
+    quiescent_share: Annotated[float, Interval(ge=0, le=1)] = 1.0
+    type2_share: Annotated[float, Interval(ge=0, le=1)] = 1.0
 
-    def __post_init__(self) -> None:
-        limits = {
-            "brightest": (5, 35),
-            "faintest": (5, 35),
-            "half": (5, 99),
-            "softness": (0.01, 5),
-            "quiescent_share": (0, 1),
-            "type2_share": (0, 1),
-        }
-        check_ranges(self, limits)
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         if not self.brightest + 0.5 <= self.faintest:
             raise ValueError(
                 f"faintest = {self.faintest!r}: must be at least brightest + 0.5 ({self.brightest})"
@@ -57,7 +51,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class LabelledSets:
+class LabelledSets(Options):
     """The labelled sets.
 
     Parameters
@@ -70,20 +64,16 @@ class LabelledSets:
         Of objects without and with one.
     """
 
-    training: int = 2000
-    validation: int = 0
-    test: int = 0
-    agn_share: float = 0.14
+    training: Annotated[int, Interval(ge=0, le=10_000_000)] = 2000
+    validation: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
+    test: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
+    agn_share: Annotated[float, Interval(ge=0, le=1)] = 0.14
     galaxies: Selection = dataclasses.field(default_factory=lambda: Selection(half=20.5))
     nuclei: Selection = dataclasses.field(default_factory=lambda: Selection(half=21.5, type2_share=0.15))
 
-    def __post_init__(self) -> None:
-        limits = dict.fromkeys(("training", "validation", "test"), (0, 10_000_000)) | {"agn_share": (0, 1)}
-        check_ranges(self, limits)
-
 
 @dataclass(frozen=True)
-class FieldPlan:
+class FieldPlan(Options):
     """The field, which nothing is learnt from: the set ``survey``.
 
     Parameters
@@ -96,17 +86,14 @@ class FieldPlan:
         Of objects without and with one.
     """
 
-    sources: int = 20_000
-    agn_share: float = 0.15
+    sources: Annotated[int, Interval(ge=0, le=10_000_000)] = 20_000
+    agn_share: Annotated[float, Interval(ge=0, le=1)] = 0.15
     galaxies: Selection = dataclasses.field(default_factory=Selection)
     nuclei: Selection = dataclasses.field(default_factory=Selection)
 
-    def __post_init__(self) -> None:
-        check_ranges(self, {"sources": (0, 10_000_000), "agn_share": (0, 1)})
-
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(Options):
     """Bands that were observed together: where, how completely, and what counts as detected.
 
     The first entry that names a band holds for it; a band that none names is observed everywhere.
@@ -134,33 +121,19 @@ class Coverage:
         the first is shared by all bands of the entry.
     """
 
-    bands: tuple[str, ...] = ()
-    area_deg2: float = 0.0
-    hole_deg2: float = 0.0
-    lost: float = 0.0
-    lost_single: float = 0.0
-    signal_to_noise: float = 5.0
-    depth_offset: float = 0.0
-    zero_point: float = 0.0
-    scatter: float | None = None
-    band_scatter: float | None = None
+    bands: Annotated[tuple[str, ...], MinLen(1)] = ()
+    area_deg2: Annotated[float, Interval(ge=0, le=40_000)] = 0.0
+    hole_deg2: Annotated[float, Interval(ge=0, le=40_000)] = 0.0
+    lost: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    lost_single: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    signal_to_noise: Annotated[float, Interval(ge=1, le=100)] = 5.0
+    depth_offset: Annotated[float, Interval(ge=-5, le=5)] = 0.0
+    zero_point: Annotated[float, Interval(ge=-5, le=5)] = 0.0
+    scatter: Annotated[float, Interval(ge=0, le=2)] | None = None
+    band_scatter: Annotated[float, Interval(ge=0, le=2)] | None = None
 
-    def __post_init__(self) -> None:
-        if not self.bands:
-            raise ValueError("bands = []: name bands, instruments or groups of the survey")
-        limits = {
-            "area_deg2": (0, 40_000),
-            "hole_deg2": (0, 40_000),
-            "lost": (0, 1),
-            "lost_single": (0, 1),
-            "signal_to_noise": (1, 100),
-            "depth_offset": (-5, 5),
-            "zero_point": (-5, 5),
-        }
-        check_ranges(
-            self,
-            limits | {key: (0, 2) for key in ("scatter", "band_scatter") if getattr(self, key) is not None},
-        )
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         if self.area_deg2 and self.hole_deg2 >= self.area_deg2:
             raise ValueError(
                 f"hole_deg2 = {self.hole_deg2!r}: must be smaller than area_deg2 ({self.area_deg2})"
@@ -173,7 +146,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class BroadbandNoise:
+class BroadbandNoise(Options):
     """How measured magnitudes scatter.
 
     Parameters
@@ -193,31 +166,18 @@ class BroadbandNoise:
         To which published magnitudes and errors are rounded; an error is at least one unit of the last.
     """
 
-    depth_scatter: float = 0.15
-    source_noise: float = 2.9
-    band_scatter: float = 0.03
-    instrument_scatter: float = 0.05
-    outlier_share: float = 0.01
-    outlier_factor: float = 4.0
-    variety: float = 0.10
-    decimals: int = 3
-
-    def __post_init__(self) -> None:
-        limits = {
-            "depth_scatter": (0, 2),
-            "source_noise": (-5, 20),
-            "band_scatter": (0, 1),
-            "instrument_scatter": (0, 1),
-            "outlier_share": (0, 1),
-            "outlier_factor": (1, 100),
-            "variety": (0, 1),
-            "decimals": (1, 6),
-        }
-        check_ranges(self, limits)
+    depth_scatter: Annotated[float, Interval(ge=0, le=2)] = 0.15
+    source_noise: Annotated[float, Interval(ge=-5, le=20)] = 2.9
+    band_scatter: Annotated[float, Interval(ge=0, le=1)] = 0.03
+    instrument_scatter: Annotated[float, Interval(ge=0, le=1)] = 0.05
+    outlier_share: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    outlier_factor: Annotated[float, Interval(ge=1, le=100)] = 4.0
+    variety: Annotated[float, Interval(ge=0, le=1)] = 0.10
+    decimals: Annotated[int, Interval(ge=1, le=6)] = 3
 
 
 @dataclass(frozen=True)
-class BroadbandSky:
+class BroadbandSky(Options):
     """A mock of galaxies and active nuclei in broad bands, whose magnitudes are published as the survey's are.
 
     Parameters
@@ -241,29 +201,19 @@ class BroadbandSky:
     """
 
     kind: Literal["broadband"] = "broadband"
-    seed: int = 1
-    parents: int = 3000
-    ra: float = 270.0
-    dec: float = 66.56
-    area_deg2: float = 5.4
-    table_rows: int = 5000
+    seed: Annotated[int, Interval(ge=0, le=2**32 - 1)] = 1
+    parents: Annotated[int, Interval(ge=100, le=20_000)] = 3000
+    ra: Annotated[float, Interval(ge=0, le=360)] = 270.0
+    dec: Annotated[float, Interval(ge=-90, le=90)] = 66.56
+    area_deg2: Annotated[float, Interval(ge=0.001, le=10_000)] = 5.4
+    table_rows: Annotated[int, Interval(ge=50, le=1_000_000)] = 5000
     labelled: LabelledSets = dataclasses.field(default_factory=LabelledSets)
     field: FieldPlan = dataclasses.field(default_factory=FieldPlan)
     coverage: tuple[Coverage, ...] = ()
     noise: BroadbandNoise = dataclasses.field(default_factory=BroadbandNoise)
 
-    def __post_init__(self) -> None:
-        if self.kind != "broadband":
-            raise ValueError(f"kind = {self.kind!r}: must be 'broadband'")
-        limits = {
-            "seed": (0, 2**32 - 1),
-            "parents": (100, 20_000),
-            "ra": (0, 360),
-            "dec": (-90, 90),
-            "area_deg2": (1e-3, 10_000),
-            "table_rows": (50, 1_000_000),
-        }
-        check_ranges(self, limits)
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         if not any(self.sets.values()):
             raise ValueError(
                 "labelled, field: no set has an object; give training, validation, test or sources"

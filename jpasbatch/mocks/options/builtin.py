@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from jpasbatch.mocks.ranges import check_ranges
+from annotated_types import Interval
+
+from jpasbatch.options import Options
 from jpasbatch.photometry.noise import NoiseModel
 
 
 @dataclass(frozen=True)
-class MockSky:
+class MockSky(Options):
     """The built-in mock sky: for demonstration, not for science.
 
     Parameters
@@ -41,33 +43,20 @@ class MockSky:
     """
 
     kind: Literal["builtin"] = "builtin"
-    seed: int = 1
-    tiles: int = 4
-    area_deg2: float = 1.0
-    ra: float = 214.5
-    dec: float = 52.6
-    training_per_class: int = 6000
-    validation_per_class: int = 1500
-    flagged_share: float = 0.01
-    incomplete_share: float = 0.0
+    seed: Annotated[int, Interval(ge=0, le=2**32 - 1)] = 1
+    tiles: Annotated[int, Interval(ge=1, le=10_000)] = 4
+    area_deg2: Annotated[float, Interval(ge=0.0001, le=10_000)] = 1.0
+    ra: Annotated[float, Interval(ge=0, le=360)] = 214.5
+    dec: Annotated[float, Interval(ge=-80, le=80)] = 52.6
+    training_per_class: Annotated[int, Interval(ge=1, le=1_000_000)] = 6000
+    validation_per_class: Annotated[int, Interval(ge=1, le=1_000_000)] = 1500
+    flagged_share: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    incomplete_share: Annotated[float, Interval(ge=0, le=1)] = 0.0
     incomplete_bands: tuple[str, ...] = ()
     filters: str = ""
     noise: NoiseModel = field(default_factory=NoiseModel)
 
-    def __post_init__(self) -> None:
-        if self.kind != "builtin":
-            raise ValueError(f"kind = {self.kind!r}: must be 'builtin'")
-        limits = {
-            "seed": (0, 2**32 - 1),
-            "tiles": (1, 10_000),
-            "area_deg2": (1e-4, 10_000),
-            "ra": (0, 360),
-            "dec": (-80, 80),
-            "training_per_class": (1, 1_000_000),
-            "validation_per_class": (1, 1_000_000),
-            "flagged_share": (0, 1),
-            "incomplete_share": (0, 1),
-        }
-        check_ranges(self, limits)
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         if self.incomplete_share > 0 and not self.incomplete_bands:
             raise ValueError("incomplete_bands = (): name the bands that incomplete_share of the rows lack")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Interval
+
+from jpasbatch.options import Options
 from jpasbatch.photometry.noise import NoiseModel
 
 
 @dataclass(frozen=True)
-class ObservedSpectra:
+class ObservedSpectra(Options):
     """A folder of observed spectra, seen through a folder of filter curves.
 
     Parameters
@@ -33,16 +36,13 @@ class ObservedSpectra:
     kind: Literal["spectra"] = "spectra"
     spectra: str = ""
     filters: str = ""
-    seed: int = 1
+    seed: Annotated[int, Interval(ge=0, le=2**32 - 1)] = 1
     survey_noise: bool = True
     match_photometry: bool = True
     noise: NoiseModel = field(default_factory=NoiseModel)
 
-    def __post_init__(self) -> None:
-        if self.kind != "spectra":
-            raise ValueError(f"kind = {self.kind!r}: must be 'spectra'")
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         for key in ("spectra", "filters"):
             if not getattr(self, key):
                 raise ValueError(f"{key} = '': name the folder")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed = {self.seed!r}: must be from 0 to {2**32 - 1}")

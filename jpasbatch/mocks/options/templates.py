@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Interval, MultipleOf
 
 from jpasbatch.mocks.descendants.galaxy_variety import GalaxyVariety
 from jpasbatch.mocks.descendants.quasars import QuasarVariety
 from jpasbatch.mocks.descendants.stars import StarVariety
 from jpasbatch.mocks.options.stellarity import Stellarity
-from jpasbatch.mocks.ranges import check_ranges
+from jpasbatch.options import Options
 from jpasbatch.photometry.noise import NoiseModel
 
 CLASSES = ("star", "galaxy", "qso")
@@ -19,7 +21,7 @@ SETS = ("training", "validation", "test", "field", "survey", "held_out")
 
 
 @dataclass(frozen=True)
-class BalancedSamples:
+class BalancedSamples(Options):
     """The balanced sets; the numbers are those of paper A's table 1, per class star, galaxy and quasar.
 
     Parameters
@@ -41,39 +43,28 @@ class BalancedSamples:
         Names of bands.
     """
 
-    training: int = 100_000
-    validation: int = 10_000
-    test: int = 10_000
-    held_out: int = 0
+    training: Annotated[int, Interval(ge=0, le=10_000_000), MultipleOf(2)] = 100_000
+    validation: Annotated[int, Interval(ge=0, le=10_000_000), MultipleOf(2)] = 10_000
+    test: Annotated[int, Interval(ge=0, le=10_000_000), MultipleOf(2)] = 10_000
+    held_out: Annotated[int, Interval(ge=0, le=10_000_000), MultipleOf(2)] = 0
     magnitudes: Literal["natural", "uniform"] = "natural"
-    near_share: float = 0.2
-    incomplete_share: float = 0.0
+    near_share: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    incomplete_share: Annotated[float, Interval(ge=0, le=1)] = 0.0
     incomplete_bands: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        sets = ("training", "validation", "test", "held_out")
-        check_ranges(self, {"near_share": (0, 1), "incomplete_share": (0, 1)})
-        check_ranges(self, dict.fromkeys(sets, (0, 10_000_000)))
-        for key in sets:
-            value = getattr(self, key)
-            if value % 2:
-                raise ValueError(f"{key} = {value!r}: must be even, since quasars are made in two halves")
-        if self.magnitudes not in ("natural", "uniform"):
-            raise ValueError(f"magnitudes = {self.magnitudes!r}: must be 'natural' or 'uniform'")
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         if self.incomplete_share > 0 and not self.incomplete_bands:
             raise ValueError("incomplete_bands = []: name the bands that incomplete_share of the rows lack")
 
 
 @dataclass(frozen=True)
-class FieldCounts:
+class FieldCounts(Options):
     """A field of one square degree with exact numbers: those of paper A's 1 deg2 test set."""
 
-    star: int = 2190
-    galaxy: int = 6410
-    qso: int = 510
-
-    def __post_init__(self) -> None:
-        check_ranges(self, dict.fromkeys(CLASSES, (0, 1000000)))
+    star: Annotated[int, Interval(ge=0, le=1_000_000)] = 2190
+    galaxy: Annotated[int, Interval(ge=0, le=1_000_000)] = 6410
+    qso: Annotated[int, Interval(ge=0, le=1_000_000)] = 510
 
     @property
     def total(self) -> int:
@@ -82,7 +73,7 @@ class FieldCounts:
 
 
 @dataclass(frozen=True)
-class SurveyPlan:
+class SurveyPlan(Options):
     """A survey of any area with the natural mix of classes.
 
     Parameters
@@ -98,25 +89,15 @@ class SurveyPlan:
         its own; 0 makes one for every object. A library serves tests of speed at full size.
     """
 
-    area_deg2: float = 0.0
-    star_per_deg2: float = 2190.0
-    galaxy_per_deg2: float = 6410.0
-    qso_per_deg2: float = 0.0
-    library: int = 0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "area_deg2": (0, 15_000.0),
-            "star_per_deg2": (0, 200_000.0),
-            "galaxy_per_deg2": (0, 200_000.0),
-            "qso_per_deg2": (0, 20_000.0),
-            "library": (0, 1_000_000),
-        }
-        check_ranges(self, limits)
+    area_deg2: Annotated[float, Interval(ge=0, le=15_000)] = 0.0
+    star_per_deg2: Annotated[float, Interval(ge=0, le=200_000)] = 2190.0
+    galaxy_per_deg2: Annotated[float, Interval(ge=0, le=200_000)] = 6410.0
+    qso_per_deg2: Annotated[float, Interval(ge=0, le=20_000)] = 0.0
+    library: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
 
 
 @dataclass(frozen=True)
-class TileOptions:
+class TileOptions(Options):
     """The tiles of the sky: each has depths, seeing and zero points of its own.
 
     Parameters
@@ -133,25 +114,15 @@ class TileOptions:
         Median E(B-V) of the Milky Way over tiles (lognormal, 0.5 in the logarithm), mag.
     """
 
-    area_deg2: float = 1.0
-    depth_offset: float = 0.0
-    depth_scatter: float = 0.1
-    virtual: int = 1000
-    dust: float = 0.02
-
-    def __post_init__(self) -> None:
-        limits = {
-            "area_deg2": (0.01, 20.0),
-            "depth_offset": (-3.0, 3.0),
-            "depth_scatter": (0.0, 2.0),
-            "virtual": (1, 1_000_000),
-            "dust": (0.0, 1.0),
-        }
-        check_ranges(self, limits)
+    area_deg2: Annotated[float, Interval(ge=0.01, le=20)] = 1.0
+    depth_offset: Annotated[float, Interval(ge=-3, le=3)] = 0.0
+    depth_scatter: Annotated[float, Interval(ge=0, le=2)] = 0.1
+    virtual: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000
+    dust: Annotated[float, Interval(ge=0, le=1)] = 0.02
 
 
 @dataclass(frozen=True)
-class TemplateSky:
+class TemplateSky(Options):
     """A mock sky whose objects descend from the spectra of a template pack (docs/template_pack.md).
 
     Parameters
@@ -184,13 +155,13 @@ class TemplateSky:
 
     kind: Literal["templates"] = "templates"
     templates: str = ""
-    seed: int = 1
+    seed: Annotated[int, Interval(ge=0, le=2**32 - 1)] = 1
     classes: tuple[str, ...] = CLASSES
-    ra: float = 214.5
-    dec: float = 52.6
-    partition_rows: int = 50_000
-    flagged_share: float = 0.0
-    compared: int = 3000
+    ra: Annotated[float, Interval(ge=0, le=360)] = 214.5
+    dec: Annotated[float, Interval(ge=-85, le=85)] = 52.6
+    partition_rows: Annotated[int, Interval(ge=100, le=2_000_000)] = 50_000
+    flagged_share: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    compared: Annotated[int, Interval(ge=20, le=100_000)] = 3000
     samples: BalancedSamples = dataclasses.field(default_factory=BalancedSamples)
     field: FieldCounts = dataclasses.field(default_factory=FieldCounts)
     survey: SurveyPlan = dataclasses.field(default_factory=SurveyPlan)
@@ -201,20 +172,10 @@ class TemplateSky:
     stellarity: Stellarity = dataclasses.field(default_factory=Stellarity)
     noise: NoiseModel = dataclasses.field(default_factory=NoiseModel)
 
-    def __post_init__(self) -> None:
-        if self.kind != "templates":
-            raise ValueError(f"kind = {self.kind!r}: must be 'templates'")
+    def check_relations(self) -> None:
+        """Check how options depend on each other."""
         if not self.templates:
             raise ValueError("templates = '': name the folder of the template pack (docs/template_pack.md)")
         unknown = [name for name in self.classes if name not in CLASSES]
         if unknown or not self.classes or len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes = {list(self.classes)}: some of {', '.join(CLASSES)}, each once")
-        limits = {
-            "seed": (0, 2**32 - 1),
-            "ra": (0, 360),
-            "dec": (-85, 85),
-            "partition_rows": (100, 2_000_000),
-            "flagged_share": (0, 1),
-            "compared": (20, 100_000),
-        }
-        check_ranges(self, limits)

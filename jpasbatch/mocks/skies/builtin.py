@@ -6,6 +6,7 @@ of published depths, and its flags and stellarity are plausible numbers.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypedDict
 
 import numpy as np
@@ -214,8 +215,7 @@ def _table(
 ) -> MockTable:
     """Observe the drawn objects and put them in random order."""
     drawn, depth, (ra, dec), tile_id = content
-    responses = load_responses(options.filters, survey) if options.filters else approximate_responses(survey)
-    weights = band_weights(observed_wavelength(), responses)
+    weights = _weights_of_files(options.filters, survey) if options.filters else _weights(survey)
     scale = 1 / np.nanmax(weights)  # keeps arbitrary flux units within float32
     true_flux = np.concatenate(
         [true_fluxes(part, weights * scale, survey.reference_index, rng) for part in drawn]
@@ -242,3 +242,13 @@ def _table(
         true_class=names[order],
         true_redshift=redshift[order].astype(np.float32),
     )
+
+
+def _weights_of_files(filters: str, survey: Survey) -> np.ndarray:
+    return band_weights(observed_wavelength(), load_responses(filters, survey))
+
+
+@lru_cache(maxsize=4)
+def _weights(survey: Survey) -> np.ndarray:
+    """Return the weights of approximate curves; made once a process, since they take longer than a small table."""
+    return band_weights(observed_wavelength(), approximate_responses(survey))

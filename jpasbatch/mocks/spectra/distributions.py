@@ -109,8 +109,9 @@ def _starts(redshift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return start, (place - start).astype(np.float32)
 
 
+@lru_cache(maxsize=4)
 def band_matrix(survey: Survey) -> np.ndarray:
-    """Return what each observed pixel of f_nu contributes to the mean f_nu of each band.
+    """Return what each observed pixel of f_nu contributes to the mean f_nu of each band; made once a process.
 
     The bands' curves are approximate: of the survey's wavelengths and widths (`synthesis.approximate_responses`).
 
@@ -121,7 +122,7 @@ def band_matrix(survey: Survey) -> np.ndarray:
     """
     wavelength = observed_wavelengths() * ANGSTROM_PER_MICROMETRE
     weights = band_weights(wavelength, approximate_responses(survey))
-    return (weights * (SPEED_OF_LIGHT * MICROJANSKY / wavelength**2)[:, None]).astype(np.float32)
+    return _frozen((weights * (SPEED_OF_LIGHT * MICROJANSKY / wavelength**2)[:, None]).astype(np.float32))
 
 
 def flux_in_band(luminosity: np.ndarray, redshift: np.ndarray, column: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ Both are files of plain arrays, made by tasks, hashed and committed; workers loa
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from jpasbatch.mocks.skies.templates import Library, make_library
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committed import committed, run_on_disk
+from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -48,10 +49,26 @@ def hash_pack(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(paths)}
 
 
+@dataclass(frozen=True)
+class PackFacts(Facts):
+    """What the commit of a template pack tells.
+
+    Attributes
+    ----------
+    parents : dict of str to dict
+        How many there are, by class, kind and split.
+    lacking : tuple of str
+        Sources that the pack lacks.
+    """
+
+    parents: dict[str, dict[str, dict[str, int]]]
+    lacking: tuple[str, ...]
+
+
 def gather_once(
     workspace: Workspace, options: TemplateSky, pack: dict[str, str], executor: Executor
-) -> tuple[Path, dict[str, Any]]:
-    """Read the pack, unless that was done; return the file of ingredients and its record."""
+) -> tuple[Path, PackFacts]:
+    """Read the pack, unless that was done; return the file of ingredients, and what is told of the pack."""
     held_out = bool(options.samples.held_out)
     identity = fingerprint(
         pack=pack,
@@ -62,29 +79,23 @@ def gather_once(
     )
     run = run_on_disk(workspace, "mock", identity)
     tasks = {INGREDIENTS: (options, workspace.job.survey, held_out, str(run.path))}
-    records = committed(run, "mock: template pack", gather_ingredients, tasks, executor).whole(
-        "template packs"
-    )
-    return run.path / f"{INGREDIENTS}.npz", records[INGREDIENTS]
+    commits = committed(run, "mock: template pack", gather_ingredients, tasks, executor)
+    found = commits.whole_of(PackFacts, "template packs")
+    return run.path / f"{INGREDIENTS}.npz", found[INGREDIENTS].facts
 
 
 def gather_ingredients(options: TemplateSky, survey_name: str, with_held_out: bool, folder: str) -> Made:
     """Read a template pack and write what mocks are made of aside.
 
-    The commit holds ``parents`` (by class, kind and split) and ``lacking`` (sources that the pack lacks).
+    The commit holds `PackFacts`.
     """
     survey = load_survey(survey_name)
     given = gather(Path(options.templates), options.classes, survey, with_held_out)
     target = Path(folder) / f"{INGREDIENTS}.npz"
     with written_aside(target) as aside, aside.open("wb") as file:
         np.savez(file, allow_pickle=False, **given.to_arrays())
-    facts = {
-        "parents": {
-            name: count_parents(parents.kind, parents.split) for name, parents in given.parents.items()
-        },
-        "lacking": list(given.lacking),
-    }
-    return Made(0, facts, [target])
+    parents = {name: count_parents(one.kind, one.split) for name, one in given.parents.items()}
+    return Made(0, PackFacts(parents, tuple(given.lacking)), [target])
 
 
 def count_parents(kind: np.ndarray, split: np.ndarray) -> dict[str, dict[str, int]]:

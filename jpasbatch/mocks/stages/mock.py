@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -24,8 +24,9 @@ from jpasbatch.mocks.options.spectra import ObservedSpectra
 from jpasbatch.mocks.options.table import required_mock
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.mock_facts import MockSets, MockTables
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -36,7 +37,7 @@ TableMock = MockSky | ObservedSpectra | BroadbandSky
 SURVEY, TRAINING, VALIDATION = "survey", "training", "validation"
 
 
-def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_mock(workspace: Workspace, executor: Executor) -> StageRecord[MockTables] | StageRecord[MockSets]:
     """Make the tables of the job's ``[mock]`` and return the stage's record.
 
     Raises
@@ -51,9 +52,9 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         return run_sets(workspace, options, executor)
     parts = ask_tables(workspace, options)
     identity = fingerprint(**parts)
-    unchanged = workspace.unchanged("mock", identity, parts)
-    if unchanged and all((workspace.folder / path).is_file() for path in unchanged["tables"]):
-        return unchanged
+    done = unchanged(workspace, MockTables, identity, parts)
+    if done and all((workspace.folder / path).is_file() for path in done.facts.tables):
+        return done
     folder = workspace.run_folder("mock", identity)
     with stopwatch() as elapsed:
         tasks = [
@@ -63,18 +64,16 @@ def run_mock(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         results, troubles = map_tasks("mock: tables", write_mock_table, tasks, executor)
         require_all(troubles, "mock tables")
     rows = {part: 0 for part, _ in _parts(options)}
-    for result in results.values():
-        rows[result["part"]] += result["rows"]
-    tables = sorted(str(Path(r["path"]).relative_to(workspace.folder)) for r in results.values())
-    content = {
-        "rows": rows,
-        "tables": tables,
-        "folder": str(folder.relative_to(workspace.folder)),
-        "kind": options.kind,
-        "algorithms": parts["algorithms"],
-        **named_parts(parts),
-    }
-    return workspace.finish("mock", identity, elapsed[0], content)
+    for table in results.values():
+        rows[table.part] += table.rows
+    tables = sorted(str(Path(table.path).relative_to(workspace.folder)) for table in results.values())
+    facts = MockTables(
+        kind=options.kind,
+        rows=rows,
+        tables=tuple(tables),
+        folder=str(folder.relative_to(workspace.folder)),
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts, parts["algorithms"])
 
 
 def ask_tables(workspace: Workspace, options: TableMock) -> dict[str, Any]:
@@ -123,16 +122,18 @@ def _input_hashes(options: TableMock) -> dict[str, str]:
     return hashes
 
 
+class WrittenTable(NamedTuple):
+    """A table that was written: of which part of the mock, its rows, and where it is."""
+
+    part: str
+    rows: int
+    path: str
+
+
 def write_mock_table(
     options: TableMock, survey_name: str, part: str, index: int, folder: str
-) -> dict[str, Any]:
-    """Make one table and write it whole: aside, fsynced, renamed.
-
-    Returns
-    -------
-    dict
-        ``part``, ``rows`` and ``path``.
-    """
+) -> WrittenTable:
+    """Make one table and write it whole: aside, fsynced, renamed."""
     from jpasbatch.storage.tables.tables import write_published
 
     survey = load_survey(survey_name)
@@ -141,7 +142,7 @@ def write_mock_table(
     target.mkdir(parents=True, exist_ok=True)
     origin = "observed spectra" if isinstance(options, ObservedSpectra) else f"mock, {options.kind}"
     path = write_published(target, f"{part}_{index:04d}", rows, survey, origin)
-    return {"part": part, "rows": len(rows["ra"]), "path": str(path)}
+    return WrittenTable(part, len(rows["ra"]), str(path))
 
 
 def _make_rows(options: TableMock, survey: Survey, part: str, index: int) -> Mapping[str, Any]:

@@ -9,7 +9,9 @@ from jpasbatch.mocks.skies.places import limited_to
 from jpasbatch.mocks.stages.mock import ask_tables, table_keys
 from jpasbatch.mocks.stages.sets import ask_sets, set_is_whole, set_runs
 from jpasbatch.stages.run.changes import reasons
-from jpasbatch.stages.run.plans import Plans, StagePlan, Work, standing_record, task_work
+from jpasbatch.stages.run.mock_facts import MockSets, MockTables
+from jpasbatch.stages.run.plans import Plans, StagePlan, Work, task_work
+from jpasbatch.stages.run.records import standing
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.ledger import fingerprint
 
@@ -29,8 +31,8 @@ def plan_mock(workspace: Workspace, before: Plans) -> StagePlan:
     if isinstance(options, TemplateSky):
         return _plan_sets(workspace, limited_to(options, faintest_of(workspace.survey)))
     parts = ask_tables(workspace, options)
-    standing = standing_record(workspace, "mock", fingerprint(**parts))
-    if standing and all((workspace.folder / path).is_file() for path in standing["tables"]):
+    done = standing(workspace, MockTables, fingerprint(**parts))
+    if done and all((workspace.folder / path).is_file() for path in done.facts.tables):
         return StagePlan("mock")
     keys = tuple(table_keys(options))
     why = reasons(workspace.record("mock"), parts) or [GONE]
@@ -39,8 +41,8 @@ def plan_mock(workspace: Workspace, before: Plans) -> StagePlan:
 
 def _plan_sets(workspace: Workspace, options: TemplateSky) -> StagePlan:
     parts = ask_sets(workspace, options)
-    standing = standing_record(workspace, "mock", fingerprint(**parts))
-    if standing and all(set_is_whole(workspace, made) for made in standing["sets"].values()):
+    done = standing(workspace, MockSets, fingerprint(**parts))
+    if done and all(set_is_whole(workspace, made) for made in done.facts.sets.values()):
         return StagePlan("mock")
     work = [
         task_work(f"mock: {name}", run, keys) for name, (run, keys) in set_runs(workspace, options).items()

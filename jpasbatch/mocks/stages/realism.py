@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
@@ -15,6 +15,7 @@ from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.stages.materials import count_parents, open_workshop
 from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.mock_facts import MockSet
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically
 from jpasbatch.version import __version__
@@ -26,7 +27,7 @@ def write_realism_report(
     workspace: Workspace,
     options: TemplateSky,
     ingredients: Path,
-    made: dict[str, dict[str, Any]],
+    made: Mapping[str, MockSet],
     executor: Executor,
 ) -> str:
     """Measure the sets, compare with observed objects, and write the report.
@@ -50,11 +51,11 @@ def write_realism_report(
     for name, part in made.items():
         tally = _total(workspace, part)
         sets[name] = {
-            "rows": part["rows"],
-            "partitions": part["partitions"],
-            "area_deg2": part["area_deg2"],
+            "rows": part.rows,
+            "partitions": part.partitions,
+            "area_deg2": part.area_deg2,
             "tally": tally.to_dict(),
-            "expected": expected_counts(options, name, part["area_deg2"], faintest_of(workspace.survey)),
+            "expected": expected_counts(options, name, part.area_deg2, faintest_of(workspace.survey)),
         }
     content = {"sets": sets, **json.loads(compared.read_bytes())}
     facts = {
@@ -75,23 +76,15 @@ def write_realism_report(
     return REPORT
 
 
-def _total(workspace: Workspace, part: dict[str, Any]) -> RealismTally:
+def _total(workspace: Workspace, part: MockSet) -> RealismTally:
     total = RealismTally.create(len(workspace.survey.bands))
-    for path in sorted((workspace.folder / part["folder"] / "tally").glob("*.json")):
+    for path in sorted((workspace.folder / part.folder / "tally").glob("*.json")):
         total = total.merge(RealismTally.from_dict(json.loads(path.read_bytes())))
     return total
 
 
-def compare_with_observed(
-    options: TemplateSky, survey_name: str, ingredients: str, target: str
-) -> dict[str, Any]:
-    """Measure colours, lines and examples of mock objects beside observed ones, and write them aside.
-
-    Returns
-    -------
-    dict
-        ``rows``: 0, since none is made.
-    """
+def compare_with_observed(options: TemplateSky, survey_name: str, ingredients: str, target: str) -> None:
+    """Measure colours, lines and examples of mock objects beside observed ones, and write them aside."""
     from jpasbatch.mocks.realism.realism import colour_loci, gallery, library_colours, line_widths
 
     workshop = open_workshop(options, survey_name, ingredients)
@@ -107,4 +100,3 @@ def compare_with_observed(
         "lacking": list(given.lacking),
     }
     write_atomically(Path(target), json.dumps(content).encode())
-    return {"rows": 0}

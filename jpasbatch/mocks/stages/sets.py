@@ -31,9 +31,10 @@ from jpasbatch.mocks.stages.materials import (
 )
 from jpasbatch.mocks.stages.realism import write_realism_report
 from jpasbatch.photometry.survey import Survey, load_survey
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, planned_run, run_on_disk
+from jpasbatch.stages.run.mock_facts import MockSet, MockSets
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import write_partition
@@ -79,7 +80,7 @@ class SetMaking:
     identity: str
 
 
-def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> dict[str, Any]:
+def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> StageRecord[MockSets]:
     """Make the sets that the job asks for, publish each, write the realism report, and return the record.
 
     Raises
@@ -95,9 +96,9 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
         )
     parts = ask_sets(workspace, options)
     pack, identity = parts["pack"], fingerprint(**parts)
-    unchanged = workspace.unchanged("mock", identity, parts)
-    if unchanged and all(set_is_whole(workspace, made) for made in unchanged["sets"].values()):
-        return unchanged
+    done = unchanged(workspace, MockSets, identity, parts)
+    if done and all(set_is_whole(workspace, made) for made in done.facts.sets.values()):
+        return done
     with stopwatch() as elapsed:
         ingredients, given = gather_once(workspace, options, pack, executor)
         library = (
@@ -109,18 +110,16 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
             making = _plan_set(workspace, options, name, (ingredients, library, common))
             made[name] = _make_set(workspace, making, executor)
         report = write_realism_report(workspace, options, ingredients, made, executor)
-    content = {
-        "kind": options.kind,
-        "sets": made,
-        "rows": {name: part["rows"] for name, part in made.items()},
-        "catalogue": next((name for name in CATALOGUE_SETS if name in made), next(iter(made))),
-        "parents": given["parents"],
-        "lacking": given["lacking"],
-        "realism": report,
-        "algorithms": parts["algorithms"],
-        **named_parts(parts),
-    }
-    return workspace.finish("mock", identity, elapsed[0], content)
+    facts = MockSets(
+        kind=options.kind,
+        sets=made,
+        rows={name: part.rows for name, part in made.items()},
+        catalogue=next((name for name in CATALOGUE_SETS if name in made), next(iter(made))),
+        parents=given.parents,
+        lacking=given.lacking,
+        realism=report,
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts, parts["algorithms"])
 
 
 def ask_sets(workspace: Workspace, options: TemplateSky) -> dict[str, Any]:
@@ -142,13 +141,13 @@ def _common(workspace: Workspace, pack: dict[str, str]) -> str:
     )
 
 
-def set_is_whole(workspace: Workspace, made: dict[str, Any]) -> bool:
+def set_is_whole(workspace: Workspace, made: MockSet) -> bool:
     """Return whether a set is published with all of its partitions; ``made`` is what the record says of it."""
     try:
-        catalogue = open_catalogue(workspace.folder / made["path"])
+        catalogue = open_catalogue(workspace.folder / made.path)
     except InputError:
         return False
-    current = catalogue.name == made["catalogue"]
+    current = catalogue.name == made.catalogue
     return current and all(catalogue.partition_path(*pixel).is_file() for pixel in catalogue.pixels)
 
 
@@ -197,7 +196,7 @@ def _plan_set(
     )
 
 
-def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> dict[str, Any]:
+def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> MockSet:
     """Make the partitions of a set that are not yet made, publish it, and say what it is."""
     order = partition_order(making.options, making.set_name)
     footprint = footprint_of(making.options, making.set_name)
@@ -215,15 +214,15 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> di
         PrimaryOptions(map_order=max(order, 8)),
     )
     catalogue: Catalogue = open_catalogue(published)
-    return {
-        "path": f"{MOCK_FOLDER}/{making.set_name}",
-        "catalogue": catalogue.name,
-        "folder": str(Path(making.folder).relative_to(workspace.folder)),
-        "rows": catalogue.rows,
-        "partitions": len(catalogue.pixels),
-        "recomputed": commits.computed,
-        "area_deg2": footprint.area_deg2,
-    }
+    return MockSet(
+        path=f"{MOCK_FOLDER}/{making.set_name}",
+        catalogue=catalogue.name,
+        folder=str(Path(making.folder).relative_to(workspace.folder)),
+        rows=catalogue.rows,
+        partitions=len(catalogue.pixels),
+        recomputed=commits.computed,
+        area_deg2=footprint.area_deg2,
+    )
 
 
 def make_partition(making: SetMaking, order: int, pixel: int) -> Made:

@@ -48,12 +48,13 @@ class LogLinearCalibration:
 
 
 def _scores(sharpness: np.ndarray, bias: np.ndarray, logs: np.ndarray, terms: np.ndarray) -> np.ndarray:
+    """Return log-probabilities that lack a constant, (n, k), a column after the other where the logarithms are."""
     if sharpness.ndim == 1:
         return logs * sharpness[0]
     if sharpness.ndim == 2:
-        return logs * (terms @ sharpness.T) + terms @ bias.T
-    mixed = sum(logs[:, [j]] * (terms @ sharpness[:, j].T) for j in range(logs.shape[1]))
-    return mixed + terms @ bias.T
+        return logs * (sharpness @ terms.T).T + (bias @ terms.T).T
+    mixed = sum(logs[:, [j]] * (sharpness[:, j] @ terms.T).T for j in range(logs.shape[1]))
+    return mixed + (bias @ terms.T).T
 
 
 def _unchanging(kind: str, classes: int) -> np.ndarray:
@@ -101,7 +102,7 @@ class _CrossEntropy:
         classes = sample.classes
         self.reach = Reach.of(sample.magnitude, sample.missing)
         logs = log_probabilities(sample.probabilities)
-        terms = self.reach.terms(sample.magnitude, sample.missing)
+        terms = np.ascontiguousarray(self.reach.terms(sample.magnitude, sample.missing))
         self.shared = kind == "temperature"
         self.unchanging = _unchanging(kind, classes)
         self.own = _own_sharpness(kind, classes)
@@ -189,11 +190,12 @@ class _CrossEntropy:
             length = 1.0
             while length > SHORTEST:
                 tried = parameters - length * step
-                found, along, seen = self.all_of(tried)
-                if found < value:
-                    break
+                if not (tried[self.bounded] < BLUNTEST).any():
+                    found, along, seen = self.all_of(tried)
+                    if found < value:
+                        break
                 length /= 4
-            if length <= SHORTEST or (tried[self.bounded] < BLUNTEST).any():
+            if length <= SHORTEST:  # at a limit, or as near as numbers tell
                 break
             parameters, value, slope, probabilities = tried, found, along, seen
         return self.bounded_minimum()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jpasbatch.learning.calibration import bernstein_terms, fitted_limits
+from jpasbatch.learning.calibration import fitted_limits
 
 TERMS = 6
 """Of a parabola in magnitude at either end of the numbers of missing bands."""
@@ -60,9 +60,17 @@ class Reach:
         return np.clip(known, self.brightest, self.faintest)
 
     def terms(self, magnitude: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return what parameters weigh, (n, TERMS): not negative, and with a sum of 1."""
-        shapes = bernstein_terms(self.clipped(magnitude), (self.brightest, self.faintest))
-        if self.most_missing == 0:
-            return np.hstack([shapes, np.zeros_like(shapes)])
-        place = np.log1p(np.minimum(missing, self.most_missing)) / np.log1p(self.most_missing)
-        return np.hstack([shapes * (1 - place)[:, None], shapes * place[:, None]])
+        """Return what parameters weigh, (n, TERMS), a column after the other: not negative, and with a sum of 1.
+
+        The parabolas are the Bernstein polynomials of `jpasbatch.learning.calibration.bernstein_terms`.
+        """
+        place = (self.clipped(magnitude) - self.brightest) / (self.faintest - self.brightest)
+        left = 1 - place
+        terms = np.zeros((TERMS, len(place)))
+        shapes, others = terms[: TERMS // 2], terms[TERMS // 2 :]
+        shapes[:] = left**2, 2 * place * left, place**2
+        if self.most_missing:
+            lacking = np.log1p(np.minimum(missing, self.most_missing)) / np.log1p(self.most_missing)
+            np.multiply(shapes, lacking, out=others)
+            shapes *= 1 - lacking
+        return terms.T

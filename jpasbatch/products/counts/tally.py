@@ -10,13 +10,15 @@ Pixels at the edge of the footprint count whole, so that the area of a small fie
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from annotated_types import Interval, MinLen
 
 from jpasbatch.footprint.coverage import Coverage
 from jpasbatch.learning.exact_sums import exact, inexact
+from jpasbatch.options import Options
 from jpasbatch.products.accumulation import (
     SKY_DEG2,
     decode_counts,
@@ -35,7 +37,7 @@ MINIMUM_OCCUPANCY = 5.0
 
 
 @dataclass(frozen=True)
-class CountOptions:
+class CountOptions(Options):
     """What is counted.
 
     Attributes
@@ -58,29 +60,22 @@ class CountOptions:
         True area, deg2, when it is known; None measures it.
     """
 
-    classes: tuple[str, ...] = ("qso_low", "qso_high")
+    classes: Annotated[tuple[str, ...], MinLen(1)] = ("qso_low", "qso_high")
     band_role: str = "g"
     brighter_than: float = 23.0
-    minimum_class_star: float | None = None
+    minimum_class_star: Annotated[float, Interval(ge=0, lt=1)] | None = None
     nside: int = 64
     area_nside: int = 2048
-    threshold: float = 0.5
-    area_deg2: float | None = None
+    threshold: Annotated[float, Interval(gt=0, lt=1)] = 0.5
+    area_deg2: Annotated[float, Interval(gt=0, le=SKY_DEG2)] | None = None
 
-    def __post_init__(self) -> None:
-        if not self.classes:
-            raise ValueError("classes is empty: name the classes to count, e.g. ['qso_low', 'qso_high']")
+    def check_relations(self) -> None:
+        """Raise `ValueError` where the grids are none of HEALPix, or one is not finer than the other."""
         order, fine = healpix_order(self.nside), healpix_order(self.area_nside, "area_nside")
         if not order + 2 <= fine <= order + 6:
             raise ValueError(
                 f"area_nside is {self.area_nside}: it must be 4 to 64 times nside, which is {self.nside}"
             )
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold is {self.threshold}: it must be between 0 and 1")
-        if self.minimum_class_star is not None and not 0 <= self.minimum_class_star < 1:
-            raise ValueError(f"minimum_class_star is {self.minimum_class_star}: it must be in [0, 1)")
-        if self.area_deg2 is not None and not 0 < self.area_deg2 <= SKY_DEG2:
-            raise ValueError(f"area_deg2 is {self.area_deg2}: it must be above 0 and at most {SKY_DEG2:.0f}")
 
 
 @dataclass(frozen=True)

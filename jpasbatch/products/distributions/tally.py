@@ -5,17 +5,21 @@ not depend on the number of objects.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from annotated_types import Interval
 
+from jpasbatch.options import Options
 from jpasbatch.products.accumulation import decode_counts, encode_counts, require_equal
 from jpasbatch.products.record import class_indices, magnitude_column, probability_column
 
+Steps = Annotated[int, Interval(ge=1, le=500)]
+
 
 @dataclass(frozen=True)
-class DistributionOptions:
+class DistributionOptions(Options):
     """Axes of the histograms.
 
     Attributes
@@ -41,24 +45,22 @@ class DistributionOptions:
 
     magnitude_role: str = "r"
     magnitude_range: tuple[float, float] = (15.0, 25.0)
-    magnitude_steps: int = 50
+    magnitude_steps: Steps = 50
     colour_x: tuple[str, str] = ("u", "g")
     colour_y: tuple[str, str] = ("g", "r")
     colour_x_range: tuple[float, float] = (-1.5, 4.5)
     colour_y_range: tuple[float, float] = (-1.0, 2.5)
-    colour_steps: int = 70
-    confidence_steps: int = 20
+    colour_steps: Steps = 70
+    confidence_steps: Steps = 20
     point_like_above: float = 0.5
     extended_classes: tuple[str, ...] = ("galaxy",)
 
-    def __post_init__(self) -> None:
+    def check_relations(self) -> None:
+        """Raise `ValueError` where the ends of an axis do not ascend."""
         for key in ("magnitude_range", "colour_x_range", "colour_y_range"):
             low, high = getattr(self, key)
             if not low < high:
                 raise ValueError(f"{key} = {(low, high)}: must ascend")
-        for key in ("magnitude_steps", "colour_steps", "confidence_steps"):
-            if not 1 <= getattr(self, key) <= 500:
-                raise ValueError(f"{key} = {getattr(self, key)}: must be 1 to 500")
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,10 @@ def list_warnings(one: TargetSummary) -> Iterator[str]:
     if not one.number:
         yield f"{name} holds no target, and cannot be submitted."
     elif one.priorities[-1] > SATURATED * one.number and one.programme.priorities[1] == 10:
+        instead = "" if one.programme.priority_by == "log_odds" else ', or use priority_by = "log_odds"'
         yield (
             f"{one.priorities[-1]:,} of {one.number:,} targets of {name} have priority 10, so that it says little: "
-            'raise `sure`, or use priority_by = "log_odds".'
+            f"raise `sure`{instead}."
         )
     for number, rule in enumerate(one.rules):
         if rule.per_deg2 is None or rule.marginal is not None or not one.area_deg2 > 0:

@@ -8,12 +8,11 @@ from jpasbatch.learning.decision import FittedDecision
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import Measure
 from jpasbatch.products.posteriors import (
-    KEYS,
+    corrected_columns,
+    counted_columns,
     make_posteriors,
     record_cells,
-    strata_columns,
 )
-from jpasbatch.products.record import probability_column
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
@@ -40,11 +39,6 @@ class Sky:
     survey: str
     classes: tuple[str, ...]
 
-    @property
-    def probabilities(self) -> tuple[str, ...]:
-        """Columns that hold the committee's probabilities."""
-        return tuple(probability_column(name) for name in self.classes)
-
 
 def count_partition(sky: Sky, measure: Measure, folder: str, order: int, pixel: int, name: str) -> Made:
     """Count a partition of the predictions in cells of probability.
@@ -60,7 +54,7 @@ def count_partition(sky: Sky, measure: Measure, folder: str, order: int, pixel: 
         Of the commit.
     """
     survey, store = load_survey(sky.survey), open_store(sky.store)
-    columns = tuple(dict.fromkeys((*sky.probabilities, *strata_columns(survey))))
+    columns = counted_columns(survey, measure.strata, sky.classes)
     record = read_partition(f"{sky.predictions}/{partition_file(order, pixel).as_posix()}", columns, store)
     cells = record_cells(record, survey, measure, sky.classes)
     key = cells_key(folder, name)
@@ -111,9 +105,9 @@ def correct_partition(correction: Correction, order: int, pixel: int, name: str)
     sky = correction.sky
     survey, store = load_survey(sky.survey), open_store(sky.store)
     prior = read_prior(sky.store, correction.prior)
-    columns = tuple(dict.fromkeys((*KEYS, *sky.probabilities, "predicted_class", *strata_columns(survey))))
+    columns = corrected_columns(survey, prior, correction.decision)
     record = read_partition(f"{sky.predictions}/{partition_file(order, pixel).as_posix()}", columns, store)
     posteriors = make_posteriors(record, survey, prior, correction.decision)
-    staged = write_partition(posteriors, store, correction.staging, name)
+    staged = write_partition(posteriors, store, correction.staging, name, quick=True)
     facts = staged.record((order, pixel), correction.collection, correction.fingerprint)
     return Made(record.num_rows, facts, own=staged.files)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -32,6 +33,7 @@ SHARES_FILE = "shares.json"
 """The same without how far it moves."""
 CELLS_FILE = "cells.npz"
 REDRAWS_OF_TASK = 5
+READERS = 2
 VARIANT = "variant-"
 
 
@@ -123,8 +125,7 @@ def find_shares(search: Search, cells: list[str]) -> Made:
         Keys of the cells of all partitions.
     """
     store = open_store(search.store)
-    parts = (Cells.from_bytes(read_object(store, key)) for key in cells)
-    found = Cells.merged(parts, len(search.classes))
+    found = _read_cells(store, cells, len(search.classes))
     given = search.table.prior(found, search.reference) if search.table else None
     prior = given or fit_prior(found, search.reference, search.options, search.classes)
     files = {
@@ -135,6 +136,20 @@ def find_shares(search: Search, cells: list[str]) -> Made:
         store.put(f"{search.folder}/{file}", data)
     facts = {"cells": len(found.keys)}
     return Made(int(prior.objects.sum()), facts, [f"{search.folder}/{file}" for file in files])
+
+
+def _read_cells(store: Store, keys: list[str], classes: int) -> Cells:
+    """Return the cells of all partitions, of which a few are in memory at a time.
+
+    No other task can run yet: threads use the processors that wait.
+    """
+
+    def merged(part: int) -> Cells:
+        mine = keys[part::READERS]
+        return Cells.merged((Cells.from_bytes(read_object(store, key)) for key in mine), classes)
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="cells") as pool:
+        return Cells.merged(pool.map(merged, range(READERS)), classes)
 
 
 @lru_cache(maxsize=1)

@@ -49,6 +49,9 @@ from jpasbatch.storage.stores.artefacts import load_validation
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.stores.ledger import fingerprint
 
+TOGETHER = 8
+"""Partitions that a worker is given at once: each takes a hundredth of a second or two."""
+
 
 def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """Find the class shares of the sky, publish posteriors and return the stage's record.
@@ -136,7 +139,9 @@ def _find_prior(
     counting = site.run("correct", asked.counted)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
     shared = (sky, reference.measure, counting.folder)
-    commits = committed(counting, "correct: counting", count_partition, tasks, executor, shared=shared)
+    commits = committed(
+        counting, "correct: counting", count_partition, tasks, executor, shared=shared, together=TOGETHER
+    )
     commits.measure(site.workspace, "correct")
     commits.whole("partitions")
     run = site.run("correct", asked.found(site.workspace.job, names.values()))
@@ -237,7 +242,9 @@ def _publish(
     correction = Correction(sky, prior, decision, site.sky, site.staging_key(identity), identity)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
     shared = (correction,)
-    commits = committed(run, "correct: partitions", correct_partition, tasks, executor, shared=shared)
+    commits = committed(
+        run, "correct: partitions", correct_partition, tasks, executor, shared=shared, together=TOGETHER
+    )
     commits.measure(site.workspace, "correct")
     corrected = commits.whole("partitions")
     records = []

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pd
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
@@ -34,13 +33,14 @@ from jpasbatch.stages.evaluate.combined_partition import (
 )
 from jpasbatch.stages.evaluate.predictions import read_predictions
 from jpasbatch.stages.evaluate.stage import FOLDER
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import PREDICTIONS, commit_names
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.site import Site, open_site
+from jpasbatch.stages.run.stage_facts import CombineFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
-from jpasbatch.storage.catalogue.partitions import EMPTY
+from jpasbatch.storage.catalogue.partitions import EMPTY, partition_file, read_partition
 from jpasbatch.storage.foreign.options import ForeignTable
 from jpasbatch.storage.stores.files import sha256_file, write_atomically
 from jpasbatch.storage.stores.ledger import fingerprint, without_undefined
@@ -77,7 +77,7 @@ class SharedSample:
         return [self.ours.probabilities, *self.others.values()]
 
 
-def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_combine(workspace: Workspace, executor: Executor) -> StageRecord[CombineFacts]:
     """Fit, score and publish the combination; return the stage's record.
 
     Raises
@@ -90,28 +90,28 @@ def run_combine(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     site = open_site(workspace)
     options, path, predictions, others, parts = ask_combine(workspace)
     identity = fingerprint(**parts)
-    unchanged = workspace.unchanged("combine", identity)
-    if unchanged and site.is_published(COMBINED, unchanged["combined"]):
-        return unchanged
+    done = unchanged(workspace, CombineFacts, identity)
+    if done and site.is_published(COMBINED, done.facts.combined):
+        return done
     with stopwatch() as elapsed:
-        sample = _shared(read_predictions(path, tuple(job.classes)), job.combined, others, tuple(job.classes))
+        ours = read_predictions(path, tuple(job.classes))
+        sample = _shared(site, ours, job.combined, others, tuple(job.classes))
         scores = score_combination(sample, options.folds, job.seed)
         fitted = combine(sample.parts, sample.ours.magnitude.astype(np.float64), sample.ours.labels)
         content = {**scores, "fitted": fitted.state(), "classifiers": [OURS, *sample.others]}
         text = json.dumps(without_undefined(content), sort_keys=True)
         write_atomically(workspace.folder / FOLDER / SCORES, text.encode())
         version, rows = _publish(site, predictions, others, fitted.state(), identity, executor)
-    record = {
-        "combined": site.place(version),
-        "objects": len(sample.ours),
-        "sample_rows": sample.of,
-        "weighted_f1": scores["weighted_f1"],
-        "log_loss": scores["log_loss"],
-        "rows_out": rows,
-        "rows_in": predictions.rows,
-        **named_parts(parts),
-    }
-    return workspace.finish("combine", identity, elapsed[0], record)
+    facts = CombineFacts(
+        combined=site.place(version),
+        objects=len(sample.ours),
+        sample_rows=sample.of,
+        weighted_f1=scores["weighted_f1"],
+        log_loss=scores["log_loss"],
+        rows_out=rows,
+        rows_in=predictions.rows,
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts)
 
 
 class Asked(NamedTuple):
@@ -159,6 +159,7 @@ def ask_combine(workspace: Workspace) -> Asked:
 
 
 def _shared(
+    site: Site,
     ours: Predictions,
     tables: tuple[ForeignTable, ...],
     catalogues: dict[str, Catalogue],
@@ -171,11 +172,8 @@ def _shared(
     common, others = np.ones(len(ours), dtype=bool), {}
     for one in tables:
         names = [one.probability_column(name) for name in classes]
-        files = pd.dataset(
-            catalogues[one.name].path / "dataset", format="parquet", exclude_invalid_files=True
-        )
-        wanted = pc.field("object_id").isin(identifiers.combine_chunks())
-        others[one.name], known = beside(identifiers, files.to_table(["object_id", *names], wanted), names)
+        said = _said_of(identifiers, site, catalogues[one.name], ("object_id", *names))
+        others[one.name], known = beside(identifiers, said, names)
         common &= known
     count = int(common.sum())
     if count < FEWEST_SHARED:
@@ -185,6 +183,18 @@ def _shared(
         )
     kept = np.flatnonzero(common)
     return SharedSample(ours.take(kept), {name: said[kept] for name, said in others.items()}, len(ours))
+
+
+def _said_of(
+    identifiers: pa.ChunkedArray, site: Site, catalogue: Catalogue, columns: tuple[str, ...]
+) -> pa.Table:
+    """Return what a published table of others says of some objects; one partition is in memory at a time."""
+    key, wanted = site.key(catalogue.path.name), pc.SetLookupOptions(value_set=identifiers)
+    parts = [catalogue.schema.empty_table().select(columns)]
+    for pixel in catalogue.pixels:
+        rows = read_partition(f"{key}/{partition_file(*pixel).as_posix()}", columns, site.store)
+        parts.append(rows.filter(pc.call_function("is_in", [rows["object_id"]], wanted)))
+    return pa.concat_tables(parts, promote_options="permissive")
 
 
 def score_combination(sample: SharedSample, folds: int, seed: int) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from jpasbatch.stages.evaluate.combined_partition import COMBINED
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.committed import planned_run
 from jpasbatch.stages.run.partition_names import commit_names
-from jpasbatch.stages.run.plans import Plans, StagePlan, Work, standing_record, task_work, will_run
+from jpasbatch.stages.run.plans import Plans, StagePlan, Work, task_work, will_run
+from jpasbatch.stages.run.records import standing
 from jpasbatch.stages.run.site import open_site
+from jpasbatch.stages.run.stage_facts import CombineFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.ledger import fingerprint
 
@@ -27,8 +29,8 @@ def plan_combine(workspace: Workspace, before: Plans) -> StagePlan:
         return StagePlan("combine", why, (Work(PARTITIONS, None, None),), exact=False)
     asked = ask_combine(workspace)
     identity = fingerprint(**asked.parts)
-    standing = standing_record(workspace, "combine", identity)
-    if standing and open_site(workspace).is_published(COMBINED, standing["combined"]):
+    done = standing(workspace, CombineFacts, identity)
+    if done and open_site(workspace).is_published(COMBINED, done.facts.combined):
         return StagePlan("combine")
     why = reasons(workspace.record("combine"), asked.parts) or ["what it made is not published"]
     names = list(commit_names(asked.predictions).values())

@@ -38,6 +38,8 @@ from jpasbatch.stages.evaluate.stage import (
     evaluation_content,
 )
 from jpasbatch.stages.run.committees import find_committee
+from jpasbatch.stages.run.records import required
+from jpasbatch.stages.run.stage_facts import TrainFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -212,9 +214,18 @@ def _cost(workspace: Workspace) -> int | None:
 
 
 def _training(workspace: Workspace) -> dict[str, Any]:
-    record = workspace.require("train")
-    keys = ("members", "rows", "epochs", "seconds", "seconds_per_member", "fingerprint", "finished")
-    return {key: record[key] for key in keys} | {"seed": workspace.job.seed, "job": workspace.job.name}
+    record = required(workspace, TrainFacts)
+    return {
+        "members": record.facts.members,
+        "rows": record.facts.rows,
+        "epochs": list(record.facts.epochs),
+        "seconds": record.seconds,
+        "seconds_per_member": list(record.facts.seconds_per_member),
+        "fingerprint": record.fingerprint,
+        "finished": record.content["finished"],
+        "seed": workspace.job.seed,
+        "job": workspace.job.name,
+    }
 
 
 def _differences(

@@ -6,7 +6,9 @@ from jpasbatch.stages.evaluate.request import ask_evaluate
 from jpasbatch.stages.evaluate.stress import PREPARE, STRESS
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.committed import planned_run
-from jpasbatch.stages.run.plans import Plans, StagePlan, Work, standing_record, task_work, will_run
+from jpasbatch.stages.run.plans import Plans, StagePlan, Work, task_work, will_run
+from jpasbatch.stages.run.records import standing
+from jpasbatch.stages.run.stage_facts import EvaluateFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.ledger import fingerprint
 
@@ -26,8 +28,8 @@ def plan_evaluate(workspace: Workspace, before: Plans) -> StagePlan:
         why = [f"{maker} makes {'samples' if maker == 'mock' else 'another committee'}" for maker in makers]
         return StagePlan("evaluate", tuple(why), (Work(SAMPLES, None, None),), exact=False)
     asked = ask_evaluate(workspace)
-    standing = standing_record(workspace, "evaluate", asked.identity)
-    if standing and all((workspace.folder / path).is_file() for path in standing["files"]):
+    done = standing(workspace, EvaluateFacts, asked.identity)
+    if done and all((workspace.folder / path).is_file() for path in done.facts.files):
         return StagePlan("evaluate")
     run = planned_run(workspace, "evaluate", fingerprint(**asked.parts))
     work = [task_work(SAMPLES, run, list(asked.samples))]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.scoring.evaluation import Predictions
 from jpasbatch.stages.evaluate.predictions import read_predictions
 from jpasbatch.stages.evaluate.stage import FOLDER, run_evaluate
+from jpasbatch.stages.run.records import StageRecord
+from jpasbatch.stages.run.stage_facts import EvaluateFacts
 from jpasbatch.stages.run.workspace import Workspace
 
 Train = Callable[[Workspace, Executor], object]
@@ -18,7 +19,7 @@ Train = Callable[[Workspace, Executor], object]
 
 def evaluate_all(
     workspaces: Mapping[str, Workspace], executor: Executor, train: Train | None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, StageRecord[EvaluateFacts]]:
     """Evaluate what is not evaluated yet, and return the records by title."""
     records = {}
     for title, workspace in workspaces.items():
@@ -30,10 +31,10 @@ def evaluate_all(
 
 
 def read_all(
-    name: str, workspaces: Mapping[str, Workspace], records: Mapping[str, dict[str, Any]]
+    name: str, workspaces: Mapping[str, Workspace], records: Mapping[str, StageRecord[EvaluateFacts]]
 ) -> dict[str, Predictions]:
     """Return the predictions of all classifiers on one sample, which must be the same for all."""
-    identities = {title: record["samples"].get(name) for title, record in records.items()}
+    identities = {title: record.facts.samples.get(name) for title, record in records.items()}
     (first, identity), *others = identities.items()
     for title, other in others:
         if other != identity:

@@ -10,7 +10,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,18 @@ from jpasbatch.stages.evaluate.examples import confusion_examples, to_spectrum
 from jpasbatch.stages.evaluate.predictions import predictions_table, read_predictions, signal_to_noise
 from jpasbatch.stages.evaluate.request import VALIDATION, ask_evaluate
 from jpasbatch.stages.evaluate.stress import run_stress, write_stress
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
-from jpasbatch.stages.run.committed import committed, run_on_disk
+from jpasbatch.stages.run.committed import Commit, committed, run_on_disk
 from jpasbatch.stages.run.committees import (
     few_bands_warning,
     open_committee,
     origin_warning,
 )
 from jpasbatch.stages.run.curves import read_curves
+from jpasbatch.stages.run.facts import Facts
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.samples import labels_of, read_sample, sample_photometry
+from jpasbatch.stages.run.stage_facts import EvaluateFacts, Stressed
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -70,7 +72,26 @@ TOLD = ("job", "survey", "committee", "version", "date")
 """Facts that the metadata of tables repeat."""
 
 
-def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+@dataclass(frozen=True)
+class JudgedSample(Facts):
+    """What the commit of a sample tells; its rows are those that have a class and features.
+
+    Attributes
+    ----------
+    rejected : dict of str to int
+        Rows by the reason why they were refused.
+    few_bands : int or None
+        Rows with fewer bands than the committee was validated with; None where that is not known.
+    examples : tuple of dict
+        Spectra of the commonest confusions (`jpasbatch.stages.evaluate.examples`).
+    """
+
+    rejected: dict[str, int]
+    few_bands: int | None
+    examples: tuple[dict[str, Any], ...]
+
+
+def run_evaluate(workspace: Workspace, executor: Executor) -> StageRecord[EvaluateFacts]:
     """Score the job's committee on its test samples; return the stage's record.
 
     Raises
@@ -81,15 +102,15 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     job = workspace.job
     (manifest, _, version), samples, parts, plan, identity = ask_evaluate(workspace)
     base = fingerprint(**parts)
-    unchanged = workspace.unchanged("evaluate", identity, parts)
-    if unchanged and all((workspace.folder / path).is_file() for path in unchanged["files"]):
-        return unchanged
+    done = unchanged(workspace, EvaluateFacts, identity, parts)
+    if done and all((workspace.folder / path).is_file() for path in done.facts.files):
+        return done
     run = run_on_disk(workspace, "evaluate", base)
     with stopwatch() as elapsed:
         tasks = {name: (name, [str(path) for path in files]) for name, files in samples.items()}
         shared = (str(version), job, run)
         commits = committed(run, "evaluate: samples", predict_sample, tasks, executor, shared=shared)
-        records = commits.whole("test samples")
+        records = commits.whole_of(JudgedSample, "test samples")
         content = {
             name: _score(name, records[name], workspace, run.path) for name in samples if name != VALIDATION
         }
@@ -99,21 +120,19 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         files = _write(content, samples, workspace, run.path, manifest, version)
     for text in _few_bands(content):
         log.warning("evaluate: %s", text)
-    record = {
-        "algorithms": algorithm_numbers("evaluate"),
-        "committee": version.name,
-        "rows": {name: part["rows"] for name, part in content.items()},
-        "weighted_f1": {name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
-        "roc_auc": {name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
-        "few_bands": {name: part["few_bands"] for name, part in content.items()},
-        "warnings": _warnings(content, manifest),
-        "stress": None if plan is None else {"identity": plan.identity, "samples": list(plan.files)},
-        "worst_stress": {name: worst_stress(one) for name, one in stressed.items()} or None,
-        "files": files,
-        "samples": parts["samples"],
-        **named_parts(parts),
-    }
-    return workspace.finish("evaluate", identity, elapsed[0], record)
+    facts = EvaluateFacts(
+        committee=version.name,
+        rows={name: part["rows"] for name, part in content.items()},
+        weighted_f1={name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
+        roc_auc={name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
+        few_bands={name: part["few_bands"] for name, part in content.items()},
+        warnings=tuple(_warnings(content, manifest)),
+        stress=None if plan is None else Stressed(plan.identity, tuple(plan.files)),
+        worst_stress={name: worst_stress(one) for name, one in stressed.items()} or None,
+        files=files,
+        samples=parts["samples"],
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts, algorithm_numbers("evaluate"))
 
 
 def _warnings(content: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> list[str]:
@@ -131,8 +150,7 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     """Classify one labelled sample and write what came of it.
 
     With folds, what is tested or validates in them is classified by the members that did not learn from it. The commit
-    holds the ``rows`` that have a class and features, ``rejected`` rows by reason, how many have ``few_bands`` (None
-    where that is not known), and ``examples`` of the commonest confusions.
+    holds `JudgedSample`.
     """
     survey = load_survey(job.survey, job.catalogue.aperture)
     if job.samples.folds is not None and name in (FOLDS, VALIDATION):
@@ -147,13 +165,12 @@ def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: 
     with written_aside(target) as aside:
         pq.write_table(predictions_table(predictions, tuple(job.classes)), aside)
     classes = tuple(job.classes)
-    facts = {
-        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
-        "few_bands": None if novelty is None else novelty.count_few_bands(),
-        "examples": confusion_examples(predictions, photometry, redshift, classes, survey)
-        if examples
-        else [],
-    }
+    shown = confusion_examples(predictions, photometry, redshift, classes, survey) if examples else []
+    facts = JudgedSample(
+        rejected={reason: count for reason, count in sorted(rejected.items()) if count},
+        few_bands=None if novelty is None else novelty.count_few_bands(),
+        examples=tuple(shown),
+    )
     return Made(len(predictions), facts, [target])
 
 
@@ -189,17 +206,17 @@ def _predict_all(
     return predictions, photometry, redshift, rejected, judgement.novelty
 
 
-def _score(name: str, record: dict[str, Any], workspace: Workspace, folder: Path) -> dict[str, Any]:
+def _score(name: str, judged: Commit[JudgedSample], workspace: Workspace, folder: Path) -> dict[str, Any]:
     """Return all that is said of one sample, JSON-able but for NaN."""
     survey, classes = workspace.survey, tuple(workspace.job.classes)
     predictions = read_predictions(folder / f"{name}.parquet", classes)
     found = evaluate(predictions, survey.magnitude_bins, seed=workspace.job.seed)
     return {
         "name": name,
-        "rows": record["rows"],
-        "rejected": record["rejected"],
-        "few_bands": record["few_bands"],
-        "examples": record["examples"],
+        "rows": judged.rows,
+        "rejected": judged.facts.rejected,
+        "few_bands": judged.facts.few_bands,
+        "examples": list(judged.facts.examples),
         "calibration": _calibration(predictions, workspace),
         **evaluation_content(found, survey, classes),
     }

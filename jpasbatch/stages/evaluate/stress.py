@@ -6,7 +6,7 @@ them all; it commits counts alone, so that memory grows with neither samples nor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,10 @@ from jpasbatch.stages.evaluate.cross_validation import FOLDS
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import open_committee
+from jpasbatch.stages.run.facts import Facts
+from jpasbatch.stages.run.records import recorded
 from jpasbatch.stages.run.samples import PARENT, labels_of, read_sample, sample_photometry
+from jpasbatch.stages.run.stage_facts import EvaluateFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -82,6 +85,21 @@ class StressPlan:
         }
 
 
+@dataclass(frozen=True)
+class StressedSample(Facts):
+    """What the commit of a prepared sample tells: the names of its groups of objects, and refused rows by reason."""
+
+    groups: tuple[str, ...]
+    rejected: dict[str, int]
+
+
+@dataclass(frozen=True)
+class StressCounts(Facts):
+    """What the commit of a stress tells: the groups of `jpasbatch.scoring.stress_scores.count_stress`."""
+
+    groups: tuple[dict[str, Any], ...]
+
+
 def plan_stress(workspace: Workspace, samples: Mapping[str, list[Path]], base: str) -> StressPlan | None:
     """Return what is to be stressed; None where neither job nor user asks, and no table of before still holds.
 
@@ -105,8 +123,9 @@ def plan_stress(workspace: Workspace, samples: Mapping[str, list[Path]], base: s
     identity = fingerprint(
         base=base, rows=options.rows, samples=list(chosen), stresses=[repr(one) for one in stresses]
     )
-    before = (workspace.record("evaluate") or {}).get("stress") or {}
-    if not asked and before.get("identity") != identity:
+    before = recorded(workspace, EvaluateFacts)
+    stressed = None if before is None else before.facts.stress
+    if not asked and (stressed is None or stressed.identity != identity):
         return None
     _check(options.tests, samples)
     return StressPlan(identity, {name: [str(path) for path in one] for name, one in chosen.items()}, stresses)
@@ -142,25 +161,26 @@ def run_stress(
     tasks: dict[str, tuple[Any, ...]] = {
         key: (name, plan.files[name]) for name, key in plan.sample_keys().items()
     }
-    prepared = committed(run, PREPARE, prepare_stress_sample, tasks, executor, shared=shared).whole("samples")
+    commits = committed(run, PREPARE, prepare_stress_sample, tasks, executor, shared=shared)
+    prepared = commits.whole_of(StressedSample, "samples")
     keys = plan.stress_keys()
     tasks = {
-        key: (name, prepared[f"{name}-sample"]["groups"], plan.stresses[number])
+        key: (name, prepared[f"{name}-sample"].facts.groups, plan.stresses[number])
         for (name, number), key in keys.items()
     }
     found = committed(run, STRESS, stress_sample, tasks, executor, shared=shared)
-    records = found.whole("stresses")
+    counts = found.whole_of(StressCounts, "stresses")
     return {
         name: {
-            "objects": prepared[f"{name}-sample"]["rows"],
-            "rejected": prepared[f"{name}-sample"]["rejected"],
+            "objects": prepared[f"{name}-sample"].rows,
+            "rejected": prepared[f"{name}-sample"].facts.rejected,
             "stresses": [
                 {
                     "stress": stress.name,
                     "level": stress.level,
                     "bands": stress.bands,
                     "wavelength": stress.wavelength,
-                    "groups": [stress_scores(one) for one in records[keys[name, number]]["groups"]],
+                    "groups": [stress_scores(one) for one in counts[keys[name, number]].facts.groups],
                 }
                 for number, stress in enumerate(plan.stresses)
             ],
@@ -174,7 +194,7 @@ def prepare_stress_sample(
 ) -> Made:
     """Write aside the objects of a sample that are to be stressed, and what the committee says of them unspoilt.
 
-    The commit holds the names of the ``groups``, and ``rejected`` rows by reason.
+    The commit holds `StressedSample`.
     """
     accepted, rejected = read_sample([Path(path) for path in files], survey, job)
     labels = labels_of(accepted, job)
@@ -208,10 +228,10 @@ def prepare_stress_sample(
         paths.append(run.path / f"{name}-{kind}.npy")
         with written_aside(paths[-1]) as aside, aside.open("wb") as file:
             np.save(file, array, allow_pickle=False)
-    facts = {
-        "groups": list(groups),
-        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
-    }
+    facts = StressedSample(
+        groups=tuple(groups),
+        rejected={reason: count for reason, count in sorted(rejected.items()) if count},
+    )
     return Made(len(labels), facts, paths)
 
 
@@ -224,11 +244,11 @@ def _parents(accepted: pa.Table, rows: np.ndarray) -> np.ndarray | None:
 
 
 def stress_sample(
-    committee: str, job: Job, survey: Survey, run: Run, name: str, groups: list[str], stress: Stress
+    committee: str, job: Job, survey: Survey, run: Run, name: str, groups: Sequence[str], stress: Stress
 ) -> Made:
     """Spoil one sample in one way, classify it again, and commit what is counted.
 
-    The commit holds ``groups``, those of `jpasbatch.scoring.stress_scores.count_stress`.
+    The commit holds `StressCounts`.
     """
     flux, error, labels, decided, members = (
         np.load(run.path / f"{name}-{kind}.npy", mmap_mode="r", allow_pickle=False) for kind in ARRAYS
@@ -242,7 +262,7 @@ def stress_sample(
     magnitude = ab_magnitude(flux[:, survey.reference_index])
     sample = StressSample(labels, decided, magnitude, dict(zip(groups, members, strict=True)))
     counted = count_stress(sample, judgement, tuple(job.classes))
-    return Made(len(labels), {"groups": counted})
+    return Made(len(labels), StressCounts(tuple(counted)))
 
 
 def write_stress(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,24 @@ from jpasbatch.stages.fetch.queries import Tile, filter_query, wanted_tiles
 from jpasbatch.stages.fetch.tables import FORM
 from jpasbatch.stages.fetch.tiles import Piece, count_rows, fetch_bands, fetch_tile, piece_of, refuse_unknown
 from jpasbatch.stages.run.commits import Made, Run, whole_commits
-from jpasbatch.stages.run.committed import committed, run_on_disk
+from jpasbatch.stages.run.committed import Commit, committed, run_on_disk
+from jpasbatch.stages.run.facts import Facts, NoFacts
+from jpasbatch.stages.run.records import StageRecord, finish
+from jpasbatch.stages.run.stage_facts import FetchFacts
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.stores.ledger import fingerprint
 
 log = logging.getLogger(__name__)
 
 
-def run_fetch(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+@dataclass(frozen=True)
+class BandOrder(Facts):
+    """What the commit of a filter table tells: its columns, by which photometry knows the order of bands."""
+
+    bands: dict[str, Any]
+
+
+def run_fetch(workspace: Workspace, executor: Executor) -> StageRecord[FetchFacts]:
     """Fetch the job's tables and publish them; return the stage's record.
 
     Tasks wait for the service: they run in threads of this process, whatever the cluster is, and so the password never
@@ -51,13 +61,13 @@ def run_fetch(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     with stopwatch() as elapsed, warnings.catch_warnings():
         # once for all threads; services differ from the standards in harmless ways, each worth a warning
         warnings.simplefilter("ignore")
-        content, version = _fetch(workspace, options, run, replace(executor, client=None))
-    return workspace.finish("fetch", version, elapsed[0], content)
+        facts, version = _fetch(workspace, options, run, replace(executor, client=None))
+    return finish(workspace, facts, version, elapsed[0])
 
 
 def _fetch(
     workspace: Workspace, options: FetchOptions, run: Run, executor: Executor
-) -> tuple[dict[str, Any], str]:
+) -> tuple[FetchFacts, str]:
     service = open_service(options, run.path)
     service.delete_left()
     bands = _bands(run, service, options, executor)
@@ -89,7 +99,7 @@ def _fetch(
         replace(executor, threads=options.jobs_at_once),
         shared=(service, options, metadata, run.path),
     )
-    records = commits.whole("tiles")
+    records = commits.whole_of(NoFacts, "tiles")
     service.delete_left()
     return _publish(workspace, run, pieces, records, empty, commits.computed)
 
@@ -122,7 +132,7 @@ def _bands(run: Run, service: Any, options: FetchOptions, executor: Executor) ->
         return None
     key = bands_key(table)
     commits = committed(run, "fetch: filters", _commit_bands, {key: (service, table)}, executor)
-    return commits.whole("tables")[key]["bands"]
+    return commits.whole_of(BandOrder, "tables")[key].facts.bands
 
 
 def service_identity(options: FetchOptions) -> str:
@@ -137,7 +147,7 @@ def bands_key(table: str) -> str:
 
 def _commit_bands(service: Any, table: str) -> Made:
     bands = fetch_bands(service, table)
-    return Made(len(bands["NAME"]), {"bands": bands})
+    return Made(len(bands["NAME"]), BandOrder(bands))
 
 
 def _done(run: Run, pieces: Sequence[Piece], counts: Mapping[Tile, int] | None) -> set[str]:
@@ -165,25 +175,25 @@ def _publish(
     workspace: Workspace,
     run: Run,
     pieces: Sequence[Piece],
-    records: Mapping[str, Mapping[str, Any]],
+    commits: Mapping[str, Commit[NoFacts]],
     empty: Sequence[Tile],
     computed: int,
-) -> tuple[dict[str, Any], str]:
+) -> tuple[FetchFacts, str]:
     if not pieces:
         raise InputError("no tile has rows that meet [fetch] where; nothing was published")
-    version = fingerprint(files=[records[one.key]["files"] for one in pieces])
+    version = fingerprint(files=[commits[one.key].files for one in pieces])
     files = {f"{one.name}.parquet": run.path / f"{one.key}.parquet" for one in pieces}
     folder = publish_tables(files, workspace.folder, version[:SHORT])
     _forget_replaced(run, pieces)
-    content = {
-        "tables": folder.name,
-        "tiles": len(pieces),
-        "fetched": computed,
-        "empty": list(empty),
-        "rows": sum(records[one.key]["rows"] for one in pieces),
-        "bytes": sum(path.stat().st_size for path in files.values()),
-    }
-    return content, version
+    facts = FetchFacts(
+        tables=folder.name,
+        tiles=len(pieces),
+        fetched=computed,
+        empty=tuple(empty),
+        rows=sum(commits[one.key].rows for one in pieces),
+        bytes=sum(path.stat().st_size for path in files.values()),
+    )
+    return facts, version
 
 
 def _forget_replaced(run: Run, pieces: Sequence[Piece]) -> None:

@@ -19,10 +19,11 @@ from jpasbatch.stages.run.plans import (
     changes_catalogue,
     pixel_work,
     published_outlook,
-    standing_record,
     will_run,
 )
+from jpasbatch.stages.run.records import standing
 from jpasbatch.stages.run.site import open_site
+from jpasbatch.stages.run.stage_facts import InferFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -112,7 +113,7 @@ def _settled(
     catalogue = open_catalogue(site.folder)
     given = {"catalogue": catalogue.name}
     identity = fingerprint(**parts, **given, partitions=sorted(commit_names(catalogue).values()))
-    standing = standing_record(workspace, "infer", identity)
-    if standing and not standing["gaps"] and site.is_published(PREDICTIONS, standing["predictions"]):
+    done = standing(workspace, InferFacts, identity)
+    if done and not done.facts.gaps and site.is_published(PREDICTIONS, done.facts.predictions):
         return published_outlook(open_catalogue(current_extension(site.folder, PREDICTIONS))), []
     return None, reasons(record, {**parts, **given}) or [UNFINISHED]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from jpasbatch.compute.clusters.executor import Executor
@@ -15,6 +13,7 @@ from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.infer.partition import Inference, partition_key
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
+from jpasbatch.stages.run.stage_facts import PrecisionFacts
 from jpasbatch.storage.catalogue.collection import Catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 from jpasbatch.storage.stores.opening import open_store
@@ -27,14 +26,13 @@ ROWS = 2_500
 
 def measure_precision(
     inference: Inference, catalogue: Catalogue, executor: Executor
-) -> dict[str, Any] | None:
+) -> PrecisionFacts | None:
     """Measure what the precision of a run changes, against float32 on rows of the catalogue itself.
 
     Returns
     -------
-    dict or None
-        Of `jpasbatch.learning.judgement.compare_judgements`, over all rows compared, and ``subset_flips``, rows of
-        another subset; None in float32, which is the reference.
+    PrecisionFacts or None
+        None in float32, which is the reference.
 
     Raises
     ------
@@ -51,17 +49,17 @@ def measure_precision(
     results, troubles = map_tasks("infer: precision", compare_partition, tasks, executor)
     require_all(troubles, "partitions")
     found = list(results.values())
-    rows = sum(part["rows"] for part in found)
-    return {
-        "rows": rows,
-        "flips": sum(part["flips"] for part in found),
-        "subset_flips": sum(part["subset_flips"] for part in found),
-        "largest_difference": max(part["largest_difference"] for part in found),
-        "mean_difference": sum(part["mean_difference"] * part["rows"] for part in found) / max(rows, 1),
-    }
+    rows = sum(part.rows for part in found)
+    return PrecisionFacts(
+        rows=rows,
+        flips=sum(part.flips for part in found),
+        subset_flips=sum(part.subset_flips for part in found),
+        largest_difference=max(part.largest_difference for part in found),
+        mean_difference=sum(part.mean_difference * part.rows for part in found) / max(rows, 1),
+    )
 
 
-def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str, Any]:
+def compare_partition(inference: Inference, order: int, pixel: int) -> PrecisionFacts:
     """Compare the precision of a run with float32 on the first rows of a partition."""
     survey = load_survey(inference.survey)
     store, key = open_store(inference.store), partition_key(inference, order, pixel)
@@ -76,4 +74,4 @@ def compare_partition(inference: Inference, order: int, pixel: int) -> dict[str,
     assert reference.novelty is not None
     assert found.novelty is not None
     subset_flips = np.count_nonzero(reference.novelty.subset != found.novelty.subset)
-    return compare_judgements(reference, found) | {"subset_flips": int(subset_flips)}
+    return PrecisionFacts(**compare_judgements(reference, found), subset_flips=int(subset_flips))

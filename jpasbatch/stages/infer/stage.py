@@ -33,7 +33,7 @@ from jpasbatch.products.record import record_schema
 from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
 from jpasbatch.stages.infer.redshifts import RedshiftSearch, candidate_classes
-from jpasbatch.stages.run.changes import changed_parts, named_parts
+from jpasbatch.stages.run.changes import changed_parts
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commits, committed
 from jpasbatch.stages.run.committees import (
@@ -46,7 +46,9 @@ from jpasbatch.stages.run.committees import (
 )
 from jpasbatch.stages.run.partition_names import PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.quarantine import publish_quarantine
+from jpasbatch.stages.run.records import StageRecord, finish, retold, unchanged
 from jpasbatch.stages.run.site import Site, open_site
+from jpasbatch.stages.run.stage_facts import InferFacts, RedshiftCommittee
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.partitions import EMPTY
@@ -57,7 +59,7 @@ from jpasbatch.storage.stores.store import read_object
 log = logging.getLogger(__name__)
 
 
-def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_infer(workspace: Workspace, executor: Executor) -> StageRecord[InferFacts]:
     """Classify what is not yet classified, publish the predictions and return the stage's record.
 
     Raises
@@ -67,7 +69,6 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     GapsError
         When partitions failed and gaps are not allowed; what succeeded is kept for the next run.
     """
-    job = workspace.job
     (manifest, _, committee_folder), search, second, parts = ask_infer(workspace)
     if workspace.record("ingest") is not None:
         workspace.require("ingest")
@@ -79,29 +80,16 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     given = {"catalogue": catalogue.name, **site.identity}
     told = {**parts, **given}
     identity = fingerprint(**told, partitions=sorted(names.values()))
-    unchanged = workspace.unchanged("infer", identity, told)
-    if unchanged and not unchanged["gaps"] and site.is_published(PREDICTIONS, unchanged["predictions"]):
-        return {**unchanged, "recomputed": 0, "changed": []}
+    done = unchanged(workspace, InferFacts, identity, told)
+    if done and not done.facts.gaps and site.is_published(PREDICTIONS, done.facts.predictions):
+        return retold(done, recomputed=0, changed=())
     changed = changed_parts(workspace.record("infer"), told)
     try_committee(committee_folder, workspace.survey)
     if second is not None:
         try_committee(second.version, workspace.survey)
     site.check()
     run = site.run("infer", base)
-    inference = Inference(
-        store=str(site.store),
-        sky=site.sky,
-        catalogue=site.key(catalogue.path.name),
-        folder=run.folder,
-        staging=site.staging_key(base),
-        committee=site.committee(committee_folder),
-        survey=job.survey,
-        options=job.inference,
-        fingerprint=base,
-        redshifts=None
-        if search is None
-        else replace(search, committee=site.committee(Path(search.committee))),
-    )
+    inference = _inference(site, catalogue, run, base, committee_folder, search)
     with stopwatch() as elapsed:
         commits = _classify(run, inference, names, site, executor)
         commits.measure(workspace, "infer")
@@ -111,29 +99,52 @@ def run_infer(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     few_bands, rows_out = count_few_bands(records), sum(record["rows"] for record in records)
     for text in few_bands_warning(few_bands, rows_out):
         log.warning("infer: %s", text)
-    content = {
-        "predictions": site.place(predictions),
-        "committee": str(committee_folder),
-        "classes": manifest.classes,
-        "learnt": manifest.learnt,
-        "origin": manifest.origin,
-        "engine": parts["engine"],
-        "algorithms": parts["algorithms"],
-        "precision": precision,
-        "partitions": len(catalogue.pixels),
-        "recomputed": commits.computed,
-        "changed": changed,
-        "gaps": len(commits.failed),
-        "rows_in": catalogue.rows,
-        "rows_out": rows_out,
-        "quarantined": sum(record["quarantined"] for record in records),
-        "few_bands": few_bands,
-        "seconds_publishing": round(publishing[0], 2),
-        **named_parts(told),
-    }
-    if second is not None:
-        content["redshifts"] = {"committee": str(second.version), "origin": second.manifest.origin}
-    return workspace.finish("infer", identity, elapsed[0], content)
+    facts = InferFacts(
+        predictions=site.place(predictions),
+        committee=str(committee_folder),
+        classes=tuple(manifest.classes),
+        learnt=manifest.learnt,
+        origin=manifest.origin,
+        engine=parts["engine"],
+        precision=precision,
+        partitions=len(catalogue.pixels),
+        recomputed=commits.computed,
+        changed=tuple(changed),
+        gaps=len(commits.failed),
+        rows_in=catalogue.rows,
+        rows_out=rows_out,
+        quarantined=sum(record["quarantined"] for record in records),
+        few_bands=few_bands,
+        seconds_publishing=round(publishing[0], 2),
+        redshifts=second and RedshiftCommittee(str(second.version), second.manifest.origin),
+    )
+    return finish(workspace, facts, identity, elapsed[0], told, parts["algorithms"])
+
+
+def _inference(
+    site: Site,
+    catalogue: Catalogue,
+    run: Run,
+    base: str,
+    committee: Path,
+    search: RedshiftSearch | None,
+) -> Inference:
+    """Return what workers need; ``base`` is the fingerprint of all that decides a partition but its bytes."""
+    job = site.workspace.job
+    if search is not None:
+        search = replace(search, committee=site.committee(Path(search.committee)))
+    return Inference(
+        store=str(site.store),
+        sky=site.sky,
+        catalogue=site.key(catalogue.path.name),
+        folder=run.folder,
+        staging=site.staging_key(base),
+        committee=site.committee(committee),
+        survey=job.survey,
+        options=job.inference,
+        fingerprint=base,
+        redshifts=search,
+    )
 
 
 def _check_auxiliary(manifest: Manifest, survey: Survey, catalogue: Catalogue) -> None:

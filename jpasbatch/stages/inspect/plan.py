@@ -12,9 +12,10 @@ from jpasbatch.stages.run.plans import (
     lacking,
     pixel_work,
     published_outlook,
-    standing_record,
     will_run,
 )
+from jpasbatch.stages.run.records import standing
+from jpasbatch.stages.run.stage_facts import InspectFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -39,8 +40,8 @@ def plan_inspect(workspace: Workspace, before: Plans) -> StagePlan:
     else:
         catalogue = open_catalogue(workspace.sky)
         told = {**parts, "catalogue": catalogue.name}
-        standing = standing_record(workspace, "inspect", fingerprint(**told))
-        if standing and is_whole(workspace, standing):
+        done = standing(workspace, InspectFacts, fingerprint(**told))
+        if done and is_whole(workspace, done.facts):
             return StagePlan("inspect")
         sky, why = published_outlook(catalogue), reasons(record, told) or [UNFINISHED]
     names = sky.names()

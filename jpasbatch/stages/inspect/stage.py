@@ -18,10 +18,11 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.products.published import table_writers
 from jpasbatch.stages.inspect.colours import FEWEST_OBJECTS, FEWEST_TILES, TileColours, ZeroPoint
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.partition_names import commit_names
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
+from jpasbatch.stages.run.stage_facts import InspectFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition
@@ -40,7 +41,7 @@ METHOD = 1
 UNITS = {"colour": "mag", "offset": "mag", "error": "mag"}
 
 
-def run_inspect(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_inspect(workspace: Workspace, executor: Executor) -> StageRecord[InspectFacts]:
     """Measure the zero points of the catalogue's tiles, write their table, and return the stage's record.
 
     Raises
@@ -52,9 +53,9 @@ def run_inspect(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     parts = inspect_parts(workspace)
     told = {**parts, "catalogue": catalogue.name}
     identity = fingerprint(**told)
-    unchanged = workspace.unchanged("inspect", identity, told)
-    if unchanged and is_whole(workspace, unchanged):
-        return unchanged
+    done = unchanged(workspace, InspectFacts, identity, told)
+    if done and is_whole(workspace, done.facts):
+        return done
     names = commit_names(catalogue)
     run = run_on_disk(workspace, "inspect", fingerprint(**parts))
     with stopwatch() as elapsed:
@@ -80,15 +81,14 @@ def run_inspect(workspace: Workspace, executor: Executor) -> dict[str, Any]:
             *(len(lacking), len(total.tiles), FEWEST_OBJECTS, FEWEST_TILES),
         )
     worst = sorted(found, key=lambda one: -abs(one.offset))[:3]
-    content = {
-        "tiles": len(total.tiles),
-        "tiles_known": len(measured),
-        "worst": [f"{one.tile} {one.band} {one.offset:+.3f} mag" for one in worst],
-        "partitions": len(names),
-        "files": files,
-        **named_parts(told),
-    }
-    return workspace.finish("inspect", identity, elapsed[0], content)
+    facts = InspectFacts(
+        tiles=len(total.tiles),
+        tiles_known=len(measured),
+        worst=tuple(f"{one.tile} {one.band} {one.offset:+.3f} mag" for one in worst),
+        partitions=len(names),
+        files=files,
+    )
+    return finish(workspace, facts, identity, elapsed[0], told)
 
 
 def inspect_parts(workspace: Workspace) -> dict[str, Any]:
@@ -96,9 +96,9 @@ def inspect_parts(workspace: Workspace) -> dict[str, Any]:
     return {"survey": workspace.survey_text("inspect"), "method": METHOD}
 
 
-def is_whole(workspace: Workspace, record: dict[str, Any]) -> bool:
+def is_whole(workspace: Workspace, facts: InspectFacts) -> bool:
     """Return whether the table that a record names is there."""
-    return all((workspace.folder / name).is_file() for name in record["files"])
+    return all((workspace.folder / name).is_file() for name in facts.files)
 
 
 def count_colours(survey_name: str, version: str, run: Run, order: int, pixel: int, name: str) -> Made:

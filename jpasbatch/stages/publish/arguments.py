@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from jpasbatch.stages.run.arguments import add_job
+from jpasbatch.stages.run.arguments import add_job, add_notify
 
 PUBLISH = "publish the version that a gate holds, or go back to an earlier one"
 PUBLISH_TEXT = """\
@@ -42,4 +42,5 @@ def add_publish(verbs: Any, epilogue: str) -> None:
     discard.add_argument("--reason", metavar="TEXT", help="why; kept in the history")
     for command in (publish, discard):
         command.add_argument("--json", action="store_true", help="print what came of it as one JSON object")
+        add_notify(command)
         command.add_argument("--verbose", action="store_true", help="show tracebacks")

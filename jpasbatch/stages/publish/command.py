@@ -12,6 +12,7 @@ from jpasbatch.errors import HeldError, InputError
 from jpasbatch.stages.publish.stage import REFUSED, Decision, publish_or_hold, refusal
 from jpasbatch.stages.run.history import PUBLICATION, RunOfStages, recorded_run
 from jpasbatch.stages.run.mending import version_faults
+from jpasbatch.stages.run.notification import Notice
 from jpasbatch.stages.run.versions import (
     Version,
     contents_identity,
@@ -111,7 +112,11 @@ def _shown(version: Version) -> Path:
 
 
 def publish_job(
-    workspace: Workspace, accept: str | None, number: int | None = None, as_json: bool = False
+    workspace: Workspace,
+    accept: str | None,
+    number: int | None = None,
+    as_json: bool = False,
+    notice: Notice | None = None,
 ) -> int:
     """Publish the version that is held, or an earlier one, after every byte of it was verified.
 
@@ -123,6 +128,8 @@ def publish_job(
     number : int, optional
         Of the version; without it the one that is held.
     as_json : bool
+    notice : Notice, optional
+        What will be told of it.
 
     Returns
     -------
@@ -150,10 +157,12 @@ def publish_job(
         accepted = note(workspace.folder, version, "accepted", reason=accept or "")
         return publish_version(workspace.folder, accepted)
 
-    return _do(workspace, "publish", act, as_json)
+    return _do(workspace, "publish", act, as_json, notice)
 
 
-def discard_job(workspace: Workspace, reason: str | None, as_json: bool = False) -> int:
+def discard_job(
+    workspace: Workspace, reason: str | None, as_json: bool = False, notice: Notice | None = None
+) -> int:
     """Drop the version that is held; nothing that is public changes. Returns the exit code 0.
 
     Raises
@@ -165,10 +174,18 @@ def discard_job(workspace: Workspace, reason: str | None, as_json: bool = False)
     def act(workspace: Workspace) -> Version:
         return drop_version(workspace.folder, _held(workspace), "discarded", reason=reason or "")
 
-    return _do(workspace, "discard", act, as_json)
+    return _do(workspace, "discard", act, as_json, notice)
 
 
-def _do(workspace: Workspace, verb: str, act: Callable[[Workspace], Version], as_json: bool) -> int:
+def _do(
+    workspace: Workspace,
+    verb: str,
+    act: Callable[[Workspace], Version],
+    as_json: bool,
+    notice: Notice | None,
+) -> int:
+    if notice is not None:
+        notice.job = workspace.job.name
     check_gated(workspace)
     if not has_versions(workspace):
         raise InputError(
@@ -176,6 +193,8 @@ def _do(workspace: Workspace, verb: str, act: Callable[[Workspace], Version], as
             "table [gates]"
         )
     with workspace.prepare(), recorded_run(workspace, verb, ()) as run:
+        if notice is not None:
+            notice.run = run
         open_workshop(workspace)
         version = act(workspace)
         reason = version.last("accepted" if version.current else version.state).get("reason", "")

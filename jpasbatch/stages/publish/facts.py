@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
 from jpasbatch.stages.publish.gates import Facts, Interval, Tile
+from jpasbatch.stages.run.records import recorded
+from jpasbatch.stages.run.stage_facts import InferFacts, IngestFacts
 from jpasbatch.stages.run.workspace import Workspace
 
 SUMMARY = "summary.json"
@@ -32,8 +34,8 @@ def read_facts(workspace: Workspace) -> Facts:
     InputError
         When the summary is damaged.
     """
-    infer, summary = workspace.record("infer") or {}, _read(workspace.folder / SUMMARY)
-    ingest = workspace.record("ingest") or {}
+    infer, ingest = recorded(workspace, InferFacts), recorded(workspace, IngestFacts)
+    known, summary = IngestFacts() if ingest is None else ingest.facts, _read(workspace.folder / SUMMARY)
     rows = summary.get("rows", {})
     counts = summary.get("counts", {})
     return Facts(
@@ -43,11 +45,11 @@ def read_facts(workspace: Workspace) -> Facts:
         },
         area_deg2=_number(counts.get("area_deg2")),
         counted=dict(_counted(counts)),
-        rows=rows.get("in") or ingest.get("rows_in", 0),
-        quarantined=rows.get("quarantined", ingest.get("quarantined", 0)),
+        rows=rows.get("in") or known.rows_in,
+        quarantined=rows.get("quarantined", known.quarantined),
         unsafe_share=_number(summary.get("subsets", {}).get("unsafe_share")),
-        committee=Path(infer["committee"]).name if "committee" in infer else "",
-        learnt_from=infer.get("origin"),
+        committee="" if infer is None else Path(infer.facts.committee).name,
+        learnt_from=None if infer is None else infer.facts.origin,
         tiles=_tiles(workspace.folder / ZERO_POINTS),
     )
 

@@ -115,5 +115,5 @@ def _made(record: Record, computed: Mapping[str, int]) -> int | None:
 
 
 def without_places(line: str) -> str:
-    """Return a line in which paths of the machine are their last part."""
+    """Return the line with every path of this machine cut to its last part."""
     return PLACE.sub(r'"\1"', line)

@@ -67,7 +67,7 @@ def _short(value: Any) -> str:
 
 
 def changed_parts(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> list[str]:
-    """Return the parts that are not those of a stage's record.
+    """Return the names of the parts that differ from a stage's record.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def changed_parts(record: Mapping[str, Any] | None, parts: Mapping[str, Any]) ->
 def reasons(
     record: Mapping[str, Any] | None, parts: Mapping[str, Any], apart: Iterable[str] = ()
 ) -> list[str]:
-    """Return why a stage must run again, a line each: what of its fingerprint is not what it recorded.
+    """Return why a stage must run again: a line for each part of its fingerprint that differs from its record.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class FileChanges(NamedTuple):
 
 
 def compare_files(before: Mapping[str, str], now: Mapping[str, str]) -> FileChanges:
-    """Return what became of the files of a folder.
+    """Return which files of a folder were added, changed, removed or renamed.
 
     Parameters
     ----------

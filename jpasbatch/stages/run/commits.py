@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.stages.run.facts import Facts
 from jpasbatch.storage.stores.ledger import Ledger, without_undefined
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 2
+"""Short tasks that a worker runs at the same time, where it is given several."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ class Made:
     ----------
     rows : int
         For the progress, and for the record of the commit.
-    facts : mapping
-        What the record says besides; JSON-able.
+    facts : Facts or mapping
+        What the record says besides.
     files : sequence of str or Path
         Keys or paths of files that every copy of the task writes alike, under the same name.
     own : mapping of str to str
@@ -87,7 +92,7 @@ class Made:
     """
 
     rows: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts | Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[str | Path] = ()
     own: Mapping[str, str] = field(default_factory=dict)
     spent: Sequence[Path] = ()
@@ -106,7 +111,8 @@ def commit_task(
     """
     made, store = function(*arguments), run.store
     files = {**store.stamps(run.key(file) for file in made.files), **made.own}
-    record = without_undefined({"rows": made.rows, **made.facts, "files": files})
+    facts = made.facts.to_record() if isinstance(made.facts, Facts) else made.facts
+    record = without_undefined({"rows": made.rows, **facts, "files": files})
     if not run.ledger.commit(key, record):
         # the same task ran twice and the other copy was first: its files are those that count
         for file in made.own:
@@ -114,6 +120,35 @@ def commit_task(
     for path in made.spent:
         path.unlink(missing_ok=True)
     return {"rows": made.rows, **made.told}
+
+
+def commit_tasks(
+    run: Run, function: Callable[..., Made], shared: tuple[Any, ...], tasks: Mapping[str, tuple[Any, ...]]
+) -> dict[str, int]:
+    """Run some short tasks on a worker and commit what each of them made.
+
+    `AT_ONCE` of them run at a time, in threads: while one waits for the disk, another computes.
+
+    Parameters
+    ----------
+    run : Run
+    function : callable
+    shared : tuple
+        First arguments of every task.
+    tasks : mapping of str to tuple
+        Its other arguments, by its key.
+
+    Returns
+    -------
+    dict
+        ``rows`` of all of them, and how many ``tasks`` there were.
+    """
+
+    def commit(key: str) -> int:
+        return int(commit_task(run, function, key, (*shared, *tasks[key]))["rows"])
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="task") as pool:
+        return {"rows": sum(pool.map(commit, tasks)), "tasks": len(tasks)}
 
 
 def whole_commits(run: Run, keys: Iterable[str]) -> set[str]:

@@ -7,17 +7,22 @@ again: a commit whose files are missing or damaged is forgotten, and its task ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task
+from jpasbatch.errors import InputError
 from jpasbatch.stages.run import commits as worker
 from jpasbatch.stages.run.commits import Made, Run, whole_commits
+from jpasbatch.stages.run.facts import FactsT, problem
 from jpasbatch.stages.run.mapping import TROUBLES_TOLD, run_each, trouble_error
 from jpasbatch.stages.run.workspace import SHORT, Workspace
+
+BATCHES_OF_WORKER = 8
+"""As many batches as each worker has at least: all of them end at about the same time, and progress shows."""
 
 
 def run_on_disk(workspace: Workspace, stage: str, identity: str) -> Run:
@@ -64,7 +69,7 @@ class Commits:
     speed: dict[str, float]
 
     def measure(self, workspace: Workspace, stage: str) -> None:
-        """Let the record of a stage keep how fast its tasks were, if any were run."""
+        """Keep the speed of the tasks for the record of a stage, if any task ran."""
         if self.computed:
             workspace.measured.setdefault(stage, {})[self.title] = self.speed
 
@@ -95,6 +100,43 @@ class Commits:
             raise trouble_error(self.troubles, len(self.failed), self.refused, what)
         return self.records()
 
+    def whole_of(self, kind: type[FactsT], what: str) -> dict[str, Commit[FactsT]]:
+        """Return the commit of every task, with its facts as an object of a kind.
+
+        Raises
+        ------
+        InputError, GapsError
+            As `whole`; and when a commit holds other facts.
+        """
+        return {key: self._commit_of(kind, key, record) for key, record in self.whole(what).items()}
+
+    def _commit_of(self, kind: type[FactsT], key: str, record: Mapping[str, Any]) -> Commit[FactsT]:
+        try:
+            return Commit(record["rows"], record["files"], kind.from_record(record))
+        except ValueError as error:
+            raise InputError(
+                f"{self.run.path}/ledger/{key}.json holds no commit of this version ({problem(error)}); delete that "
+                "file and run the same command again"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Commit(Generic[FactsT]):
+    """The commit of a task.
+
+    Attributes
+    ----------
+    rows : int
+    files : dict of str to str
+        Stamps of what it wrote, by key.
+    facts : Facts
+        What its function told.
+    """
+
+    rows: int
+    files: dict[str, str]
+    facts: FactsT
+
 
 def committed(
     run: Run,
@@ -106,6 +148,7 @@ def committed(
     shared: tuple[Any, ...] = (),
     resources: dict[str, float] | None = None,
     topic: str | None = None,
+    together: int = 1,
 ) -> Commits:
     """Run those tasks that have no commit yet, and commit what they make.
 
@@ -125,6 +168,8 @@ def committed(
         What a worker must have.
     topic : str, optional
         On which tasks tell how far they are; see `jpasbatch.stages.run.mapping.run_each`.
+    together : int
+        How many tasks a worker is given at once, at most: for many that are short. Each has its own commit.
 
     Raises
     ------
@@ -135,11 +180,19 @@ def committed(
     done = whole_commits(run, tasks)
     todo = [key for key in tasks if key not in done]
     meter = Meter(title, len(tasks), earlier=len(tasks) - len(todo))
+    batches = _batches(todo, executor, together)
+    if batches:
+        work = (
+            Task(key, (run, function, shared, {one: tasks[one] for one in batch}))
+            for key, batch in batches.items()
+        )
+        todo = _run_together(meter, run, work, batches, executor)
     work = (Task(key, (run, function, key, (*shared, *tasks[key]))) for key in todo)
     troubles: list[Outcome] = []
     failed: set[str] = set()
     refused = False
-    for outcome in run_each(meter, worker.commit_task, work, executor, resources, topic):
+    each = run_each(meter, worker.commit_task, work, executor, resources, topic) if todo else ()
+    for outcome in each:
         if outcome.status != "done":
             ledger.quarantine(outcome.key, {"status": outcome.status, "reason": str(outcome.result)})
             failed.add(outcome.key)
@@ -149,3 +202,28 @@ def committed(
     computed = meter.done - meter.earlier
     speed = {"tasks": computed, "rows": meter.rows, "seconds": meter.seconds, "workers": meter.workers}
     return Commits(run, tuple(tasks), computed, frozenset(failed), refused, tuple(troubles), title, speed)
+
+
+def _batches(keys: Sequence[str], executor: Executor, together: int) -> dict[str, Sequence[str]]:
+    """Divide the keys of tasks into batches, each by a key of its own; none where there are few for each worker."""
+    workers = executor.count_workers() if executor.client is not None else 0
+    size = min(together, len(keys) // (BATCHES_OF_WORKER * workers)) if workers else 1
+    if size <= 1:
+        return {}
+    parts = [keys[start : start + size] for start in range(0, len(keys), size)]
+    return {f"{part[0]}_and_{len(part) - 1}": part for part in parts}
+
+
+def _run_together(
+    meter: Meter, run: Run, work: Iterable[Task], batches: Mapping[str, Sequence[str]], executor: Executor
+) -> list[str]:
+    """Run batches of tasks; return the keys that have no commit after it: each is to run by itself, and be judged."""
+    left: list[str] = []
+    for outcome in run_each(meter, worker.commit_tasks, work, executor):
+        if outcome.status != "done":
+            meter.forgive(outcome.status)
+            left += batches[outcome.key]
+    made = run.ledger.records(left)
+    for record in made.values():
+        meter.succeed(record)
+    return [key for key in left if key not in made]

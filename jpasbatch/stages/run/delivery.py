@@ -73,14 +73,14 @@ def _run(command: tuple[str, ...], payload: bytes, seconds: float) -> None:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An address that leads elsewhere is no success: the secret would go there too, and perhaps not encrypted."""
+    """Follows no redirect: the secret would go to the other address too, perhaps without encryption."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 def _post(address: str, payload: bytes, seconds: float) -> None:
-    """Post in a thread: the limits of the library are those of one packet, and names are looked up without any."""
+    """Post in a thread, which one time limit ends: the library limits single packets, not the look-up of names."""
     answers: queue.SimpleQueue[str] = queue.SimpleQueue()
     arguments = (address, payload, seconds, answers)
     threading.Thread(target=_answer, args=arguments, name="notification", daemon=True).start()

@@ -121,7 +121,7 @@ class RunOfStages:
 
 
 def headline_counts(record: Mapping[str, Any]) -> Record:
-    """Return the counted objects, and their number per deg2 with its 68 % interval, which is one of densities."""
+    """Return the number of counted objects, and their density per deg2 with its 68 % interval."""
     counts = record.get("counts") or {}
     number = counts.get("summed_probability")
     if not isinstance(number, Mapping):
@@ -188,7 +188,7 @@ def recorded_run(workspace: Workspace, verb: str, stages: Sequence[str]) -> Iter
 
 
 def _end(run: RunOfStages, begun: float, error: BaseException | None) -> None:
-    """Write how a run ended: of an error its kind and stage alone, for messages name paths and objects."""
+    """Write how a run ended. Of an error it writes only kind and stage: messages name paths and objects."""
     ended: Record = {
         "exit_code": exit_code_of(error),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),

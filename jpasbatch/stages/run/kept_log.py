@@ -21,7 +21,7 @@ KEPT = 100
 
 
 class _LogFile(logging.FileHandler):
-    """A file that the run does without when it cannot be written."""
+    """A log file. The run goes on without it when it cannot be written."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the name is the library's
         logging.getLogger("jpasbatch").removeHandler(self)

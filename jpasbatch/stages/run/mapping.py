@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.messages import Listener, Message, listening
@@ -19,18 +19,20 @@ from jpasbatch.stages.run.progress import Progress, show_progress
 
 log = logging.getLogger(__name__)
 
+ResultT = TypeVar("ResultT")
+
 SECONDS_BETWEEN_COUNTS = 10.0
 TROUBLES_TOLD = 5
 
 
 def map_tasks(
     title: str,
-    function: Callable[..., dict[str, Any]],
+    function: Callable[..., ResultT],
     tasks: Sequence[Task],
     executor: Executor,
     resources: dict[str, float] | None = None,
     earlier: int = 0,
-) -> tuple[dict[str, dict[str, Any]], list[Outcome]]:
+) -> tuple[dict[str, ResultT], list[Outcome]]:
     """Run a function over tasks, show progress, and keep every result.
 
     Results and tasks are held here: for stages of some thousand tasks. `run_each` holds neither.
@@ -40,16 +42,16 @@ def map_tasks(
     title : str
         What the progress bar says: the stage, a colon, and what its tasks are.
     function : callable
-        Returns a small dict; its ``rows`` and ``bytes`` (if any) feed the speed that is shown.
+        Returns something small; its ``rows`` and ``bytes`` (if any) feed the speed that is shown.
     earlier : int
         How many tasks of this stage an earlier run did; they are shown as done.
 
     Returns
     -------
-    dict of str to dict, list of Outcome
+    dict, list of Outcome
         Results by key, and the outcomes of tasks that did not succeed.
     """
-    results: dict[str, dict[str, Any]] = {}
+    results: dict[str, ResultT] = {}
     troubles: list[Outcome] = []
     meter = Meter(title, len(tasks) + earlier, earlier)
     for outcome in run_each(meter, function, tasks, executor, resources):
@@ -62,7 +64,7 @@ def map_tasks(
 
 def run_each(
     meter: Meter,
-    function: Callable[..., dict[str, Any]],
+    function: Callable[..., Any],
     tasks: Iterable[Task],
     executor: Executor,
     resources: dict[str, float] | None = None,
@@ -100,7 +102,7 @@ def run_each(
 
 
 def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[], None]:
-    """Return what the runner calls about twice a second: count the workers now and then, show the meter."""
+    """Return the function that the runner calls about twice a second: it shows the meter, and counts workers."""
     counted = -math.inf
 
     def tick() -> None:
@@ -114,7 +116,7 @@ def _ticking(meter: Meter, progress: Progress, executor: Executor) -> Callable[[
 
 
 def _hearing(progress: Progress, executor: Executor) -> Listener:
-    """Return what takes reports; it shows them where nothing else would until the task ends."""
+    """Return the function that takes reports of tasks. It shows them where nothing else would before the task ends."""
 
     def hear(message: Message) -> None:
         progress.meter.running.hear(Report.from_message(message))

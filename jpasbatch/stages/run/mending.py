@@ -1,4 +1,4 @@
-"""A public version of which files are damaged: they come back from the workshop, or from another version.
+"""Mends a public version: its damaged files come back from the workshop, or from another version.
 
 A damaged file has one name or several: where it was written over in place, the workshop has lost it too, and made it
 again. What is made again may hold another date, so that its bytes are new; it is a new version of the same contents
@@ -31,14 +31,14 @@ Faults = dict[str, list[Fault]]
 
 
 def version_faults(workspace: Workspace, version: Version, thorough: bool = True) -> Faults:
-    """Return what of a version is not what was written, by the stage that wrote it."""
+    """Return the damaged files of a version, by the stage that wrote them."""
     there = replace(workspace, folder=version.folder)
     found = {stage: there.faults(stage, thorough) for stage in published_records(there)}
     return {stage: faults for stage, faults in found.items() if faults}
 
 
 def mend_public(workspace: Workspace, workshop: Workspace, thorough: bool = True) -> tuple[Faults, Faults]:
-    """Look at the public version, and make it whole again from what is whole elsewhere.
+    """Find the damaged files of the public version, and replace them by whole copies from elsewhere.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def mend_public(workspace: Workspace, workshop: Workspace, thorough: bool = True
 
 
 def _bring_back(workspace: Workspace, version: Version, name: str, sha256: str) -> None:
-    """Bring a file back from where it is whole, if it is anywhere."""
+    """Replace a damaged file by a whole copy, if there is one."""
     others = [one.folder for one in read_versions(workspace.folder) if one.is_there]
     for source in (one / name for one in (workspace.folder / WORKSHOP, *others)):
         if source.is_file() and sha256_file(source) == sha256:

@@ -27,6 +27,9 @@ HELD, AGAIN = 4, 75
 COUNTED = ("partitions", "rows_in", "rows_out", "quarantined", "inputs", "because", "computed")
 """What is told of a stage, where the history has it."""
 
+DECISIONS = ("publish", "discard")
+"""Verbs by which somebody decides about a version: no stage runs, and yet something was done."""
+
 Record = dict[str, Any]
 
 
@@ -61,7 +64,8 @@ def compose(notice: Notice, exit_code: int, error: BaseException | None) -> Reco
     """
     run: Mapping[str, Any] = {} if notice.run is None else notice.run.told
     results = run.get("results", {})
-    event = event_of(exit_code, any(result.get("ran") for result in results.values()))
+    done = notice.verb in DECISIONS or any(result.get("ran") for result in results.values())
+    event = event_of(exit_code, done)
     summarised = results.get("summarise", {})
     content: Record = {
         "format": FORMAT,
@@ -115,6 +119,8 @@ def _done(content: Mapping[str, Any]) -> str:
         for stage, told in content["stages"].items()
         if told["ran"]
     ]
+    decided = content["publication"] if content["verb"] in DECISIONS else None
+    ran += [f"version {decided['version']} is {decided['state']}"] if decided else []
     counts = content["counts"] or {}
     density = [counts.get(key) for key in ("per_deg2", "per_deg2_lower", "per_deg2_upper")]
     counted = [] if None in density else ["{:.1f} ({:.1f} to {:.1f}) per deg2".format(*density)]
@@ -123,7 +129,7 @@ def _done(content: Mapping[str, Any]) -> str:
 
 @contextmanager
 def notified(told: Sequence[NotifyOptions], verb: str, job_file: Path) -> Iterator[Notice]:
-    """Tell how the block ended, however it ends; what it raises is raised on.
+    """Tell how the block ended. What the block raises is raised again.
 
     Parameters
     ----------
@@ -164,7 +170,7 @@ def _tell(told: Sequence[NotifyOptions], notice: Notice, exit_code: int, error: 
 
 
 def _attempt(options: NotifyOptions, payload: bytes) -> Record:
-    """Return whether somebody was told; nothing that goes wrong here is raised."""
+    """Try to tell somebody, and return whether that worked; it raises nothing."""
     try:
         deliver(options, payload)
     except (DeliveryError, KeyboardInterrupt) as error:

@@ -1,4 +1,4 @@
-"""Names of the commits of partitions: what belongs to the bytes of a partition is found by them again."""
+"""Names of the commits of partitions. A name holds the hash of the bytes: the same bytes find the same commit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _hashes(catalogue: Catalogue) -> dict[Pixel, str]:
 
 
 def pixel_key(pixel: Pixel) -> str:
-    """Return what plans, tasks and commits call a partition."""
+    """Return the text by which plans, tasks and commits name a partition."""
     return f"{pixel[0]}_{pixel[1]}"
 
 

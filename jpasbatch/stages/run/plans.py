@@ -113,12 +113,12 @@ class StagePlan:
 
 
 def will_run(before: Plans, *stages: str) -> list[str]:
-    """Return those of some stages that run before in the same command and are not up to date."""
+    """Return which of some stages have work to do before this one, in the same command."""
     return [stage for stage in stages if stage in before and before[stage].runs]
 
 
 def changes_catalogue(workspace: Workspace, before: Plans) -> bool:
-    """Return whether ``ingest`` runs before and leaves another catalogue; a file that has another name changes none."""
+    """Return whether ``ingest`` will change the catalogue before this stage; a renamed input file changes nothing."""
     if not will_run(before, "ingest"):
         return False
     left = before["ingest"].outlook
@@ -128,14 +128,14 @@ def changes_catalogue(workspace: Workspace, before: Plans) -> bool:
 
 
 def planned_workspace(workspace: Workspace, before: Plans) -> Workspace:
-    """Return a workspace that believes the records of the stages that were found up to date."""
+    """Return a workspace that takes the records of up-to-date stages as they are."""
     from dataclasses import replace
 
     return replace(workspace, settled=frozenset(stage for stage, plan in before.items() if not plan.runs))
 
 
 def standing_record(workspace: Workspace, stage: str, identity: str) -> dict[str, Any] | None:
-    """Return the record of a stage when it already finished for this fingerprint; `Workspace.unchanged`, unwritten."""
+    """Return what `Workspace.unchanged` returns, and write nothing."""
     record = workspace.record(stage)
     same = record is not None and record["fingerprint"] == identity
     return record if same and not workspace.faults(stage) else None
@@ -148,7 +148,7 @@ def lacking(run: Run, keys: Sequence[str]) -> list[str]:
 
 
 def task_work(title: str, run: Run, keys: Sequence[str]) -> Work:
-    """Return which of some tasks a run lacks."""
+    """Return the work of those tasks that have no whole commit in a run."""
     return Work(title, tuple(lacking(run, keys)), len(keys))
 
 

@@ -56,7 +56,7 @@ def _line(title: str, report: Report) -> str:
 
 
 class _Lines:
-    """Lines in the log every minute, for what is not a terminal; the first ones sooner."""
+    """Shows progress where there is no terminal: a line in the log every minute, the first ones sooner."""
 
     def __init__(self, meter: Meter) -> None:
         self.due = FIRST_LINE_SECONDS
@@ -119,7 +119,7 @@ class _Bar:
         self.bar.update(self.task, completed=meter.ended, counts=counts, left=meter.time_left(), speed=speed)
 
     def _cropped(self, text: str) -> str:
-        """Return what of a text fits beside the rest, which would give way to it otherwise."""
+        """Return a text, cut to the width that the rest of the line leaves."""
         titles = max(len(task.description) for task in self.bar.tasks)
         room = max(self.bar.console.width - titles - BESIDE_TEXT, 1)
         return text if len(text) <= room else f"{text[: room - 1]}…"

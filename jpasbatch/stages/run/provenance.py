@@ -225,7 +225,7 @@ def _add_file(document: _Document, name: str, digest: str) -> str:
 
 
 def _name(kind: str, identity: str, whole: bool = False) -> str:
-    """Return a qualified name; of what has letters that none may have, the hash."""
+    """Return a qualified name; an identity with letters that names must not have is replaced by its hash."""
     plain = all(one.isascii() and (one.isalnum() or one in "-_.") for one in identity)
     if whole and plain:
         return f"jpasbatch:{kind}-{identity}"
@@ -233,7 +233,7 @@ def _name(kind: str, identity: str, whole: bool = False) -> str:
 
 
 def makers_of(runs: Sequence[Record]) -> dict[str, Record]:
-    """Return the last of some runs, the oldest first, that ran each stage."""
+    """Return, for each stage, the last run that ran it; runs are given with the oldest first."""
     return {
         stage: run for run in runs for stage, result in run.get("results", {}).items() if result.get("ran")
     }

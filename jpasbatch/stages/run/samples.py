@@ -92,7 +92,7 @@ def list_sample(path: Path) -> list[Path]:
 
 
 def identify_sample(files: Sequence[Path]) -> list[str | list[str]]:
-    """Return what tells the contents of a sample: the hash of each table, or name and hash of a catalogue."""
+    """Return what identifies the contents of a sample: the hash of each table, or name and hash of a catalogue."""
     return [
         catalogue_identity(open_catalogue(path)) if path.is_dir() else sha256_file(path) for path in files
     ]
@@ -101,7 +101,7 @@ def identify_sample(files: Sequence[Path]) -> list[str | list[str]]:
 def read_sample(
     files: Sequence[Path], survey: Survey, job: Job, noiseless: bool = False
 ) -> tuple[pa.Table, Counter[str]]:
-    """Read a sample.
+    """Read a labelled sample and check its rows.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _no_true_fluxes(path: Path) -> InputError:
 def read_catalogue(
     folder: Path, cuts: QualityCuts, noiseless: bool = False, auxiliary: Sequence[str] = ()
 ) -> tuple[pa.Table, Counter[str]]:
-    """Read what is learnt from of a HATS catalogue, in the order of its partitions.
+    """Read the columns of a HATS catalogue that training needs, in the order of its partitions.
 
     Memory is bounded by one partition and the rows that are kept.
 

@@ -1,4 +1,4 @@
-"""What each stage published, sealed when it finished: damage is seen before anything is believed.
+"""Seals what each stage published when it finished, so that damage is seen before anything builds on it.
 
 The stage that published it makes it again. Its seals lie in ``work/seals/<stage>.json``; they belong to no fingerprint.
 What an older version made has none; it is believed as before until its stage runs again.
@@ -94,7 +94,7 @@ def read_seals(folder: Path, stage: str, record: Mapping[str, Any]) -> dict[str,
 
 
 def damaged_seals(folder: Path, stage: str) -> Fault:
-    """Return the fault of seals that cannot be read."""
+    """Return the fault that stands for seals which cannot be read."""
     return Fault(f"{SEALS}/{stage}.json", "holds no seals that can be read")
 
 

@@ -60,7 +60,7 @@ class Site:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What belongs to the fingerprint of a stage's record: nothing on disk, the location of a store."""
+        """What a stage adds to its fingerprint: nothing on disk, the location of a store."""
         return {"sky": str(self.store)} if self.workspace.location else {}
 
     def key(self, *parts: str) -> str:
@@ -130,12 +130,12 @@ class Site:
         return publish_extension(self.folder, *given).name
 
     def place(self, version: str) -> str:
-        """Return what the record of a stage says of where a version is."""
+        """Return where a version is, as the record of a stage says it."""
         return f"{self.store}/{version}" if self.workspace.location else self.key(version)
 
 
 def open_site(workspace: Workspace) -> Site:
-    """Return where the job's collection is; of one in a store, what tells about it is fetched.
+    """Return where the job's collection is; the metadata of one in a store is fetched.
 
     Raises
     ------

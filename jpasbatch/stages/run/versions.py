@@ -91,7 +91,7 @@ def in_workshop(workspace: Workspace) -> Workspace:
 
 
 def read_versions(folder: Path) -> list[Version]:
-    """Return all versions of an output folder that ever were, the oldest first.
+    """Return all versions that an output folder ever had, the oldest first.
 
     Raises
     ------

@@ -46,7 +46,7 @@ STAYING = ("lease", "history", "logs", "workshop", "mirror")
 
 
 def open_workshop(workspace: Workspace) -> Workspace:
-    """Return where the stages of a job with gates run, and make it of what the output folder holds where it is missing.
+    """Return the workshop in which the stages of a job with gates run; make it of the output folder if it is missing.
 
     What the folder published before it had gates becomes its first version. The caller holds its lease.
     """
@@ -93,7 +93,7 @@ def _make_workshop(folder: Path, place: Path) -> None:
 
 
 def _take(folder: Path, name: str, target: Path) -> None:
-    """Take what a name in an output folder means, also through the current version, into another folder."""
+    """Copy a file or folder of an output folder into another folder; links through the current version are followed."""
     path = folder / name
     if leads_to(path) == _through(name):
         path = folder / CURRENT / name
@@ -213,7 +213,7 @@ def _place_links(folder: Path, version: Path) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Let every name lead through the current version, and remove what is left of names that it does not have.
+    """Make every name a link through the current version, and remove names that this version does not have.
 
     What was published before there were versions is the same as the first one, name by name.
     """

@@ -195,7 +195,7 @@ class Workspace:
         return fingerprint(job=without_undefined(job), survey=self.survey_text(stage))
 
     def survey_text(self, stage: str) -> str:
-        """Return what of the survey belongs to the fingerprint of a stage.
+        """Return the part of the survey that belongs to the fingerprint of a stage.
 
         What the stage does not read is left out (`UNREAD`), so that a survey file may gain patterns of gaps, say, and
         nothing is classified again. Older versions left nothing out: what they made of the survey as it is stands, and
@@ -267,7 +267,7 @@ class Workspace:
         return record
 
     def faults(self, stage: str, thorough: bool = False, on_file: OnFile | None = None) -> list[Fault]:
-        """Return what a stage published and is not what it was then.
+        """Return the published files of a stage that are no longer as they were published.
 
         Parameters
         ----------

@@ -20,10 +20,11 @@ from jpasbatch.stages.run.plans import (
     lacking,
     pixel_work,
     published_outlook,
-    standing_record,
     will_run,
 )
+from jpasbatch.stages.run.records import standing
 from jpasbatch.stages.run.site import open_site
+from jpasbatch.stages.run.stage_facts import SummariseFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.summarise.stage import given_versions, open_sky, products_are_whole, tally_parts
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
@@ -89,8 +90,8 @@ def _unsettled(workspace: Workspace, parts: dict[str, Any]) -> list[str]:
     site = open_site(workspace)
     given = given_versions(site, open_sky(site))
     identity = fingerprint(base=fingerprint(**parts), **given)
-    standing = standing_record(workspace, "summarise", identity)
-    if standing and products_are_whole(workspace.folder, standing["files"]):
+    done = standing(workspace, SummariseFacts, identity)
+    if done and products_are_whole(workspace.folder, done.facts.files):
         return []
     algorithms = parts["algorithms"] | given["algorithms"]
     told = {**parts, **given, "algorithms": algorithms}

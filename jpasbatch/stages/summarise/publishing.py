@@ -6,6 +6,8 @@ from pathlib import Path
 
 from jpasbatch.products.protocol import LookUp, Parts, Writer
 from jpasbatch.products.report import NUMBERS, make_report
+from jpasbatch.stages.run.records import recorded
+from jpasbatch.stages.run.stage_facts import SummariseFacts
 from jpasbatch.stages.summarise.summary import Outcome, report_content
 from jpasbatch.stages.summarise.versions import publish_versions
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
@@ -35,8 +37,8 @@ def write_report(outcome: Outcome, identity: str) -> list[Path]:
     Numbers of figures that the page does not have any more go, as far as they are what the last run wrote.
     """
     workspace, report = outcome.workspace, make_report(report_content(outcome, identity))
-    page, before = workspace.folder / "report.html", workspace.record("summarise") or {}
-    for name, digest in before.get("files", {}).items():
+    page, before = workspace.folder / "report.html", recorded(workspace, SummariseFacts)
+    for name, digest in ({} if before is None else before.facts.files).items():
         old = workspace.folder / name
         ours = name.startswith(f"{NUMBERS}/") and name not in report.numbers
         if ours and old.is_file() and sha256_file(old) == digest:

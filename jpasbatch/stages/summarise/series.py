@@ -8,6 +8,7 @@ from typing import Any
 
 from jpasbatch.products.series import SeriesPoint
 from jpasbatch.stages.run.history import PUBLICATION, headline_counts, read_history
+from jpasbatch.stages.run.stage_facts import InferFacts, IngestFacts
 
 
 def earlier_publications(folder: Path) -> list[SeriesPoint]:
@@ -38,7 +39,7 @@ def _publication(run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def this_publication(
-    created: str, records: Mapping[str, Mapping[str, Any]], headlines: Mapping[str, Any]
+    created: str, ingest: IngestFacts | None, infer: InferFacts | None, headlines: Mapping[str, Any]
 ) -> SeriesPoint:
     """Return the publication that is being made.
 
@@ -46,14 +47,16 @@ def this_publication(
     ----------
     created : str
         ISO date and time.
-    records : mapping
-        Of the stages before.
+    ingest, infer : IngestFacts, InferFacts or None
+        What these stages recorded, where they ran.
     headlines : mapping
         What the record of ``summarise`` will say of its products.
     """
     summarise = {**headline_counts(headlines), "targets": headlines.get("targets", {})}
-    summarise["rows_out"] = records.get("infer", {}).get("rows_out")
-    return _point(created, {**records, "summarise": summarise})
+    summarise["rows_out"] = infer and infer.rows_out
+    before = {"ingest": ingest, "infer": infer}
+    held = {stage: {"quarantined": facts.quarantined} for stage, facts in before.items() if facts is not None}
+    return _point(created, {**held, "summarise": summarise})
 
 
 def _point(time: str, results: Mapping[str, Mapping[str, Any]], state: str = "") -> SeriesPoint:

@@ -29,13 +29,15 @@ from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.record import record_ranges
 from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
 from jpasbatch.products.tallies import Tallies, check_columns, needed_columns
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, tally_names
 from jpasbatch.stages.run.priors import read_prior
+from jpasbatch.stages.run.records import StageRecord, finish, required, unchanged
 from jpasbatch.stages.run.site import Site, open_site
+from jpasbatch.stages.run.stage_facts import CorrectFacts, SummariseFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
+from jpasbatch.stages.summarise.earlier import Earlier
 from jpasbatch.stages.summarise.observed import completeness_of, share_coverage, with_observed
 from jpasbatch.stages.summarise.publishing import write_products, write_report
 from jpasbatch.stages.summarise.rows import Files, read_rows, row_reader
@@ -53,7 +55,7 @@ from jpasbatch.storage.stores.ledger import fingerprint
 from jpasbatch.storage.stores.store import Store, object_missing, read_object
 
 
-def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_summarise(workspace: Workspace, executor: Executor) -> StageRecord[SummariseFacts]:
     """Tally the published predictions, write the products and return the stage's record.
 
     Raises
@@ -75,16 +77,16 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     given = given_versions(site, sky)
     identity = fingerprint(base=base, **given)
     named = {**parts, **given, "algorithms": algorithm_numbers("tally", "summarise")}
-    unchanged = workspace.unchanged("summarise", identity, named)
-    if unchanged and products_are_whole(workspace.folder, unchanged["files"]):
-        return unchanged
+    done = unchanged(workspace, SummariseFacts, identity, named)
+    if done and products_are_whole(workspace.folder, done.facts.files):
+        return done
     # what is tallied belongs to the bytes of a partition, and not to the version of the catalogue
     run, names = site.run("summarise", base), tally_names(sky.photometry, predictions, sky.posteriors)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stopwatch() as elapsed:
         coverage, completeness = read_coverage(job.product_options["area"]), completeness_of(job)
-        records = _stage_records(workspace)
-        told = table_provenance(workspace, records, identity)
+        earlier = Earlier.of(workspace)
+        told = table_provenance(workspace, earlier, identity)
         products = request.products(workspace.survey, sky.prior, coverage, completeness, told)
         check_products(products)
         total = _tally(site, sky, (request, products), names, run, executor)
@@ -92,22 +94,20 @@ def run_summarise(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         found = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))
         findings = found.completed(products)
         _check_overlap(findings, coverage)
-        outcome = Outcome(workspace, products, findings, records, created)
+        outcome = Outcome(workspace, products, findings, earlier, created)
         files = write_products(outcome, _Parts(run.inside, names), look_up)
         files += write_report(outcome, identity)
     seconds = elapsed[0]
-    outcome.records["summarise"] = {"seconds": round(seconds, 2)}
-    text = json.dumps(summary_values(outcome), indent=1, sort_keys=True) + "\n"
+    text = json.dumps(summary_values(outcome, seconds), indent=1, sort_keys=True) + "\n"
     write_atomically(workspace.folder / "summary.json", text.encode())
     written = [*files, workspace.folder / "summary.json"]
-    content = {
-        "files": {str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
-        "algorithms": algorithm_numbers("tally", "summarise"),
-        **named_parts(named),
-        "partitions": len(predictions.pixels),
-        "rows_out": predictions.rows,
-    }
-    return workspace.finish("summarise", identity, seconds, headlines(outcome) | content)
+    facts = SummariseFacts(
+        headlines=headlines(outcome),
+        files={str(path.relative_to(workspace.folder)): sha256_file(path) for path in written},
+        partitions=len(predictions.pixels),
+        rows_out=predictions.rows,
+    )
+    return finish(workspace, facts, identity, seconds, named, named["algorithms"])
 
 
 class _Sky(NamedTuple):
@@ -131,14 +131,14 @@ def open_sky(site: Site) -> _Sky:
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     if site.workspace.job.prior.kind == "none":
         return _Sky(photometry, predictions, None, None)
-    record = site.workspace.require("correct")
+    corrected = required(site.workspace, CorrectFacts).facts
     posteriors = open_catalogue(current_extension(site.folder, POSTERIORS))
-    if record["predictions"] != predictions.name:
+    if corrected.predictions != predictions.name:
         raise InputError(
             "the posteriors that are published are of other predictions: run `jpasbatch correct JOB.toml` (or `run`) "
             "again"
         )
-    return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), record["prior"]))
+    return _Sky(photometry, predictions, posteriors, read_prior(str(site.store), corrected.prior))
 
 
 def given_versions(site: Site, sky: _Sky) -> dict[str, Any]:
@@ -202,18 +202,6 @@ def products_are_whole(folder: Path, files: dict[str, str]) -> bool:
     return all(
         (folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in files.items()
     )
-
-
-def _stage_records(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    stages = (
-        "mock",
-        "ingest",
-        "train",
-        "infer",
-        *(() if workspace.job.prior.kind == "none" else ("correct",)),
-    )
-    records = {stage: workspace.record(stage) for stage in stages}
-    return {stage: record for stage, record in records.items() if record is not None}
 
 
 def _tally(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from jpasbatch.products.protocol import Findings, Product
-from jpasbatch.products.report import QuarantineLine, ReportContent, StageLine, product_warnings
+from jpasbatch.products.report import ReportContent, product_warnings
 from jpasbatch.products.sections import Section
 from jpasbatch.products.series import series_section
 from jpasbatch.stages.run.workspace import SHORT, Workspace
+from jpasbatch.stages.summarise.earlier import Earlier
 from jpasbatch.stages.summarise.series import earlier_publications, this_publication
 from jpasbatch.stages.summarise.warnings import class_mixes, run_warnings
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -53,8 +53,8 @@ class Outcome:
     workspace : Workspace
     products : tuple of Product
     findings : Findings
-    records : dict of str to dict
-        Of the stages that finished, by name.
+    earlier : Earlier
+        What the stages before recorded.
     created : str
         ISO date and time.
     """
@@ -62,33 +62,35 @@ class Outcome:
     workspace: Workspace
     products: tuple[Product, ...]
     findings: Findings
-    records: dict[str, dict[str, Any]]
+    earlier: Earlier
     created: str
 
 
 def report_content(outcome: Outcome, identity: str) -> ReportContent:
     """Return all that the report shows; ``identity`` is the fingerprint of the stage."""
-    workspace, records = outcome.workspace, outcome.records
+    workspace, earlier = outcome.workspace, outcome.earlier
     return ReportContent(
         job=workspace.job.title or workspace.job.name,
         created=outcome.created,
         mock_title=mock_title(workspace),
         products=outcome.products,
         findings=outcome.findings,
-        warnings=tuple(run_warnings(sky_kind(workspace), records, outcome.findings, mock_kind(workspace))),
-        quarantine=_quarantine(records),
-        provenance=_provenance(records, identity),
-        stages=tuple(_stage_line(stage, record) for stage, record in records.items()),
+        warnings=tuple(
+            run_warnings(sky_kind(workspace), earlier.infer, outcome.findings, mock_kind(workspace))
+        ),
+        quarantine=earlier.reasons(),
+        provenance=_provenance(earlier, identity),
+        stages=earlier.lines(),
         sections=_series(outcome),
     )
 
 
 def _series(outcome: Outcome) -> tuple[Section, ...]:
     """Return the section of all publications so far, where there are several."""
-    earlier = earlier_publications(outcome.workspace.folder)
-    section = series_section(
-        [*earlier, this_publication(outcome.created, outcome.records, headlines(outcome))]
-    )
+    before = earlier_publications(outcome.workspace.folder)
+    earlier = outcome.earlier
+    this = this_publication(outcome.created, earlier.ingest, earlier.infer, headlines(outcome))
+    section = series_section([*before, this])
     return () if section is None else (section,)
 
 
@@ -140,74 +142,57 @@ def origin_of_truth(workspace: Workspace) -> str:
     return TRUTH[sky_kind(workspace)]
 
 
-def _quarantine(records: dict[str, dict[str, Any]]) -> tuple[QuarantineLine, ...]:
-    reasons = records.get("ingest", {}).get("reasons", {})
-    lines = [QuarantineLine(reason, rows) for reason, rows in reasons.items()]
-    infer = records.get("infer", {})
-    if infer.get("quarantined"):
-        gaps = f", or in one of {infer['gaps']} partitions that failed" if infer["gaps"] else ""
-        lines.append(QuarantineLine(f"no finite features or probabilities{gaps}", infer["quarantined"]))
-    return tuple(lines)
+def _provenance(earlier: Earlier, identity: str) -> dict[str, str]:
+    own = {"summarise fingerprint": identity[:SHORT]}
+    return {**versions(), **earlier.fingerprints(), **own, **earlier.versions()}
 
 
-def _stage_line(stage: str, record: dict[str, Any]) -> StageLine:
-    rows = record.get("rows_out", record.get("rows", 0))
-    return StageLine(stage, float(record["seconds"]), sum(rows.values()) if isinstance(rows, dict) else rows)
-
-
-def _provenance(records: dict[str, dict[str, Any]], identity: str) -> dict[str, str]:
-    fingerprints = {
-        f"{stage} fingerprint": record["fingerprint"][:SHORT] for stage, record in records.items()
-    }
-    places = {
-        key: Path(records["infer"][key]).name for key in ("predictions", "committee") if "infer" in records
-    }
-    if "redshifts" in records.get("infer", {}):
-        places["redshift committee"] = Path(records["infer"]["redshifts"]["committee"]).name
-    return {**versions(), **fingerprints, "summarise fingerprint": identity[:SHORT], **places}
-
-
-def table_provenance(
-    workspace: Workspace, records: dict[str, dict[str, Any]], identity: str
-) -> dict[str, str]:
+def table_provenance(workspace: Workspace, earlier: Earlier, identity: str) -> dict[str, str]:
     """Return what the metadata of tables say of the run: the job, what it was made of, and versions."""
-    told = {"job": workspace.job.name, **_provenance(records, identity)}
+    told = {"job": workspace.job.name, **_provenance(earlier, identity)}
     return {key.replace(" ", "_"): value for key, value in told.items()}
 
 
-def summary_values(outcome: Outcome) -> dict[str, Any]:
-    """Return the content of ``summary.json``: rows, seconds, versions, and what each product adds."""
-    workspace, records, findings = outcome.workspace, outcome.records, outcome.findings
-    mixes = class_mixes(records, findings)
-    ingest, infer = records.get("ingest", {}), records.get("infer", {})
-    held = ingest.get("quarantined", 0) + infer.get("quarantined", 0)
+def summary_values(outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """Return the content of ``summary.json``: rows, seconds, versions, and what each product adds.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    seconds : float
+        That the stage took.
+    """
+    workspace, earlier, findings = outcome.workspace, outcome.earlier, outcome.findings
+    ingest, infer = earlier.ingest, earlier.infer
+    mixes = class_mixes(infer, findings)
     values = {
         "job": workspace.job.name,
         "survey": workspace.survey.name,
         "created": outcome.created,
         "sky": sky_kind(workspace),
-        "gaps": infer.get("gaps", 0),
+        "gaps": infer.gaps if infer else 0,
         "rows": {
-            "in": ingest.get("rows_in", infer.get("rows_in")),
-            "out": infer.get("rows_out"),
-            "quarantined": held,
-            "duplicates": ingest.get("duplicates", 0),
-            "few_bands": infer.get("few_bands"),
-            "reasons": {line.reason: line.rows for line in _quarantine(records)},
+            "in": ingest.rows_in if ingest else infer and infer.rows_in,
+            "out": infer and infer.rows_out,
+            "quarantined": earlier.quarantined,
+            "duplicates": (ingest and ingest.duplicates) or 0,
+            "few_bands": infer and infer.few_bands,
+            "reasons": {line.reason: line.rows for line in earlier.reasons()},
         },
         # of the sample that also decided when to stop: better than on a test set
-        "validation": records.get("train", {}).get("validation"),
-        "seconds": {stage: record["seconds"] for stage, record in records.items()},
-        "fingerprints": {
-            stage: record["fingerprint"] for stage, record in records.items() if "fingerprint" in record
+        "validation": earlier.train and earlier.train.validation,
+        "seconds": {
+            **{stage: record.seconds for stage, record in earlier.records.items()},
+            "summarise": round(seconds, 2),
         },
+        "fingerprints": {stage: record.fingerprint for stage, record in earlier.records.items()},
         "versions": versions(),
         "class_mix": None
         if mixes is None
         else {"learnt": mixes.learnt, "sky": mixes.sky, "error": mixes.error},
         "warnings": [
             *product_warnings(outcome.products, findings),
-            *run_warnings(sky_kind(workspace), records, findings, mock_kind(workspace)),
+            *run_warnings(sky_kind(workspace), infer, findings, mock_kind(workspace)),
         ],
     }
     for product in outcome.products:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from jpasbatch.products.expected.tally import ThresholdCurves
 from jpasbatch.products.protocol import Findings
 from jpasbatch.stages.run.committees import few_bands_warning, origin_warning
+from jpasbatch.stages.run.stage_facts import InferFacts
 
 SURE = 3.0
 """Standard errors by which a share must differ to be called different."""
@@ -79,9 +79,9 @@ class ClassMixes:
         )
 
 
-def class_mixes(records: Mapping[str, Mapping[str, Any]], findings: Findings) -> ClassMixes | None:
+def class_mixes(infer: InferFacts | None, findings: Findings) -> ClassMixes | None:
     """Return the mix that the committee learnt from and that of the sky; None where either is not known."""
-    learnt, curves = records.get("infer", {}).get("learnt", {}), findings.get(ThresholdCurves)
+    learnt, curves = {} if infer is None else infer.learnt, findings.get(ThresholdCurves)
     names = findings.setting.class_names
     if not learnt or set(learnt) != set(names) or not sum(learnt.values()) or curves is None:
         return None
@@ -90,38 +90,35 @@ def class_mixes(records: Mapping[str, Mapping[str, Any]], findings: Findings) ->
     return ClassMixes.of(learnt, dict(zip(names, summed.tolist(), strict=True)), objects) if objects else None
 
 
-def run_warnings(
-    sky: str, records: Mapping[str, Mapping[str, Any]], findings: Findings, mock: str = ""
-) -> Iterator[str]:
+def run_warnings(sky: str, infer: InferFacts | None, findings: Findings, mock: str = "") -> Iterator[str]:
     """Yield one or two sentences for each.
 
     Parameters
     ----------
     sky : str
         What the catalogue holds: ``"mock"``, ``"spectra"`` or ``"survey"``.
-    records : mapping
-        Of the stages that finished, by name.
+    infer : InferFacts or None
+        What ``infer`` recorded, where it ran.
     findings : Findings
     mock : str
         Kind of the mock that made the catalogue, where one did.
     """
-    infer = records.get("infer", {})
     if sky == "spectra":
         yield (
             "Real spectra, seen through the survey's filters; each was tilted to match its published magnitudes where "
             "it has some. Where the committee was trained on the built-in mock sky, this is no independent test: "
             "the quasars of that sky were adjusted by eye against some of these spectra."
         )
-    if infer:
-        yield from origin_warning(infer.get("origin"))
-        if mock and infer.get("origin") not in (None, mock):
+    if infer is not None:
+        yield from origin_warning(infer.origin)
+        if mock and infer.origin not in (None, mock):
             yield (
                 f"The objects of this sky are of another mock ({mock}) than those that the committee learnt from "
-                f"({infer['origin']}). Where counts miss the true ones, that is how much the two mocks differ."
+                f"({infer.origin}). Where counts miss the true ones, that is how much the two mocks differ."
             )
-        if "redshifts" in infer and infer["redshifts"]["origin"] != infer.get("origin"):
-            yield from (f"Redshifts: {text}" for text in origin_warning(infer["redshifts"]["origin"]))
-    mixes = class_mixes(records, findings)
+        if infer.redshifts is not None and infer.redshifts.origin != infer.origin:
+            yield from (f"Redshifts: {text}" for text in origin_warning(infer.redshifts.origin))
+    mixes = class_mixes(infer, findings)
     if mixes is not None and mixes.different and not findings.setting.corrected:
         yield (
             'Probabilities are those for the class mix that the committee learnt from ([prior] kind = "none"), and '
@@ -129,9 +126,11 @@ def run_warnings(
             "towards the mix that was learnt: the true difference is larger. Counts of classes that are rarer here "
             "than in what was learnt come out too high."
         )
-    yield from few_bands_warning(infer.get("few_bands"), infer.get("rows_out", 0))
-    if infer.get("gaps"):
+    if infer is None:
+        return
+    yield from few_bands_warning(infer.few_bands, infer.rows_out)
+    if infer.gaps:
         yield (
-            f"{infer['gaps']} of {infer['partitions']} partitions could not be classified and "
+            f"{infer.gaps} of {infer.partitions} partitions could not be classified and "
             "are missing, as was allowed; all of their rows are in quarantine."
         )

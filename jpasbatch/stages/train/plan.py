@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.committed import planned_run
-from jpasbatch.stages.run.plans import Plans, StagePlan, Work, standing_record, task_work, will_run
+from jpasbatch.stages.run.plans import Plans, StagePlan, Work, task_work, will_run
+from jpasbatch.stages.run.records import standing
+from jpasbatch.stages.run.stage_facts import TrainFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.prepared import sample_parts
 from jpasbatch.stages.train.stage import PREPARED, ask_train, member_name
@@ -30,8 +32,8 @@ def plan_train(workspace: Workspace, before: Plans) -> StagePlan:
         return StagePlan("train", ("mock makes its samples",), work, exact=False)
     asked = ask_train(workspace)
     record = workspace.record("train")
-    standing = standing_record(workspace, "train", asked.identity)
-    if standing and (workspace.folder / standing["committee"]).is_dir():
+    done = standing(workspace, TrainFacts, asked.identity)
+    if done and (workspace.folder / done.facts.committee).is_dir():
         return StagePlan("train")
     run = planned_run(workspace, "train", asked.members)
     why = reasons(record, asked.told) or ["the committee that it made is gone"]

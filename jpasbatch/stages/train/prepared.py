@@ -22,6 +22,7 @@ from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import matrix_of
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import Made
+from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.mock_parts import TEMPLATES
 from jpasbatch.stages.run.samples import NOISELESS, groups_of, labels_of, read_sample, sample_photometry
 from jpasbatch.stages.train.draws import TrainingDraws
@@ -75,6 +76,23 @@ class PreparedSample:
         return LabelledFeatures(features(self.photometry), self.labels, classes)
 
 
+@dataclass(frozen=True)
+class SampleFacts(Facts):
+    """What the commit of a prepared sample tells.
+
+    Attributes
+    ----------
+    rejected, classes : dict of str to int
+        Rows that were refused, by reason, and rows that are kept, by class.
+    features : dict
+        State of the features, which are fitted to the whole training sample.
+    """
+
+    rejected: dict[str, int]
+    classes: dict[str, int]
+    features: dict[str, Any]
+
+
 def sample_parts(job: Job) -> tuple[str, ...]:
     """Return the samples that a job learns from; the first one fits its features."""
     return SAMPLES if job.samples.folds is None else (LABELLED,)
@@ -85,8 +103,7 @@ def prepare_sample(
 ) -> Made:
     """Read a labelled sample and write aside what can teach.
 
-    The commit holds ``rejected`` rows by reason, ``classes`` (rows by class) and the state of the ``features``, which
-    are fitted to the whole training sample.
+    The commit holds `SampleFacts`.
 
     Parameters
     ----------
@@ -127,11 +144,11 @@ def prepare_sample(
     )
     _check_classes(by_class, part, files)
     rejected["no class of the job, or no features"] = unused
-    facts = {
-        "rejected": {reason: count for reason, count in sorted(rejected.items()) if count},
-        "classes": by_class,
-        "features": features.state(),
-    }
+    facts = SampleFacts(
+        rejected={reason: count for reason, count in sorted(rejected.items()) if count},
+        classes=by_class,
+        features=dict(features.state()),
+    )
     return Made(len(sample.labels), facts, _save_sample(sample, Path(folder), part))
 
 

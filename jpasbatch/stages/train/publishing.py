@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,11 +13,19 @@ from jpasbatch.learning.curves import Curve
 from jpasbatch.pages.style import to_png
 from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.committed import Commit
 from jpasbatch.stages.run.curves import FILE, PICTURE, Curves
+from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.samples import sample_origin
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.beginning import begun_with
-from jpasbatch.stages.train.prepared import VALIDATION, fitted_features, read_prepared, sample_parts
+from jpasbatch.stages.train.prepared import (
+    VALIDATION,
+    SampleFacts,
+    fitted_features,
+    read_prepared,
+    sample_parts,
+)
 from jpasbatch.storage.stores.artefacts import save_committee
 from jpasbatch.storage.stores.files import sha256_file
 
@@ -45,13 +53,47 @@ def read_member(path: Path, sha256: str) -> TrainedMember:
         return member_from_arrays(arrays)
 
 
+@dataclass(frozen=True)
+class MemberFacts(Facts):
+    """What the commit of a member tells.
+
+    Attributes
+    ----------
+    index, seed : int
+    epochs, best_epoch : int
+    seconds : float
+        Of the process that ended its training alone.
+    curve : dict or None
+        How it learnt (`jpasbatch.learning.curves.Curve`); None where it was trained before that was kept.
+    machine : dict or None
+        On which; None as for the curve.
+    """
+
+    index: int
+    seed: int
+    epochs: int
+    best_epoch: int
+    seconds: float
+    curve: dict[str, Any] | None = None
+    machine: dict[str, Any] | None = None
+
+
 class Trained(NamedTuple):
-    """Members that are trained: the run that trained them, the commit of what they learnt from, and their commits."""
+    """Members that are trained: the run that trained them, what is told of their sample, and their commits."""
 
     workspace: Workspace
     run: Run
-    learnt: dict[str, Any]
-    members: list[dict[str, Any]]
+    learnt: SampleFacts
+    members: list[Commit[MemberFacts]]
+
+
+class Published(NamedTuple):
+    """A committee that is saved: the folder of its version, its scores, its machines, and what is ordinary to it."""
+
+    folder: Path
+    validation: dict[str, Any]
+    machines: list[dict[str, Any]]
+    ordinary: dict[str, Any] | None
 
 
 def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Committee]:
@@ -62,11 +104,11 @@ def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Co
     from jpasbatch.learning.judgement import Jury
 
     job, survey = trained.workspace.job, trained.workspace.survey
-    features = fitted_features(job, survey, trained.learnt["features"])
+    features = fitted_features(job, survey, trained.learnt.features)
     members = [
         read_member(Path(trained.run.place) / file, sha256)
-        for record in trained.members
-        for file, sha256 in record["files"].items()
+        for commit in trained.members
+        for file, sha256 in commit.files.items()
     ]
     graph = committee_graph(members, features.n_inputs, job.committee.weights == "float16")
     committee = Committee(survey, features, InferenceEngine(graph), Jury.plain(), tuple(job.classes))
@@ -87,14 +129,14 @@ def scores_by_size(trained: Trained) -> list[float]:
     return [validation_scores(sample.labels, one, committee.classes)["weighted_f1"] for one in judged]
 
 
-def publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dict[str, Any]]:
+def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
     """Calibrate and score the committee on the validation sample, and save it as an immutable version.
 
     With it goes how many objects of each class it learnt from (who borrows it is warned of a mix that no sky has), what
     it says of the validation sample (``correct`` finds the mix of a sky by it), what is ordinary, and how it learnt.
     """
     from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import describe_committee
+    from jpasbatch.learning.manifest import TrainingFacts, describe_committee
     from jpasbatch.priors.validation import Validation
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.ordinary import ordinary_objects
@@ -115,11 +157,13 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dic
         job.classes,
         members,
         jury,
-        options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
-        validation=scores,
-        learnt=trained.learnt["classes"],
-        folds=None if job.samples.folds is None else describe_folds(job, samples),
-        origin=sample_origin(trained.workspace, sample_parts(job)[0]),
+        TrainingFacts(
+            options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
+            validation=scores,
+            learnt=trained.learnt.classes,
+            folds=None if job.samples.folds is None else describe_folds(job, samples),
+            origin=sample_origin(trained.workspace, sample_parts(job)[0]),
+        ),
     )
     variants = judged_variants(job, survey, committee, jury)
     beside = (
@@ -129,16 +173,15 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> tuple[Path, dic
     curves = _curves(trained.members, members)
     notes = {FILE: curves.to_ecsv(), PICTURE: to_png(training_curves(curves.members))}
     saved = save_committee(trained.workspace.committees, manifest.to_json(), graph, *beside, notes)
-    found = {"validation": scores, "machines": curves.machines}
-    return saved, found | {"ordinary": None if ordinary is None else ordinary.describe()}
+    return Published(saved, scores, curves.machines, None if ordinary is None else ordinary.describe())
 
 
-def _curves(records: list[dict[str, Any]], members: list[TrainedMember]) -> Curves:
+def _curves(commits: list[Commit[MemberFacts]], members: list[TrainedMember]) -> Curves:
     """Return how the members learnt; of those that were trained before that was kept, what they tell themselves."""
     curves = [
-        Curve.from_dict(record["curve"])
-        if "curve" in record
+        Curve.from_dict(commit.facts.curve)
+        if commit.facts.curve is not None
         else Curve.from_history(member.history, member.best_epoch)
-        for record, member in zip(records, members, strict=True)
+        for commit, member in zip(commits, members, strict=True)
     ]
-    return Curves.of(curves, [record.get("machine") for record in records])
+    return Curves.of(curves, [commit.facts.machine for commit in commits])

@@ -22,14 +22,16 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import describe_machine
 from jpasbatch.photometry.survey import load_survey
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
-from jpasbatch.stages.run.committed import committed, run_on_disk
+from jpasbatch.stages.run.committed import Commit, committed, run_on_disk
 from jpasbatch.stages.run.committees import GPU
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.samples import identify_sample, list_sample, sample_path
+from jpasbatch.stages.run.stage_facts import TrainFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.stages.train.beginning import beginning
 from jpasbatch.stages.train.prepared import (
+    SampleFacts,
     fitted_features,
     member_samples,
     noise_model,
@@ -37,7 +39,7 @@ from jpasbatch.stages.train.prepared import (
     sample_parts,
     training_draws,
 )
-from jpasbatch.stages.train.publishing import RECORDED, Trained, publish, scores_by_size
+from jpasbatch.stages.train.publishing import RECORDED, MemberFacts, Trained, publish, scores_by_size
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint
 
@@ -51,7 +53,7 @@ MEMBERS = {*RECORDED, "classes", "features", "seed"}
 """Tables of the job that decide a member."""
 
 
-def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_train(workspace: Workspace, executor: Executor) -> StageRecord[TrainFacts]:
     """Train the job's committee and publish it; return the stage's record.
 
     Raises
@@ -61,30 +63,30 @@ def run_train(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """
     parts = sample_parts(workspace.job)
     samples, members_identity, identity, told = ask_train(workspace)
-    unchanged = workspace.unchanged("train", identity, told)
-    if unchanged and (workspace.folder / unchanged["committee"]).is_dir():
-        return unchanged
+    done = unchanged(workspace, TrainFacts, identity, told)
+    if done and (workspace.folder / done.facts.committee).is_dir():
+        return done
     # another number of members, or another calibration, finds the members that are trained already
     run = run_on_disk(workspace, "train", members_identity)
     with stopwatch() as elapsed:
         prepared = _prepare(samples, workspace, run, executor)
         learnt = prepared[parts[0]]
-        members, growth = _train_members(workspace, run, learnt["features"], executor)
-        committee, found = publish(Trained(workspace, run, learnt, members), samples)
-    content = {
-        "committee": str(committee.relative_to(workspace.folder)),
-        "members": len(members),
-        "rows": {part: prepared[part]["rows"] for part in parts},
-        "rows_by_class": {part: prepared[part]["classes"] for part in parts},
-        "quarantined": {part: prepared[part]["rejected"] for part in parts},
-        "epochs": [member["epochs"] for member in members],
-        "seconds_per_member": [member["seconds"] for member in members],
-        **found,
-        "algorithms": algorithm_numbers("members", "committee"),
-        **named_parts(told),
-        **growth,
-    }
-    return workspace.finish("train", identity, elapsed[0], content)
+        members, growth = _train_members(workspace, run, learnt.facts, executor)
+        published = publish(Trained(workspace, run, learnt.facts, members), samples)
+    facts = TrainFacts(
+        committee=str(published.folder.relative_to(workspace.folder)),
+        members=len(members),
+        rows={part: prepared[part].rows for part in parts},
+        rows_by_class={part: prepared[part].facts.classes for part in parts},
+        quarantined={part: prepared[part].facts.rejected for part in parts},
+        epochs=tuple(member.facts.epochs for member in members),
+        seconds_per_member=tuple(member.facts.seconds for member in members),
+        validation=published.validation,
+        machines=tuple(published.machines),
+        ordinary=published.ordinary,
+        weighted_f1_by_members=growth,
+    )
+    return finish(workspace, facts, identity, elapsed[0], told, algorithm_numbers("members", "committee"))
 
 
 class Asked(NamedTuple):
@@ -151,7 +153,7 @@ def fold_options(job: Job) -> tuple[int, int, bool] | None:
 
 def _prepare(
     samples: dict[str, list[Path]], workspace: Workspace, run: Run, executor: Executor
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Commit[SampleFacts]]:
     """Write all samples as arrays and return their commits; the first one fits the features of all."""
     job, records = workspace.job, {}
     fitted = begun.fitted if (begun := beginning(job)) else None
@@ -160,8 +162,8 @@ def _prepare(
         tasks = {key: (part, [str(path) for path in samples[part]], fitted)}
         shared = (job, str(run.path))
         commits = committed(run, f"train: {part} sample", prepare_sample, tasks, executor, shared=shared)
-        records[part] = commits.whole("samples")[key]
-        fitted = records[part]["features"]
+        records[part] = commits.whole_of(SampleFacts, "samples")[key]
+        fitted = records[part].facts.features
     return records
 
 
@@ -171,24 +173,24 @@ def member_name(index: int) -> str:
 
 
 def _train_members(
-    workspace: Workspace, run: Run, fitted: dict[str, Any], executor: Executor
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Train the members, or as many as help; return their records, and how the committee grew."""
+    workspace: Workspace, run: Run, learnt: SampleFacts, executor: Executor
+) -> tuple[list[Commit[MemberFacts]], tuple[float, ...] | None]:
+    """Train the members, or as many as help; return their commits, and the scores by which the committee grew."""
     limit = workspace.job.committee.members * (workspace.job.samples.folds or 1)
     if not workspace.job.committee.grow:
-        return _train_up_to(limit, workspace, run, fitted, executor), {}
+        return _train_up_to(limit, workspace, run, learnt, executor), None
     together = max(len(executor.client.scheduler_info()["workers"]), 1) if executor.client else 1
     scores: list[float] = []
-    records: list[dict[str, Any]] = []
+    records: list[Commit[MemberFacts]] = []
     while len(records) < limit and grown(scores) is None:
         # what is trained at once is no more than what there are hands for, and decides nothing
-        records = _train_up_to(min(len(records) + together, limit), workspace, run, fitted, executor)
-        scores = scores_by_size(Trained(workspace, run, {"features": fitted}, records))
+        records = _train_up_to(min(len(records) + together, limit), workspace, run, learnt, executor)
+        scores = scores_by_size(Trained(workspace, run, learnt, records))
     size = grown(scores) or len(records)
     log.info(
         "train: a committee of %d (validation f1 by size: %s)", size, ", ".join(f"{x:.4f}" for x in scores)
     )
-    return records[:size], {"weighted_f1_by_members": scores[: size + 1]}
+    return records[:size], tuple(scores[: size + 1])
 
 
 def grown(scores: Sequence[float]) -> int | None:
@@ -208,8 +210,8 @@ def grown(scores: Sequence[float]) -> int | None:
 
 
 def _train_up_to(
-    members: int, workspace: Workspace, run: Run, fitted: dict[str, Any], executor: Executor
-) -> list[dict[str, Any]]:
+    members: int, workspace: Workspace, run: Run, learnt: SampleFacts, executor: Executor
+) -> list[Commit[MemberFacts]]:
     topic = f"jpasbatch-train-{uuid4().hex}"
     tasks = {member_name(index): (index, topic) for index in range(members)}
     commits = committed(
@@ -218,12 +220,12 @@ def _train_up_to(
         train_one_member,
         tasks,
         executor,
-        shared=(workspace.job, str(run.path), fitted),
+        shared=(workspace.job, str(run.path), learnt.features),
         resources=executor.request(GPU),
         topic=topic,
     )
     commits.measure(workspace, "train")
-    return list(commits.whole("members of the committee").values())
+    return list(commits.whole_of(MemberFacts, "members of the committee").values())
 
 
 def train_one_member(
@@ -232,8 +234,7 @@ def train_one_member(
     """Train one member from the prepared samples and write its arrays aside.
 
     After every epoch its whole state is written too, so that a killed training goes on from there. The commit holds
-    ``index``, ``seed``, ``epochs``, ``best_epoch``, ``seconds`` (of this process alone), ``curve`` (how it learnt) and
-    ``machine`` (on which).
+    `MemberFacts`.
 
     Parameters
     ----------
@@ -271,15 +272,15 @@ def train_one_member(
         member = job.model.train(job.plan, training, validation, seed, monitor)
     target = place / f"{member_name(index)}.npz"
     _write_arrays(target, member.to_arrays())
-    facts = {
-        "index": index,
-        "seed": seed,
-        "epochs": len(member.history["validation_loss"]),
-        "best_epoch": member.best_epoch,
-        "seconds": round(elapsed[0], 2),
-        "curve": watch.curve(member).thinned().to_dict(),
-        "machine": describe_machine(framework_threads()),
-    }
+    facts = MemberFacts(
+        index=index,
+        seed=seed,
+        epochs=len(member.history["validation_loss"]),
+        best_epoch=member.best_epoch,
+        seconds=round(elapsed[0], 2),
+        curve=watch.curve(member).thinned().to_dict(),
+        machine=describe_machine(framework_threads()),
+    )
     return Made(0, facts, [target], spent=[state])
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.job.job import Job
-from jpasbatch.learning.judgement import Judgement, Jury, vote
-from jpasbatch.learning.novelty.novelty import disagreement
+from jpasbatch.learning.judgement import Judgement, Jury, disagreement, vote
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey

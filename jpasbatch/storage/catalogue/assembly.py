@@ -12,6 +12,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -40,6 +41,8 @@ DESCRIBED_KEYS = tuple(key for key in RECORD_KEYS if key != "path")
 REQUIRED_COLUMNS = (HEALPIX_COLUMN, "object_id", "ra", "dec")
 PROVENANCE = "provenance.json"
 SHORT = 12
+THREADS = 4
+"""Files that are verified at once: hashing and decoding leave the interpreter's lock."""
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +226,7 @@ def _check_version(version: Path, assembly: Assembly) -> None:
 
 
 def link_partitions(assembly: Assembly, building: Path) -> np.ndarray:
-    """Place and verify every staged file, and count its objects on the sky.
+    """Place and verify every staged file, and count its objects on the sky; some files at a time.
 
     Returns
     -------
@@ -232,16 +235,18 @@ def link_partitions(assembly: Assembly, building: Path) -> np.ndarray:
     """
     building.mkdir(parents=True)
     point_map = np.zeros(12 * 4**assembly.map_order, dtype=np.int64)
-    for record in assembly.records:
-        if record["rows"] == 0:
-            continue
+
+    def place(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         source = source_path(record, assembly.source_folder)
         target = building / partition_file(record["order"], record["pixel"])
         target.parent.mkdir(parents=True, exist_ok=True)
         _link(assembly.source_folder / source, target)
-        index = verify_partition(target, record, assembly.schema)
-        cells, counts = count_cells(index, assembly.map_order)
-        point_map[cells] += counts
+        return count_cells(verify_partition(target, record, assembly.schema), assembly.map_order)
+
+    filled = [record for record in assembly.records if record["rows"]]
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="link") as pool:
+        for cells, counts in pool.map(place, filled):  # the first error cancels what did not begin
+            point_map[cells] += counts
     return point_map
 
 

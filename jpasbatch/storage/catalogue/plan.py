@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 from jpasbatch.photometry.table import required_elements
 from jpasbatch.storage.catalogue.collection import BUILDING
 from jpasbatch.storage.catalogue.margin import margin_name
@@ -23,7 +26,7 @@ _FINEST_ORDER = 12
 
 
 @dataclass(frozen=True)
-class PartitionOptions:
+class PartitionOptions(Options):
     """How the sky is divided into partitions.
 
     Attributes
@@ -41,25 +44,20 @@ class PartitionOptions:
         Show the progress bars of hats-import.
     """
 
-    pixel_threshold: int = 100_000
-    byte_pixel_threshold: int = 0
-    lowest_order: int = 0
-    highest_order: int = 8
-    margin_arcsec: float = 5.0
+    pixel_threshold: Annotated[int, Ge(1)] = 100_000
+    byte_pixel_threshold: Annotated[int, Ge(0)] = 0
+    lowest_order: Annotated[int, Interval(ge=0, le=_FINEST_ORDER)] = 0
+    highest_order: Annotated[int, Interval(ge=0, le=_FINEST_ORDER)] = 8
+    margin_arcsec: Annotated[float, Interval(ge=0, le=60)] = 5.0
     progress: bool = False
 
-    def __post_init__(self) -> None:
-        if self.pixel_threshold < 1:
-            raise ValueError(f"pixel_threshold: found {self.pixel_threshold}; allowed is 1 or more rows")
-        if self.byte_pixel_threshold < 0:
-            raise ValueError(f"byte_pixel_threshold: found {self.byte_pixel_threshold}; allowed is 0 or more")
-        if not 0 <= self.lowest_order <= self.highest_order <= _FINEST_ORDER:
+    def check_relations(self) -> None:
+        """Raise `ValueError` where the largest partition would be smaller than the smallest."""
+        if self.lowest_order > self.highest_order:
             raise ValueError(
                 f"lowest_order, highest_order: found {self.lowest_order}, {self.highest_order}; "
-                f"allowed is 0 <= lowest_order <= highest_order <= {_FINEST_ORDER}"
+                "allowed is lowest_order <= highest_order"
             )
-        if not 0 <= self.margin_arcsec <= 60:
-            raise ValueError(f"margin_arcsec: found {self.margin_arcsec}; allowed is 0 (none) to 60")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
+from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Options
 from jpasbatch.storage.catalogue.assembly import (
     DESCRIBED_KEYS,
     PROVENANCE,
@@ -47,7 +49,7 @@ _FINEST_MAP = 12
 
 
 @dataclass(frozen=True)
-class PrimaryOptions:
+class PrimaryOptions(Options):
     """Where the partitions of a primary catalogue come from, and what is known of them.
 
     Attributes
@@ -66,17 +68,11 @@ class PrimaryOptions:
         Dask client that makes the margin; needed where there is one.
     """
 
-    map_order: int = 8
+    map_order: Annotated[int, Interval(ge=0, le=_FINEST_MAP)] = 8
     source_folder: Path | None = None
-    expected_rows: int | None = None
+    expected_rows: Annotated[int, Ge(0)] | None = None
     margin_arcsec: float = 0.0
     client: Any = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.map_order <= _FINEST_MAP:
-            raise ValueError(f"map_order: found {self.map_order}; allowed is 0 to {_FINEST_MAP}")
-        if self.expected_rows is not None and self.expected_rows < 0:
-            raise ValueError(f"expected_rows: found {self.expected_rows}; allowed is 0 or more rows")
 
 
 def publish_primary(

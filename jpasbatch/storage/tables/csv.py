@@ -130,8 +130,11 @@ def _is_number_or_empty(text: str) -> bool:
 
 
 def has_rows(path: Path, form: Form) -> bool:
-    """Return whether anything stands below the header; arrow refuses a file without rows."""
-    with path.open("rb") as lines:
+    """Return whether anything stands below the header; arrow refuses a file without rows.
+
+    Lines end as `read_form` and arrow have it, with a carriage return alone too.
+    """
+    with path.open(encoding="latin-1", newline="") as lines:
         return any(line.strip() for line in islice(lines, form.first_row, None))
 
 

@@ -17,6 +17,7 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.tables.columns import band_names_by_id, is_filter_table, wanted_columns
 from jpasbatch.storage.tables.compression import plain_file
 from jpasbatch.storage.tables.fits_headers import check_headers
+from jpasbatch.storage.tables.fits_heap import check_descriptors
 
 SUM_BYTES = 4 << 20
 """Of a file that are in memory while its checksum is made."""
@@ -146,6 +147,10 @@ def _choose_tables(hdus: Any, survey: Survey, path: Path) -> tuple[Any, tuple[st
         bands = band_names_by_id(columns, path, survey)
     table = (with_positions or tables)[0]
     names = table.columns.names
+    if one := [column.name for column in table.columns if column.bscale == 0]:
+        raise InputError(
+            f"{path}: is damaged: TSCAL of column {one[0]!r} is 0, which makes all its numbers one"
+        )
     if len(set(names)) != len(names):
         raise InputError(f"{path}: its table names a column twice")
     return table, bands
@@ -164,10 +169,17 @@ def piece(table: Any, rows: slice) -> Iterator[Any]:
     table : astropy.io.fits.BinTableHDU or TableHDU
     rows : slice
         With a start and a stop.
+
+    Raises
+    ------
+    ValueError
+        When a vector of varying length is said to lie outside the heap.
     """
     whole = table.data
     try:
-        yield whole[rows]
+        part = whole[rows]
+        check_descriptors(table, part)
+        yield part
     finally:
         _let_pages_go(whole)
 

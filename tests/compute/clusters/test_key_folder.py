@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from jpasbatch.compute.clusters.key_folder import keys_in_folder, remove_left_over
+from jpasbatch.compute.clusters.key_folder import keys_in_folder, mark_of, remove_left_over
 from jpasbatch.errors import InputError
 
 
@@ -16,6 +16,7 @@ def look_and_fail(shared):
         (folder,) = shared.iterdir()
         assert stat.S_IMODE(shared.stat().st_mode) == stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+        assert folder.name.endswith(f"-{mark_of(security)}")
         assert "PRIVATE KEY" in (folder / "key.pem").read_text()
         assert security.get_connection_args("worker")["require_encryption"]
         raise RuntimeError("the run failed")
@@ -48,7 +49,9 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
         (tmp_path / name).mkdir()
     before = tmp_path.stat().st_mtime - month
     os.utime(tmp_path / "keys-old-host-7-0a1b2c3d", (before, before))
-    remove_left_over(tmp_path)
+    marks: list[str] = []
+    remove_left_over(tmp_path, marks.append)
+    assert marks == ["0a1b2c3d"] * 2
     assert {name: (tmp_path / name).exists() for name in folders} == folders
 
 

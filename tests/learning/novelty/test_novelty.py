@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jpasbatch.learning.novelty.novelty import SAFE, UNKNOWN, Novelty, disagreement
+from jpasbatch.learning.judgement import disagreement
+from jpasbatch.learning.novelty.novelty import SAFE, UNKNOWN, Novelty
 
 
 def members_of(*probabilities: list[float]) -> np.ndarray:

@@ -76,7 +76,7 @@ def test_a_misspelt_key_of_a_mock(write, text, key, table, meant, allowed):
     [
         ("[mock]\nkind = 'bultin'", ("mock.kind", "'bultin'", "did you mean 'builtin'", "spectra")),
         ("[mock]\ntiles = 4", ("'mock.kind' is missing", "builtin", "spectra")),
-        ("[mock]\nkind = 'builtin'\ntiles = 0", ("mock", "tiles = 0", "1")),
+        ("[mock]\nkind = 'builtin'\ntiles = 0", ("mock.tiles", "found 0", "1 to 10000")),
         ("[mock]\nkind = 'spectra'\nsurvey_noise = 1", ("mock.survey_noise", "true or false", "1")),
         ("mock = 3", ("mock: must be", "found 3")),
     ],

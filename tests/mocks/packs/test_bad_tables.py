@@ -177,5 +177,16 @@ def test_empty_ends_and_gaps_of_the_atlas(tmp_path, refuses):
     refuses(galaxies.read_galaxy_atlas, path, "cover 5000 to 7000")
 
 
+def test_gaps_of_the_atlas_that_are_not_quite_empty(tmp_path):
+    # what a spline leaves where nothing was measured
+    flux = np.ones(700)
+    flux[100:120], flux[300:302] = 1e-6 * np.sin(np.arange(20)), 0.01
+    write_spectrum(tmp_path, flux)
+    (spectrum,) = galaxies.read_galaxy_atlas(tmp_path)
+    assert np.flatnonzero(~spectrum.measured) == pytest.approx(np.arange(100, 120))
+    assert not spectrum.flux[100:120].any()
+    assert spectrum.flux[300:302] == pytest.approx(0.01)
+
+
 def test_a_galaxy_that_the_list_lacks():
     assert galaxies.activity_of("ngc9999") == "unknown"

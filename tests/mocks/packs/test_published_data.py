@@ -130,6 +130,9 @@ def test_atlas(data_folder):
     assert atlas["tol1924_416"].activity == "starburst"
     gap = atlas["ngc1275"].wavelength[~atlas["ngc1275"].measured]
     assert gap[[0, -1]] == pytest.approx([3300.5, 3498.5])
+    for name in ("eso572_34", "ngc1140", "ngc1667", "ngc1800"):
+        between = (atlas[name].wavelength > 1990) & (atlas[name].wavelength < 3190)
+        assert not atlas[name].measured[between].any(), name
 
 
 def test_star_basis(data_folder):

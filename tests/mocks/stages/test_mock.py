@@ -66,9 +66,9 @@ def test_a_table_is_the_same_twice(tmp_path, kind, part, index):
     paths = []
     for copy in ("one", "other"):
         found = write_mock_table(options, survey, part, index, str(tmp_path / copy))
-        assert found["part"] == part
-        assert found["rows"] > 0
-        paths.append(found["path"])
+        assert found.part == part
+        assert found.rows > 0
+        paths.append(found.path)
     assert paths[0] != paths[1]
     if paths[0].endswith(".parquet"):
         assert b"mock" in pq.read_schema(paths[0]).metadata[ORIGIN_KEY]
@@ -78,21 +78,21 @@ def test_a_table_is_the_same_twice(tmp_path, kind, part, index):
 
 
 def test_workers_write_the_same_bytes(workspace, local):
-    first = run_mock(workspace, serial())
+    first = run_mock(workspace, serial()).content
     before = hashes(workspace, first)
     assert len(before) == expected_tables(workspace)
-    assert run_mock(workspace, serial()) == first
+    assert run_mock(workspace, serial()).content == first
     shutil.rmtree(workspace.folder / "work")
-    second = run_mock(workspace, local)
+    second = run_mock(workspace, local).content
     assert second["rows"] == first["rows"]
     assert hashes(workspace, second) == before
 
 
 def test_a_missing_table_is_written_again(workspace):
-    first = run_mock(workspace, serial())
+    first = run_mock(workspace, serial()).content
     before = hashes(workspace, first)
     (workspace.folder / first["tables"][0]).unlink()
-    assert hashes(workspace, run_mock(workspace, serial())) == before
+    assert hashes(workspace, run_mock(workspace, serial()).content) == before
 
 
 def test_a_job_without_a_mock_says_so(workspace):

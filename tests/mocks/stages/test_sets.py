@@ -94,7 +94,7 @@ def made(tmp_path_factory, pack):
     workspace.prepare()
     with pytest.MonkeyPatch.context() as patch:
         leave_figures_blank(patch)
-        return workspace, run_mock(workspace, serial())
+        return workspace, run_mock(workspace, serial()).content
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +157,7 @@ def test_workers_and_partitions_do_not_matter(made, tmp_path, pack):
     again = workspace_at(tmp_path, pack)
     again.prepare()
     with open_cluster(LocalCluster(workers=2, memory_limit="2 GiB")) as executor:
-        other = run_mock(again, executor)
+        other = run_mock(again, executor).content
     assert files_of(again, other) == files_of(workspace, record)
 
 
@@ -165,10 +165,10 @@ def test_only_what_changed_is_made_again(made, tmp_path, pack):
     workspace, record = made
     shutil.copytree(workspace.folder, tmp_path / "output", symlinks=True)
     copy = workspace_at(tmp_path, pack)
-    assert run_mock(copy, serial()) == record
+    assert run_mock(copy, serial()).content == record
     text = (tmp_path / "job.toml").read_text().replace("test       = 40", "test       = 44")
     (tmp_path / "job.toml").write_text(text)
-    changed = run_mock(workspace_of(tmp_path / "output", tmp_path / "job.toml"), serial())
+    changed = run_mock(workspace_of(tmp_path / "output", tmp_path / "job.toml"), serial()).content
     assert {name for name, part in changed["sets"].items() if part["recomputed"]} == {"test"}
     assert changed["sets"]["test"]["rows"] == 132
     assert changed["sets"]["training"]["catalogue"] == record["sets"]["training"]["catalogue"]
@@ -177,7 +177,7 @@ def test_only_what_changed_is_made_again(made, tmp_path, pack):
 def test_another_seed_is_another_sky_and_a_library_is_observed_again_and_again(made, tmp_path, pack):
     workspace = workspace_at(tmp_path, pack, seed=2, library=10)
     workspace.prepare()
-    record = run_mock(workspace, serial())
+    record = run_mock(workspace, serial()).content
     assert set(files_of(workspace, record).values()).isdisjoint(files_of(*made).values())
     table = rows_of(workspace, record, "survey", ["parent_id", "true_class", "flux", "mock_id"])
     assert len(set(table["parent_id"].to_pylist())) <= 30
@@ -216,10 +216,10 @@ def test_a_pack_without_a_class_is_refused_with_what_it_lacks(tmp_path, pack):
 DRIVER = """
 import sys
 from pathlib import Path
-from jpasbatch.stages.pipeline import run_verb
+from jpasbatch.stages.pipeline import Request, run_verb
 
 if __name__ == "__main__":
-    sys.exit(run_verb("mock", Path(sys.argv[1]), output=Path(sys.argv[2])))
+    sys.exit(run_verb(Request("mock", Path(sys.argv[1]), output=Path(sys.argv[2]))))
 """
 
 
@@ -246,4 +246,4 @@ def test_a_killed_mock_goes_on_to_the_same_bytes(made, tmp_path, pack):
     assert list(killed.folder.glob("work/mock/*/ledger/[0-9]*.json"))
     assert killed.record("mock") is None
     killed.prepare()
-    assert files_of(killed, run_mock(killed, serial())) == files_of(workspace, record)
+    assert files_of(killed, run_mock(killed, serial()).content) == files_of(workspace, record)

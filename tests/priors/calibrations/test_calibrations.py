@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.calibration import softmax
-from jpasbatch.priors.calibrations.log_linear import LOG_LINEAR, fit_log_linear, fit_nearby
-from jpasbatch.priors.calibrations.protocol import Reach
+from jpasbatch.learning.calibration import BLUNTEST, bernstein_terms, softmax
+from jpasbatch.priors.calibrations.log_linear import LOG_LINEAR, _CrossEntropy, fit_log_linear, fit_nearby
+from jpasbatch.priors.calibrations.protocol import TERMS, Reach
 from jpasbatch.priors.calibrations.registry import FITS, restore_calibration
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.metrics import ReliabilityTally
@@ -78,6 +78,46 @@ def test_the_state_survives_json(kind):
 def test_what_is_calibrated_stays_so(kind):
     given = sample(30_000, 1)
     assert error_of(FITS[kind](given), sample(30_000, 2)) < 0.012
+
+
+def test_rows_and_columns_in_memory_are_calibrated_alike(kind):
+    given = sample(6000, 1, too_sure, some_gone)
+    calibration = FITS[kind](given)
+    found = calibration(given.probabilities, given.magnitude, given.missing)
+    by_column = calibration(np.asfortranarray(given.probabilities), given.magnitude, given.missing)
+    assert np.array_equal(found, by_column)
+
+
+@given(
+    st.lists(st.floats(10, 30, width=32) | st.just(float("nan")), min_size=1, max_size=20),
+    st.floats(0, 40),
+    st.integers(0, 40),
+)
+def test_terms_are_parabolas_in_magnitude_that_missing_bands_share_out(magnitude, most, missing):
+    reach = Reach(17.0, 23.5, most)
+    gone = np.full(len(magnitude), missing)
+    terms = reach.terms(np.array(magnitude, dtype=np.float32), gone)
+    assert terms.shape == (len(magnitude), TERMS)
+    assert terms.min() >= 0
+    assert terms.sum(axis=1) == pytest.approx(1.0)
+    shapes = bernstein_terms(reach.clipped(np.array(magnitude, dtype=np.float32)), (17.0, 23.5))
+    assert terms[:, :3] + terms[:, 3:] == pytest.approx(shapes)
+
+
+@pytest.mark.parametrize("kind", LOG_LINEAR)
+def test_a_first_step_beyond_the_limits_is_made_shorter(kind, monkeypatch):
+    """A curvature that is far too small sends the search beyond what is allowed; the minimum is well within."""
+    given = sample(5000, 3)
+    known, drawn = fit_nearby(kind, given), given.redrawn(np.random.default_rng(1))
+    small = known._replace(curvature=0.003 * known.curvature)
+    loss = _CrossEntropy(kind, drawn)
+    start = loss.joined(known.calibration)
+    tried = start - np.linalg.solve(small.curvature, loss.value_and_slope(start)[1])
+    assert (tried[loss.bounded] < BLUNTEST).any()
+    arguments = drawn.probabilities, drawn.magnitude, drawn.missing
+    afar = fit_log_linear(kind, drawn)(*arguments)
+    monkeypatch.setattr(_CrossEntropy, "bounded_minimum", lambda _: pytest.fail("limits do not bind"))
+    assert np.abs(fit_log_linear(kind, drawn, small)(*arguments) - afar).max() < 0.005
 
 
 @pytest.mark.parametrize("kind", LOG_LINEAR)

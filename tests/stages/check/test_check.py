@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jpasbatch.cli import main
-from jpasbatch.stages.check.identities import Identities
+from jpasbatch.stages.check.identities import BUCKETS, Identities, hashes
 from jpasbatch.storage.tables.tables import write_cefca_tile
 
 ROWS = 30
@@ -149,7 +151,25 @@ def test_identities_count_what_was_there_before_whatever_the_order(tmp_path):
     assert dict(identities.repeated()) == {file: count for file, count in expected.items() if count}
 
 
-def test_memory_does_not_grow_with_the_number_of_ids(tmp_path):
+@given(st.lists(st.text(st.characters(max_codepoint=127), max_size=40), max_size=30))
+def test_two_ids_have_one_hash_if_they_are_one(ids):
+    found = hashes(pa.array(ids, pa.string()))
+    longer = hashes(pa.array([*ids, "x" * 70], pa.string()))  # what stands beside an id changes nothing
+    np.testing.assert_array_equal(found, longer[:-1])
+    assert len(set(found.tolist())) == len(set(ids))
+
+
+def test_hashes_of_ids_that_count_up_spread_over_all_buckets():
+    found = hashes(pa.array([f"2406-{number}" for number in range(20_000)]))
+    assert len(np.unique(found)) == len(found)
+    in_buckets = np.bincount((found % BUCKETS).astype(int), minlength=BUCKETS)
+    assert in_buckets.min() > 0.7 * in_buckets.mean()
+    assert in_buckets.max() < 1.3 * in_buckets.mean()
+
+
+def test_memory_does_not_grow_with_the_number_of_ids(tmp_path, monkeypatch):
+    monkeypatch.setattr("jpasbatch.stages.check.identities.WAITING", 4000)
+
     def peak(chunks: int) -> int:
         folder = tmp_path / str(chunks)
         folder.mkdir()

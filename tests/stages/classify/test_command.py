@@ -122,7 +122,8 @@ def test_a_survey_is_known_by_its_columns(tiles, tmp_path):
     assert "nepw14" not in str(caught.value)
 
 
-def test_j_pas_is_known_by_its_bands():
+def write_j_pas(path):
+    """Write a table of J-PAS, with 57 bands."""
     raw = make_raw(magnitude_columns())
     fields = [
         pa.field(name, _vectors(one).type, metadata={"unit": raw.units.get(name, "")})
@@ -130,8 +131,27 @@ def test_j_pas_is_known_by_its_bands():
     ]
     schema = pa.schema(fields, metadata=band_metadata(raw.band_names))
     table = pa.Table.from_arrays([_vectors(one) for one in raw.columns.values()], schema=schema)
-    pq.write_table(table, "jpas.parquet")
+    pq.write_table(table, path)
+
+
+def test_j_pas_is_known_by_its_bands():
+    write_j_pas("jpas.parquet")
     assert recognise_survey(Path("jpas.parquet")).name == "jpas57"
+
+
+def test_a_committee_of_another_survey(committee_folder, capsys):
+    write_j_pas("jpas.parquet")
+    committee = ["--committee", str(committee_folder)]
+    words = ("committee was trained on survey 'jpas60'", "this is 'jpas57'", "60 bands against 57")
+    refused(capsys, ["jpas.parquet", "--survey", "jpas57", *committee], *words)
+    # without a name the survey is that of the committee, whose aperture and bands the table lacks
+    refused(capsys, ["jpas.parquet", *committee], "jpas.parquet", "3_0_cor")
+    refused(
+        capsys,
+        ["jpas.parquet", *committee, "--aperture", "3_0_cor"],
+        "these are the bands of survey = 'jpas57'",
+    )
+    assert [path.name for path in Path().iterdir()] == ["jpas.parquet"]
 
 
 def _vectors(column):

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import shutil
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jpasbatch.cli import main
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_job
 from jpasbatch.photometry.survey import load_survey
@@ -16,6 +19,7 @@ from jpasbatch.stages.pipeline import needed_stages, open_workspace, run_stage
 from jpasbatch.stages.planning import plan_stages
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
+from jpasbatch.storage.stores.objects import ObjectStore
 from jpasbatch.storage.tables.per_band import write_column_table
 from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import serial
@@ -210,3 +214,43 @@ def test_plans_tell_what_would_be_made_again(made, tmp_path):
         plans = plan_stages(stages, changed)
         assert {stage for stage, plan in plans.items() if plan.runs} == runs
         assert plans["combine"].work[0].title == "combine: partitions"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchanged_process")
+def test_a_combination_in_an_object_store_is_that_on_disk(made, tmp_path, object_store_url):
+    """Tables of others go with the collection; the driver's folder keeps records and scores alone."""
+    folder, records = made
+    job, location = folder / "together.toml", f"s3://survey/{uuid4().hex}/sky"
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run, symlinks=True)
+    assert main(["replicate", str(job), location, "--output", str(run)]) == 0
+    store = ObjectStore(location)
+    for key in sorted(store.keys()):  # what was combined and inferred on disk is not there
+        if key.startswith(("combined", "predictions")):
+            store.remove(key)
+    for name in ("sky", "evaluation/combination.json", "work/combine.json", "work/infer.json"):
+        path = run / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for verb in ("infer", "combine"):
+        assert main([verb, str(job), "--output", str(run), "--sky", location, "--serial"]) == 0
+    assert not (run / "sky").exists()
+    record = json.loads((run / "work" / "combine.json").read_bytes())
+    assert record["combined"].startswith(f"{location}/combined-")
+    assert (record["rows_out"], record["log_loss"]) == (650, records["combine"]["log_loss"])
+    version = record["combined"].rpartition("/")[2]
+    parts = [key for key in sorted(store.keys(version)) if "/Npix=" in key]
+    stored = pa.concat_tables([read_partition(key, None, store) for key in parts])
+    assert stored.equals(rows_of(folder, "combined"))
+    assert main(["combine", str(job), "--output", str(run), "--sky", location, "--serial", "--json"]) == 0
+
+
+@pytest.mark.usefixtures("unchanged_process")
+def test_tables_of_others_are_matched_before_a_sky_goes_to_a_store(made, tmp_path, capsys):
+    folder, _ = made
+    given = ["foreign", str(folder / "together.toml"), "--output", str(tmp_path), "--sky", "s3://survey/sky"]
+    assert main(given) == 2
+    told = capsys.readouterr().err
+    assert "foreign needs the collection in its output folder" in told
+    assert "match tables of others: they go with the collection" in told
+    assert not list(tmp_path.iterdir())

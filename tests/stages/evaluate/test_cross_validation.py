@@ -98,7 +98,7 @@ def run(path: Path, folder: Path):
     workspace = open_workspace(path, folder, None)
     assert needed_stages(workspace) == ("train", "evaluate")
     with workspace.prepare():
-        return workspace, run_train(workspace, serial()), run_evaluate(workspace, serial())
+        return workspace, run_train(workspace, serial()).content, run_evaluate(workspace, serial()).content
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def evaluated(snapshots, survey, tmp_path_factory):
     job.write_text(job.read_text() + f'\n[samples.tests]\nlabelled = "{sample}"\n')
     workspace = workspace_of(folder, job)
     run_stage("train", workspace, serial())  # nothing but the options has changed
-    return workspace, run_evaluate(workspace, serial())
+    return workspace, run_evaluate(workspace, serial()).content
 
 
 def test_the_record_counts_and_scores(evaluated):
@@ -112,14 +112,14 @@ def test_a_committee_without_curves_has_a_page_without_them(evaluated, tmp_path)
     (find_committee(older).version / "curves.ecsv").unlink()
     page = older.folder / "evaluation" / "evaluation.html"
     page.unlink()
-    assert run_evaluate(older, serial())["rows"] == record["rows"]
+    assert run_evaluate(older, serial()).content["rows"] == record["rows"]
     assert 'id="training"' not in page.read_text()
 
 
 def test_a_second_run_does_nothing(evaluated):
     workspace, record = evaluated
     before = {path: (workspace.folder / path).stat().st_mtime_ns for path in record["files"]}
-    assert run_evaluate(workspace, serial()) == record
+    assert run_evaluate(workspace, serial()).content == record
     assert {path: (workspace.folder / path).stat().st_mtime_ns for path in record["files"]} == before
 
 

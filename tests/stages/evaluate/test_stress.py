@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
-from jpasbatch.cli import build_parser
+from jpasbatch.command_line import build_parser
 from jpasbatch.errors import InputError
 from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.novelty.ordinary import Ordinary
@@ -55,7 +55,7 @@ def stressed(prepared, tmp_path_factory, survey):
     patch.setattr(stage, "survey_stresses", few_stresses)
     folder = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("stressed") / "run"))
     workspace = replace(workspace_of(folder), stress=True)
-    record = run_evaluate(workspace, serial())
+    record = run_evaluate(workspace, serial()).content
     patch.undo()
     return workspace, record
 
@@ -66,7 +66,7 @@ def table_of(workspace, name="stress"):
 
 def test_nobody_is_stressed_who_did_not_ask(prepared, tmp_path):
     folder = Path(shutil.copytree(prepared, tmp_path / "run"))
-    record = run_evaluate(workspace_of(folder), serial())
+    record = run_evaluate(workspace_of(folder), serial()).content
     assert record["stress"] is None
     assert not [name for name in TABLES if (folder / "evaluation" / name).exists()]
     assert "jpasbatch evaluate --stress" in (folder / "evaluation" / "evaluation.html").read_text()
@@ -108,21 +108,21 @@ def test_the_unspoilt_row_is_the_score_of_these_objects(stressed):
 def test_a_rerun_computes_nothing_whether_it_asks_again_or_not(stressed, monkeypatch):
     workspace, record = stressed
     monkeypatch.setattr(stage, "run_stress", lambda *_: pytest.fail("stressed again"))
-    assert run_evaluate(workspace, serial()) == record
-    assert run_evaluate(replace(workspace, stress=False), serial()) == record
+    assert run_evaluate(workspace, serial()).content == record
+    assert run_evaluate(replace(workspace, stress=False), serial()).content == record
 
 
 def test_an_interrupted_table_goes_on_where_it_stopped(prepared, tmp_path, monkeypatch):
     folder = Path(shutil.copytree(prepared, tmp_path / "run"))
     workspace = replace(workspace_of(folder), stress=True)
-    first = run_evaluate(workspace, serial())
+    first = run_evaluate(workspace, serial()).content
     before = {name: (folder / "evaluation" / name).read_bytes() for name in TABLES}
     (folder / "work" / "evaluate.json").unlink()
     [lost] = folder.glob("work/evaluate/*/ledger/labelled-003.json")
     lost.unlink()
     again, spoilt = stage.spoil_sample, []
     monkeypatch.setattr(stage, "spoil_sample", lambda *given: spoilt.append(given) or again(*given))
-    assert run_evaluate(workspace, serial())["files"] == first["files"]
+    assert run_evaluate(workspace, serial()).content["files"] == first["files"]
     assert len(spoilt) == 1
     assert {name: (folder / "evaluation" / name).read_bytes() for name in TABLES} == before
 
@@ -131,7 +131,7 @@ def test_a_table_of_other_rows_does_not_stay(stressed, tmp_path):
     folder = Path(shutil.copytree(stressed[0].folder, tmp_path / "run"))
     job = folder / "tiny.toml"
     job.write_text(job.read_text().replace(f"rows = {ROWS}", "rows = 100"))
-    record = run_evaluate(workspace_of(folder), serial())
+    record = run_evaluate(workspace_of(folder), serial()).content
     assert record["stress"] is None
     assert not [name for name in TABLES if (folder / "evaluation" / name).exists()]
 
@@ -144,9 +144,9 @@ def test_the_job_file_asks_and_its_names_must_exist(prepared, tmp_path):
     with pytest.raises(InputError, match=r"no test sample 'labeled' to stress; allowed are labelled"):
         run_evaluate(workspace_of(folder), serial())
     job.write_text(text + 'enabled = true\ntests = ["labelled"]\n')
-    record = run_evaluate(workspace_of(folder), serial())
+    record = run_evaluate(workspace_of(folder), serial()).content
     assert record["stress"]["samples"] == ["labelled"]
-    assert run_evaluate(workspace_of(folder), serial()) == record
+    assert run_evaluate(workspace_of(folder), serial()).content == record
 
 
 def test_a_job_of_folds_alone_is_refused(prepared):
@@ -156,6 +156,7 @@ def test_a_job_of_folds_alone_is_refused(prepared):
     assert stage.plan_stress(workspace_of(prepared), {}, "base") is None
 
 
+@pytest.mark.slow
 def test_another_survey_with_folds_is_stressed_on_its_test_sample(tmp_path):
     path = folds_job(tmp_path)
     text = path.read_text() + "\n[evaluation.stress]\nenabled = true\n"
@@ -175,7 +176,7 @@ def test_another_survey_with_folds_is_stressed_on_its_test_sample(tmp_path):
 def test_objects_with_few_bands_are_counted_and_warned_of(prepared, tmp_path, monkeypatch):
     folder = Path(shutil.copytree(prepared, tmp_path / "run"))
     monkeypatch.setattr(Ordinary, "judge", _all_have_few_bands)
-    record = run_evaluate(workspace_of(folder), serial())
+    record = run_evaluate(workspace_of(folder), serial()).content
     rows = record["rows"]["labelled"]
     assert record["few_bands"] == {"labelled": rows}
     assert any(text.startswith(f"labelled: {rows} of {rows} objects have") for text in record["warnings"])

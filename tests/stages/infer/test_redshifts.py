@@ -13,7 +13,7 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import describe_committee
+from jpasbatch.learning.manifest import TrainingFacts, describe_committee
 from jpasbatch.learning.redshifts import RedshiftRanges
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features
@@ -47,10 +47,7 @@ def write_committee(
         classes,
         members,
         Jury.plain(),
-        options={},
-        validation={},
-        learnt=learnt,
-        origin="builtin",
+        TrainingFacts(learnt=learnt, origin="builtin"),
     )
     save_committee(folder, manifest.to_json(), committee_graph(members, features.n_inputs), b"")
     return folder

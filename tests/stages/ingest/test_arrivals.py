@@ -222,7 +222,7 @@ def test_a_full_run_after_an_update_finds_nothing_to_do(growing):
     assert photometry(growing).name == name
 
 
-@pytest.mark.parametrize("event", ["changed", "gone"])
+@pytest.mark.parametrize("event", [pytest.param("changed", marks=pytest.mark.slow), "gone"])
 def test_a_file_that_changes_or_goes_touches_its_own_partitions_only(growing, event):
     before = files_of(predictions(growing))
     tile = sorted((growing / "tiles").glob("1-*"))[0]
@@ -240,7 +240,7 @@ def test_a_file_that_changes_or_goes_touches_its_own_partitions_only(growing, ev
     assert summary["rows"]["out"] == len(rows_of(photometry(growing)))
 
 
-@pytest.mark.parametrize("lost", ["told by no record", "damaged"])
+@pytest.mark.parametrize("lost", [pytest.param("told by no record", marks=pytest.mark.slow), "damaged"])
 def test_where_nobody_knows_whose_rows_are_whose_all_is_ingested_anew(growing, lost, caplog):
     path = growing / "run" / "work" / "ingest.json"
     record = json.loads(path.read_text())

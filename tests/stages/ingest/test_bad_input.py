@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from jpasbatch.cli import main
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import describe_committee
+from jpasbatch.learning.manifest import TrainingFacts, describe_committee
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import load_survey
@@ -350,9 +350,7 @@ def test_reasons_can_be_read_when_no_row_is_left(write, refused, tmp_path):
 def describe(survey, classes):
     """Return the manifest of a committee without members."""
     features = make_features("relative_flux", survey)
-    return describe_committee(
-        survey, features, classes, [], Jury.plain(), options={}, validation={}, learnt={}
-    ).to_json()
+    return describe_committee(survey, features, classes, [], Jury.plain(), TrainingFacts()).to_json()
 
 
 def test_a_committee_of_another_survey(write, tmp_path, tables, capsys):

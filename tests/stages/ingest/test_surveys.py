@@ -1,6 +1,7 @@
 """Tables of one survey given to another, and apertures: refused before anything is published, or read as chosen."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -44,10 +45,19 @@ def write_tile(path, survey):
     write_cefca_tile(path, rows, survey)
 
 
-def spoil(path):
+def contradict(path):
     """Give three positive fluxes a negative relative error."""
     with fits.open(path, memmap=False) as hdus:
         hdus[1].data["FLUX_RELERR_APER_COR_3_0"][:3, 5] *= -1
+        hdus.writeto(path, overwrite=True, checksum=True)
+
+
+def give_filters(path, names):
+    """Give a tile a table FILTER that lists these bands; vectors stay as they are."""
+    with fits.open(path, memmap=False) as hdus:
+        filters = hdus["FILTER"]
+        filters.data = filters.data[: len(names)]
+        filters.data["NAME"] = names
         hdus.writeto(path, overwrite=True, checksum=True)
 
 
@@ -56,12 +66,11 @@ def ingest(tmp_path, capsys):
     """Return a function that ingests a tile of one survey as one of another; exit code and messages."""
 
     def run(
-        survey: str, tile_of: str, more: str = "", aperture: str = "", spoilt: bool = False
+        survey: str, tile_of: str, more: str = "", aperture: str = "", spoil: Callable = lambda path: None
     ) -> tuple[int, str]:
         path = tmp_path / "tables" / "tile.fits"
         write_tile(path, load_survey(tile_of, aperture))
-        if spoilt:
-            spoil(path)
+        spoil(path)
         job = tmp_path / "trial.toml"
         job.write_text(JOB.format(survey=survey, input=tmp_path / "tables", more=more), encoding="utf-8")
         code = main(["ingest", str(job), "--output", str(tmp_path / "out"), "--serial"])
@@ -80,6 +89,25 @@ def ingest(tmp_path, capsys):
 )
 def test_a_table_of_the_other_camera(ingest, tmp_path, survey, tile_of, words):
     code, message = ingest(survey, tile_of, aperture="3_0_cor" if tile_of == "jpas60" else "")
+    assert code == 2
+    assert words in message
+    assert not (tmp_path / "out" / "sky" / "collection.properties").exists()
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        (sorted, "names and wavelengths were mixed up, and the order of bands cannot be known"),
+        (
+            lambda names: names[:-1],
+            "1 of the 57 bands of survey 'jpas57' are missing from its filter table: iSDSS",
+        ),
+    ],
+    ids=["sorted by name", "without iSDSS"],
+)
+def test_another_table_of_filters(ingest, tmp_path, listed, words):
+    names = listed(load_survey("jpas57").band_names)
+    code, message = ingest("jpas57", "jpas57", spoil=lambda path: give_filters(path, list(names)))
     assert code == 2
     assert words in message
     assert not (tmp_path / "out" / "sky" / "collection.properties").exists()
@@ -111,7 +139,7 @@ def test_a_tile_of_j_pas_in_the_aperture_of_the_job(ingest, tmp_path):
 
 
 def test_doubted_values_are_counted_in_the_record(ingest, tmp_path):
-    code, message = ingest("jpas57", "jpas57", spoilt=True)
+    code, message = ingest("jpas57", "jpas57", spoil=contradict)
     assert code == 0, message
     record = json.loads((tmp_path / "out" / "work" / "ingest.json").read_text())
     assert record["values"] == {"relative error below 0 beside a flux above 0: band taken as not observed": 3}

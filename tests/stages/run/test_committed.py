@@ -1,10 +1,16 @@
 """One protocol commits: work counts once, and only while its files are what was committed."""
 
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jpasbatch.errors import GapsError, InputError
-from jpasbatch.stages.run.commits import Made, Run, commit_task, whole_commits
-from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run import committed as protocol
+from jpasbatch.stages.run.commits import Made, Run, commit_task, commit_tasks, whole_commits
+from jpasbatch.stages.run.committed import BATCHES_OF_WORKER, committed
 from tests.stages.tiny_run import serial
 
 
@@ -86,3 +92,56 @@ def test_what_cannot_be_done_is_quarantined_and_told(run, tmp_path, text, error)
     assert list(commits.records()) == ["good"]
     with pytest.raises(error, match="1 of the tasks could not be processed"):
         commits.whole("tasks")
+
+
+def test_a_worker_commits_each_of_several_tasks(run, tmp_path):
+    tasks = {key: (key, key * 2) for key in ("p", "q", "r")}
+    assert commit_tasks(run, write, (tmp_path,), tasks) == {"rows": 6, "tasks": 3}
+    assert {key: run.commits()[key]["key"] for key in tasks} == {key: key for key in tasks}
+    assert sorted(whole_commits(run, tasks)) == sorted(tasks)
+
+
+def test_batches_are_counted_as_their_tasks(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(protocol, "_batches", lambda keys, *_: {"some": keys[:2], "others": keys[2:]})
+    tasks = {key: (key, key * 2) for key in ("p", "q", "r", "a")}  # a was committed before
+    commits = committed(run, "test: tasks", write, tasks, serial(), shared=(tmp_path,), together=2)
+    assert (commits.computed, commits.speed["rows"], commits.failed) == (3, 6, frozenset())
+    assert list(commits.whole("tasks")) == list(tasks)
+    assert committed(run, "test: tasks", write, tasks, serial(), shared=(tmp_path,), together=2).computed == 0
+
+
+@pytest.mark.parametrize(("text", "error"), [("refused", InputError), ("broken", GapsError)])
+def test_of_a_batch_only_what_cannot_be_done_fails(run, tmp_path, monkeypatch, text, error):
+    """Whatever happens to a batch, each of its tasks is judged by itself."""
+    monkeypatch.setattr(protocol, "_batches", lambda keys, *_: {"all": keys})
+    tasks = {"p": ("p", "fine"), "bad": ("bad", text), "q": ("q", "good")}
+    commits = committed(run, "test: tasks", write, tasks, serial(), shared=(tmp_path,), together=3)
+    assert commits.failed == {"bad"}
+    assert (commits.computed, commits.speed["rows"]) == (2, 8)
+    assert list(run.ledger.quarantined()) == ["bad"]
+    with pytest.raises(error, match="1 of the tasks could not be processed"):
+        commits.whole("tasks")
+
+
+@dataclass(frozen=True)
+class Workers:
+    """A client of so many workers."""
+
+    number: int
+
+    def nthreads(self) -> dict[str, int]:
+        return {str(one): 1 for one in range(self.number)}
+
+
+@given(st.integers(0, 300), st.integers(0, 20), st.integers(1, 12))
+def test_batches_leave_no_worker_without_work(tasks, workers, together):
+    executor = replace(serial(), client=cast(Any, Workers(workers)))
+    keys = [f"5_{number}" for number in range(tasks)]
+    batches = protocol._batches(keys, executor, together)
+    if not batches:
+        assert together == 1 or workers == 0 or tasks < 2 * BATCHES_OF_WORKER * workers
+        return
+    assert [key for batch in batches.values() for key in batch] == keys
+    assert max(map(len, batches.values())) <= together
+    assert len(batches) >= BATCHES_OF_WORKER * workers
+    assert protocol._batches(keys, serial(), together) == {}

@@ -218,14 +218,14 @@ def test_a_committee_learns_from_hats_samples(workspace, survey, explicit):
         paths["validation"] = open_catalogue(paths["validation"]).path  # a catalogue does as well
         lines = "\n".join(f'{part} = "{path}"' for part, path in paths.items())
         workspace = open_job(workspace.folder, survey, f"[samples]\n{lines}")
-    record = run_train(workspace, serial())
+    record = run_train(workspace, serial()).content
     assert record["quarantined"]["training"]["flags"] == 10
     assert record["quarantined"]["training"]["mask_flags"] == 10
     unused = record["quarantined"]["training"].get("no class of the job, or no features", 0)
     assert record["rows"]["training"] + unused == 220
     [folder] = (workspace.folder / "work" / "train").iterdir()
     assert len(read_prepared(folder, "training").labels) == record["rows"]["training"]
-    assert run_train(workspace, serial()) == record
+    assert run_train(workspace, serial()).content == record
 
 
 MORE = '[model]\nkind = "random_forest"\ntrees = 3\n'
@@ -235,7 +235,7 @@ def test_trees_go_the_same_way(workspace, survey):
     text = JOB.replace("[model]\nhidden = [8]\n", MORE)
     (workspace.folder / "job.toml").write_text(text.format(more=""))
     forest = Workspace(load_job(workspace.folder / "job.toml"), survey, workspace.folder)
-    record = run_train(forest, serial())
+    record = run_train(forest, serial()).content
     assert record["epochs"] == [1]
     assert 0 < record["validation"]["weighted_f1"] <= 1
 
@@ -279,7 +279,7 @@ def test_a_growing_committee_is_the_same_however_many_train_at_once(workspace, s
         # forests train in no time; how a committee grows does not depend on what its members are
         job = growing.job.model_copy(update={"committee": committee, "model": RandomForest(trees=3)})
         growing = Workspace(job, survey, folder)
-        record = run_train(growing, executor)
+        record = run_train(growing, executor).content
         return record, find_committee(growing)[1]
 
     other = Path(shutil.copytree(workspace.folder, workspace.folder.parent / "other"))
@@ -328,10 +328,10 @@ def test_another_calibration_or_a_smaller_committee_trains_nothing(workspace, su
     text = JOB.replace("members = 1", "members = 2")
     (workspace.folder / "job.toml").write_text(text.format(more=""))
     both = Workspace(load_job(workspace.folder / "job.toml"), survey, workspace.folder)
-    first = run_train(both, serial())
+    first = run_train(both, serial()).content
     monkeypatch.setattr(train_stage, "train_one_member", lambda *_: pytest.fail("trained again"))
     calibrated = open_job(workspace.folder, survey, '[calibration]\nkind = "temperature"')  # and one member
-    second = run_train(calibrated, serial())
+    second = run_train(calibrated, serial()).content
     assert second["members"] == 1
     assert second["committee"] != first["committee"]
     assert find_committee(calibrated).manifest.calibration["kind"] == "temperature"

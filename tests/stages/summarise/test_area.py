@@ -12,7 +12,7 @@ from astropy.table import Table
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.coverage import Coverage
 from jpasbatch.products.counts.places import FILES
-from jpasbatch.stages.pipeline import run_stage, run_verb
+from jpasbatch.stages.pipeline import Request, run_stage, run_verb
 from jpasbatch.stages.summarise.observed import share_coverage
 from jpasbatch.storage.stores.folder import FolderStore
 from tests.footprint.conftest import box_deg2
@@ -121,11 +121,11 @@ def test_a_mask_that_is_wrong_stops_a_run_before_it_begins(trained_copy):
     (trained_copy / "field.csv").write_text("ra,dec\n1,1\n")
     with_tables(trained_copy, f'[area]\nkind = "regions"\nfile = "{trained_copy}/field.csv"')
     with pytest.raises(InputError, match="three at least"):
-        run_verb("run", job, trained_copy, serial=True)
+        run_verb(Request("run", job, trained_copy, serial=True))
     assert not (trained_copy / "work" / "infer.json").exists()
     (trained_copy / "field.csv").unlink()
     with pytest.raises(InputError, match=r"\[area\] file .*there is no such file"):
-        run_verb("run", job, trained_copy, serial=True)
+        run_verb(Request("run", job, trained_copy, serial=True))
 
 
 def test_what_partitions_have_of_the_mask_is_written_once(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from jpasbatch.products.expected.tally import ThresholdTally
 from jpasbatch.products.protocol import Findings, Setting
 from jpasbatch.stages.run.committees import origin_warning
 from jpasbatch.stages.run.samples import GIVEN, sample_origin
+from jpasbatch.stages.run.stage_facts import InferFacts
 from jpasbatch.stages.summarise.warnings import ClassMixes, class_mixes, run_warnings
 from tests.products.test_tallies import DEFINITIONS
 from tests.stages.tiny_run import workspace_of, write_job
@@ -55,25 +56,29 @@ def test_a_difference_that_is_sure_and_small_is_none(share, called):
     assert ("a" in mixes.different) == called
 
 
+def infer_facts(**facts) -> InferFacts:
+    return InferFacts(predictions="", committee="", **facts)
+
+
 def test_a_borrowed_mix_is_told_with_both_mixes(survey):
-    records = {"infer": {"learnt": EVEN, "origin": "templates"}}
-    (text,) = run_warnings("survey", records, findings_of(survey, [240, 700, 40, 20], 500))
+    infer = infer_facts(learnt=EVEN, origin="templates")
+    (text,) = run_warnings("survey", infer, findings_of(survey, [240, 700, 40, 20], 500))
     assert "qso_high 25.0 % learnt, 2.0 ±" in text
     assert "too high" in text
-    assert list(run_warnings("survey", records, findings_of(survey, [240, 700, 40, 20], 500, True))) == []
-    assert list(run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 500))) == []
+    assert list(run_warnings("survey", infer, findings_of(survey, [240, 700, 40, 20], 500, True))) == []
+    assert list(run_warnings("survey", infer, findings_of(survey, [1, 1, 1, 1], 500))) == []
 
 
 def test_a_sky_without_objects_has_no_mix(survey):
     findings = findings_of(survey, [1, 1, 1, 1], 0)
-    assert class_mixes({"infer": {"learnt": EVEN}}, findings) is None
-    assert class_mixes({}, findings) is None
+    assert class_mixes(infer_facts(learnt=EVEN), findings) is None
+    assert class_mixes(None, findings) is None
 
 
 def test_pages_say_that_a_committee_learnt_from_toys(survey):
     findings = findings_of(survey, [1, 1, 1, 1], 100)
     for sky in ("mock", "survey", "spectra"):
-        told = list(run_warnings(sky, {"infer": {"origin": "builtin", "learnt": EVEN}}, findings))
+        told = list(run_warnings(sky, infer_facts(origin="builtin", learnt=EVEN), findings))
         assert any(TOYS in text for text in told)
     assert list(origin_warning("templates")) == list(origin_warning(GIVEN)) == []
     assert "not recorded" in next(origin_warning(None))
@@ -81,14 +86,14 @@ def test_pages_say_that_a_committee_learnt_from_toys(survey):
 
 @pytest.mark.parametrize(("mock", "told"), [("builtin", True), ("templates", False), ("", False)])
 def test_a_sky_of_another_mock_than_the_committee_learnt_from(survey, mock, told):
-    records = {"infer": {"origin": "templates"}}
-    texts = list(run_warnings("mock", records, findings_of(survey, [1, 1, 1, 1], 100), mock))
+    infer = infer_facts(origin="templates")
+    texts = list(run_warnings("mock", infer, findings_of(survey, [1, 1, 1, 1], 100), mock))
     assert [("(builtin)" in text and "(templates)" in text) for text in texts] == [True] * told
 
 
 def test_gaps_are_told(survey):
-    records = {"infer": {"origin": GIVEN, "gaps": 2, "partitions": 30}}
-    (text,) = run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 100))
+    infer = infer_facts(origin=GIVEN, gaps=2, partitions=30)
+    (text,) = run_warnings("survey", infer, findings_of(survey, [1, 1, 1, 1], 100))
     assert text.startswith("2 of 30 partitions")
 
 
@@ -107,7 +112,7 @@ def test_where_a_sample_is_from(tmp_path):
 
 @pytest.mark.parametrize(("few", "told"), [(None, 0), (0, 0), (10, 0), (11, 1)])
 def test_objects_with_fewer_bands_than_validated_are_warned_of_above_one_per_cent(survey, few, told):
-    records = {"infer": {"origin": GIVEN, "few_bands": few, "rows_out": 1000}}
-    found = list(run_warnings("survey", records, findings_of(survey, [1, 1, 1, 1], 100)))
+    infer = infer_facts(origin=GIVEN, few_bands=few, rows_out=1000)
+    found = list(run_warnings("survey", infer, findings_of(survey, [1, 1, 1, 1], 100)))
     assert len(found) == told
     assert all("11 of 1,000 objects have fewer bands" in text for text in found)

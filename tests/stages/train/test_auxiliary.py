@@ -11,10 +11,9 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_job
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.classify.committee import name_committee
-from jpasbatch.stages.evaluate.stage import run_evaluate
 from jpasbatch.stages.infer.stage import run_infer
 from jpasbatch.stages.ingest.stage import run_ingest
-from jpasbatch.stages.pipeline import open_workspace
+from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.train.stage import run_train
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
@@ -93,8 +92,7 @@ def made(tmp_path_factory):
     workspace = open_workspace(job, folder / "run", None)
     workspace.prepare()
     records = {
-        stage.__name__: stage(workspace, serial())
-        for stage in (run_ingest, run_train, run_evaluate, run_infer)
+        stage: run_stage(stage, workspace, serial()) for stage in ("ingest", "train", "evaluate", "infer")
     }
     patch.undo()
     return folder, records
@@ -124,7 +122,7 @@ def test_it_learns_what_no_colour_says(made):
     assert 0.5 < known.mean() < 0.8
     assert right[known].mean() > 0.95
     assert right[~known].mean() < 0.75
-    assert records["run_evaluate"]["weighted_f1"]["test"] > 0.75
+    assert records["evaluate"]["weighted_f1"]["test"] > 0.75
 
 
 def test_a_catalogue_without_the_column_is_refused(made, tmp_path):

@@ -31,7 +31,7 @@ def test_members_tell_of_their_epochs_while_they_train(trained_copy, monkeypatch
     monkeypatch.setattr(watching, "SECONDS_BETWEEN_MESSAGES", 0.0)
     workspace = workspace_of(trained_copy, write_job(trained_copy / "tiny.toml", seed=8, members=1))
     with caplog.at_level(logging.INFO, logger="jpasbatch"):
-        record = run_train(workspace, serial())
+        record = run_train(workspace, serial()).content
     lines = [one.message for one in caplog.records]
     assert "train: members: member-00: begun" in lines
     second, *_ = [line for line in lines if line.startswith("train: members: member-00: epoch 2 of 2, f1 0.")]
@@ -57,7 +57,7 @@ def test_members_of_an_older_version_have_the_curve_that_they_remember(trained_c
             key, {name: value for name, value in record.items() if name not in ("curve", "machine")}
         )
     (trained_copy / "work" / "train.json").unlink()
-    record = run_train(workspace, serial())  # trains nothing, and finds the same committee
+    record = run_train(workspace, serial()).content  # trains nothing, and finds the same committee
     assert find_committee(workspace).version == first.version
     table = Table.read(first.version / "curves.ecsv")
     assert table["epoch"].tolist() == [1, 2, 1, 2]
@@ -106,7 +106,7 @@ def test_a_committee_that_goes_on_from_another_one(trained_copy):
     text = job.read_text(encoding="utf-8")
     job.write_text(text.replace("[committee]", f'[committee]\nbegin = "{first.version}"'), encoding="utf-8")
     workspace = workspace_of(trained_copy, job)
-    record = run_train(workspace, serial())
+    record = run_train(workspace, serial()).content
     second = find_committee(workspace)
     assert second.version != first.version
     assert second.manifest.options["committee"] == {
@@ -116,7 +116,7 @@ def test_a_committee_that_goes_on_from_another_one(trained_copy):
     assert second.manifest.features["state"] == first.manifest.features["state"]
     scalings = [one["input_scaling"] for one in second.manifest.members]
     assert scalings == [one["input_scaling"] for one in first.manifest.members[: len(scalings)]]
-    assert run_train(workspace, serial()) == record
+    assert run_train(workspace, serial()).content == record
 
 
 def test_a_committee_goes_on_from_its_own_classes_only(trained_copy):

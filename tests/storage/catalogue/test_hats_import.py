@@ -256,7 +256,7 @@ def test_two_writers_do_not_meet(client, sky, tables, options):
         ({"pixel_threshold": 0}, "pixel_threshold: found 0"),
         ({"byte_pixel_threshold": -1}, "byte_pixel_threshold: found -1"),
         ({"lowest_order": 5, "highest_order": 4}, "found 5, 4"),
-        ({"highest_order": 20}, "found 0, 20"),
+        ({"highest_order": 20}, "highest_order: found 20; allowed is 0 to 12"),
         ({"margin_arcsec": -1.0}, "margin_arcsec: found -1"),
     ],
 )

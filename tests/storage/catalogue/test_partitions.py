@@ -36,6 +36,23 @@ def test_a_partition_round_trips(table, tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_what_is_written_quickly_reads_the_same(table, tmp_path):
+    store = open_store(tmp_path)
+    careful, quick = (write_partition(table, store, "staged", "5_1", quick=one) for one in (False, True))
+    found = [read_partition(tmp_path / one.key) for one in (quick, careful)]
+    assert found[0].schema.equals(found[1].schema, check_metadata=True)
+    np.testing.assert_equal(*(one.to_pydict() for one in found))
+    encodings = [
+        {
+            part.path_in_schema: "RLE_DICTIONARY" in part.encodings
+            for part in map(group.column, range(group.num_columns))
+        }
+        for group in (pq.ParquetFile(tmp_path / one.key).metadata.row_group(0) for one in (careful, quick))
+    ]
+    assert [one.pop("object_id") for one in encodings] == [True, False]
+    assert encodings[0] == encodings[1]
+
+
 def test_two_copies_of_a_task_write_two_files(table, tmp_path):
     first, second = (write_partition(table, open_store(tmp_path), "", "5_17") for _ in range(2))
     assert first.key != second.key

@@ -224,6 +224,15 @@ def test_csv_with_other_separators_is_the_same_table(delimiter, comment, tmp_pat
         assert table.rows == 5
 
 
+@pytest.mark.parametrize("ending", ["\r", "\r\n"])
+def test_lines_may_end_as_they_do_elsewhere(ending, tmp_path, survey14):
+    rows = "AKR_ID,RA,DEC\n1,269.5,66.5\n2,269.6,66.6\n"
+    path = tmp_path / "a.csv"
+    path.write_bytes(rows.replace("\n", ending).encode())
+    found = [row for raw in iterate_raw(path, survey14) for row in raw.columns["RA"].tolist()]
+    assert found == [269.5, 269.6]
+
+
 def test_a_header_behind_a_hash_is_a_header(tmp_path, survey14):
     header, *rows = nepw_lines()
     path = tmp_path / "table.csv"

@@ -147,8 +147,8 @@ def held_out_galaxies(spectra: Sequence[AtlasSpectrum]) -> Parents:
 
     Kinds are their activities. The spectra are taken as they are for rest spectra: their galaxies are near. Short
     gaps between the pieces are bridged; what lies blueward of a gap of more than `LONGEST_GAP` is left out, and
-    so are galaxies whose optical spectrum has such a gap or falls to nothing somewhere. The ultraviolet, which
-    is noisy, is smoothed by 1200 km/s.
+    so are galaxies whose optical spectrum has such a gap, falls to nothing somewhere or ends before `REDDEST`. The
+    ultraviolet, which is noisy, is smoothed by 1200 km/s.
     """
     parts = [part for part in map(_held_out_galaxy, spectra) if part is not None]
     curves, names, kinds, coverage = zip(*parts, strict=True)
@@ -159,9 +159,9 @@ def held_out_galaxies(spectra: Sequence[AtlasSpectrum]) -> Parents:
 LONGEST_GAP = 300.0
 """Angstrom; two narrow bands."""
 
-OPTICAL = 3300.0
+OPTICAL, REDDEST = 3300.0, 7000.0
 LOWEST_LEVEL = 0.05
-"""Of the median, over 90 Angstrom: below, a piece of the spectrum is missing (ngc3115, ngc4579, ngc5728, ...)."""
+"""Of the median, over 90 Angstrom: below, a piece of the spectrum is missing (ngc5128, ngc6166)."""
 
 
 def _held_out_galaxy(item: AtlasSpectrum) -> tuple[np.ndarray, str, str, tuple[float, float]] | None:
@@ -170,7 +170,7 @@ def _held_out_galaxy(item: AtlasSpectrum) -> tuple[np.ndarray, str, str, tuple[f
     first = ends[-1] + 1 if ends.size else 0
     optical = np.interp(item.wavelength, wavelength, flux)[item.wavelength > OPTICAL]
     level = np.convolve(optical, np.ones(60) / 60, "valid").min() / np.median(optical)
-    if wavelength[first] > OPTICAL + LONGEST_GAP or level < LOWEST_LEVEL:
+    if wavelength[first] > OPTICAL + LONGEST_GAP or wavelength[-1] < REDDEST or level < LOWEST_LEVEL:
         return None
     curve = resample(wavelength[first:], flux[first:])[0]
     curve = np.maximum(np.where(rest_grid() < OPTICAL, smooth(curve, 5.0), curve), 0.0)

@@ -54,7 +54,8 @@ class NextRows:
     """Hands out the next rows of a complete table, however they were cut."""
 
     def __init__(self, table: CompleteTable) -> None:
-        self._table, self._held = table, table.schema.empty_table()
+        # without a chunk: arrow makes no empty array of some types
+        self._table, self._held = table, pa.Table.from_batches([], table.schema)
 
     def take(self, rows: int) -> pa.Table:
         """Return the next rows.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from jpasbatch.errors import InputError
 from jpasbatch.storage.tables.output.columns import as_storable, astropy_table, storable_schema
 
 
@@ -16,6 +17,11 @@ class EcsvFile:
 
     def __init__(self, path: Path, schema: pa.Schema, facts: Mapping[str, str]) -> None:
         self._schema, self._facts = storable_schema(schema, "ECSV"), dict(facts)
+        for field in self._schema:
+            if pa.types.is_list(field.type) and pa.types.is_nested(field.type.value_type):
+                raise InputError(
+                    f"column {field.name!r} holds {field.type}, which ECSV has no form for; write .parquet"
+                )
         self._file = path.open("x", encoding="utf-8")
         self._file.write("".join(self._parts(schema.empty_table())[0]))
 

@@ -227,7 +227,7 @@ class _FitsColumn:
             letters = np.where(np.ma.getdata(values), b"T", b"F")
             return np.where(np.ma.getmaskarray(values), b"\0", letters)
         if self.code == "A":
-            return np.array([text.encode("ascii") for text in np.ma.getdata(values)], dtype=self.stored)
+            return np.ma.getdata(values).astype(self.stored)  # all are ASCII, see `_extend`
         if self.zero:
             values = values.astype(np.float64) - self.zero if abs(self.zero) < 2**40 else _unsigned(values)
         if self.null is None:

@@ -164,3 +164,70 @@ def test_endings(tmp_path):
     with pytest.raises(InputError) as caught:
         output_ending(tmp_path / "a.fits.gz")
     assert all(ending in str(caught.value) for ending in ENDINGS)
+
+
+SCALARS = {
+    **{str(kind): (kind, [1, 0, None]) for kind in (*INTEGERS, pa.float32(), pa.float64())},
+    "half": (pa.float16(), [np.float16(1.5), np.float16(0), None]),
+    "bool": (pa.bool_(), [True, False, None]),
+    "text": (pa.string(), ["a", "b", None]),
+    "bytes": (pa.binary(), [b"\xff", b"", None]),
+    "duration": (pa.duration("s"), [1, 2, None]),
+}
+FORMS = {
+    "scalar": (lambda kind: kind, lambda cells: cells),
+    "vector": (lambda kind: pa.list_(kind, 2), lambda cells: [cells[:2], cells[1::-1], cells[:2]]),
+    "null within": (lambda kind: pa.list_(kind, 2), lambda cells: [cells[:2], cells[1:], None]),
+    "varying": (pa.list_, lambda cells: [cells[:1], cells[:2], []]),
+    "null in varying": (pa.list_, lambda cells: [cells[:1], cells, []]),
+    "of lists": (lambda kind: pa.list_(pa.list_(kind)), lambda cells: [[cells[:1]], [cells[:2], []], []]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("ending", [".fits", ".vot", ".ecsv", ".csv", ".parquet"])
+def test_every_type_is_written_and_read_again_or_refused_by_name(ending, form, tmp_path, survey):
+    wrapped, cells_of = FORMS[form]
+    written = 0
+    for name, (kind, cells) in SCALARS.items():
+        table = pa.table({"some": pa.array(cells_of(cells), wrapped(kind))})
+        path = tmp_path / f"{name}{ending}"
+        refused = None
+        try:
+            write(path, table)
+        except InputError as error:
+            refused = str(error)
+        if refused is not None:
+            assert "some" in refused, name
+            assert not path.exists()
+            continue
+        written += 1
+        if ending in (".vot", ".parquet"):
+            assert plain(read(path, survey)["some"]) == plain(table["some"]), name
+    assert written or ending == ".csv" or form in ("varying", "null in varying", "of lists")
+
+
+def plain(column):
+    """Return cells in which nothing, a vector of nothing and an empty vector are one, as in VOTable."""
+
+    def cell(one):
+        if isinstance(one, list):
+            found = [cell(part) for part in one]
+            return None if all(part is None for part in found) else found
+        return None if one is None or one != one or one == "" else one
+
+    return [cell(one) for one in column.to_pylist()]
+
+
+def test_what_xml_cannot_hold_is_no_part_of_a_votable(tmp_path, survey):
+    with pytest.raises(InputError, match="XML cannot hold its name"):
+        write(tmp_path / "named.vot", pa.table({"a\x01b": [1]}))
+    noted = pa.schema([pa.field("a", pa.int64(), metadata={b"unit": b"m\x02"})])
+    write(tmp_path / "noted.vot", pa.table({"a": [1]}, schema=noted), facts={"committee": "one\x00two"})
+    assert read(tmp_path / "noted.vot", survey)["a"].to_pylist() == [1]
+
+
+def test_a_vector_that_uses_every_number_has_none_for_null(tmp_path):
+    every = pa.array([[*range(256), None]], pa.list_(pa.uint8(), 257))
+    with pytest.raises(InputError, match="column 'a' has vectors of which some elements are null"):
+        write(tmp_path / "a.vot", pa.table({"a": every}))

@@ -1,28 +1,8 @@
-"""Checks of options of mocks: numbers that have a range, and shares of kinds."""
+"""The check of options that are shares of kinds of objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-
-def check_ranges(options: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Refuse options outside of their range.
-
-    Parameters
-    ----------
-    options : dataclass
-    limits : mapping of str to (float, float)
-        Lowest and highest value of each option, both allowed.
-
-    Raises
-    ------
-    ValueError
-        If a value is outside, or is no number; it names the key, what was found and what is allowed.
-    """
-    for key, (low, high) in limits.items():
-        value = getattr(options, key)
-        if not low <= value <= high:
-            raise ValueError(f"{key} = {value!r}: must be from {low:,} to {high:,}")
 
 
 def check_shares(key: str, shares: Mapping[str, float], kinds: Sequence[str]) -> None:
