@@ -1,16 +1,21 @@
 """What it costs to leave one row of each object where tiles overlap, and how right it is.
 
     python benchmarks/overlapping_tiles.py --rows 1000000 --tiles 20
+    python benchmarks/overlapping_tiles.py --rows 1000000 --tiles 20 --ingest 3
 
 Tiles of the survey's form, side by side with 8 % overlap, are written as accepted rows; positions scatter by 0.1 arcsec
-in each. The resolution runs alone, in this process; completeness and purity follow from the ids. Compare its seconds
-with those of the stage `ingest` per row (`survey_inference.py`).
+in each. The resolution runs alone, in this process; completeness and purity follow from the ids. With ``--ingest N``
+the same sky is written as FITS tables, and the whole stage `ingest` runs N times with ``[catalogue.overlaps]`` and N
+times without, in turn, each in a process of its own: medians of the seconds and of the processor's seconds, and memory.
 """
 
 import argparse
+import multiprocessing
 import resource
+import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +29,9 @@ from jpasbatch.photometry.overlaps import OverlapOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.stages.ingest.overlaps import resolve_overlaps
+from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.commits import Run
+from jpasbatch.storage.tables.cefca_tiles import write_cefca_tile
 
 DENSITY, OVERLAP, SCATTER = 9000, 0.08, 0.1
 """Objects per deg2 of the mock survey, share of a tile that the next one covers too, arcsec in each coordinate."""
@@ -53,20 +60,89 @@ def write_tile(folder: Path, tile: int, objects: np.ndarray, ra: np.ndarray, dec
     return {"name": path.name, "source": path.name, "accepted": rows}
 
 
-def write_sky(folder: Path, rows: int, tiles: int) -> list[dict]:
-    """Write tiles that hold about so many rows together."""
-    (folder / "accepted").mkdir()
+def tiles_of(rows: int, tiles: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield number, objects, ra and dec of tiles that hold about so many rows together."""
     rng = np.random.default_rng(1)
     objects = round(rows / (1 + OVERLAP * (tiles - 1) / tiles))
     height = 2.0
     width = objects / DENSITY / height / tiles
     east, dec = rng.uniform(0, width * tiles, objects), rng.uniform(30, 30 + height, objects)
     ra = 355 + east / np.cos(np.radians(dec))
-    records = []
     for tile in range(tiles):
         seen = np.flatnonzero((east >= tile * width) & (east < (tile + 1 + OVERLAP) * width))
-        records.append(write_tile(folder, tile, seen, ra[seen], dec[seen]))
-    return records
+        yield tile, seen, ra[seen], dec[seen]
+
+
+def write_sky(folder: Path, rows: int, tiles: int) -> list[dict]:
+    """Write the accepted rows of tiles."""
+    (folder / "accepted").mkdir()
+    return [write_tile(folder, *tile) for tile in tiles_of(rows, tiles)]
+
+
+def write_input(folder: Path, rows: int, tiles: int) -> None:
+    """Write tiles as tables of the survey."""
+    survey = load_survey("jpas60")
+    folder.mkdir()
+    for tile, seen, ra, dec in tiles_of(rows, tiles):
+        rng = np.random.default_rng([3, tile])
+        flux = rng.lognormal(1, 1, (len(seen), len(survey.bands))).astype(np.float32)
+        scatter = rng.normal(0, SCATTER / 3600, (2, len(seen)))
+        columns = {
+            "tile_id": np.full(len(seen), tile + 1),
+            "number": seen + 1,
+            "ra": (ra + scatter[0] / np.cos(np.radians(dec))) % 360,
+            "dec": dec + scatter[1],
+            "flux": flux,
+            "flux_err": 0.05 * flux,
+            "flags": np.zeros(len(seen), int),
+            "mask_flags": np.zeros(len(seen), int),
+            "class_star": rng.uniform(0, 1, len(seen)),
+        }
+        write_cefca_tile(folder / f"tile-{tile:03d}.fits", columns, survey)
+
+
+INGEST = """
+name = "overlaps"
+survey = "jpas60"
+[catalogue]
+input = "{input}"
+{more}
+"""
+WAYS = {"plain": "", "overlaps": "[catalogue.overlaps]"}
+
+
+def ingest(folder: str, tables: str, more: str) -> tuple[float, float, float]:
+    """Run the stage once in this process; return its seconds, the processor's seconds, and the peak memory in GB."""
+    place = Path(folder)
+    (place / "job.toml").write_text(INGEST.format(input=tables, more=more))
+    workspace = open_workspace(place / "job.toml", place / "run", place)
+    begin = time.monotonic()
+    with workspace.prepare(), open_cluster(SerialCluster()) as executor:
+        run_stage("ingest", workspace, executor)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processor = sum(one.ru_utime + one.ru_stime for one in used)
+    return time.monotonic() - begin, processor, used[0].ru_maxrss / 2**20
+
+
+def compare_ingests(rows: int, tiles: int, rounds: int) -> None:
+    """Ingest with and without overlaps, in turn, and print the medians."""
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in WAYS}
+    with tempfile.TemporaryDirectory() as place:
+        write_input(Path(place) / "tiles", rows, tiles)
+        for number in range(rounds):
+            for name, more in WAYS.items():
+                folder = Path(place) / f"{name}-{number}"
+                folder.mkdir()
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    found[name].append(pool.apply(ingest, (str(folder), f"{place}/tiles", more)))
+    print("| ingest | seconds | processor seconds | peak memory, GB |\n|---|---|---|---|")
+    medians = {
+        name: [statistics.median(one) for one in zip(*each, strict=True)] for name, each in found.items()
+    }
+    for name, (seconds, processor, memory) in medians.items():
+        print(f"| {name} | {seconds:.1f} | {processor:.1f} | {memory:.2f} |")
+    ratios = (one / other for one, other in zip(medians["overlaps"], medians["plain"], strict=True))
+    print("| ratio | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
 
 
 def main() -> None:
@@ -76,7 +152,13 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--tiles", type=int, default=20)
+    parser.add_argument(
+        "--ingest", type=int, default=0, help="times that the whole stage runs with and without"
+    )
     arguments = parser.parse_args()
+    if arguments.ingest:
+        compare_ingests(arguments.rows, arguments.tiles, arguments.ingest)
+        return
     with tempfile.TemporaryDirectory() as place, open_cluster(SerialCluster()) as executor:
         folder = Path(place)
         records = write_sky(folder, arguments.rows, arguments.tiles)

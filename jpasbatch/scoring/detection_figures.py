@@ -136,7 +136,7 @@ def _draw_circles(axes: Axes, field: Mapping[str, Any], mark: str) -> None:
         colour = OTHER_COLOURS[(4, 5, 3)[number]]
         axes.add_patch(Circle(centre, 0.95, facecolor=colour, alpha=0.18, edgecolor=colour, linewidth=1.2))
         away = np.array(centre) * (2.3, 3.6) if number < 2 else np.array((0.0, -1.75))
-        axes.text(*away, name, ha="center", va="center", fontsize=9, color=INK)
+        axes.text(away[0], away[1], name, ha="center", va="center", fontsize=9, color=INK)
     for region, place in REGIONS.items():
         pattern = region if mark == "1" else region.translate(str.maketrans("01", "10"))
         count = field["patterns"].get(pattern, 0)

@@ -111,8 +111,8 @@ def score_dots(
                 value, error = np.array(values[column], dtype=float)  # None, as JSON has it, becomes NaN
                 look = {**key.look, "linestyle": "none"}
                 axes.errorbar([value], [row], xerr=[error] if error else None, ms=5, **look)
-            if marked[column] is not None:
-                axes.axvline(marked[column], color="#999999", linewidth=1, linestyle=":")
+            if (published := marked[column]) is not None:
+                axes.axvline(published, color="#999999", linewidth=1, linestyle=":")
             axes.set(xlabel=title, xscale="log" if logarithmic else "linear", ylim=(len(keys) - 0.5, -0.5))
             axes.set_yticks(range(len(keys)), [str(row + 1) for row in range(len(keys))])
         panels.append(Panel(figure, group))

@@ -83,8 +83,8 @@ def stress_cells(content: Mapping[str, Any]) -> tuple[list[str], list[tuple[str,
             group = group_of(stress, name)
             value, loss = (float(one) for one in (group["weighted_f1"][0], -group["change"][0]))
             full = 0.9 * float(np.clip(np.nan_to_num(loss) / DEEPEST, 0.0, 1.0))
-            colour = to_hex(np.array(to_rgb(LOSS)) * full + 1.0 - full)
-            cells.append((_cell(value, loss, number), colour))
+            red, green, blue = (part * full + 1.0 - full for part in to_rgb(LOSS))
+            cells.append((_cell(value, loss, number), to_hex((red, green, blue))))
         rows.append(
             (f"{stress['stress']}: {stress['level']}" if stress["level"] else stress["stress"], cells)
         )

@@ -71,7 +71,7 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve], members: Mapping[int, Key]
     for number, key in members.items():
         _draw(axes, curves[number], "validation_loss", key.label, key.look)
         trained = curves[number].column("training_loss")
-        axes.plot(curves[number].column("epoch"), trained, **key.look | {"linestyle": ":"}, linewidth=1.0)
+        axes.plot(curves[number].column("epoch"), trained, color=key.colour, linestyle=":", linewidth=1.0)
     axes.set(xlabel="epoch", ylabel="loss")
 
 

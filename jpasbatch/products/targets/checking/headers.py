@@ -39,7 +39,7 @@ def primary_faults(primary: Unit, template: WeaveTemplate) -> Iterator[Violation
                 "primary-structure", "primary", shortened(found), f"{wanted}, as the template", name
             )
     yield from _cards(primary, list(template.primary), "primary")
-    yield from _texts(primary, template.primary, "primary")
+    yield from _texts(primary, dict(template.primary.items()), "primary")
     version = template.primary.get("DATAMVER")
     if "DATAMVER" in values and str(values["DATAMVER"]) != str(version):
         yield Violation(
@@ -96,7 +96,7 @@ def table_faults(table: Unit, template: WeaveTemplate, survey: str | None) -> It
             )
     own = [name for name in template.table if not _is_of_column(name)]
     yield from _cards(table, own, "table", columns=False)
-    yield from _texts(table, template.table, "table")
+    yield from _texts(table, dict(template.table.items()), "table")
     yield from checksum_faults(table, "table")
 
 
