@@ -32,7 +32,8 @@ class FlagColumn(NamedTuple):
         bits = self.bits if rows_and_bands is None else np.where(rows_and_bands, self.bits, 0)
         # OR takes each byte by itself, so that only what comes of it needs the order of this machine
         stored = np.ascontiguousarray(bits).view(f"u{bits.dtype.itemsize}")
-        return np.bitwise_or.reduce(stored, axis=1).view(bits.dtype).astype(np.int32)
+        found: np.ndarray = np.bitwise_or.reduce(stored, axis=1)
+        return found.view(bits.dtype).astype(np.int32)
 
     def masked_rows(self) -> np.ndarray:
         """Return the rows that lack a value in any band, bool (n,)."""

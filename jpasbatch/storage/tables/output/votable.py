@@ -93,7 +93,7 @@ def _mark_nulls(item: Any, column: Any) -> None:
     if not np.ma.is_masked(elements) or elements.dtype.kind == "f":  # NaN stands for itself
         return
     if elements.dtype.kind in "iu":
-        limits, used = np.iinfo(elements.dtype), set(np.unique(elements.compressed()).tolist())
+        limits, used = np.iinfo(str(elements.dtype)), set(np.unique(elements.compressed()).tolist())
         candidates = (*range(limits.min, limits.min + 3), *range(limits.max, limits.max - 256, -1))
         if (number := next((number for number in candidates if number not in used), None)) is not None:
             item.values.null = number
