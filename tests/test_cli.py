@@ -234,7 +234,11 @@ def test_locations_that_cannot_be(refused, job, tmp_path):
     refused(["infer", str(job), "--sky", str(tmp_path)], "--sky", "s3://BUCKET/PREFIX", "--output")
     refused(["infer", str(job), "--output", "s3://survey/x"], "POSIX", "replicate", "--sky")
     for verb in ("run", "update"):
-        refused([verb, str(job), "--sky", "s3://survey/x"], "infer and summarise", "jpasbatch replicate")
+        refused(
+            [verb, str(job), "--sky", "s3://survey/x"],
+            "infer, combine, correct and summarise",
+            "jpasbatch replicate",
+        )
     refused(["replicate", str(job), "s3://key:secret@survey/x"], "without credentials")
     assert not (tmp_path / "runs").exists()
 

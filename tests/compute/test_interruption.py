@@ -77,7 +77,7 @@ def stop(
     [
         ("serial", 30.0, os.kill, signal.SIGTERM),
         ("local", 0.5, os.killpg, signal.SIGINT),  # Ctrl-C in a terminal reaches the workers as well
-        ("local", 60.0, os.kill, signal.SIGTERM),
+        pytest.param("local", 60.0, os.kill, signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_stops_a_run_within_seconds(cluster, seconds, send, number, tmp_path):

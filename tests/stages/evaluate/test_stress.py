@@ -112,6 +112,7 @@ def test_a_rerun_computes_nothing_whether_it_asks_again_or_not(stressed, monkeyp
     assert run_evaluate(replace(workspace, stress=False), serial()).content == record
 
 
+@pytest.mark.slow
 def test_an_interrupted_table_goes_on_where_it_stopped(prepared, tmp_path, monkeypatch):
     folder = Path(shutil.copytree(prepared, tmp_path / "run"))
     workspace = replace(workspace_of(folder), stress=True)

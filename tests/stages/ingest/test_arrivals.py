@@ -304,6 +304,7 @@ def test_the_verb(growing, capsys):
     assert "changed (catalogue)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pruning_between_updates_costs_nothing_that_is_needed(growing):
     write_tile(growing / "tiles", 3, 181.0)
     update(growing)

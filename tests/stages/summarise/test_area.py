@@ -80,6 +80,7 @@ def test_half_of_the_field_is_half_of_all_numbers(finished_copy, half):
     assert json.loads((finished_copy / "summary.json").read_text())["counts"] == counts
 
 
+@pytest.mark.slow
 def test_another_mask_is_another_result(finished_copy, half):
     path = write_box(finished_copy / "field.csv", half)
     workspace = with_tables(finished_copy, f'[area]\nkind = "regions"\nfile = "{path}"')

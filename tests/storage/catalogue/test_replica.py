@@ -88,6 +88,7 @@ def test_extensions_that_only_the_store_has_stay_with_their_catalogue(collection
     assert f"{version}.properties" not in store.read(POINTER).decode()
 
 
+@pytest.mark.parametrize("store", ["folder", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
 def test_killed_at_any_upload_readers_keep_the_old_one_and_the_rest_follows(collection, store, monkeypatch):
     replicate_collection(collection, store)
     before = store.read(POINTER)

@@ -245,6 +245,7 @@ def test_what_others_publish_meanwhile_stays_unless_it_is_another_catalogue(stor
         publish_there(store, mirror, records)
 
 
+@pytest.mark.parametrize("store", ["folder", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
 def test_readers_see_one_version_or_the_other_during_swaps(store, mirror, tmp_path):
     sets = [staged(store, mirror, number=number) for number in (1, 2)]
     versions = [publish_there(store, mirror, records) for records in sets]
