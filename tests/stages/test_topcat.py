@@ -23,8 +23,8 @@ WRITERS = {
     "products/targets/fits_table.py": [r"targets/WQ_2027A1\.fits", r"targets/WQ_2027A1/\w+/WQ_2027A1\.fits"],
     "products/targets/published_list.py": [r"targets/WQ_2027A1/\w+/WQ_2027A1\.vot"],
     "storage/catalogue/assembly.py": [
-        r"sky/(photometry|predictions|posteriors)-\w+/point_map\.fits",
-        r"sky/(photometry|predictions|posteriors)-\w+/skymap(\.\d+)?\.fits",
+        r"(sky/(photometry|predictions|posteriors)-\w+|targets/WQ_2027A1/\w+/WQ_2027A1-hats)/point_map\.fits",
+        r"(sky/(photometry|predictions|posteriors)-\w+|targets/WQ_2027A1/\w+/WQ_2027A1-hats)/skymap(\.\d+)?\.fits",
     ],
     "storage/tables/cefca_tiles.py": [r"work/mock/\w+/(survey|training|validation)/[\w-]+\.fits"],
     "storage/tables/output/fits.py": [r"classified/tile\.fits"],

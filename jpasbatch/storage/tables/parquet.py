@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,19 +57,30 @@ def iterate_parquet(path: Path, survey: Survey, chunk_rows: int) -> Iterator[Raw
 
 
 def check_copies(path: Path, file: pq.ParquetFile) -> None:
-    """Refuse a file whose two copies of the metadata FILTER differ: a footer has no checksum.
+    """Refuse a file that names its columns, or the order of bands, twice and differently: a footer has no checksum.
 
-    Arrow writes the metadata of a schema twice, and reads the copy within its own description of the schema.
+    Arrow writes a schema twice, and reads names from one copy and metadata from the other, its own description.
 
     Raises
     ------
     InputError
         When they differ.
     """
+    described = (file.metadata.metadata or {}).get(b"ARROW:schema")
+    if described is not None and _described_names(path, described) != file.schema_arrow.names:
+        raise InputError(f"{path}: is damaged (its footer names the columns twice, and differently)")
     key = FILTER_TABLE.encode()
     outer, inner = ((one or {}).get(key) for one in (file.metadata.metadata, file.schema_arrow.metadata))
     if outer is not None and inner is not None and outer != inner:
         raise InputError(f"{path}: is damaged (its footer tells the order of bands twice, and differently)")
+
+
+def _described_names(path: Path, described: bytes) -> list[str]:
+    """Return the names of columns in Arrow's own description of a schema."""
+    try:
+        return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(described))).names
+    except ValueError as error:  # no base64, or no schema
+        raise InputError(f"{path}: is damaged (Arrow's description of its schema: {error})") from None
 
 
 def every_row(

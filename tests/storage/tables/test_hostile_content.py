@@ -315,6 +315,17 @@ def test_a_page_of_unknown_type_takes_no_rows_away(column, good, tmp_path):
             list(read(path, good["sums.parquet"][1]))
 
 
+def test_a_footer_that_names_a_column_in_two_ways_is_refused(good, tmp_path):
+    path = parquet_of(good, tmp_path / "table.parquet")
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    place = content.index(b"CLASS_STAR", footer)  # the schema comes first
+    path.write_bytes(content[:place] + b"CLASS_HTAR" + content[place + 10 :])
+    for read in (iterate_raw, whole_rows):
+        with pytest.raises(InputError, match="names the columns twice, and differently"):
+            list(read(path, good["sums.parquet"][1]))
+
+
 def test_a_footer_that_tells_the_order_of_bands_in_two_ways_is_refused(good, tmp_path):
     path = parquet_of(good, tmp_path / "table.parquet")
     content = path.read_bytes()
