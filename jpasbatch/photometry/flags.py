@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class FlagColumn(NamedTuple):
         bits = self.bits if rows_and_bands is None else np.where(rows_and_bands, self.bits, 0)
         # OR takes each byte by itself, so that only what comes of it needs the order of this machine
         stored = np.ascontiguousarray(bits).view(f"u{bits.dtype.itemsize}")
-        found: np.ndarray = np.bitwise_or.reduce(stored, axis=1)
+        found = cast("np.ndarray", np.bitwise_or.reduce(stored, axis=1))
         return found.view(bits.dtype).astype(np.int32)
 
     def masked_rows(self) -> np.ndarray:
