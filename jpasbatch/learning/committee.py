@@ -111,7 +111,7 @@ class Committee:
         Raises
         ------
         InputError
-            When a member gives a probability that is not finite, or the photometry is of another survey.
+            When what a member gives are no probabilities, or the photometry is of another survey.
         """
         finite, members = self.member_probabilities(photometry)
         judged = photometry if finite.all() else photometry.select(finite)

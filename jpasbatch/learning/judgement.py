@@ -21,6 +21,9 @@ UNDECIDED = -1
 
 NO_FEATURES = "features not finite"
 NO_PROBABILITIES = "probabilities not finite"
+NO_DISTRIBUTION = "probabilities do not sum to 1"
+SUM_TOLERANCE = 1e-3
+"""How far from 1 probabilities may sum: single precision is off by 1e-6."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +171,17 @@ class Jury:
         """Return the judgement of objects on which the members have voted; votes are float64, shape (n, k)."""
         probabilities = self.calibration(votes, magnitude)
         finite = np.asarray(np.isfinite(probabilities).all(axis=1))
-        probabilities = np.where(finite[:, np.newaxis], probabilities, np.nan)
-        decided = np.where(finite, self.decision(probabilities), UNDECIDED)
-        return Judgement(probabilities, entropy(probabilities), decided, {NO_PROBABILITIES: ~finite})
+        usable = finite & are_distributions(probabilities)
+        probabilities = np.where(usable[:, np.newaxis], probabilities, np.nan)
+        decided = np.where(usable, self.decision(probabilities), UNDECIDED)
+        refused = {NO_PROBABILITIES: ~finite, NO_DISTRIBUTION: finite & ~usable}
+        return Judgement(probabilities, entropy(probabilities), decided, refused)
+
+
+def are_distributions(probabilities: np.ndarray) -> np.ndarray:
+    """Return which probabilities, classes along the last axis, are at least 0 and sum to 1; bool, without that axis."""
+    sums = probabilities.sum(axis=-1, dtype=np.float64)
+    return (np.abs(sums - 1) <= SUM_TOLERANCE) & (probabilities.min(axis=-1) >= 0)
 
 
 def vote(member_probabilities: np.ndarray) -> np.ndarray:
@@ -191,7 +202,7 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
     Raises
     ------
     InputError
-        When a probability is not finite.
+        When a probability is not finite, or those of a member do not sum to 1.
     """
     if not np.isfinite(member_probabilities).all():
         rows = np.flatnonzero(~np.isfinite(member_probabilities).all(axis=(1, 2)))
@@ -199,6 +210,11 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
             f"the committee gave probabilities that are not finite for {rows.size} rows "
             f"(first: row {rows[0]}): the features are too large for single precision, "
             "or the committee is damaged"
+        )
+    if not (whole := are_distributions(member_probabilities).all(axis=1)).all():
+        raise InputError(
+            f"a member of the committee gave probabilities that are negative or do not sum to 1 for {(~whole).sum()} "
+            f"rows (first: row {np.flatnonzero(~whole)[0]}): the committee is damaged, or is no classifier"
         )
     n_members = member_probabilities.shape[1]
     ordered = np.sort(member_probabilities, axis=1)

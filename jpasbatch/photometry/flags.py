@@ -32,12 +32,13 @@ class FlagColumn(NamedTuple):
         bits = self.bits if rows_and_bands is None else np.where(rows_and_bands, self.bits, 0)
         # OR takes each byte by itself, so that only what comes of it needs the order of this machine
         stored = np.ascontiguousarray(bits).view(f"u{bits.dtype.itemsize}")
-        found: np.ndarray = np.bitwise_or.reduce(stored, axis=1)
-        return found.view(bits.dtype).astype(np.int32)
+        return np.bitwise_or.reduce(stored, axis=1).view(bits.dtype).astype(np.int32)
 
     def masked_rows(self) -> np.ndarray:
         """Return the rows that lack a value in any band, bool (n,)."""
-        return self.masked.any(axis=1) if self.masked.any() else np.zeros(len(self.masked), dtype=bool)
+        if not self.masked.any():
+            return np.zeros(len(self.masked), dtype=bool)
+        return np.asarray(self.masked.any(axis=1))
 
     def forbidden(self, allowed: int) -> np.ndarray:
         """Return where a bit is set that is not allowed, or no value is there, bool like ``bits``."""

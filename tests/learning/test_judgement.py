@@ -6,7 +6,14 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import NoCalibration
 from jpasbatch.learning.decision import Decision
-from jpasbatch.learning.judgement import NO_PROBABILITIES, UNDECIDED, Jury, compare_judgements
+from jpasbatch.learning.judgement import (
+    NO_DISTRIBUTION,
+    NO_PROBABILITIES,
+    UNDECIDED,
+    Jury,
+    compare_judgements,
+    vote,
+)
 
 
 class Broken(NoCalibration):
@@ -29,6 +36,34 @@ def test_a_row_without_finite_probabilities_is_refused(votes):
     assert judgement.decided[0] == UNDECIDED
     assert np.isnan(judgement.probabilities[0]).all()
     assert judgement.usable[1:].all()
+
+
+class Unbalanced(NoCalibration):
+    """A calibration whose numbers of two rows are no probabilities."""
+
+    def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray | None) -> np.ndarray:
+        broken = probabilities.copy()
+        broken[1] *= 1.1
+        broken[2, :2] += (-2.0, 2.0)  # sums to 1
+        return broken
+
+
+def test_a_row_whose_probabilities_do_not_sum_to_one_is_refused(votes):
+    judgement = Jury(Unbalanced(), Jury.plain().decision).judge_votes(votes, np.full(40, 21.0))
+    assert np.flatnonzero(judgement.refused[NO_DISTRIBUTION]).tolist() == [1, 2]
+    assert not judgement.refused[NO_PROBABILITIES].any()
+    assert (judgement.decided[1:3] == UNDECIDED).all()
+    assert np.isnan(judgement.probabilities[1:3]).all()
+    assert judgement.usable[3:].all()
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.5, 0.5], [-0.5, 1.0, 0.5], [0.0, 0.0, 0.0]])
+def test_members_that_give_no_probabilities_are_refused(votes, row):
+    members = np.repeat(votes[:, None].astype(np.float32), 3, axis=1)
+    assert vote(members).shape == votes.shape
+    members[7, 1] = row
+    with pytest.raises(InputError, match=r"do not sum to 1 for 1 rows \(first: row 7\)"):
+        vote(members)
 
 
 def test_spread_and_take_are_inverse(votes):

@@ -26,7 +26,7 @@ def test_the_vote_is_the_renormalised_median(n_members):
 )
 def test_votes_always_sum_to_one(raw):
     raw[..., 0][raw.sum(axis=2) == 0] = 1.0
-    result = vote(raw)
+    result = vote((raw / raw.sum(axis=2, keepdims=True, dtype=np.float64)).astype(np.float32))
     assert result.dtype == np.float64
     assert ((result >= 0) & (result <= 1)).all()
     np.testing.assert_allclose(result.sum(axis=1), 1.0, atol=1e-9)

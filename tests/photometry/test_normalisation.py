@@ -509,6 +509,14 @@ def test_big_endian_columns_are_read_alike():
     assert_same(run(columns).accepted, run().accepted)
 
 
+def test_fluxes_in_double_precision_are_read_alike():
+    columns = make_columns()
+    for name in ("FLUX_APER_3_0", "FLUX_RELERR_APER_3_0", "CLASS_STAR"):
+        assert columns[name].dtype == np.float32
+        columns[name] = columns[name].astype(np.float64)
+    assert_same(run(columns).accepted, run().accepted)
+
+
 def test_what_tap_clients_give():
     columns = make_columns()
     for name in ("TILE_ID", "NUMBER", "ALPHA_J2000", "CLASS_STAR"):
