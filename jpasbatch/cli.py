@@ -11,6 +11,7 @@ space, run the same command again; 1 ``status``: a stage is not done, ``template
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,11 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if options.verbose:
             logging.getLogger("jpasbatch").exception("stopped")
-        refused = f"the system refused: {error}; repair that and run the same command again"
-        return _stopped(no_space(error) if disk_is_full(error) else TryAgainError(refused))
+        return _stopped(_refused(error))
     except KeyboardInterrupt:
         again = "interrupted; what is committed is kept: run the same command again to go on"
         return _stopped(TryAgainError(again, INTERRUPTED))
+
+
+def _refused(error: OSError) -> JpasbatchError:
+    """Return what to say of an error of the system: whether the same command can end in another way."""
+    if error.errno == errno.ENAMETOOLONG:
+        return InputError(f"{error}: the system takes no name as long as that; choose a shorter one")
+    if disk_is_full(error):
+        return no_space(error)
+    if isinstance(error, BrokenPipeError):
+        told = "who read what is printed has gone; run the same command again, and let its output be read to the end"
+        return TryAgainError(told, INTERRUPTED)
+    return TryAgainError(f"the system refused: {error}; repair that and run the same command again")
 
 
 def _stopped(error: JpasbatchError) -> int:

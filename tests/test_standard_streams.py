@@ -1,5 +1,6 @@
 """Commands whose standard streams are closed, or to which a name is given that is not text."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -25,6 +26,31 @@ def test_a_name_that_is_not_text_is_told_as_an_escape(tmp_path, capfd):
         file.write(b"x\n1\n")
     assert main(["check", os.fsdecode(path), "--survey", "nepw14"]) == 2
     assert "its name is not text in UTF-8" in capfd.readouterr().out
+
+
+def test_a_name_that_the_locale_cannot_read_is_not_said_to_be_wrong(tmp_path, capfd):
+    path = tmp_path / "tuile é.csv"
+    path.write_text("x\n1\n")
+    misread = os.fsencode(path).decode("ascii", "surrogateescape")  # as Python has it where LC_ALL is C
+    assert main(["check", misread, "--survey", "nepw14"]) == 2
+    assert "set LC_ALL=C.UTF-8" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300), 2, "choose a shorter one"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 75, "INTERRUPTED: who read what is printed has gone"),
+        (OSError(errno.EROFS, "Read-only file system", "a"), 75, "the system refused"),
+    ],
+)
+def test_errors_of_the_system_say_whether_the_same_command_helps(error, code, words, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("jpasbatch.stages.check.command.check_command", fail)
+    assert main(["check", "a.csv", "--survey", "nepw14"]) == code
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.timeout(20)

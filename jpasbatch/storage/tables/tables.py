@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,7 +204,15 @@ def _check_name(entry: Path) -> None:
     try:
         entry.name.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"{os.fsencode(entry)!r}: its name is not text in UTF-8; rename it") from None
+        stored = os.fsencode(entry)
+        try:
+            stored.decode("utf-8")
+        except UnicodeDecodeError:
+            raise InputError(f"{stored!r}: its name is not text in UTF-8; rename it") from None
+        raise InputError(
+            f"{stored!r}: its name is text in UTF-8, and names are taken for {sys.getfilesystemencoding()} here; set "
+            "LC_ALL=C.UTF-8, or rename it"
+        ) from None
 
 
 def _leave_out(entry: Path) -> None:
