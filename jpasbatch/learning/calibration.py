@@ -245,8 +245,16 @@ def fitted_limits(magnitude: np.ndarray) -> tuple[float, float]:
 
 def bernstein_terms(magnitude: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Return the Bernstein polynomials (n, 3) of degree 2: a sum of them with positive weights is positive."""
+    return np.stack(bernstein_columns(magnitude, limits), axis=1)
+
+
+def bernstein_columns(
+    magnitude: np.ndarray, limits: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `bernstein_terms` returns, column by column, each float64 (n,)."""
     place = (np.asarray(magnitude, dtype=np.float64) - limits[0]) / (limits[1] - limits[0])
-    return np.stack([(1 - place) ** 2, 2 * place * (1 - place), place**2], axis=1)
+    left = 1 - place
+    return left**2, 2 * place * left, place**2
 
 
 def log_probabilities(probabilities: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jpasbatch.learning.calibration import fitted_limits
+from jpasbatch.learning.calibration import bernstein_columns, fitted_limits
 
 TERMS = 6
 """Of a parabola in magnitude at either end of the numbers of missing bands."""
@@ -60,15 +60,10 @@ class Reach:
         return np.clip(known, self.brightest, self.faintest)
 
     def terms(self, magnitude: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return what parameters weigh, (n, TERMS), a column after the other: not negative, and with a sum of 1.
-
-        The parabolas are the Bernstein polynomials of `jpasbatch.learning.calibration.bernstein_terms`.
-        """
-        place = (self.clipped(magnitude) - self.brightest) / (self.faintest - self.brightest)
-        left = 1 - place
-        terms = np.zeros((TERMS, len(place)))
+        """Return what parameters weigh, (n, TERMS), a column after the other: not negative, and with a sum of 1."""
+        terms = np.zeros((TERMS, len(magnitude)))
         shapes, others = terms[: TERMS // 2], terms[TERMS // 2 :]
-        shapes[:] = left**2, 2 * place * left, place**2
+        shapes[:] = bernstein_columns(self.clipped(magnitude), (self.brightest, self.faintest))
         if self.most_missing:
             lacking = np.log1p(np.minimum(missing, self.most_missing)) / np.log1p(self.most_missing)
             np.multiply(shapes, lacking, out=others)
