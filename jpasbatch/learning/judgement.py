@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -180,8 +181,10 @@ class Jury:
 
 def are_distributions(probabilities: np.ndarray) -> np.ndarray:
     """Return which probabilities, classes along the last axis, are at least 0 and sum to 1; bool, without that axis."""
-    sums = probabilities.sum(axis=-1, dtype=np.float64)
-    return (np.abs(sums - 1) <= SUM_TOLERANCE) & (probabilities.min(axis=-1) >= 0)
+    # class by class: NumPy reduces short rows at a fifth of that speed
+    classes = np.moveaxis(probabilities, -1, 0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (np.abs(reduce(np.add, classes) - 1) <= SUM_TOLERANCE) & (reduce(np.minimum, classes) >= 0)
 
 
 def vote(member_probabilities: np.ndarray) -> np.ndarray:
@@ -204,18 +207,8 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
     InputError
         When a probability is not finite, or those of a member do not sum to 1.
     """
-    if not np.isfinite(member_probabilities).all():
-        rows = np.flatnonzero(~np.isfinite(member_probabilities).all(axis=(1, 2)))
-        raise InputError(
-            f"the committee gave probabilities that are not finite for {rows.size} rows "
-            f"(first: row {rows[0]}): the features are too large for single precision, "
-            "or the committee is damaged"
-        )
     if not (whole := are_distributions(member_probabilities).all(axis=1)).all():
-        raise InputError(
-            f"a member of the committee gave probabilities that are negative or do not sum to 1 for {(~whole).sum()} "
-            f"rows (first: row {np.flatnonzero(~whole)[0]}): the committee is damaged, or is no classifier"
-        )
+        raise _no_votes(member_probabilities, whole)
     n_members = member_probabilities.shape[1]
     ordered = np.sort(member_probabilities, axis=1)
     low, high = ordered[:, (n_members - 1) // 2], ordered[:, n_members // 2]
@@ -224,6 +217,23 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
     if undecided.any():
         median[undecided] = member_probabilities[undecided].mean(axis=1, dtype=np.float64)
     return median / median.sum(axis=1, keepdims=True)
+
+
+def _no_votes(members: np.ndarray, whole: np.ndarray) -> InputError:
+    """Return why nothing can be made of what members gave; ``whole``, bool (n,): the rows of which something can."""
+    finite = np.isfinite(members).all(axis=(1, 2))
+    if not finite.all():
+        rows = np.flatnonzero(~finite)
+        return InputError(
+            f"the committee gave probabilities that are not finite for {rows.size} rows "
+            f"(first: row {rows[0]}): the features are too large for single precision, "
+            "or the committee is damaged"
+        )
+    rows = np.flatnonzero(~whole)
+    return InputError(
+        f"a member of the committee gave probabilities that are negative or do not sum to 1 for {rows.size} "
+        f"rows (first: row {rows[0]}): the committee is damaged, or is no classifier"
+    )
 
 
 def disagreement(members: np.ndarray) -> np.ndarray:
