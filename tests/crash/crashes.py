@@ -10,8 +10,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def crashes(module: str, *arguments: str) -> list[dict[str, Any]]:
-    """Return the lines of JSON that a module printed: one a crash."""
+def crashes(module: str, *arguments: str, code: int | None = None) -> list[dict[str, Any]]:
+    """Return the lines of JSON that a module printed: one a crash; it must end with the code, where one is given."""
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", f"tests.crash.{module}", *arguments],
         cwd=REPOSITORY,
@@ -19,6 +19,7 @@ def crashes(module: str, *arguments: str) -> list[dict[str, Any]]:
         capture_output=True,
         check=False,
     )
+    assert code is None or found.returncode == code, found.stderr.decode()
     lines = [line for line in found.stdout.decode().splitlines() if line.startswith("{")]
     assert lines, found.stderr.decode()
     return [json.loads(line) for line in lines]

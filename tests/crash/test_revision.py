@@ -1,19 +1,13 @@
 """An update dies at steps of its protocol, when files went and changed: readers see the old version or the new one."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.crash.crashes import crashes
 from tests.stages.ingest.test_revision import ingest, pool, write_tile
 
 __all__ = ["pool"]
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
@@ -27,16 +21,6 @@ def test_a_crash_at_steps_of_an_update(pool, tmp_path, power):
     for name in ("1-2100-5.fits", "4.fits"):
         (sky / "tiles" / name).unlink()
     shutil.copy2(pool / "made-2" / "3.fits", sky / "tiles" / "3.fits")
-    found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.crash.revision_steps", str(tmp_path), "--every", "9"]
-        + ["--power"] * power,
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    crashes = [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
-    assert found.returncode == 0, found.stderr[-2000:]
-    assert len(crashes) >= 10
-    assert [one for one in crashes if one["problems"]] == []
+    found = crashes("revision_steps", str(tmp_path), "--every", "9", *["--power"] * power, code=0)
+    assert len(found) >= 10
+    assert [one for one in found if one["problems"]] == []
