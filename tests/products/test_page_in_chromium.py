@@ -14,33 +14,13 @@ import pytest
 
 from jpasbatch.products.report import make_report
 from tests.chromium import Browser, browser
+from tests.page_rules import LETTERS, OUTSIDE, SMALLEST, WIDTHS, check_letters, check_width
 from tests.products.test_report import content_of
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = (390, 768, 1280)
 PAPER = 695
 """Pixels of A4 between the margins."""
-
-SMALLEST = 8.0
-"""Pixels of the letters of figures."""
-
-OUTSIDE = """
-[...document.querySelectorAll("body *")]
-  .filter(one => !one.closest("svg *") && !one.closest(".table > *"))
-  .filter(one => one.getBoundingClientRect().right > window.innerWidth + 1)
-  .map(one => one.outerHTML.slice(0, 120))
-"""
-
-LETTERS = """
-[...document.querySelectorAll("figure svg[role=img] text")].map(one => {
-  const svg = one.ownerSVGElement, frame = svg.getBoundingClientRect(), box = one.getBoundingClientRect();
-  const scale = frame.width / svg.viewBox.baseVal.width;
-  const inside = box.left >= frame.left - 1.5 && box.right <= frame.right + 1.5
-    && box.top >= frame.top - 1.5 && box.bottom <= frame.bottom + 1.5;
-  return [one.textContent, parseFloat(getComputedStyle(one).fontSize) * scale, inside];
-})
-"""
 
 FAINT = """
 (() => {
@@ -109,21 +89,13 @@ def page(request, survey, sky, snapshots, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_lies_beside_the_screen(tab, page, width):
-    tab.open(page, width)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.evaluate(OUTSIDE) == []
-    assert tab.complaints == []
-    if folder := os.environ.get("JPASBATCH_PICTURES"):  # to look at
-        (Path(folder) / f"{page.parent.name}-{width}.png").write_bytes(tab.picture())
+    check_width(tab, page, width, page.parent.name)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_letters_of_figures_are_whole_and_can_be_read(tab, page, width):
     tab.open(page, width)
-    letters = tab.evaluate(LETTERS)
-    assert len(letters) > 300
-    assert [one for one in letters if not one[2]] == []
-    assert [one for one in letters if one[1] < SMALLEST] == []
+    check_letters(tab, more_than=300)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from tests.chromium import Browser, browser
 from tests.learning.test_curves import curve_of
 from tests.mocks.realism.test_report import FACTS as MOCK_FACTS
 from tests.mocks.realism.test_report import content_of as mock_content
-from tests.products.test_page_in_chromium import LETTERS, OUTSIDE, SMALLEST, WIDTHS
+from tests.page_rules import WIDTHS, check_letters, check_width
 from tests.scoring.stressed import CLASSES, content_of
 from tests.scoring.test_evaluation import BINS, sample
 from tests.stages.evaluate.test_compare import compared
@@ -82,13 +81,5 @@ def page(request, survey, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_lies_beside_the_screen_and_letters_can_be_read(tab, page, width):
-    tab.open(page, width)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.evaluate(OUTSIDE) == []
-    assert tab.complaints == []
-    letters = tab.evaluate(LETTERS)
-    assert len(letters) > 100
-    assert [one for one in letters if not one[2]] == []
-    assert [one for one in letters if one[1] < SMALLEST] == []
-    if folder := os.environ.get("JPASBATCH_PICTURES"):  # to look at
-        (Path(folder) / f"{page.stem}-{width}.png").write_bytes(tab.picture())
+    check_width(tab, page, width, page.stem)
+    check_letters(tab, more_than=100)
