@@ -48,7 +48,7 @@ slow: $(STAMP)
 
 # Real ones, on this machine: two virtual nodes of Slurm, and sshd on loopback.
 DEPLOY_PACKAGES = slurm-wlm munge openssh-server
-DEPLOY_TESTS = tests/compute/clusters tests/stages/test_on_slurm.py
+DEPLOY_TESTS = tests/compute/clusters $(wildcard tests/stages/test_*on_slurm.py tests/stages/test_on_ssh.py)
 deploy-test: $(STAMP)
 	@test -x /usr/sbin/slurmctld -a -x /usr/sbin/munged -a -x /usr/sbin/sshd \
 	  || { apt-get update -qq && apt-get install -y --no-install-recommends $(DEPLOY_PACKAGES); }
