@@ -184,7 +184,8 @@ def are_distributions(probabilities: np.ndarray) -> np.ndarray:
     # class by class: NumPy reduces short rows at a fifth of that speed
     classes = np.moveaxis(probabilities, -1, 0)
     with np.errstate(invalid="ignore", over="ignore"):
-        return (np.abs(reduce(np.add, classes) - 1) <= SUM_TOLERANCE) & (reduce(np.minimum, classes) >= 0)
+        near = np.abs(reduce(np.add, classes) - 1) <= SUM_TOLERANCE
+        return np.asarray(near & (reduce(np.minimum, classes) >= 0))
 
 
 def vote(member_probabilities: np.ndarray) -> np.ndarray:
@@ -207,7 +208,8 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
     InputError
         When a probability is not finite, or those of a member do not sum to 1.
     """
-    if not (whole := are_distributions(member_probabilities).all(axis=1)).all():
+    whole = are_distributions(member_probabilities)
+    if not whole.all():
         raise _no_votes(member_probabilities, whole)
     n_members = member_probabilities.shape[1]
     ordered = np.sort(member_probabilities, axis=1)
@@ -220,7 +222,7 @@ def vote(member_probabilities: np.ndarray) -> np.ndarray:
 
 
 def _no_votes(members: np.ndarray, whole: np.ndarray) -> InputError:
-    """Return why nothing can be made of what members gave; ``whole``, bool (n,): the rows of which something can."""
+    """Return why nothing can be made of what members gave; ``whole``, bool (n, members): of which something can."""
     finite = np.isfinite(members).all(axis=(1, 2))
     if not finite.all():
         rows = np.flatnonzero(~finite)
@@ -229,7 +231,7 @@ def _no_votes(members: np.ndarray, whole: np.ndarray) -> InputError:
             f"(first: row {rows[0]}): the features are too large for single precision, "
             "or the committee is damaged"
         )
-    rows = np.flatnonzero(~whole)
+    rows = np.flatnonzero(~whole.all(axis=1))
     return InputError(
         f"a member of the committee gave probabilities that are negative or do not sum to 1 for {rows.size} "
         f"rows (first: row {rows[0]}): the committee is damaged, or is no classifier"
