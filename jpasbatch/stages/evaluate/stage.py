@@ -25,8 +25,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import machine_line
 from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.novelty.file import ordinary_from_bytes
 from jpasbatch.learning.novelty.novelty import Novelty
-from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -315,7 +315,7 @@ def _card(
 ) -> str:
     """Return the card of the committee."""
     survey, data = workspace.survey, load_ordinary(committee)
-    ordinary = None if data is None else Ordinary.from_bytes(data, len(manifest.classes), len(survey.bands))
+    ordinary = None if data is None else ordinary_from_bytes(data, len(manifest.classes), len(survey.bands))
     made = f"jpasbatch {facts['version']}, {facts['date']}"
     told = CardFacts(committee.name, manifest, ordinary, survey.reference_band, facts["warnings"], made)
     return committee_card(told, content)

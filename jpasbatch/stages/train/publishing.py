@@ -10,6 +10,7 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.curves import Curve
+from jpasbatch.learning.novelty.file import ordinary_to_bytes
 from jpasbatch.pages.style import to_png
 from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
@@ -168,7 +169,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
     variants = judged_variants(job, survey, committee, jury)
     beside = (
         Validation(known.judged(judgement), variants).to_bytes(),
-        None if ordinary is None else ordinary.to_bytes(),
+        None if ordinary is None else ordinary_to_bytes(ordinary),
     )
     curves = _curves(trained.members, members)
     notes = {FILE: curves.to_ecsv(), PICTURE: to_png(training_curves(curves.members))}
