@@ -17,7 +17,7 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
-from jpasbatch.learning.runtimes import has_bfloat16
+from jpasbatch.learning.inference import has_bfloat16
 from jpasbatch.products.report import Report
 from jpasbatch.stages.infer import stage as infer
 from jpasbatch.stages.pipeline import open_workspace, run_stage
