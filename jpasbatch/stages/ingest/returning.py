@@ -44,6 +44,38 @@ class Returned:
     sources: Mapping[str, Source]
 
 
+@dataclass(frozen=True)
+class Returning:
+    """A file that is read again, and which of its rows are wanted.
+
+    Attributes
+    ----------
+    name : str
+        Of the tables that are written.
+    file : HashedFile
+    candidates : str
+        Table of the rows that may come back (``object_id``, ``row``).
+    better : tuple of str
+        Such tables of files whose rows come back instead, where both have an id.
+    known, target : str
+        Table of the rows of the file, and where to write it with what became of them, relative to the place of the run.
+    """
+
+    name: str
+    file: HashedFile
+    candidates: str
+    better: tuple[str, ...]
+    known: str
+    target: str
+
+    def rows(self) -> pa.Table:
+        """Return the rows that come back, as ``candidates`` has them."""
+        chosen = pq.read_table(self.candidates)
+        for path in self.better:
+            chosen = chosen.filter(pa.array(~among(chosen, pq.read_table(path)["object_id"])))
+        return chosen
+
+
 def read_returning(
     workspace: Workspace,
     departures: Departures,
@@ -79,7 +111,8 @@ def read_returning(
         labels[name] = label
         better = tuple(candidates[one] for one in best_first[:number])
         known = str(_place_of(sources[label], workspace, run))
-        tasks[name] = (name, files[label], candidates[label], better, known, table_of(run, name))
+        one = Returning(name, files[label], candidates[label], better, known, table_of(run, name))
+        tasks[name] = (one,)
     for room in ("accepted", "returned"):
         (run.path / room).mkdir(exist_ok=True)
     shared = (run, workspace.job.survey, workspace.job.catalogue, filter_table, carried)
@@ -105,12 +138,7 @@ def return_rows(
     section: CatalogueSection,
     filter_table: HashedFile | None,
     carried: pa.Schema,
-    name: str,
-    file: HashedFile,
-    candidates: str,
-    better: tuple[str, ...],
-    known: str,
-    target: str,
+    returning: Returning,
 ) -> Made:
     """Read a file again and write those of its rows that come back; there may be none.
 
@@ -119,35 +147,39 @@ def return_rows(
     run : Run
     survey, section, filter_table, carried
         See `jpasbatch.stages.ingest.reading.normalise_table`.
-    name : str
-        Of the tables that are written.
-    file : HashedFile
-    candidates : str
-        Table of the rows that may come back (``object_id``, ``row``).
-    better : tuple of str
-        Such tables of files whose rows come back instead, where both have an id.
-    known, target : str
-        Table of the rows of the file, and where to write it with what became of them, relative to the place of the run.
+    returning : Returning
 
     Raises
     ------
     InputError
         When the file changed meanwhile, or a row is not found in it again.
     """
-    chosen = pq.read_table(candidates)
-    for path in better:
-        chosen = chosen.filter(pa.array(~among(chosen, pq.read_table(path)["object_id"])))
+    name, chosen = returning.name, returning.rows()
     wanted = chosen["row"].to_numpy()
     if not len(wanted):
         return Made(0)
     again = run.path / "again"
-    normalise_table(survey, section, filter_table, carried, str(again), name, file)
+    normalise_table(survey, section, filter_table, carried, str(again), name, returning.file)
+    found = _write_rows(again, name, wanted, run.path / "accepted" / name)
+    if found != len(wanted):
+        raise InputError(
+            f"{returning.file.path}: {found} of {len(wanted)} rows that come back into the catalogue were found again; "
+            "run `jpasbatch ingest`, which reads all files anew, and report this"
+        )
+    told = run.path / "returned" / name
+    with written_aside(told) as aside:
+        pq.write_table(chosen, aside)
+    made = change_fates(Path(returning.known), run.place, returning.target, {IN_CATALOGUE: wanted})
+    return Made(found, made, [run.path / "accepted" / name, told, Path(run.place) / returning.target])
+
+
+def _write_rows(again: Path, name: str, wanted: np.ndarray, target: Path) -> int:
+    """Write those accepted rows of a file whose places in it are wanted, and return how many there are."""
     rejected = pq.read_table(again / "rejected" / name, columns=["row"])["row"].to_numpy()
-    target_rows = run.path / "accepted" / name
     found = first = 0
     with (
         pq.ParquetFile(again / "accepted" / name) as accepted,
-        written_aside(target_rows) as aside,
+        written_aside(target) as aside,
         pq.ParquetWriter(aside, accepted.schema_arrow, use_dictionary=False) as writer,
     ):
         rows = rows_of_source(accepted.metadata.num_rows + len(rejected), rejected)
@@ -155,13 +187,4 @@ def return_rows(
             keep = np.isin(rows[first : first + len(batch)], wanted)
             writer.write_batch(batch.filter(pa.array(keep)))
             found, first = found + int(keep.sum()), first + len(batch)
-    if found != len(wanted):
-        raise InputError(
-            f"{file.path}: {found} of {len(wanted)} rows that come back into the catalogue were found again; run "
-            "`jpasbatch ingest`, which reads all files anew, and report this"
-        )
-    told = run.path / "returned" / name
-    with written_aside(told) as aside:
-        pq.write_table(chosen, aside)
-    made = change_fates(Path(known), run.place, target, {IN_CATALOGUE: wanted})
-    return Made(found, made, [target_rows, told, Path(run.place) / target])
+    return found
