@@ -35,12 +35,14 @@ from jpasbatch.stages.run.samples import (
 )
 from jpasbatch.stages.train.prepared import with_gaps
 from jpasbatch.storage.stores.artefacts import (
+    committee_fingerprint,
     load_committee,
     load_ordinary,
     load_validation,
     save_committee,
 )
 
+SHORT = 12
 AGREEMENT = 1e-4
 """Magnitudes that agree differ by no more: noise is that of the same streams, and rounding may differ."""
 
@@ -91,8 +93,11 @@ def main(mock: Path, name: str) -> None:
     with tempfile.TemporaryDirectory(dir=home()) as aside:
         data = replace(old, sample=sample).to_bytes()
         saved = save_committee(Path(aside), manifest, graph, data, load_ordinary(folder))
+        before, after = committee_fingerprint(folder), committee_fingerprint(saved)
         for file in ("validation.npz", "manifest.json"):
             shutil.copyfile(saved / file, folder / file)
+    card = folder / "card.md"  # its title has the first digits of what the committee is
+    card.write_text(card.read_text(encoding="utf-8").replace(before[:SHORT], after[:SHORT]), encoding="utf-8")
     effective = ", ".join(f"{number:.0f}" for number in sample.effective)
     print(f"{folder}: {len(old.sample)} objects; {len(sample)} count, as many as {effective} of the classes")
 
