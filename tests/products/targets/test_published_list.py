@@ -13,7 +13,9 @@ from jpasbatch.products.targets.published_list import Kept, PublishedList, candi
 from jpasbatch.products.targets.targets import TargetTally
 from jpasbatch.products.targets.weave import Submission
 
-TABLES = [pa.table({"number": list(range(start, 5))}, metadata={b"part": b"%d" % start}) for start in (0, 3, 5)]
+TABLES = [
+    pa.table({"number": list(range(start, 5))}, metadata={b"part": b"%d" % start}) for start in (0, 3, 5)
+]
 
 
 @pytest.mark.parametrize("in_memory", [1, 10**6])
