@@ -49,6 +49,7 @@ from jpasbatch.products.counts.variances import count_variances
 from jpasbatch.products.record import magnitude_bin
 from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee
+from jpasbatch.stages.run.samples import SKY_WEIGHT
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 
@@ -65,7 +66,8 @@ MORE_STARS = 3.0
 class Judged:
     """What a committee says of n objects: probabilities (n, classes), and what is known of each object.
 
-    ``subset`` is a position in `jpasbatch.learning.novelty.novelty.SUBSETS`.
+    ``subset`` is a position in `jpasbatch.learning.novelty.novelty.SUBSETS`; ``weight`` is the column ``sky_weight`` of
+    a set, 1 where it has none.
     """
 
     probabilities: np.ndarray
@@ -76,17 +78,19 @@ class Judged:
     parent: np.ndarray
     name: np.ndarray
     subset: np.ndarray
+    weight: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Judged":
         """Return some of the objects, possibly more than once."""
         return Judged(*(getattr(self, item.name)[rows] for item in fields(self)))
 
-    def sample(self) -> ValidationSample:
+    def sample(self, weighted: bool = False) -> ValidationSample:
         """Return these objects as a validation sample; what descends from one parent is one group."""
         _, group = np.unique(self.parent, return_inverse=True)
-        return ValidationSample.of(
+        sample = ValidationSample.of(
             self.probabilities, self.magnitude, self.labels, self.missing, group.astype(np.int32)
         )
+        return sample.weighted(self.weight) if weighted else sample
 
 
 def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Judged:
@@ -96,7 +100,9 @@ def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Ju
     parts = []
     for catalogue in (open_catalogue(mock / name) for name in sets if (mock / name).is_dir()):
         for pixel in catalogue.pixels:
-            table = read_partition(catalogue.partition_path(*pixel), COLUMNS)
+            weighted = SKY_WEIGHT in catalogue.schema.names
+            columns = (*COLUMNS, SKY_WEIGHT) if weighted else COLUMNS
+            table = read_partition(catalogue.partition_path(*pixel), columns)
             photometry = photometry_from_table(table, survey)
             judgement = committee.judge(photometry)
             usable = judgement.usable
@@ -119,6 +125,7 @@ def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Ju
                         for column in ("parent_id", "object_id")
                     ),
                     known.subset[usable],
+                    table[SKY_WEIGHT].to_numpy() if weighted else np.ones(table.num_rows),
                 )
             )
     return Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -21,6 +21,7 @@ from jpasbatch.mocks.skies.objects import faintest_of
 from jpasbatch.mocks.skies.places import footprint_of, limited_to, partition_order, places_in, sets_of
 from jpasbatch.mocks.skies.set_table import NOISELESS_SETS, set_schema, to_arrow
 from jpasbatch.mocks.skies.templates import make_rows
+from jpasbatch.mocks.skies.weights import WEIGHTED_SETS
 from jpasbatch.mocks.stages.materials import (
     common_options,
     gather_once,
@@ -124,7 +125,9 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
 
 def ask_sets(workspace: Workspace, options: TemplateSky) -> dict[str, Any]:
     """Return what decides the sets of a mock, by name; ``options`` are limited to the survey already."""
+    weighted = [name for name in sets_of(options) if name in WEIGHTED_SETS]
     return {
+        **({"weighted": weighted} if weighted else {}),
         "options": asdict(options),
         "pack": hash_pack(Path(options.templates)),
         "survey": workspace.survey_text("mock"),
@@ -157,8 +160,14 @@ def _own(options: TemplateSky, name: str) -> dict[str, Any]:
     if name in ("field", "survey"):
         return own | asdict(getattr(options, name))
     samples = asdict(options.samples)
+    own |= _weights_of(name)
     shared = ("magnitudes", "near_share", "incomplete_share", "incomplete_bands")
     return own | {key: samples[key] for key in (name, *shared)}
+
+
+def _weights_of(name: str) -> dict[str, Any]:
+    """Return what tells a set with weights from one that was made before there were any; nothing for others."""
+    return {"columns": ["sky_weight"]} if name in WEIGHTED_SETS else {}
 
 
 def _set_identity(options: TemplateSky, name: str, common: str) -> str:
@@ -209,7 +218,7 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> Mo
         Path(making.collection),
         making.set_name,
         list(records.values()),
-        set_schema(load_survey(making.survey), making.set_name in NOISELESS_SETS),
+        set_schema(load_survey(making.survey), *_further_columns(making.set_name)),
         {"fingerprint": making.identity, "set": making.set_name, "job": workspace.job.name},
         PrimaryOptions(map_order=max(order, 8)),
     )
@@ -225,6 +234,11 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> Mo
     )
 
 
+def _further_columns(name: str) -> tuple[bool, bool]:
+    """Return whether a set keeps noiseless fluxes, and weights."""
+    return name in NOISELESS_SETS, name in WEIGHTED_SETS
+
+
 def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
     """Make the rows of a set in one pixel, and write them and their tally aside."""
     workshop = open_workshop(making.options, making.survey, making.ingredients)
@@ -235,7 +249,7 @@ def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
     )
     name, folder = f"{order}_{pixel}", Path(making.folder)
     store, collection = open_store(Path(making.collection).parents[1]), f"{MOCK_FOLDER}/{making.set_name}"
-    table = to_arrow(rows, survey, making.set_name in NOISELESS_SETS)
+    table = to_arrow(rows, survey, *_further_columns(making.set_name))
     staged = write_partition(table, store, f"{collection}/{STAGING}/{folder.name}", name)
     tally = folder / "tally" / f"{name}.json"
     tally.parent.mkdir(parents=True, exist_ok=True)

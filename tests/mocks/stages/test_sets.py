@@ -17,8 +17,10 @@ from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.parents.parents import split_of
 from jpasbatch.mocks.stages.mock import run_mock
+from jpasbatch.priors.validation import Validation
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.stores.artefacts import load_validation
 from jpasbatch.storage.stores.files import sha256_file
 from tests.blank_figures import leave_figures_blank
 from tests.mocks.small_pack import write_pack
@@ -200,7 +202,10 @@ def test_a_set_becomes_the_catalogue_and_teaches(made, tmp_path, pack):
     copy = workspace_at(tmp_path, pack, extra='\n[catalogue]\nsample = "test"\n')
     assert run_stage("mock", copy, serial())["rows"]["test"] == 120
     assert run_stage("ingest", copy, serial())["rows_out"] == 120
-    assert run_stage("train", copy, serial())["rows"]["training"] <= 360
+    trained = run_stage("train", copy, serial())
+    assert trained["rows"]["training"] <= 360
+    validation, _ = load_validation(copy.folder / trained["committee"])
+    assert Validation.from_bytes(validation, tuple(copy.job.classes)).sample.is_weighted
     assert run_stage("infer", copy, serial())["rows_out"] <= 120
 
 
