@@ -210,16 +210,23 @@ class SkyCells:
         return found
 
     def covariance(self, sample: ValidationSample, source: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the covariance of the numbers of each stratum, from counting."""
+        """Return the covariance of the numbers of each stratum, from counting.
+
+        One object of each class more than was found is spread over the strata. One in each of them would add as many to
+        the variance of a count as there are strata: half of that of five quasars.
+        """
         classes, bins = numbers.shape[1], self.strata.bin_of(sample.magnitude)
         found = np.zeros((len(self.strata), classes, classes))
-        for stratum in np.unique(self.stratum):
+        occupied = np.unique(self.stratum)
+        for stratum in occupied:
             number = stratum // self.strata.parts
             here = bins == number
             if not here.any():  # a bin of given limits may be brighter or fainter than all that validated
                 here = np.ones(len(bins), dtype=bool)
             likelihoods = sample.probabilities[here] / source[number]
-            found[stratum] = covariance(likelihoods, sample.weights[here], numbers[stratum])
+            found[stratum] = covariance(
+                likelihoods, sample.weights[here], numbers[stratum], 1.0 / len(occupied)
+            )
         return found
 
 

@@ -203,6 +203,29 @@ def test_what_looks_alike_has_the_error_of_all_and_what_is_surely_absent_of_one(
     assert found[2] == pytest.approx(1.0, rel=0.05)
 
 
+@given(st.lists(st.floats(0.05, 20.0), min_size=3, max_size=3), st.integers(0, 2**32))
+def test_counting_errors_do_not_depend_on_the_unit_of_a_likelihood(factors, seed):
+    """A class of few objects has a source that is known badly: a factor of all of its likelihoods."""
+    rng = np.random.default_rng(seed)
+    likelihoods = rng.dirichlet([0.3, 0.3, 0.3], 50) + 1e-3
+    expected = np.array([70.0, 5.0, 0.0])
+    found = covariance(likelihoods * factors, np.ones(50), expected)
+    assert found == pytest.approx(covariance(likelihoods, np.ones(50), expected), rel=1e-6)
+    assert np.linalg.eigvalsh(found).min() > 0
+
+
+@pytest.mark.parametrize("bin_width", [0.5, 10.0])
+def test_what_is_surely_told_apart_has_the_error_of_its_number_in_any_strata(sky, validation, bin_width):
+    """All strata together have one spare object; one in each would double the variance of a count of a few."""
+
+    def sure(one):
+        return replace(one, probabilities=np.eye(3, dtype=np.float32)[one.labels] * 0.9999 + 0.3e-4)
+
+    prior, _ = fitted(sure(sky), sure(validation), bin_width=bin_width)
+    variances = np.array([np.diag(one) for one in prior.covariance]).sum(axis=0)
+    assert variances == pytest.approx(np.bincount(sky.labels) + 1.0, rel=0.03)
+
+
 def test_errors_from_the_validation_sample_hold(sky):
     """Validation samples that are drawn anew move the numbers as much as redraws of one of them."""
     found, told = [], []
