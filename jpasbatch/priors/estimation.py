@@ -86,7 +86,7 @@ def posterior(probabilities: np.ndarray, ratio: np.ndarray) -> np.ndarray:
 
 
 def covariance(
-    likelihoods: np.ndarray, weights: np.ndarray, expected: np.ndarray, spare: float = 1.0
+    likelihoods: np.ndarray, examples: np.ndarray, expected: np.ndarray, spare: float = 1.0
 ) -> np.ndarray:
     """Return the covariance of the numbers of highest likelihood, of a sky that is drawn again.
 
@@ -99,10 +99,9 @@ def covariance(
     Parameters
     ----------
     likelihoods : ndarray, shape (n, classes)
-        p / source of each object of the validation sample, calibrated. They are taken as densities: a class whose mean
-        over the sample is not 1 (few objects of it gave its source) would be worth as many objects more or fewer.
-    weights : ndarray, shape (n,)
-        How often each counts.
+        p / source of each object of the validation sample, calibrated.
+    examples : ndarray, shape (n, classes)
+        Which share of the objects of each class one of the sample stands for; columns sum to 1.
     expected : ndarray, shape (classes,)
         Numbers of the classes.
     spare : float
@@ -112,8 +111,9 @@ def covariance(
     -------
     ndarray of float64, shape (classes, classes)
     """
-    shares = weights / weights.sum()
-    densities = likelihoods / (shares @ likelihoods)
-    seen = densities * (shares / (densities @ (expected + spare)))[:, None]
-    information = densities.T @ seen
+    numbers = expected + spare
+    scores = (
+        likelihoods / (likelihoods @ numbers)[:, None]
+    )  # what an object adds to the slope of the log-likelihood
+    information = scores.T @ (scores * (examples @ numbers)[:, None])
     return np.linalg.inv(information + np.eye(len(expected)) / (expected.sum() + 1.0) ** 2)
