@@ -280,12 +280,18 @@ def realised(way: PriorOptions, seeds: Iterable[int], options: argparse.Namespac
     return {key: np.array([one[key] for one in found]) for key in found[0]}
 
 
-def covered(columns: dict[str, np.ndarray], share: float, systematic: float) -> np.ndarray:
-    """Return whether the published interval of each number holds the truth, bool (realisations, numbers)."""
+def covered(trial: Trial, columns: dict[str, np.ndarray], share: float, systematic: float) -> np.ndarray:
+    """Return whether the published interval of each number holds the truth, bool (realisations, numbers).
+
+    The parents of a sky here are few too, as those of the validation sample are: the truth of each sky is that of its own.
+    What parents do to the variance is 1 / share of theirs in the sample, and 1 / (1 - share) in the sky beside it: together
+    1 / (1 - share) of the first. Objects of a real sky are all their own parents.
+    """
+    parents = (1.0 - trial.share) ** -0.5
     held = np.empty(columns["value"].shape, dtype=bool)
     for place in np.ndindex(held.shape):
         one = {key: float(values[place]) for key, values in columns.items()}
-        terms = (one["counting"], one["calibration"], systematic * one["systematic"], np.nan)
+        terms = (one["counting"], parents * one["calibration"], systematic * one["systematic"], np.nan)
         estimate = CountEstimate(one["value"], *terms, one["committee"], one["true"])
         interval = estimate.interval_of(share)
         held[place] = interval.lower <= one["true"] <= interval.upper
@@ -294,7 +300,8 @@ def covered(columns: dict[str, np.ndarray], share: float, systematic: float) -> 
 
 def coverage_of_counts(mean: float, share: float) -> float:
     """Return how often intervals of whole Poisson counts of one mean hold it: what no estimate can better."""
-    numbers = np.arange(int(mean + 12 * np.sqrt(mean) + 12))
+    reach = 8 * np.sqrt(mean) + 8
+    numbers = np.arange(max(int(mean - reach), 0), int(mean + reach))
     probability = np.exp(numbers * np.log(mean) - mean - gammaln(numbers + 1.0))
     intervals = (
         CountEstimate(float(one), max(one, 0.25) ** 0.5, np.nan, np.nan, np.nan, 0.0, mean).interval_of(share)
@@ -305,20 +312,22 @@ def coverage_of_counts(mean: float, share: float) -> float:
 
 def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
     """Yield the rows of a Markdown table, in all and by magnitude bin."""
-    held = [covered(columns, share, systematic) for systematic in (0.0, 1.0) for share in SHARES]
+    held = [covered(trial, columns, share, systematic) for systematic in (0.0, 1.0) for share in SHARES]
     bins = ["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]
     for place, name in enumerate(f"{group} | {one}" for group in GROUPS for one in bins):
         one = {key: values[:, place] for key, values in columns.items()}
         ratio, true = one["value"] / one["true"], one["true"].mean()
-        off = one["value"] - one["true"]
-        error = np.hypot(one["counting"], one["calibration"])
+        off, error = (
+            one["value"] - one["true"],
+            np.hypot(one["counting"], one["calibration"] / (1.0 - trial.share) ** 0.5),
+        )
         means = [f"{rms(one[key]):.1f}" for key in ("counting", "calibration", "systematic")]
         shares = [f"{one[:, place].mean():.3f}" for one in held]
         alone = [f"{coverage_of_counts(float(true), share):.2f}" for share in SHARES]
         yield (
             f"| {name} | {true:.1f} | {ratio.mean():.3f} ± {ratio.std() / len(ratio) ** 0.5:.3f} | "
             f"{(one['committee'] / one['true']).mean():.3f} | {rms(off):.1f} | {' | '.join(means)} | "
-            f"{rms(off / error):.2f} | {' | '.join(shares)} | {', '.join(alone)} | "
+            f"{rms(off) / rms(error):.2f} | {' | '.join(shares)} | {', '.join(alone)} | "
             f"{one['own_ece'].mean():.4f} | {one['ece'].mean():.4f} |"
         )
 
@@ -330,7 +339,7 @@ def rms(values: np.ndarray) -> float:
 
 def compared(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
     """Yield what comes of the quasars, in all and by magnitude bin, as cells of a Markdown table."""
-    shares = [covered(columns, share, 0.0) for share in SHARES]
+    shares = [covered(trial, columns, share, 0.0) for share in SHARES]
     for place in range(len(trial.bins) + 1):
         one = {key: values[:, place] for key, values in columns.items()}
         ratio = one["value"] / one["true"]
@@ -363,7 +372,7 @@ def main() -> None:
     parser.add_argument(
         "--outside", type=float, default=0.0, help="objects outside, in parts of those inside"
     )
-    parser.add_argument("--redraws", type=int, default=20)
+    parser.add_argument("--redraws", type=int, default=PriorOptions().redraws)
     parser.add_argument("--method", nargs="+", default=["expectation_maximisation"])
     parser.add_argument("--calibration", nargs="+", default=["vector"])
     parser.add_argument("--seed", type=int, default=1)

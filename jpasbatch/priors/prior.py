@@ -240,9 +240,10 @@ def _examples(sample: ValidationSample, distance: np.ndarray) -> np.ndarray:
     """
     examples = np.zeros((len(sample), sample.classes))
     for label in range(sample.classes):
-        rows = np.flatnonzero(sample.labels == label)
-        rows = rows[np.argsort(distance[rows], kind="stable")]
-        rows = rows[: max(FEWEST_EXAMPLES, np.count_nonzero(distance[rows] == 0))]
+        rows = np.flatnonzero((sample.labels == label) & (distance == 0))
+        if len(rows) < FEWEST_EXAMPLES:
+            rows = np.flatnonzero(sample.labels == label)
+            rows = rows[np.argsort(distance[rows], kind="stable")[:FEWEST_EXAMPLES]]
         examples[rows, label] = sample.weights[rows] / sample.weights[rows].sum()
     return examples
 

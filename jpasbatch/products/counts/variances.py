@@ -10,6 +10,10 @@ from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.estimates import ONE_SIGMA
 
 
+FARTHEST = 3.0
+"""That a redraw counts for, in standard deviations: of normal ones three in a thousand are farther."""
+
+
 class Variances(NamedTuple):
     """Variances of a summed probability, without those between fields; NaN where one is not known."""
 
@@ -64,13 +68,14 @@ def counting_variance(sums: np.ndarray, products: np.ndarray, counted: list[int]
 def calibration_variance(sums: np.ndarray, counted: list[int], prior: Prior) -> float:
     """Return the variance of a summed probability over validation samples that are drawn again.
 
-    Its root is what 68 of 100 redraws stay within. Where a class has no example, one redraw in ten may take some stars
-    for quasars: a mean of squares would be made of these alone.
+    It is the mean square of how far redraws move it, where none counts for more than `FARTHEST` times what 68 of 100 stay
+    within. Where a class has no example, a few redraws take stars for quasars, and a plain mean would be of these alone.
     """
     if not len(prior.redrawn):
         return float("nan")
     moved = np.abs(moved_counts(sums, prior.redrawn, counted, prior))
-    return float(np.quantile(moved, ONE_SIGMA, method="median_unbiased") ** 2)
+    limit = FARTHEST * np.quantile(moved, ONE_SIGMA, method="median_unbiased")
+    return float(np.mean(np.minimum(moved, limit) ** 2))
 
 
 def systematic_variance(sums: np.ndarray, counted: list[int], prior: Prior) -> float:
