@@ -283,9 +283,9 @@ def realised(way: PriorOptions, seeds: Iterable[int], options: argparse.Namespac
 def covered(trial: Trial, columns: dict[str, np.ndarray], share: float, systematic: float) -> np.ndarray:
     """Return whether the published interval of each number holds the truth, bool (realisations, numbers).
 
-    The parents of a sky here are few too, as those of the validation sample are: the truth of each sky is that of its own.
-    What parents do to the variance is 1 / share of theirs in the sample, and 1 / (1 - share) in the sky beside it: together
-    1 / (1 - share) of the first. Objects of a real sky are all their own parents.
+    The parents of a sky here are few too, as those of the validation sample are, and the truth of each sky is that of
+    its own. Parents add to the variance as 1 / share by the sample, and as 1 / (1 - share) by the sky: together
+    1 / (1 - share) of what the sample adds alone. Objects of a real sky are all their own parents.
     """
     parents = (1.0 - trial.share) ** -0.5
     held = np.empty(columns["value"].shape, dtype=bool)

@@ -9,7 +9,6 @@ import numpy as np
 from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.estimates import ONE_SIGMA
 
-
 FARTHEST = 3.0
 """That a redraw counts for, in standard deviations: of normal ones three in a thousand are farther."""
 
@@ -68,8 +67,8 @@ def counting_variance(sums: np.ndarray, products: np.ndarray, counted: list[int]
 def calibration_variance(sums: np.ndarray, counted: list[int], prior: Prior) -> float:
     """Return the variance of a summed probability over validation samples that are drawn again.
 
-    It is the mean square of how far redraws move it, where none counts for more than `FARTHEST` times what 68 of 100 stay
-    within. Where a class has no example, a few redraws take stars for quasars, and a plain mean would be of these alone.
+    It is the mean square of how far redraws move it, where none counts for more than `FARTHEST` times what 68 of 100
+    stay within. Where a class has no example, a few redraws take stars for quasars: a plain mean would be theirs.
     """
     if not len(prior.redrawn):
         return float("nan")
