@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from jpasbatch.facts import LEFT_OUT, Facts
 from jpasbatch.products.registry import PRODUCTS
-from jpasbatch.stages.run.facts import LEFT_OUT, Facts
 
 
 @dataclass(frozen=True)

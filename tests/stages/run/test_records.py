@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import problem
 from jpasbatch.stages.pipeline import ORDER
 from jpasbatch.stages.run import history, mock_facts, provenance, seals, stage_facts, versions
-from jpasbatch.stages.run.facts import problem
 from jpasbatch.stages.run.mock_facts import MockFacts, MockSet, MockSets
 from jpasbatch.stages.run.records import finish, recorded, required, retold, standing, unchanged
 from jpasbatch.stages.run.reporting import REPORTED
