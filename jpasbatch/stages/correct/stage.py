@@ -8,7 +8,7 @@ probabilities under these shares are published as an extension of the catalogue,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import EMPTY
 from jpasbatch.storage.catalogue.primary import published_partitions
 from jpasbatch.storage.stores.artefacts import load_validation
@@ -246,14 +247,14 @@ def _publish(
         run, "correct: partitions", correct_partition, tasks, executor, shared=shared, together=TOGETHER
     )
     commits.measure(site.workspace, "correct")
-    corrected = commits.whole("partitions")
+    corrected = commits.whole_of(PartitionFacts, "partitions")
     records = []
     for given in published_partitions(predictions):
-        pixel = (given["order"], given["pixel"])
-        record = dict(corrected[names[pixel]]) if pixel in names else EMPTY.record(pixel, "", identity)
+        pixel = given.healpix
+        record = corrected[names[pixel]].facts if pixel in names else EMPTY.facts(pixel, "", identity)
         # rows of the catalogue that have no prediction have no posterior either
-        records.append(record | {"quarantined": given["quarantined"]})
+        records.append(replace(record, quarantined=given.quarantined))
     provenance = {"fingerprint": identity, "job": site.workspace.job.name, "predictions": predictions.name}
     schema = posterior_schema(site.workspace.survey, sky.classes)
     version = site.publish(POSTERIORS, records, schema, provenance, open_catalogue(site.folder).rows)
-    return version, sum(record["rows"] for record in records)
+    return version, sum(record.rows for record in records)

@@ -155,9 +155,9 @@ def task_work(title: str, run: Run, keys: Sequence[str]) -> Work:
 def published_outlook(catalogue: Catalogue) -> Outlook:
     """Return the partitions of a catalogue as it is published; those without rows are left out."""
     kept = {
-        (record["order"], record["pixel"]): (record["sha256"], record["rows"])
+        record.healpix: (record.sha256, record.rows)
         for record in published_partitions(catalogue)
-        if record["rows"]
+        if record.rows
     }
     return Outlook(kept, {})
 

@@ -242,7 +242,7 @@ def test_a_set_of_other_columns_or_bands_is_refused(run, tables):
 def test_damaged_and_absent_provenance_is_named(run):
     workspace = run()
     made = open_catalogue(workspace.folder / "mock" / "survey")
-    assert sum(record["rows"] for record in published_partitions(made)) == 500
+    assert sum(record.rows for record in published_partitions(made)) == 500
     file = made.path / "provenance.json"
     for content in (b"{", b"{}", b'{"partitions": [1]}'):
         file.write_bytes(content)
