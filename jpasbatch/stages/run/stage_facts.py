@@ -45,32 +45,6 @@ class FetchFacts(StageFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngestFacts(StageFacts):
-    """What other stages read of the record of ``ingest``.
-
-    Attributes
-    ----------
-    catalogue : str
-        The version of the photometry.
-    rows_in, rows_out, quarantined : int
-    reasons : dict of str to int
-        Refused rows by reason.
-    duplicates : int or None
-        Rows that were dropped for a better one of another tile, where tiles overlap.
-    partitions : int
-    """
-
-    stage: ClassVar[str] = "ingest"
-    catalogue: str = ""
-    rows_in: int = 0
-    rows_out: int = 0
-    quarantined: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    duplicates: int | None = field(default=None, metadata=LEFT_OUT)
-    partitions: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class InspectFacts(StageFacts):
     """What ``inspect`` records.
 
