@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jpasbatch.stages.run.commits import Run, look_at_commits
 from jpasbatch.stages.run.partition_names import Pixel, commit_name, pixel_key
@@ -132,13 +131,6 @@ def planned_workspace(workspace: Workspace, before: Plans) -> Workspace:
     from dataclasses import replace
 
     return replace(workspace, settled=frozenset(stage for stage, plan in before.items() if not plan.runs))
-
-
-def standing_record(workspace: Workspace, stage: str, identity: str) -> dict[str, Any] | None:
-    """Return what `Workspace.unchanged` returns, and write nothing."""
-    record = workspace.record(stage)
-    same = record is not None and record["fingerprint"] == identity
-    return record if same and not workspace.faults(stage) else None
 
 
 def lacking(run: Run, keys: Sequence[str]) -> list[str]:
