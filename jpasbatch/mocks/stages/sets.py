@@ -38,6 +38,7 @@ from jpasbatch.stages.run.mock_facts import MockSet, MockSets
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.stores.files import write_atomically
@@ -213,11 +214,11 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> Mo
     run = run_on_disk(workspace, "mock", making.identity)
     tasks = {f"{order}_{pixel}": (order, pixel) for pixel in pixels}
     commits = committed(run, f"mock: {making.set_name}", make_partition, tasks, executor, shared=(making,))
-    records = commits.whole(f"partitions of the set {making.set_name}")
+    made = commits.whole_of(PartitionFacts, f"partitions of the set {making.set_name}")
     published = publish_primary(
         Path(making.collection),
         making.set_name,
-        list(records.values()),
+        [one.facts for one in made.values()],
         set_schema(load_survey(making.survey), *_further_columns(making.set_name)),
         {"fingerprint": making.identity, "set": making.set_name, "job": workspace.job.name},
         PrimaryOptions(map_order=max(order, 8)),
@@ -255,5 +256,5 @@ def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
     tally.parent.mkdir(parents=True, exist_ok=True)
     counted = RealismTally.create(len(survey.bands)).add(rows)
     write_atomically(tally, json.dumps(counted.to_dict()).encode())
-    facts = staged.record((order, pixel), collection, making.identity)
+    facts = staged.facts((order, pixel), collection, making.identity)
     return Made(table.num_rows, facts, [tally], own=staged.files)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import machine_line
 from jpasbatch.learning.manifest import Manifest
@@ -51,7 +52,6 @@ from jpasbatch.stages.run.committees import (
     origin_warning,
 )
 from jpasbatch.stages.run.curves import read_curves
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.pages import publish_page
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.samples import labels_of, read_sample, sample_photometry

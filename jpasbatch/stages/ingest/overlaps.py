@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +20,12 @@ import pyarrow.dataset as pd
 import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.facts import Facts
 from jpasbatch.job.sections import CatalogueSection
 from jpasbatch.photometry.overlaps import LINKS, Links, OverlapOptions, choose_rows, link_rows, quality
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import matrix_of
+from jpasbatch.stages.ingest.reading import CheckedTable
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.storage.stores.files import written_aside
@@ -70,12 +71,35 @@ ROWS = 2**40
 
 
 @dataclass(frozen=True)
+class Positions(Facts):
+    """What the commit of the positions of a file tells: its number, and the ends of its declinations in degrees."""
+
+    file: int
+    ends: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LinkedZone(Facts):
+    """What the commit of a zone tells: how many of its links hang together with rows of other zones."""
+
+    across: int
+
+
+@dataclass(frozen=True)
+class SingleRows(Facts):
+    """What the commit of a file tells: how many of its rows are kept, and how many are dropped for others."""
+
+    kept: int
+    dropped: int
+
+
+@dataclass(frozen=True)
 class Resolved:
     """What came of overlapping tables.
 
     Attributes
     ----------
-    records : list of dict
+    records : list of CheckedTable
         Of the files, as they were, with the name and the number of the rows that are left.
     dropped : list of Path
         Tables of the rows that were dropped, with what was kept instead.
@@ -83,20 +107,20 @@ class Resolved:
         Rows in these.
     """
 
-    records: list[dict[str, Any]]
+    records: list[CheckedTable]
     dropped: list[Path]
     rows: int
 
 
 def resolve_overlaps(
-    records: list[dict[str, Any]], survey: str, section: CatalogueSection, run: Run, executor: Executor
+    records: list[CheckedTable], survey: str, section: CatalogueSection, run: Run, executor: Executor
 ) -> Resolved:
     """Leave one row of each object in the accepted tables.
 
     Parameters
     ----------
-    records : list of dict
-        ``name``, ``source`` and ``accepted`` of each table in the folder ``accepted`` of the run.
+    records : list of CheckedTable
+        Of the tables in the folder ``accepted`` of the run.
     survey : str
     section : CatalogueSection
         With ``overlaps``.
@@ -110,45 +134,46 @@ def resolve_overlaps(
     """
     options = section.overlaps
     assert options is not None  # or there is nothing to do
-    if not any(record["accepted"] for record in records):
+    if not any(record.accepted for record in records):
         return Resolved(records, [], 0)
     for part in ("keys", "zones", "dropped"):
         (run.path / part).mkdir(exist_ok=True)
     shared = (survey, section, str(run.path))
     tasks = {
-        f"keys-{record['name']}": (number, record["name"])
+        f"keys-{record.name}": (number, record.name)
         for number, record in enumerate(records)
-        if record["accepted"]
+        if record.accepted
     }
     commits = committed(run, "ingest: positions", write_keys, tasks, executor, shared=shared)
-    ranges = {record["file"]: record for record in commits.whole("input files").values()}
+    ranges = [one.facts for one in commits.whole_of(Positions, "input files").values()]
     zones = {
         f"zone-{zone:04d}": (options, str(run.path), zone, names)
         for zone, names in _zones(ranges, records, options.radius_arcsec)
     }
-    committed(run, "ingest: overlapping tables", link_zone, zones, executor).whole("zones of the sky")
+    linked = committed(run, "ingest: overlapping tables", link_zone, zones, executor)
+    linked.whole_of(LinkedZone, "zones of the sky")
     _settle_open(run.path, [f"{key}.parquet" for key in zones], options)
     links = (*(f"{key}.parquet" for key in zones), "across.parquet")
     tasks = {
-        f"single-{record['name']}": (number, record["name"], record["source"], links)
+        f"single-{record.name}": (number, record.name, record.source, links)
         for number, record in enumerate(records)
     }
     commits = committed(
         run, "ingest: one row an object", write_single, tasks, executor, shared=(str(run.path),)
     )
-    single = commits.whole("input files")
-    left = [single[f"single-{record['name']}"] for record in records]
+    single = commits.whole_of(SingleRows, "input files")
+    left = [single[f"single-{record.name}"].facts for record in records]
     return Resolved(
         [
-            record | {"name": f"single-{record['name']}", "accepted": one["kept"]}
+            replace(record, name=f"single-{record.name}", accepted=one.kept)
             for record, one in zip(records, left, strict=True)
         ],
         [
-            run.path / "dropped" / record["name"]
+            run.path / "dropped" / record.name
             for record, one in zip(records, left, strict=True)
-            if one["dropped"]
+            if one.dropped
         ],
-        sum(one["dropped"] for one in left),
+        sum(one.dropped for one in left),
     )
 
 
@@ -193,20 +218,20 @@ def write_keys(survey: str, section: CatalogueSection, folder: str, number: int,
     path = Path(folder) / "keys" / name
     with written_aside(path) as aside:
         pq.write_table(keys, aside, row_group_size=20_000)
-    ends = [keys["dec"][0].as_py(), keys["dec"][-1].as_py()]
-    return Made(keys.num_rows, {"file": number, "ends": ends}, [path])
+    ends = keys["dec"][0].as_py(), keys["dec"][-1].as_py()
+    return Made(keys.num_rows, Positions(number, ends), [path])
 
 
 def _zones(
-    ranges: dict[int, dict[str, Any]], records: Sequence[dict[str, Any]], radius_arcsec: float
+    ranges: Sequence[Positions], records: Sequence[CheckedTable], radius_arcsec: float
 ) -> list[tuple[int, tuple[str, ...]]]:
     """Return each zone that holds rows, with the names of the tables that reach it or its margin."""
     margin = 2 * radius_arcsec / 3600
     zones: dict[int, list[str]] = {}
-    for number, record in ranges.items():
-        low, high = record["ends"]
+    for one in ranges:
+        low, high = one.ends
         for zone in range(_zone(low - margin), _zone(high + margin) + 1):
-            zones.setdefault(zone, []).append(records[number]["name"])
+            zones.setdefault(zone, []).append(records[one.file].name)
     # a zone that only one table reaches may still hold several tiles
     return [(zone, tuple(names)) for zone, names in sorted(zones.items())]
 
@@ -237,7 +262,7 @@ def link_zone(options: OverlapOptions, folder: str, zone: int, names: tuple[str,
     for path, table in ((target, settle(closed, options)), (beside, across_zones)):
         with written_aside(path) as aside:
             pq.write_table(table, aside)
-    return Made(int(inside.sum()), {"across": across_zones.num_rows}, [target, beside])
+    return Made(int(inside.sum()), LinkedZone(across_zones.num_rows), [target, beside])
 
 
 def _reaches_out(links: Links, inside: np.ndarray) -> np.ndarray:
@@ -347,8 +372,7 @@ def write_single(folder: str, number: int, name: str, source: str, links: tuple[
                 ]
                 dropped_writer.write_table(pa.table([*lost.columns, *said], schema=wider[1]))
                 first += len(rows)
-    told = {"kept": first - dropped.num_rows, "dropped": dropped.num_rows}
-    return Made(first, told, targets)
+    return Made(first, SingleRows(first - dropped.num_rows, dropped.num_rows), targets)
 
 
 def _rows_of(links: pa.Table, column: str, first: int, number: int) -> pa.Table:

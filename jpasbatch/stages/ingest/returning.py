@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import LEFT_OUT, Facts
 from jpasbatch.job.sections import CatalogueSection
 from jpasbatch.stages.ingest.departures import Departures, among
 from jpasbatch.stages.ingest.reading import normalise_table, rows_of_source
-from jpasbatch.stages.ingest.sources import IN_CATALOGUE, Source, change_fates, table_of, with_table
+from jpasbatch.stages.ingest.sources import IN_CATALOGUE, RowTable, change_fates, table_of, with_table
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.ingest_facts import Source
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.stores.hashed import HashedFile
@@ -42,6 +44,19 @@ class Returned:
     accepted: list[Path]
     rows: Mapping[str, Path]
     sources: Mapping[str, Source]
+
+
+@dataclass(frozen=True)
+class ReturnedRows(Facts):
+    """What the commit of a file that was read again tells: its table of rows, or nothing where none came back."""
+
+    table: str | None = field(default=None, metadata=LEFT_OUT)
+    sha256: str | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def written(self) -> RowTable | None:
+        """The table of the rows of the file, written again with what became of them."""
+        return None if self.table is None or self.sha256 is None else RowTable(self.table, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -117,8 +132,9 @@ def read_returning(
         (run.path / room).mkdir(exist_ok=True)
     shared = (run, workspace.job.survey, workspace.job.catalogue, filter_table, carried)
     commits = committed(run, RETURNED, return_rows, tasks, executor, shared=shared)
-    made = {name: record for name, record in commits.whole("input files").items() if record["rows"]}
-    sources |= {labels[name]: with_table(sources[labels[name]], record) for name, record in made.items()}
+    told = {name: one.facts for name, one in commits.whole_of(ReturnedRows, "input files").items()}
+    made = {name: table for name, one in told.items() if (table := one.written) is not None}
+    sources |= {labels[name]: with_table(sources[labels[name]], table) for name, table in made.items()}
     return Returned(
         [run.path / "accepted" / name for name in made],
         {labels[name]: run.path / "returned" / name for name in made},
@@ -157,7 +173,7 @@ def return_rows(
     name, chosen = returning.name, returning.rows()
     wanted = chosen["row"].to_numpy()
     if not len(wanted):
-        return Made(0)
+        return Made(0, ReturnedRows())
     again = run.path / "again"
     normalise_table(survey, section, filter_table, carried, str(again), name, returning.file)
     found = _write_rows(again, name, wanted, run.path / "accepted" / name)
@@ -170,7 +186,11 @@ def return_rows(
     with written_aside(told) as aside:
         pq.write_table(chosen, aside)
     made = change_fates(Path(returning.known), run.place, returning.target, {IN_CATALOGUE: wanted})
-    return Made(found, made, [run.path / "accepted" / name, told, Path(run.place) / returning.target])
+    return Made(
+        found,
+        ReturnedRows(made.table, made.sha256),
+        [run.path / "accepted" / name, told, Path(run.place) / returning.target],
+    )
 
 
 def _write_rows(again: Path, name: str, wanted: np.ndarray, target: Path) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.job.job import Job
 from jpasbatch.learning.augmentation import open_gaps
 from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures
@@ -22,7 +23,6 @@ from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import matrix_of
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import Made
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.mock_parts import TEMPLATES
 from jpasbatch.stages.run.samples import (
     NOISELESS,

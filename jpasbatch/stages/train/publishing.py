@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.learning.curves import Curve
 from jpasbatch.learning.novelty.file import ordinary_to_bytes
 from jpasbatch.pages.style import to_png
@@ -16,7 +17,6 @@ from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commit
 from jpasbatch.stages.run.curves import FILE, PICTURE, Curves
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.samples import sample_origin
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.beginning import begun_with
