@@ -405,3 +405,30 @@ def test_validation_samples_that_are_none(change, tmp_path):
         Validation.from_bytes(path.read_bytes(), CLASSES)
     with pytest.raises(InputError, match="cannot be read"):
         Validation.from_bytes(path.read_bytes()[:-30], CLASSES)
+
+
+NAMES = "brightest,faintest," + ",".join(CLASSES)
+CELLS = ",".join("1" for _ in CLASSES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeff{NAMES}\n17,20,{CELLS}\n",
+        f"{NAMES.replace(',', ', ')}\r\n17, 20, {CELLS.replace(',', ', ')}\r\n\r\n",
+        f"{NAMES}\n17,20,{CELLS.replace('1', '1e308')}\n",
+        f"{NAMES}\n17,20,{CELLS.replace('1', '1e-308')}\n",
+    ],
+)
+def test_shares_as_other_programs_write_them(tmp_path, text):
+    path = tmp_path / "shares.csv"
+    path.write_bytes(text.encode())
+    weights = np.array(read_shares(path, CLASSES).weights)
+    np.testing.assert_allclose(weights / weights.max(), 1)
+
+
+def test_a_cell_too_many_is_refused(tmp_path):
+    path = tmp_path / "shares.csv"
+    path.write_text(f"{NAMES}\n17,20,{CELLS},9\n")
+    with pytest.raises(InputError, match=r"line 2: has \d cells; allowed are"):
+        read_shares(path, CLASSES)

@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jpasbatch.errors import InputError
 from jpasbatch.products.protocol import LookUp
 from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.published import ecsv_bytes
 from jpasbatch.products.record import HEALPIX_COLUMN
 from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
-from jpasbatch.products.targets.weave_template import read_template, template_bytes
+from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template, template_bytes
 
 FOLDER = "targets"
 UNITS = {"ra": "deg", "dec": "deg", **{f"magnitude_{role}": "mag" for role in "gri"}}
@@ -85,6 +86,15 @@ class Kept:
             self._file.seek(start)
             with pa.ipc.open_stream(self._file) as stream:
                 yield stream.read_all()
+
+
+def opened_template(named: str) -> WeaveTemplate:
+    """Read the template that a job names; errors are those of `template_bytes` and `read_template`, by its name."""
+    try:
+        return read_template(io.BytesIO(template_bytes(Path(named), "submission.template")))
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if named in text else f"submission.template {named}: {text}") from None
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ class PublishedList:
         return template_bytes(Path(named), "submission.template") if named else b""
 
     def _write_weave(self, file: BinaryIO, created: str) -> None:
-        template = read_template(io.BytesIO(self._template)) if self._template else None
+        template = opened_template(self.submission.template) if self.submission.template else None
         programme = self.summary.programme
         write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
 
