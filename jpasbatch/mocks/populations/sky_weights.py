@@ -22,9 +22,7 @@ from jpasbatch.mocks.populations.densities import (
 from jpasbatch.mocks.populations.draws import FAINTEST, MAGNITUDE_STEP, rows_to
 from jpasbatch.mocks.populations.nearby import (
     NEAR_LIMIT,
-    NEAR_REDSHIFTS,
-    NEAR_STEP,
-    RED_SHARE_LEARNT,
+    even_density,
     sky_density,
 )
 
@@ -54,6 +52,7 @@ def galaxy_weights(
     near_share: float,
     flat: bool,
     faintest: float = FAINTEST,
+    near_reach: float = NEAR_LIMIT,
 ) -> np.ndarray:
     """Return the density on the sky over that in a balanced set of galaxies at these places, float64 (n,).
 
@@ -68,6 +67,8 @@ def galaxy_weights(
         Whether magnitudes are uniform.
     faintest : float
         Limit of the magnitudes.
+    near_reach : float
+        Redshift to which those that are drawn evenly thin out.
     """
     near = redshift < NEAR_LIMIT
     row = _row_of(magnitude, faintest)
@@ -77,15 +78,15 @@ def galaxy_weights(
     scale = 1 / total if flat else np.full(len(total), 1 / total.sum())
     scale = scale / (MAGNITUDE_STEP * (len(total) if flat else 1))  # densities have the integral 1
     sky = np.zeros(len(magnitude))
-    for part in sky_density()[:2]:  # near ones; of the far ones none is drawn evenly
-        chosen = near & (red == part.red[0])
-        column = np.clip(((redshift[chosen] - NEAR_REDSHIFTS[0]) / NEAR_STEP + 0.5).astype(np.int64), 0, None)
-        column = np.minimum(column, len(part.redshift) - 1)
+    for part in sky_density():
+        chosen = (near == (part.redshift[0] < NEAR_LIMIT)) & (red == part.red[0])
+        column = ((redshift[chosen] - part.redshift[0]) / part.step + 0.5).astype(np.int64)
+        column = np.clip(column, 0, len(part.redshift) - 1)
         sky[chosen] = part.density[row[chosen], column] * scale[row[chosen]]
-    evenly = np.where(red, RED_SHARE_LEARNT, 1 - RED_SHARE_LEARNT) / (faintest - MAGNITUDE_LIMITS[0])
-    evenly /= NEAR_LIMIT - (NEAR_REDSHIFTS[0] - NEAR_STEP / 2)
-    inside = np.maximum((1 - near_share) * sky + near_share * evenly, np.finfo(float).tiny)
-    return np.where(near, sky / inside, 1 / max(1 - near_share, np.finfo(float).tiny))
+    evenly = even_density(redshift, red, faintest, near_reach)
+    tiny = np.finfo(float).tiny
+    inside = np.maximum((1 - near_share) * sky + near_share * evenly, tiny)
+    return np.where(evenly > 0, sky / inside, 1 / max(1 - near_share, tiny))
 
 
 def quasar_weights(

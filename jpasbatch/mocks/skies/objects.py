@@ -163,7 +163,9 @@ def draw_kinds(
         chosen = choose_stars(parents, split, brightness_of(magnitude), streams, options.stars, rare)
     elif true_class == "galaxy":
         near = options.samples.near_share if balanced else 0.0
-        magnitude, redshift, red = draws.draw_galaxies(streams, flat, near, workshop.faintest)
+        magnitude, redshift, red = draws.draw_galaxies(
+            streams, flat, near, workshop.faintest, options.samples.near_reach
+        )
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]
             return Kinds(magnitude, redshift, rows[streams.named("galaxy parent").integers(rows.size)])

@@ -43,16 +43,15 @@ def weights_on_the_sky(
         kind = streams.named("star parent").choice(learnt)[:, None]
         return (np.take_along_axis(sky, kind, 1) / np.take_along_axis(learnt, kind, 1))[:, 0]
     if true_class == "galaxy":
-        near_share = options.samples.near_share
-        places = draws.draw_galaxies(streams, flat, near_share, faintest)
+        near_share, near_reach = options.samples.near_share, options.samples.near_reach
+        places = draws.draw_galaxies(streams, flat, near_share, faintest, near_reach)
         learnt, sky = (
             mixed_shares(parents, split, shares)
             for shares in (options.galaxies.kinds_learnt, options.galaxies.kinds_in_the_sky)
         )
         kinds = mixed_kinds(options.galaxies.kinds_learnt, streams)
-        return sky_weights.galaxy_weights(*places, near_share, flat, faintest) * sky_weights.kind_weights(
-            sky, learnt, kinds
-        )
+        further = sky_weights.galaxy_weights(*places, near_share, flat, faintest, near_reach)
+        return further * sky_weights.kind_weights(sky, learnt, kinds)
     redshift = np.where(odd, draws.HALVES["high"][0], draws.HALVES["low"][0])
     magnitude = np.empty(len(streams))
     for half, rows in (("low", ~odd), ("high", odd)):

@@ -15,7 +15,8 @@ from typing import Any
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.options.templates import TemplateSky
+from jpasbatch.mocks.options.templates import BalancedSamples, TemplateSky
+from jpasbatch.mocks.populations.nearby import NEAR_LIMIT
 from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.skies.objects import faintest_of
 from jpasbatch.mocks.skies.places import footprint_of, limited_to, partition_order, places_in, sets_of
@@ -129,7 +130,7 @@ def ask_sets(workspace: Workspace, options: TemplateSky) -> dict[str, Any]:
     weighted = [name for name in sets_of(options) if name in WEIGHTED_SETS]
     return {
         **({"weighted": weighted} if weighted else {}),
-        "options": asdict(options),
+        "options": asdict(options) | {"samples": _decisive(options.samples)},
         "pack": hash_pack(Path(options.templates)),
         "survey": workspace.survey_text("mock"),
         "algorithms": algorithm_numbers("mock_materials", "mock_sets", "mock_realism"),
@@ -160,10 +161,21 @@ def _own(options: TemplateSky, name: str) -> dict[str, Any]:
     own = {"partition_rows": options.partition_rows}
     if name in ("field", "survey"):
         return own | asdict(getattr(options, name))
-    samples = asdict(options.samples)
     own |= _weights_of(name)
-    shared = ("magnitudes", "near_share", "incomplete_share", "incomplete_bands")
-    return own | {key: samples[key] for key in (name, *shared)}
+    samples = _decisive(options.samples)
+    shared = ("magnitudes", "near_share", "near_reach", "incomplete_share", "incomplete_bands")
+    return own | {key: samples[key] for key in (name, *shared) if key in samples}
+
+
+def _decisive(samples: BalancedSamples) -> dict[str, Any]:
+    """Return the options of the balanced sets that decide them.
+
+    What came later is left out at its default, at which sets are what they were before: these are not made again.
+    """
+    content = asdict(samples)
+    if samples.near_reach == NEAR_LIMIT:
+        del content["near_reach"]
+    return content
 
 
 def _weights_of(name: str) -> dict[str, Any]:
