@@ -118,10 +118,6 @@ def judged_variants(
     found = {}
     for name, path in job.samples.variants.items():
         rows, _ = read_sample(list_sample(Path(path)), survey, job)
-        photometry = with_gaps(sample_photometry(rows, survey, job), job, survey)
-        labels = labels_of(rows, job)
-        usable = labels != UNLABELLED
-        usable[usable], members = committee.member_probabilities(photometry.select(usable))
         weights = sky_weights_of(rows)
         if weighted != (weights is not None):
             with_weights, without = ("validation", path) if weighted else (path, "validation")
@@ -129,6 +125,10 @@ def judged_variants(
                 f"[samples.variants] {name}: {with_weights} has the column {SKY_WEIGHT}, {without} has not: they "
                 "cannot be compared; make the older mock again"
             )
+        photometry = with_gaps(sample_photometry(rows, survey, job), job, survey)
+        labels = labels_of(rows, job)
+        usable = labels != UNLABELLED
+        usable[usable], members = committee.member_probabilities(photometry.select(usable))
         sample = PreparedSample(
             photometry.select(usable),
             labels[usable],
