@@ -87,8 +87,8 @@ class StagedPartition:
     def record(
         self, pixel: tuple[int, int], collection: str, fingerprint: str, quarantined: int = 0
     ) -> dict[str, Any]:
-        """Return `facts` as the ledger keeps them."""
-        return self.facts(pixel, collection, fingerprint, quarantined).to_record()
+        """Return `facts` as the ledger keeps them, for a worker that adds to them."""
+        return dict(vars(self.facts(pixel, collection, fingerprint, quarantined)))
 
 
 EMPTY = StagedPartition("", "", 0, 0)
