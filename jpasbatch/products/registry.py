@@ -154,9 +154,13 @@ def check_products(products: tuple[Product, ...]) -> None:
                 allowed = ", ".join(survey.reported_bands) or "none"
                 raise InputError(f"{key} = {role!r}: survey {survey.name!r} reports the magnitudes {allowed}")
         for key, names in product.named_classes(product.options):
-            for name in names:
+            for number, name in enumerate(names):
                 if name not in classes:
                     raise InputError(f"{key} names {name!r}: the classes are {', '.join(classes)}")
+                if name in names[:number]:
+                    raise InputError(
+                        f"{key} names {name!r} twice, which would count it twice; allowed is each class once"
+                    )
         product.check()
 
 

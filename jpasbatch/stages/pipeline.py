@@ -86,6 +86,7 @@ def open_workspace(
     InputError
         When the job is wrong, also where only its last stage would see that.
     """
+    _check_encoding(job_file, output)
     job = load_checked_job(job_file, data)
     survey = load_survey(job.survey, job.catalogue.aperture)
     check_carried(job.catalogue.carry, survey)
@@ -136,6 +137,18 @@ def _check_filter_tables(job: Job) -> None:
     for table, named in (("catalogue", job.catalogue.filter_table), ("samples", job.samples.filter_table)):
         if named is not None and not Path(named).is_file():
             raise InputError(f"[{table}] filter_table = '{named}': there is no such file")
+
+
+def _check_encoding(*paths: Path | None) -> None:
+    """Refuse paths that libraries of tables could not open: their letters are none under the locale of this process."""
+    for path in paths:
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{str(path).encode('utf-8', 'backslashreplace').decode()}: the locale of this process does not have "
+                "these letters; set LC_ALL=C.UTF-8, or unset PYTHONUTF8"
+            ) from None
 
 
 def requested_workspace(request: Request) -> Workspace:

@@ -47,6 +47,9 @@ MUCH_WORSE = 3.0
 MOST_EMPTY = 0.01
 """Share of the observed area in such pixels above which the area is that of another catalogue."""
 
+MOST_HELD = 3.0
+"""How many times the given area pixels with objects may have: at the edges of a small field they have more."""
+
 MOST_OUTSIDE = 0.2
 """Share of the objects outside of the observed part above which masks and catalogue hardly belong together."""
 
@@ -220,6 +223,11 @@ def area_warnings(found: CountSummary) -> Iterator[str]:
         yield (
             f"The area is given as {found.area_deg2:.4g} deg², and all pixels of nside {found.options.nside} that hold "
             f"an object have {whole:.4g} deg²: parts of the catalogue may be missing, so that densities are too low."
+        )
+    if found.area_kind == "given" and found.measured_area_deg2 > MOST_HELD * found.area_deg2:
+        yield (
+            f"The area is given as {found.area_deg2:.4g} deg², and the pixels of nside {found.options.area_nside} that "
+            f"hold an object have {found.measured_area_deg2:.4g} deg²: densities are too high; see area_deg2."
         )
     if found.area_kind == "footprint":
         yield (

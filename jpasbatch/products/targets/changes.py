@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,11 +92,13 @@ def _differences(old: np.void, new: np.void, names: list[str]) -> dict[str, tupl
 
 
 def _plain(value: Any) -> Any:
-    """Return a cell as JSON has it; NaN is None, so that it equals itself."""
+    """Return a cell as JSON has it; NaN is None, so that it equals itself, and an infinite number is a text."""
     if isinstance(value, bytes):
         return value.decode("latin-1").rstrip()
     plain = value.item()
-    return None if isinstance(plain, float) and plain != plain else plain
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return None if math.isnan(plain) else str(plain)
+    return plain
 
 
 def _cause(values: Mapping[str, Any]) -> str:

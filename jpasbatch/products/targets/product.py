@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -40,10 +41,11 @@ from jpasbatch.products.targets.figure import (
 )
 from jpasbatch.products.targets.lists import TargetListsTally, TargetOptions
 from jpasbatch.products.targets.options import TargetProgramme
-from jpasbatch.products.targets.published_list import PublishedList, opened_template
+from jpasbatch.products.targets.published_list import TEMPLATE, PublishedList
 from jpasbatch.products.targets.targets import TargetLists
 from jpasbatch.products.targets.told import list_warnings, rule_lines
 from jpasbatch.products.targets.weave import Submission, weave_file_name
+from jpasbatch.products.targets.weave_template import open_template
 from jpasbatch.products.targets.yields import CURVE_UNITS, curve_table, shared_shift
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
         for programme in self.options.programmes:
             exclusions_of(programme)
         if self.options.submission.template:
-            opened_template(self.options.submission.template)
+            open_template(Path(self.options.submission.template), TEMPLATE)
 
     def columns(self) -> Columns:
         """Return the columns that `add` reads: all of the records, and what vetoes read; none without lists."""

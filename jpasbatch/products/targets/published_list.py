@@ -16,16 +16,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jpasbatch.errors import InputError
 from jpasbatch.products.protocol import LookUp
 from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.published import ecsv_bytes
 from jpasbatch.products.record import HEALPIX_COLUMN
 from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
-from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template, template_bytes
+from jpasbatch.products.targets.weave_template import open_template, template_bytes
 
 FOLDER = "targets"
+TEMPLATE = "submission.template"
+"""Key of the job file."""
+
 UNITS = {"ra": "deg", "dec": "deg", **{f"magnitude_{role}": "mag" for role in "gri"}}
 UNITS |= {"flux": "uJy", "flux_err": "uJy"}
 UNITS |= {f"magnitude_err_{role}": "mag" for role in "gri"}
@@ -86,15 +88,6 @@ class Kept:
             self._file.seek(start)
             with pa.ipc.open_stream(self._file) as stream:
                 yield stream.read_all()
-
-
-def opened_template(named: str) -> WeaveTemplate:
-    """Read the template that a job names; errors are those of `template_bytes` and `read_template`, by its name."""
-    try:
-        return read_template(io.BytesIO(template_bytes(Path(named), "submission.template")))
-    except InputError as error:
-        text = str(error)
-        raise InputError(text if named in text else f"submission.template {named}: {text}") from None
 
 
 @dataclass(frozen=True)
@@ -171,10 +164,10 @@ class PublishedList:
     def _template(self) -> bytes:
         """The bytes of the template that the job names; none where it names none."""
         named = self.submission.template
-        return template_bytes(Path(named), "submission.template") if named else b""
+        return template_bytes(Path(named), TEMPLATE) if named else b""
 
     def _write_weave(self, file: BinaryIO, created: str) -> None:
-        template = opened_template(self.submission.template) if self.submission.template else None
+        template = open_template(Path(named), TEMPLATE) if (named := self.submission.template) else None
         programme = self.summary.programme
         write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
 

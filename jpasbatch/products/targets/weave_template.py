@@ -7,6 +7,7 @@ its own, is read from the FITS file that its members are given.
 
 from __future__ import annotations
 
+import io
 import re
 import tomllib
 from dataclasses import dataclass
@@ -136,6 +137,27 @@ def template_bytes(path: Path, named: str) -> bytes:
         raise InputError(f"{named} {path}: cannot be read ({error.strerror})") from error
 
 
+def open_template(path: Path, named: str) -> WeaveTemplate:
+    """Read the template that somebody names.
+
+    Parameters
+    ----------
+    path : Path
+    named : str
+        The key or flag that names it; errors begin with it.
+
+    Raises
+    ------
+    InputError
+        As `template_bytes` and `read_template`.
+    """
+    data = template_bytes(path, named)
+    try:
+        return read_template(io.BytesIO(data))
+    except InputError as error:
+        raise InputError(f"{named} {path}: {error}") from None
+
+
 def read_template(file: BinaryIO) -> WeaveTemplate:
     """Read a survey's template: a FITS file whose first extension is the table (with or without rows).
 
@@ -154,7 +176,8 @@ def read_template(file: BinaryIO) -> WeaveTemplate:
                 raise InputError("the WEAVE template has no binary table as its first extension")
             primary, table = units[0].header.copy(), units[1].header.copy()
     except OSError as error:
-        raise InputError(f"the WEAVE template is not a FITS file: {error}") from error
+        told = str(error).split(".")[0]  # the rest is advice for who calls astropy
+        raise InputError(f"the WEAVE template is not a FITS file: {told}") from error
     if table.get("PCOUNT", 0):
         raise InputError("the WEAVE template has columns of variable length: they are not supported")
     for card in [name for name in table if re.match(r"(TSCAL|TZERO|TDIM)\d", name)]:

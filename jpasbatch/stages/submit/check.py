@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 from jpasbatch.errors import InputError
 from jpasbatch.products.targets.checking.catalogue import check_catalogue
 from jpasbatch.products.targets.checking.violation import Violation, row_ranges
-from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template, template_bytes
+from jpasbatch.products.targets.weave_template import open_template
 
 NOT_SUBMITTABLE = 4
 """Exit code of a list that cannot be submitted as it is."""
@@ -37,7 +36,7 @@ def check_targets(files: list[Path], template: Path | None, as_json: bool) -> in
     InputError
         When a file or the template cannot be read.
     """
-    form = opened_template(template)
+    form = None if template is None else open_template(template, "--template")
     worst = 0
     for file in files:
         # the name that WEAVE sees is that of the link, if it is one
@@ -50,13 +49,6 @@ def check_targets(files: list[Path], template: Path | None, as_json: bool) -> in
         else:
             _show(file, faults, errors)
     return worst
-
-
-def opened_template(template: Path | None) -> WeaveTemplate | None:
-    """Read a template; None where none is named."""
-    if template is None:
-        return None
-    return read_template(io.BytesIO(template_bytes(template, "--template")))
 
 
 def read_whole(file: Path) -> bytes:

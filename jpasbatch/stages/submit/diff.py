@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
@@ -34,17 +36,32 @@ def compare_targets(old: Path, new: Path, as_json: bool) -> int:
     InputError
         When a file is no target list.
     """
-    changes = list_changes(_rows(old), _rows(new), _reasons(old), _reasons(new))
+    before, after = _read(old), _read(new)
+    changes = list_changes(before.rows, after.rows, _reasons(old), _reasons(new))
+    whole = {
+        key: [value, after.whole[key]] for key, value in before.whole.items() if value != after.whole[key]
+    }
     number = Counter(change.kind for change in changes)
     totals = {kind: number[kind] for kind in KINDS}
     if as_json:
         content = {"old": str(old), "new": str(new), **totals, "changes": [one.to_dict() for one in changes]}
+        content["whole"] = whole
         print(json.dumps(content), flush=True)
         return 0
+    for key, (one, other) in whole.items():
+        print(f"whole    {key:<30} {_difference(one, other)}")
     for change in changes:
         print(f"{change.kind:<8} {change.target:<30} {_told(change)}")
     print(", ".join(f"{totals[kind]:,} {kind}" for kind in KINDS), flush=True)
     return 0
+
+
+def _difference(one: Any, other: Any) -> str:
+    if not isinstance(one, list):
+        return f"{one} -> {other}"
+    gone, new = [name for name in one if name not in other], [name for name in other if name not in one]
+    told = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
+    return "; ".join(told) or "in another order"
 
 
 def _told(change: Change) -> str:
@@ -52,8 +69,32 @@ def _told(change: Change) -> str:
     return f"{change.why} ({values})" if values else change.why
 
 
-def _rows(file: Path) -> np.ndarray:
-    units, _ = read_units(read_whole(file))
+WHOLE = ("TRIMESTE", "DATAMVER")
+"""Cards that two versions of one list have in common."""
+
+
+class _List(NamedTuple):
+    """Rows of a list, and what is said of all of them."""
+
+    rows: np.ndarray
+    whole: dict[str, Any]
+
+
+def _read(file: Path) -> _List:
+    """Read a list.
+
+    Raises
+    ------
+    InputError
+        When it is none, was cut off, or names a target twice.
+    """
+    units, faults = read_units(read_whole(file))
+    cut = next((fault for fault in faults if fault.rule == "truncated"), None)
+    if cut is not None:
+        raise InputError(
+            f"{file}: was cut off ({cut.found}; {cut.allowed}), so that targets would seem to be dropped; see "
+            f"`jpasbatch targets check {file}`"
+        )
     rows, problems = read_rows(units[1]) if len(units) > 1 else (None, [])
     if rows is None or "TARGID" not in (rows.dtype.names or ()) or rows.dtype["TARGID"].kind != "S":
         why = problems[0].found if problems else "no table with a column of texts TARGID"
@@ -62,12 +103,25 @@ def _rows(file: Path) -> np.ndarray:
         raise InputError(
             f"{file}: names a TARGID twice, so that rows cannot be told apart; see `jpasbatch targets check`"
         )
-    return rows
+    whole = {card: units[0].values.get(card) for card in WHOLE}
+    whole |= {"EXTNAME": units[1].values.get("EXTNAME"), "columns": list(rows.dtype.names or ())}
+    return _List(rows, whole)
 
 
 def _reasons(file: Path) -> dict[str, str] | None:
     beside = file.resolve().with_name(candidates_name(file.resolve().stem))
     if not beside.is_file():
         return None
-    table = pq.read_table(beside, columns=["object_id", "reason"])
+    try:
+        table = pq.ParquetFile(beside).read(columns=["object_id", "reason"])
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{beside}: the table of candidates of {file} cannot be read ({' '.join(str(error).split())[:150]}); "
+            "summarise again, or move it away to compare without reasons"
+        ) from None
+    if table.column_names != ["object_id", "reason"]:
+        raise InputError(
+            f"{beside}: has no columns object_id and reason, so that it is no table of candidates; move it away to "
+            "compare without reasons"
+        )
     return dict(zip(table["object_id"].to_pylist(), table["reason"].to_pylist(), strict=True))

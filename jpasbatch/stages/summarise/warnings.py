@@ -90,6 +90,18 @@ def class_mixes(infer: InferFacts | None, findings: Findings) -> ClassMixes | No
     return ClassMixes.of(learnt, dict(zip(names, summed.tolist(), strict=True)), objects) if objects else None
 
 
+def _nothing_counted(findings: Findings) -> Iterator[str]:
+    curves = findings.get(ThresholdCurves)
+    if curves is None:
+        return
+    everything, counted = (int(curves.selected[group, 0, 0]) for group in (-2, -1))
+    if everything and not counted:
+        yield (
+            f"None of the {everything:,} objects is within the limits of [counts], so that a count of 0 says nothing "
+            "of the sky: see brighter_than, minimum_class_star and band_role."
+        )
+
+
 def run_warnings(sky: str, infer: InferFacts | None, findings: Findings, mock: str = "") -> Iterator[str]:
     """Yield one or two sentences for each.
 
@@ -118,6 +130,7 @@ def run_warnings(sky: str, infer: InferFacts | None, findings: Findings, mock: s
             )
         if infer.redshifts is not None and infer.redshifts.origin != infer.origin:
             yield from (f"Redshifts: {text}" for text in origin_warning(infer.redshifts.origin))
+    yield from _nothing_counted(findings)
     mixes = class_mixes(infer, findings)
     if mixes is not None and mixes.different and not findings.setting.corrected:
         yield (

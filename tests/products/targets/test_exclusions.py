@@ -6,6 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.products.registry import ProductRequest, check_products, product_tables
 from jpasbatch.products.targets.exclusions import exclusions_of
 from jpasbatch.products.targets.options import TargetProgramme, Veto
 from jpasbatch.products.targets.targets import TargetTally
@@ -105,3 +107,12 @@ def test_vetoes_that_say_nothing_or_everything(options, told):
     with pytest.raises(ValueError, match=told):
         Veto(**options).check_relations()
     assert np.isfinite(Veto(columns=("m",), above=21.0, below=20.0).above)
+
+
+def test_a_class_that_is_named_twice_would_count_twice(survey):
+    definitions = {name: ClassDefinition(truth=(name,)) for name in ("star", "qso_low", "qso_high")}
+    tables = {table.name: table.default for table in product_tables()}
+    tables |= {"targets": (TargetProgramme(classes=("star", "star")),)}
+    request = ProductRequest(survey.name, definitions, 0, tables)
+    with pytest.raises(InputError, match="'star' twice, which would count it twice"):
+        check_products(request.products(survey))

@@ -18,12 +18,13 @@ EVEN = dict.fromkeys(DEFINITIONS, 1000)
 TOYS = "analytic toys"
 
 
-def findings_of(survey, sums, objects, corrected=False) -> Findings:
-    """Return findings of a sky of so many objects with these mean probabilities."""
+def findings_of(survey, sums, objects, corrected=False, counted=True) -> Findings:
+    """Return findings of a sky of so many objects with these mean probabilities, all of which are counted, or none."""
     tally = ThresholdTally.create(2, len(sums), 10)
     none, unknown = np.zeros(objects, dtype=int), np.zeros(objects, dtype=bool)
     probabilities = np.tile(np.array(sums) / sum(sums), (objects, 1))
-    tally.add(none, probabilities, np.zeros((objects, len(sums)), dtype=bool), unknown)
+    for group in (none, none + 1) if counted else (none,):
+        tally.add(group, probabilities, np.zeros((objects, len(sums)), dtype=bool), unknown)
     return Findings(Setting(survey, DEFINITIONS, 0, corrected), {"expected": tally.extract()}, "")
 
 
@@ -116,3 +117,9 @@ def test_objects_with_fewer_bands_than_validated_are_warned_of_above_one_per_cen
     found = list(run_warnings("survey", infer, findings_of(survey, [1, 1, 1, 1], 100)))
     assert len(found) == told
     assert all("11 of 1,000 objects have fewer bands" in text for text in found)
+
+
+def test_a_count_of_nothing_is_told(survey):
+    findings = findings_of(survey, [240, 700, 40, 20], 500, True, counted=False)
+    told = list(run_warnings("survey", infer_facts(learnt=EVEN), findings))
+    assert any(text.startswith("None of the 500 objects is within the limits of [counts]") for text in told)
