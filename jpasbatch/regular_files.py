@@ -36,4 +36,4 @@ def read_text(path: Path) -> str:
         content = file.read(LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
         raise OSError(errno.EFBIG, f"is larger than {LARGEST_TEXT} bytes", str(path))
-    return content.decode("utf-8")
+    return content.decode("utf-8-sig")  # some programs write a byte order mark before a text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.footprint.coverage import Coverage
+from jpasbatch.footprint.coverage import PIXELS, Coverage
 
 CHUNK = 2**22
 """Pixels of a full-sky map that are looked at together."""
@@ -38,6 +38,10 @@ def read_moc(key: str, path: Path) -> Coverage:
         ) from None
     if not len(ranges):
         raise InputError(f"{key} {path}: the MOC is empty")
+    if ranges.min() < 0 or ranges.max() > PIXELS or (ranges[:, 0] >= ranges[:, 1]).any():
+        raise InputError(
+            f"{key} {path}: holds cells that the sky does not have; allowed are 12 * 4**order of an order"
+        )
     return Coverage.of_ranges(ranges[:, 0], ranges[:, 1], "footprint")
 
 

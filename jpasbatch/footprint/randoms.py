@@ -8,6 +8,11 @@ from jpasbatch.footprint.coverage import ORDER, PIXEL_DEG2, Coverage, order_of
 from jpasbatch.footprint.options import COARSEST, FINEST, AreaOptions
 from jpasbatch.footprint.tables import Given
 
+WEIGHTS = ("weight", "weights")
+
+LEAST_SEEN = 0.5
+"""Share of what is expected that one pixel in ten must hold: a density that nearly all of them miss is another one."""
+
 FEWEST = 20.0
 """Positions that an observed pixel must expect: it is empty by chance once in 5e8."""
 
@@ -24,10 +29,12 @@ def coverage_of(given: Given, options: AreaOptions) -> Coverage:
     Raises
     ------
     InputError
-        When positions are too few for the grid, or are denser somewhere than the density that the job gives.
+        When positions have weights, are too few for the grid, are denser somewhere than the density that the job
+        gives, or nowhere as dense as half of it.
     """
     import healpy
 
+    _refuse_weights(given)
     ra, dec = given.positions(options.ra, options.dec)
     density = options.density_per_deg2 or len(ra) / (options.drawn_in_deg2 or np.nan)
     nside = options.nside or finest_grid(density)
@@ -69,4 +76,21 @@ def _check_density(given: Given, pixels: np.ndarray, numbers: np.ndarray, nside:
             f"pixel {parents[summed.argmax()]} of nside {coarse} holds {summed.max():.0f} positions where "
             f"{expected:.0f} are expected of {density:g} per deg2, so that more than all of it would be observed; the "
             "density is wrong, or positions occur more than once"
+        )
+    expected = density * pixel_deg2(nside)
+    dense = float(np.quantile(numbers, 0.9))  # the largest number of all is one of chance
+    if dense < LEAST_SEEN * expected:
+        raise given.wrong(
+            f"nine of ten pixels of nside {nside} hold {dense:.0f} positions at most where {expected:.0f} are "
+            f"expected of {density:g} per deg2, so that not half of them would be observed; density_per_deg2 is too "
+            "high, drawn_in_deg2 too small, or the positions are too few for a field that is smaller than a pixel"
+        )
+
+
+def _refuse_weights(given: Given) -> None:
+    name = given.name_of(*WEIGHTS)
+    if name is not None and np.ptp(given.numbers(name)) > 0:
+        raise given.wrong(
+            f"column {name!r}: the positions have weights, and here each counts as one; allowed are positions that are "
+            "drawn in proportion to their weights, without that column"
         )

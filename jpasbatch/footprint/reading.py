@@ -25,6 +25,11 @@ def read_coverage(options: AreaOptions) -> Coverage | None:
     if not options.masked:
         return None
     coverage = _base(options)
+    if not len(coverage.starts):
+        raise InputError(
+            f"[area] file {options.file}: no pixel of the grid of nside {options.nside_of_polygons} has its centre in "
+            "what it describes; allowed are larger polygons, or [area] nside larger"
+        )
     kinds = (
         ("exclude_circles", circles_of, options.nside_of_circles),
         ("exclude_polygons", polygons_of, options.nside_of_polygons),
@@ -40,8 +45,8 @@ def read_coverage(options: AreaOptions) -> Coverage | None:
                     f"nothing of it lies in the observed part of the sky, so that it masks nothing{hours}"
                 )
             coverage = left
-    if not len(coverage.starts):
-        raise InputError(f"[area] file {options.file}: nothing is left of it after what is excluded")
+        if not len(coverage.starts):
+            raise given.wrong(f"nothing is left of [area] file {options.file} without what this excludes")
     return coverage
 
 

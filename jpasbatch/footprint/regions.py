@@ -30,6 +30,9 @@ def circles_of(given: Given, ra: str, dec: str) -> list[Circle]:
 
     lon, lat = given.positions(ra, dec)
     name = given.column(*RADII)
+    sizes = [one for one in RADII if given.name_of(one) is not None]
+    if len(sizes) > 1:
+        raise given.wrong(f"has the columns {' and '.join(map(repr, sizes))}; allowed is one radius a circle")
     unit = RADII[name.lower()]
     radius = (given.numbers(name, unit) * units.Unit(unit)).to_value("deg")
     wrong = np.flatnonzero(~((radius > 0) & (radius <= LARGEST_RADIUS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,12 @@ FORMATS = {
 }
 """By the end of a file's name; any other is text in columns, whose form is guessed."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some programs write before a text in UTF-8; it is no part of the first column's name."""
+
+REGIONS = (b"# Region file format", b"#CRTF")
+"""How region files of viewers begin (DS9, CARTA): commands, and no table."""
+
 
 class Given(NamedTuple):
     """A table that a key of the job file names.
@@ -46,9 +53,22 @@ class Given(NamedTuple):
         return InputError(f"{self.key} {self.path}: {text}")
 
     def name_of(self, *names: str) -> str | None:
-        """Return the first of these columns that the table has, as the table writes it; case does not matter."""
-        there = {name.lower(): name for name in self.table.colnames}
-        return next((there[name.lower()] for name in names if name.lower() in there), None)
+        """Return the first of these columns that the table has, as the table writes it; case does not matter.
+
+        Raises
+        ------
+        InputError
+            When two columns differ in case alone: nobody knows which is meant.
+        """
+        for name in names:
+            there = [one for one in self.table.colnames if one.lower() == name.lower()]
+            if len(there) > 1:
+                raise self.wrong(
+                    f"has the columns {' and '.join(repr(one) for one in there)}; allowed is one of them"
+                )
+            if there:
+                return there[0]
+        return None
 
     def column(self, *names: str) -> str:
         """Return the first of these columns that the table has.
@@ -121,29 +141,73 @@ def read_given(key: str, path: Path) -> Given:
     InputError
         When the file is missing, cannot be read, or has no rows.
     """
-    from astropy.table import Table
-
     if not path.is_file():
         raise InputError(f"{key} {path}: there is no such file")
     form = FORMATS.get(path.suffix.lower(), "ascii")
+    _refuse_regions(key, path)
     try:
-        if form == "parquet":
-            import pyarrow.parquet as pq
-
-            table = Table({name: column.to_numpy() for name, column in _columns(pq.read_table(path))})
-        else:
-            table = Table.read(path, format=form)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "OverflowError converting"
+            )  # of long identifiers, which stay texts
+            warnings.filterwarnings("error", ".*truncated")  # astropy reads on, and makes up the rest
+            table = _read_table(path, form)
     except (
         Exception
     ) as error:  # what a reader raises for a file of another form is not declared by any of them
-        raise InputError(
-            f"{key} {path}: cannot be read as a table ({' '.join(str(error).split())[:200]})"
-        ) from None
+        told = " ".join(str(error).split())[:200]
+        if "Unable to guess" in told:  # it lists some hundred forms
+            told = "its lines have no form of columns with a line of names above them"
+        raise InputError(f"{key} {path}: cannot be read as a table ({told})") from None
     given = Given(key, path, table)
     if not len(table):
-        raise given.wrong("has no rows")
+        raise given.wrong("has no rows; leave the key out where there is nothing to name")
     return given
+
+
+def _refuse_regions(key: str, path: Path) -> None:
+    with path.open("rb") as file:
+        begin = file.read(64).removeprefix(BYTE_ORDER_MARK)
+    if begin.startswith(REGIONS) or path.suffix.lower() in (".reg", ".crtf"):
+        raise InputError(
+            f"{key} {path}: is a region file of a viewer, and no table. Read it with regions.Regions.read (package "
+            "regions), and write its circles as columns ra, dec, radius, or its corners as polygon, ra, dec, in degrees"
+        )
+
+
+def _read_table(path: Path, form: str) -> Table:
+    from astropy.table import Table
+
+    if form != "parquet":
+        return Table.read(_named_or_text(path, form), format=form)
+    import pyarrow.parquet as pq
+
+    return Table({name: _values(column) for name, column in _columns(pq.read_table(path))})
+
+
+def _named_or_text(path: Path, form: str) -> Any:
+    """Return the path of a table; its text in place of it where that begins with a byte order mark."""
+    if not form.startswith("ascii"):
+        return path
+    with path.open("rb") as file:
+        if file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
+            return path
+        return file.read().decode("utf-8").splitlines()
 
 
 def _columns(table: Any) -> list[tuple[str, Any]]:
     return list(zip(table.column_names, table.columns, strict=True))
+
+
+def _values(column: Any) -> Any:
+    """Return an Arrow column as an array; nulls are masked, and numbers beside them keep their type and digits."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not column.null_count:
+        return column.to_numpy()
+    texts = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if not (texts or pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return column.to_numpy()
+    return np.ma.array(column.fill_null("" if texts else 0).to_numpy(), mask=column.is_null().to_numpy())

@@ -46,6 +46,7 @@ class ShareTable:
         """Return the prior with these shares, for objects of these cells; nothing is measured, so it has no errors."""
         (calibration, sample, strata), classes = reference, len(self.classes)
         shares = np.array(self.weights, dtype=np.float64)
+        shares /= shares.max(axis=1, keepdims=True)  # of very large or small weights the sum is no number
         shares /= shares.sum(axis=1, keepdims=True)
         objects = np.bincount(cells.stratum, cells.numbers, len(strata)).astype(np.int64)
         counting = np.zeros((len(strata), classes, classes))
@@ -83,7 +84,8 @@ def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
     """
     try:
         reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-        names, rows = tuple(reader.fieldnames or ()), list(reader)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        names, rows = tuple(reader.fieldnames), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"[prior] table {path}: cannot be read ({error})") from None
     if set(names) != {*LIMITS, *classes} or len(names) != len(set(names)):
@@ -105,11 +107,16 @@ def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
 
 
 def _numbers(path: Path, line: int, row: dict[str, Any], names: tuple[str, ...]) -> list[float]:
+    if None in row:
+        raise InputError(
+            f"[prior] table {path}, line {line}: has {len(names) + len(row[None])} cells; allowed are {len(names)}, "
+            "one a column"
+        )
     try:
         found = [float(row[name]) for name in names]
     except (TypeError, ValueError):
         raise InputError(f"[prior] table {path}, line {line}: allowed are numbers in every column") from None
-    if not np.isfinite(found[2:]).all() or min(found[2:]) < 0 or sum(found[2:]) <= 0:
+    if not np.isfinite(found[2:]).all() or min(found[2:]) < 0 or max(found[2:]) <= 0:
         raise InputError(f"[prior] table {path}, line {line}: weights are 0 or more, and not all 0")
     if not found[0] < found[1]:
         raise InputError(

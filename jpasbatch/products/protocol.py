@@ -253,6 +253,9 @@ class Product(Protocol[TallyT, FoundT]):
     def check(self) -> None:
         """Raise `InputError` where the options do not fit the survey."""
 
+    def check_files(self) -> None:
+        """Raise `InputError` where a file that the options name is wrong: before a run begins, and not at its end."""
+
     # tallies
 
     def columns(self) -> Columns:

@@ -158,3 +158,15 @@ def check_products(products: tuple[Product, ...]) -> None:
                 if name not in classes:
                     raise InputError(f"{key} names {name!r}: the classes are {', '.join(classes)}")
         product.check()
+
+
+def check_files(products: tuple[Product, ...]) -> None:
+    """Refuse files that the options of products name and that are wrong.
+
+    Raises
+    ------
+    InputError
+        Naming the key, the file, what was found, and what is allowed.
+    """
+    for product in products:
+        product.check_files()

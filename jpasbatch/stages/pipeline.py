@@ -24,7 +24,8 @@ from jpasbatch.photometry.carried.columns import check_carried
 from jpasbatch.photometry.carried.rules import check_rules
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
-from jpasbatch.products.registry import check_products, named_files
+from jpasbatch.priors.table import read_shares
+from jpasbatch.products.registry import check_files, check_products, named_files
 from jpasbatch.products.tallies import check_columns
 from jpasbatch.stages.publish.command import check_gated, decide, not_decided
 from jpasbatch.stages.request import Request
@@ -197,14 +198,27 @@ def run_verb(
     return 0
 
 
+def _check_given_files(workspace: Workspace, stages: Sequence[str]) -> None:
+    """Refuse tables and masks that are wrong now, and not after everything is classified.
+
+    Raises
+    ------
+    InputError
+    """
+    job = workspace.job
+    if "correct" in stages and job.prior.kind == "table":
+        read_shares(Path(job.prior.table), tuple(job.classes))
+    if "summarise" in stages:
+        read_coverage(job.product_options["area"])
+        completeness_of(job)
+        check_files(job.products.products(workspace.survey))
+
+
 def _run_command(verb: str, command: Command, metrics: Path | None, as_json: bool, notice: Notice) -> None:
     """Run the stages of a command and print what came of each."""
     workspace, stages, cluster = command
-    if (
-        "summarise" in stages[1:]
-    ):  # masks that are wrong are found now, and not after everything is classified
-        read_coverage(workspace.job.product_options["area"])
-        completeness_of(workspace.job)
+    if stages[1:]:
+        _check_given_files(workspace, stages)
     check_gated(workspace)
     folder = workspace.folder
     for stage in NEEDED.get(verb, ()):

@@ -143,3 +143,10 @@ def test_files_that_are_no_maps(tmp_path):
     for read in (read_map, read_moc):
         with pytest.raises(InputError, match="there is no such file"):
             read("[area] file", tmp_path / "absent.fits")
+
+
+def test_a_moc_with_cells_that_the_sky_does_not_have_is_refused(tmp_path):
+    path = tmp_path / "moc.json"
+    path.write_text('{"9": [1, 99999999999]}')
+    with pytest.raises(InputError, match="cells that the sky does not have"):
+        read_moc("[area] file", path)

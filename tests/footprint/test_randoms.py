@@ -75,3 +75,25 @@ def test_minijpas_has_the_published_area(data_folder):
     assert found.area_deg2 == pytest.approx(0.895, abs=2 * 0.895 / np.sqrt(seen))
     # and not the area of the pixels that hold any position, of which those on the edge count whole
     assert len(found.areas(2048)[0]) * healpy.nside2pixarea(2048, degrees=True) > 1.0
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({"weight": np.linspace(0, 1, 20_000)}, {"drawn_in_deg2": box_deg2(BOX)}, "'weight'.*counts as one"),
+        ({}, {"density_per_deg2": 1e6}, "not half of them would be observed"),
+        ({}, {"drawn_in_deg2": box_deg2(BOX) / 4}, "not half of them"),
+    ],
+)
+def test_weights_and_densities_that_no_position_meets(write, rng, columns, options, message):
+    ra, dec = positions_in(BOX, 20_000, rng)
+    given = read_given("[area] file", write("randoms.fits", ra=ra, dec=dec, **columns))
+    with pytest.raises(InputError, match=message):
+        coverage_of(given, AreaOptions(kind="randoms", file="randoms.fits", **options))
+
+
+def test_weights_that_are_all_the_same_say_nothing(write, rng):
+    ra, dec = positions_in(BOX, 20_000, rng)
+    given = read_given("[area] file", write("randoms.fits", ra=ra, dec=dec, weight=np.ones(len(ra))))
+    found = coverage_of(given, AreaOptions(kind="randoms", file="randoms.fits", drawn_in_deg2=box_deg2(BOX)))
+    assert found.area_deg2 == pytest.approx(box_deg2(BOX))

@@ -174,3 +174,10 @@ def test_files_that_are_no_tables_are_named(tmp_path, name, content, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_given("[area] file", tmp_path / name)
+
+
+def test_two_radii_of_a_circle_are_refused(tmp_path):
+    path = tmp_path / "circles.csv"
+    path.write_text("ra,dec,radius,radius_arcsec\n10,2,0.1,360\n")
+    with pytest.raises(InputError, match="'radius' and 'radius_arcsec'; allowed is one radius"):
+        circles_of(read_given("[area] exclude_circles", path), "ra", "dec")

@@ -11,12 +11,15 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Interval, Lt, MinLen
+from annotated_types import Interval, MinLen
 
 from jpasbatch.options import Options, from_table
 from jpasbatch.regular_files import read_text
 
 Text = Annotated[str, MinLen(1)]
+
+MOST_PER_DEG2 = 1e9
+"""No survey sees so many objects; a thousand times those of the deepest."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class PublishedCount(Options):
 
     brightest: Annotated[float, Interval(ge=0, le=40)]
     faintest: Annotated[float, Interval(ge=0, le=40)]
-    per_deg2: Annotated[float, Ge(0), Lt(math.inf)]
+    per_deg2: Annotated[float, Interval(ge=0, le=MOST_PER_DEG2)]
     redshift: tuple[float, float] = (0.0, math.inf)
-    error: Annotated[float, Ge(0), Lt(math.inf)] | None = None
+    error: Annotated[float, Interval(ge=0, le=MOST_PER_DEG2)] | None = None
 
     def check_relations(self) -> None:
         """Refuse limits that hold nothing."""

@@ -81,8 +81,13 @@ def find_candidates(rows: Partition, rules: Sequence[TargetProgramme], seed: int
     observed = np.ones(len(kept), dtype=bool) if rows.observed is None else rows.observed[kept]
     key = stable_hash(found["object_id"].to_pylist(), f"{rules[0].programme} {seed}" if rules else "")
     columns: dict[str, pa.ChunkedArray] = {name: found[name] for name in found.column_names}
+    flags = {name for rule in rules for veto in rule.vetoes if veto.bits for name in veto.columns}
     for name in dict.fromkeys(name for rule in rules for name in veto_columns(rule)):
         columns[name] = _measurement(found, measured, name, rules[0])
+        if name in flags and not pa.types.is_integer(columns[name].type):
+            raise InputError(
+                f"targets of {rules[0].programme}: bits are those of whole numbers, {name!r} holds {columns[name].type}"
+            )
     own: dict[str, np.ndarray] = {KEY: key, SUBPRIORITY: key / 2.0**64, OBSERVED: observed}
     for number, rule in enumerate(rules):
         probability = summed_probability(found, rule)

@@ -12,11 +12,15 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.regions import circles_of
 from jpasbatch.footprint.tables import Given, read_given
-from jpasbatch.products.targets.matching import chord, unit_vectors, within_circles
+from jpasbatch.products.targets.matching import chord, close_pairs, unit_vectors, within_circles
 from jpasbatch.products.targets.options import TargetProgramme
 
 IDENTIFIERS = ("object_id", "TARGID", "id")
 OUTSIDE = -1
+
+FIBRES = ("per_field", "fibres", "fibers", "quota")
+SAME_FIELD = 1.0
+"""Arcsec between two centres below which they are one."""
 
 Circles = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -91,8 +95,32 @@ def _read(exclude: str, radius: float, circles: str, fields: str, moments: tuple
         stars = (ra, dec, sizes)
     centres = None
     if fields:
-        centres = np.column_stack(read_given("[[targets]] fields", Path(fields)).positions("ra", "dec"))
+        centres = _centres(read_given("[[targets]] fields", Path(fields)))
     return Exclusions(frozenset(names), around, stars, centres)
+
+
+def _centres(given: Given) -> np.ndarray:
+    """Return the centres of fields, degrees, float64 (f, 2).
+
+    Raises
+    ------
+    InputError
+        When a column is missing, two rows are the same field, or fields have fibres of their own.
+    """
+    own = given.name_of(*FIBRES)
+    if own is not None:
+        raise given.wrong(
+            f"has the column {own!r}; every field has as many fibres as per_field says. Make a rule of each number, "
+            "with a table of its fields"
+        )
+    ra, dec = given.positions("ra", "dec")
+    one, other = close_pairs(ra, dec, SAME_FIELD)
+    if len(one):
+        raise given.wrong(
+            f"rows {one[0] + 1} and {other[0] + 1} are the same field, less than {SAME_FIELD:g} arcsec apart; allowed "
+            "is each field once. For two visits make per_field twice as large"
+        )
+    return np.column_stack([ra, dec])
 
 
 def _listed(given: Given, radius: float) -> tuple[tuple[str, ...], Circles]:
@@ -104,7 +132,7 @@ def _listed(given: Given, radius: float) -> tuple[tuple[str, ...], Circles]:
             f"{given.key} {given.path}: needs {IDENTIFIERS[0]!r}, or both 'ra' and 'dec'; found "
             f"{', '.join(given.table.colnames)}"
         )
-    names = () if column is None else _texts(given.table[column])
+    names = () if column is None else _texts(given, column)
     if right is None or up is None:
         empty = np.zeros(0)
         return names, (empty, empty, empty)
@@ -112,8 +140,25 @@ def _listed(given: Given, radius: float) -> tuple[tuple[str, ...], Circles]:
     return names, (ra, dec, np.full(len(ra), radius / 3600))
 
 
-def _texts(column: Any) -> tuple[str, ...]:
-    """Return the cells of a column as texts, but for those that are empty."""
-    cells = np.ma.filled(column, "") if column.dtype.kind in "USO" else column
-    texts = (cell.decode() if isinstance(cell, bytes) else str(cell) for cell in cells)
+def _texts(given: Given, name: str) -> tuple[str, ...]:
+    """Return the cells of a column as texts, but for those that are empty.
+
+    Raises
+    ------
+    InputError
+        When they are neither texts nor whole numbers: 64 bits of an identifier are more than a float holds, so that
+        another object would be excluded, or none.
+    """
+    column: Any = given.table[name]
+    cells = np.ma.compressed(np.ma.asarray(column)) if column.ndim == 1 else np.asarray(column)
+    whole = (
+        all(isinstance(one, str | bytes) or one is None for one in cells) if cells.dtype.kind == "O" else None
+    )
+    if cells.ndim != 1 or not (whole or cells.dtype.kind in "USiu"):
+        kind = cells.dtype if cells.ndim == 1 else "several values a row"
+        raise given.wrong(
+            f"column {name!r} holds {kind}; allowed are texts and whole numbers. Identifiers that became "
+            "floating-point numbers have lost digits"
+        )
+    texts = (cell.decode() if isinstance(cell, bytes) else str(cell) for cell in cells if cell is not None)
     return tuple(text.strip() for text in texts if text.strip())

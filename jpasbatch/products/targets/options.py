@@ -55,6 +55,15 @@ class Veto(Options):
             raise ValueError(f"vetoes: {len(self.columns)} columns have {len(self.errors)} errors")
         if self.above is None and self.below is None and not self.bits:
             raise ValueError("vetoes: name above, below or bits, or nothing is vetoed")
+        if self.above is not None and self.below is not None and self.above <= self.below:
+            raise ValueError(
+                f"vetoes: above = {self.above:g} and below = {self.below:g} veto every number; below must be less"
+            )
+        of_length = [one for one in (self.above, self.below) if one is not None and one < 0]
+        if of_length and (self.errors or len(self.columns) > 1):
+            raise ValueError(
+                f"vetoes: {of_length[0]:g} is a limit of a length or significance, which is never below 0"
+            )
         if self.bits and (
             len(self.columns) > 1 or self.errors or self.above is not None or self.below is not None
         ):

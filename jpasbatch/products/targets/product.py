@@ -30,6 +30,7 @@ from jpasbatch.products.published import description, table_writers
 from jpasbatch.products.record import record_schema
 from jpasbatch.products.sections import Number, PageFigure, Section, render_body
 from jpasbatch.products.targets.candidates import find_candidates, veto_columns
+from jpasbatch.products.targets.exclusions import exclusions_of
 from jpasbatch.products.targets.figure import (
     chosen_lengths,
     priority_numbers,
@@ -39,7 +40,7 @@ from jpasbatch.products.targets.figure import (
 )
 from jpasbatch.products.targets.lists import TargetListsTally, TargetOptions
 from jpasbatch.products.targets.options import TargetProgramme
-from jpasbatch.products.targets.published_list import PublishedList
+from jpasbatch.products.targets.published_list import PublishedList, opened_template
 from jpasbatch.products.targets.targets import TargetLists
 from jpasbatch.products.targets.told import list_warnings, rule_lines
 from jpasbatch.products.targets.weave import Submission, weave_file_name
@@ -85,6 +86,13 @@ class Targets(Product[TargetListsTally, TargetLists]):
                     f"targets[{number}].min_probability_by_bin has {limits} values: survey {survey.name!r} has "
                     f"{len(survey.magnitude_bins)} magnitude bins"
                 )
+
+    def check_files(self) -> None:
+        """Raise `InputError` where a table of a rule, or the template, cannot be used."""
+        for programme in self.options.programmes:
+            exclusions_of(programme)
+        if self.options.submission.template:
+            opened_template(self.options.submission.template)
 
     def columns(self) -> Columns:
         """Return the columns that `add` reads: all of the records, and what vetoes read; none without lists."""

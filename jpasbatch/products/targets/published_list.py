@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jpasbatch.errors import InputError
 from jpasbatch.products.protocol import LookUp
 from jpasbatch.products.publication import Version, Writer
 from jpasbatch.products.published import ecsv_bytes
 from jpasbatch.products.record import HEALPIX_COLUMN
 from jpasbatch.products.targets.targets import TargetSummary, chosen_targets, listed_candidates
 from jpasbatch.products.targets.weave import Submission, weave_file_name, write_weave_catalogue
-from jpasbatch.products.targets.weave_template import read_template, template_bytes
+from jpasbatch.products.targets.weave_template import WeaveTemplate, read_template, template_bytes
 
 FOLDER = "targets"
 UNITS = {"ra": "deg", "dec": "deg", **{f"magnitude_{role}": "mag" for role in "gri"}}
@@ -58,6 +62,39 @@ def with_photometry(listed: pa.Table, look_up: LookUp) -> pa.Table:
                 column = column.cast(pa.list_(field.type.value_type))
             listed = listed.append_column(field.name, column.take(rows))
     return listed
+
+
+IN_MEMORY = 64_000_000
+"""Bytes of kept tables above which they are in a file: a list of a large survey has hundreds of megabytes."""
+
+
+class Kept:
+    """Tables that are made once and read again, one at a time, each as it was."""
+
+    def __init__(self, tables: Iterable[pa.Table]) -> None:
+        # closed when nobody reads it any more
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._starts: list[int] = []
+        for table in tables:
+            self._starts.append(self._file.tell())
+            with pa.ipc.new_stream(self._file, table.schema) as stream:
+                stream.write_table(table)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for start in self._starts:
+            self._file.seek(start)
+            with pa.ipc.open_stream(self._file) as stream:
+                yield stream.read_all()
+
+
+def opened_template(named: str) -> WeaveTemplate:
+    """Read the template that a job names; errors are those of `template_bytes` and `read_template`, by its name."""
+    try:
+        return read_template(io.BytesIO(template_bytes(Path(named), "submission.template")))
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if named in text else f"submission.template {named}: {text}") from None
 
 
 @dataclass(frozen=True)
@@ -111,9 +148,10 @@ class PublishedList:
         for part in self.candidates():
             yield listed_candidates(part, self.summary)
 
-    def _measured(self) -> Iterator[pa.Table]:
-        for part in self._listed():
-            yield with_photometry(part, self.look_up)
+    @cached_property
+    def _measured(self) -> Kept:
+        """The candidates with the photometry of those on the list: it is read once, for identity and table."""
+        return Kept(with_photometry(part, self.look_up) for part in self._listed())
 
     def _targets(self) -> Iterator[pa.Table]:
         return map(chosen_targets, self._listed())
@@ -123,7 +161,7 @@ class PublishedList:
         digest = hashlib.sha256()
         form = hashlib.sha256(self._template).hexdigest() if self._template else ""
         digest.update(repr((self.summary.rules, self.submission, form)).encode())
-        for part in self._measured():
+        for part in self._measured:
             file = io.BytesIO()
             pq.write_table(part.replace_schema_metadata(None), file, compression="none")
             digest.update(file.getvalue())
@@ -136,12 +174,12 @@ class PublishedList:
         return template_bytes(Path(named), "submission.template") if named else b""
 
     def _write_weave(self, file: BinaryIO, created: str) -> None:
-        template = read_template(io.BytesIO(self._template)) if self._template else None
+        template = opened_template(self.submission.template) if self.submission.template else None
         programme = self.summary.programme
         write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
 
     def _write_candidates(self, file: BinaryIO, created: str) -> None:
-        self._write_chunks(file, self._measured(), created)
+        self._write_chunks(file, iter(self._measured), created)
 
     def _write_parquet(self, file: BinaryIO, created: str) -> None:
         self._write_chunks(file, self._targets(), created)

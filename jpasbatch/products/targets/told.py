@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from jpasbatch.learning.exact_sums import exact, inexact
-from jpasbatch.products.targets.candidates import CANDIDATE, REASONS
+from jpasbatch.products.targets.candidates import CANDIDATE, CIRCLE, LISTED, REASONS
+from jpasbatch.products.targets.exclusions import exclusions_of
 from jpasbatch.products.targets.targets import TargetSummary
 from jpasbatch.products.targets.weave import weave_file_name
 
@@ -87,7 +90,7 @@ def list_warnings(one: TargetSummary) -> Iterator[str]:
     """Yield one or two sentences on a list that is empty, shorter than asked, or of one priority."""
     name = weave_file_name(one.programme)
     if not one.number:
-        yield f"{name} holds no target, and cannot be submitted."
+        yield f"{name} holds no target, and cannot be submitted{_why_none(one)}."
     elif one.priorities[-1] > SATURATED * one.number and one.programme.priorities[1] == 10:
         instead = "" if one.programme.priority_by == "log_odds" else ', or use priority_by = "log_odds"'
         yield (
@@ -95,11 +98,52 @@ def list_warnings(one: TargetSummary) -> Iterator[str]:
             f"raise `sure`{instead}."
         )
     for number, rule in enumerate(one.rules):
+        yield from _table_warnings(one, number, f"{name}, rule {number + 1}")
         if rule.per_deg2 is None or rule.marginal is not None or not one.area_deg2 > 0:
             continue
         found, asked = len(one.of_rule(number)), rule.per_deg2 * one.area_deg2
-        if found < FULL * asked:
+        if asked < 1:
+            yield (
+                f"{name}, rule {number + 1}: {rule.per_deg2:g} targets per deg2 are less than one on "
+                f"{one.area_deg2:.3g} deg2, so that it has no fibre; raise density."
+            )
+        elif found < FULL * asked:
             yield (
                 f"{name}, rule {number + 1}: {rule.per_deg2:g} targets per deg2 were asked for, {asked:,.0f} in all, "
                 f"and {found:,} meet its limits; lower min_probability to fill the fibres."
             )
+
+
+def _why_none(one: TargetSummary) -> str:
+    """Return what most objects within the limits were left out for, as the end of a sentence; nothing without any."""
+    if one.left_out[:, CANDIDATE].any():
+        return ""  # there are candidates, and no fibre
+    left = one.left_out.sum(axis=0)
+    left[: CANDIDATE + 1] = 0
+    return f": {left.max():,} objects within its limits are {REASONS[left.argmax()]}" if left.any() else ""
+
+
+def _table_warnings(one: TargetSummary, number: int, name: str) -> Iterator[str]:
+    """Yield a sentence for each table of a rule that takes nothing out, and for fields without a candidate."""
+    rule, left = one.rules[number], one.left_out[number]
+    exclusions = exclusions_of(rule)
+    if rule.exclude and not left[LISTED]:
+        named = [
+            f'{len(exclusions.identifiers):,} identifiers, such as "{min(exclusions.identifiers, default="")}"'
+        ]
+        named = named if exclusions.identifiers else []
+        placed = [f"{len(exclusions.circles[0]):,} positions"] if len(exclusions.circles[0]) else []
+        yield (
+            f"{name}: `exclude` takes no object out. {rule.exclude} has {' and '.join(named + placed) or 'none'}; see "
+            "whether identifiers are those of the catalogue, and positions in degrees."
+        )
+    if rule.exclude_circles and not left[CIRCLE]:
+        yield (
+            f"{name}: `exclude_circles` takes no object out; see whether the positions of {rule.exclude_circles} are "
+            "in degrees, and of this sky."
+        )
+    if exclusions.fields is not None and one.number:
+        entries = one.entries[one.entries["rule"] == number]
+        empty = len(exclusions.fields) - len(np.unique(entries["field"]))
+        if empty:
+            yield f"{name}: {empty:,} of {len(exclusions.fields):,} fields of {rule.fields} hold no candidate."

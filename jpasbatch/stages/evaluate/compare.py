@@ -38,6 +38,7 @@ from jpasbatch.stages.evaluate.stage import (
     evaluation_content,
 )
 from jpasbatch.stages.run.committees import find_committee
+from jpasbatch.stages.run.pages import publish_page
 from jpasbatch.stages.run.records import StageRecord, required
 from jpasbatch.stages.run.stage_facts import EvaluateFacts, TrainFacts
 from jpasbatch.stages.run.workspace import Workspace
@@ -292,4 +293,4 @@ def _write(result: dict[str, Any], survey: Survey, folder: Path) -> None:
         pq.write_table(to_table(rows), aside)
     write_atomically(folder / "comparison.json", json.dumps(stored, sort_keys=True).encode())
     write_atomically(folder / "comparison.md", comparison_markdown(stored).encode())
-    write_atomically(folder / PAGE, render_comparison(stored, survey).encode())
+    publish_page(folder / PAGE, render_comparison(stored, survey))

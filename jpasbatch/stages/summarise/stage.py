@@ -27,7 +27,7 @@ from jpasbatch.priors.prior import Prior
 from jpasbatch.products.counts.tally import CountSummary
 from jpasbatch.products.protocol import Findings, Product
 from jpasbatch.products.record import record_ranges
-from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_products, named_files
+from jpasbatch.products.registry import PRODUCTS, ProductRequest, check_files, check_products, named_files
 from jpasbatch.products.tallies import Tallies, check_columns, needed_columns
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
@@ -89,6 +89,7 @@ def run_summarise(workspace: Workspace, executor: Executor) -> StageRecord[Summa
         told = table_provenance(workspace, earlier, identity)
         products = request.products(workspace.survey, sky.prior, coverage, completeness, told)
         check_products(products)
+        check_files(products)
         total = _tally(site, sky, (request, products), names, run, executor)
         look_up = row_reader(site.store, site.key(sky.photometry.path.name), sky.photometry)
         found = Findings(products[0].setting, total.extract(look_up), origin_of_truth(workspace))

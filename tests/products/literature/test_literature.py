@@ -239,6 +239,7 @@ def test_a_table_of_a_user(tmp_path):
         ("error = 5.0", "errors = 5.0", "unknown key 'errors'"),
         ("faintest = 22.0", "faintest = 16.0", "the first must be less"),
         ("per_deg2 = 100.0", "per_deg2 = -1.0", "per_deg2"),
+        ("per_deg2 = 100.0", "per_deg2 = 1e300", "per_deg2"),
         ('truth = ["qso"]', "truth = []", "truth"),
         ("counts = [", "counts = [ {", "not valid TOML"),
     ],

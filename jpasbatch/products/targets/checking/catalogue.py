@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jpasbatch.products.targets.checking.columns import column_faults, read_rows
 from jpasbatch.products.targets.checking.fits_file import Unit, read_units
 from jpasbatch.products.targets.checking.headers import file_name_faults, primary_faults, table_faults
+from jpasbatch.products.targets.checking.plausibility import plausibility_faults
 from jpasbatch.products.targets.checking.positions import position_faults
 from jpasbatch.products.targets.checking.values import Catalogue, value_faults
 from jpasbatch.products.targets.checking.violation import Violation
@@ -60,6 +61,7 @@ def _faults(data: bytes, name: str, template: WeaveTemplate) -> Iterator[Violati
     if catalogue is not None:
         yield from value_faults(catalogue, template, name)
         yield from position_faults(catalogue)
+        yield from plausibility_faults(catalogue)
     comments = {f"MAG_{role}": units[0].values.get(f"MAG_{role}_CM") for role in "GRI"}
     for column, comment in comments.items():
         values = catalogue.numbers(column) if catalogue else None

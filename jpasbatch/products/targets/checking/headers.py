@@ -63,6 +63,11 @@ def primary_faults(primary: Unit, template: WeaveTemplate) -> Iterator[Violation
         text = str(values.get(name) or "").strip()
         if text and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
             yield Violation("address", "primary", shortened(text), "an address of electronic mail", name)
+    copies = str(values.get("CAT_CC") or "").strip()
+    if copies and "@" not in copies:
+        yield Violation(
+            "address", "primary", shortened(copies), "addresses, or nothing", "CAT_CC", (), "warning"
+        )
     yield from checksum_faults(primary, "primary")
 
 
@@ -156,7 +161,7 @@ def _is_of_column(name: str) -> bool:
 
 
 def _is_fits_time(text: str) -> bool:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", text):
+    if not re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", text):
         return False
     try:
         datetime.fromisoformat(text)

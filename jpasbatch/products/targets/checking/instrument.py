@@ -66,6 +66,10 @@ def _modes(texts: dict[str, np.ndarray], numbers: dict[str, np.ndarray]) -> Iter
         dithered = fibres & (numbers["IFU_DITHER"] != 0)
         allowed = "0 with fibres (PROGTEMP 1 to 3)"
         yield from at_rows("mos-dither", "IFU_DITHER", dithered, numbers["IFU_DITHER"], allowed, "warning")
+    if "IFU_PA" in numbers:
+        turned = fibres & np.isfinite(numbers["IFU_PA"]) & (numbers["IFU_PA"] != 0)
+        allowed = "NaN with fibres (PROGTEMP 1 to 3)"
+        yield from at_rows("mos-angle", "IFU_PA", turned, numbers["IFU_PA"], allowed, "warning")
     if "IFU_SPAXEL" in texts:
         named = fibres & (texts["IFU_SPAXEL"] != "")
         allowed = "nothing with fibres (PROGTEMP 1 to 3)"
