@@ -90,7 +90,7 @@ class TargetSummary:
     left_out : int64 (rules, REASONS)
         Objects within the limits of each rule by what it says of them.
     area_deg2 : float
-        Of which the densities of rules are; NaN where it is not known.
+        Area that the densities of rules refer to; NaN where it is not known.
     shift : float
         Standard error of the log-odds that all objects share.
     """

@@ -127,23 +127,9 @@ def normalise_table(
     name: str,
     file: HashedFile,
 ) -> Made:
-    """Check one input file and write its accepted and its rejected rows aside; the commit holds a `CheckedTable`.
+    """Check one input file, and write its accepted and its rejected rows into folders of a run, under a name.
 
-    Memory is bounded by a chunk of the file.
-
-    Parameters
-    ----------
-    survey_name : str
-        Name or path of the survey.
-    section : CatalogueSection
-    filter_table : HashedFile, optional
-    carried : pyarrow.Schema
-        Of the columns that travel.
-    folder : str
-        Of the run; the rows go into its folders ``accepted`` and ``rejected``.
-    name : str
-        Of the tables there.
-    file : HashedFile
+    The commit holds a `CheckedTable`; ``carried`` are the columns that travel. Memory holds a chunk of the file.
 
     Raises
     ------

@@ -64,7 +64,7 @@ class Assembly:
     records : list of PartitionFacts
         One of each partition, in HATS order.
     source_folder : Path
-        Which the paths of the records are relative to.
+        Folder that the record paths are relative to.
     schema : pyarrow.Schema
         Columns and types of every file, `REQUIRED_COLUMNS` among them, ``_healpix_29`` first.
     map_order : int

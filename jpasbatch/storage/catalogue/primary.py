@@ -58,7 +58,7 @@ class PrimaryOptions(Options):
         HEALPix order of the map of counts, at least that of the finest partition, 12 at most (the map holds
         12 * 4**order numbers).
     source_folder : Path, optional
-        Which the paths of the records are relative to; the collection when absent. On the file system of the
+        Folder that the record paths are relative to; the collection when absent. On the file system of the
         collection its files are linked, and copied from another.
     expected_rows : int, optional
         What ``rows`` and ``quarantined`` of all records must add up to, where that is known from elsewhere.
