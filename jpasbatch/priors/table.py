@@ -106,7 +106,7 @@ def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
     return ShareTable(classes, edges, tuple(tuple(row[2:]) for row in values))
 
 
-def _numbers(path: Path, line: int, row: dict[str, Any], names: tuple[str, ...]) -> list[float]:
+def _numbers(path: Path, line: int, row: dict[str | None, Any], names: tuple[str, ...]) -> list[float]:
     if None in row:
         raise InputError(
             f"[prior] table {path}, line {line}: has {len(names) + len(row[None])} cells; allowed are {len(names)}, "
