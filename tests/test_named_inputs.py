@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-ROWS = re.findall(
-    r"^\| (\d+) \| (.+?) \| (.+?) \| `(.+?)::(.+?)` \|$",
-    (TESTS.parent / "docs" / "results" / "named_inputs.md").read_text(encoding="utf-8"),
-    flags=re.MULTILINE,
-)
+TEXT = (TESTS.parent / "docs" / "results" / "named_inputs.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \| `(.+?)::(.+?)` \|$", TEXT, flags=re.MULTILINE)
+FILES = re.findall(r"^\| F(\d+) \| (.+?) \| (.+?) \| (.+?) \| `(.+?)::(.+?)` \|$", TEXT, flags=re.MULTILINE)
 
 
 def test_thirty_six_inputs_are_listed_once():
@@ -19,7 +17,11 @@ def test_thirty_six_inputs_are_listed_once():
     assert len({name for _, name, *_ in ROWS}) == 36
 
 
-@pytest.mark.parametrize(("file", "name"), sorted({(file, name) for *_, file, name in ROWS}))
+def test_files_that_a_job_names_are_listed_once():
+    assert [int(number) for number, *_ in FILES] == list(range(1, TEXT.count("\n| F") + 1))
+
+
+@pytest.mark.parametrize(("file", "name"), sorted({(file, name) for *_, file, name in ROWS + FILES}))
 def test_its_test_is_there_and_no_slow_one(file, name):
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     [found] = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]

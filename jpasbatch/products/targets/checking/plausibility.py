@@ -11,7 +11,7 @@ from jpasbatch.products.targets.checking.violation import Violation, at_rows
 from jpasbatch.products.targets.matching import chord, unit_vectors
 
 SMALLEST, LARGEST = 1e-20, 1e20
-"""Between them lies all that these columns hold. A number whose bytes are in the other order seldom does."""
+"""Between them lies all that these columns hold. Half of the numbers whose bytes are in the other order do not."""
 
 LARGEST_ERROR = 10.0
 """mag; 99 stands for an unknown error in other tables."""

@@ -11,8 +11,6 @@ from jpasbatch.products.targets.checking.plausibility import GAIA_BITS, GAIA_ORD
 from jpasbatch.products.targets.checking.values import Catalogue
 from tests.products.targets.checking.test_checking import NAME, card, cell, edited, parts_of, written
 
-ROW = 2
-
 
 @pytest.fixture(scope="module")
 def good(sky) -> bytes:
@@ -40,33 +38,44 @@ def source_at(ra, dec):
     return str((pixel << GAIA_BITS) + 4711).encode()
 
 
-@pytest.mark.parametrize(
-    ("edit", "rule", "column", "severity"),
-    [
-        (swapped("MAG_R"), "number-size", "MAG_R", "error"),
-        (swapped("MAG_G_ERR"), "number-size", "MAG_G_ERR", "error"),
-        (cell("APS_Z", 1e-41, ROW), "number-size", "APS_Z", "error"),
-        (cell("MAG_R", 0.0, ROW), "magnitude-zero", "MAG_R", "warning"),
-        (cell("MAG_R_ERR", 99.0, ROW), "error-large", "MAG_R_ERR", "error"),
-        (cell("APS_Z", -9.99, ROW), "redshift", "APS_Z", "error"),
-        (cell("APS_Z", 99.0, ROW), "redshift-far", "APS_Z", "warning"),
-        (cell("GAIA_DEC", -75.0, ROW), "never-rises", "GAIA_DEC", "error"),
-        (cell("GAIA_DEC", -50.0, ROW), "low", "GAIA_DEC", "warning"),
-        (cell("IFU_PA", 10.0, ROW), "mos-angle", "IFU_PA", "warning"),
-        (card(0, "CAT_CC", "somebody"), "address", "CAT_CC", "warning"),
-        (card(0, "DATETIME", "9999-01-01T00:00:00"), "datetime", "DATETIME", "error"),
-        (gaia(b"0"), "gaia-id-size", "GAIA_ID", "error"),
-        (gaia(b"9" * 20), "gaia-id-size", "GAIA_ID", "error"),
-        (gaia(b"9" * 25), "gaia-id-size", "GAIA_ID", "error"),
-        (gaia(source_at(10.0, 50.0)), "gaia-id-position", "GAIA_ID", "error"),
-    ],
-)
-def test_each_is_found(good, edit, rule, column, severity):
-    found = {(one.rule, one.column): one for one in check_catalogue(edited(good, edit), NAME)}
-    assert (rule, column) in found
-    assert found[rule, column].severity == severity
-    rows = found[rule, column].rows
-    assert rows == () if rule in ("address", "datetime") else rows
+SOME = None
+"""Half of the rows or so: some numbers whose bytes are in the other order look like others."""
+
+FAULTS = [
+    (swapped("MAG_I"), "number-size", "MAG_I", "error", SOME),
+    (swapped("MAG_G_ERR"), "number-size", "MAG_G_ERR", "error", SOME),
+    (cell("APS_Z", 1e-41, 2), "number-size", "APS_Z", "error", (3,)),
+    (cell("APS_Z", -9.99, 3), "redshift", "APS_Z", "error", (4,)),
+    (cell("APS_Z", 99.0, 4), "redshift-far", "APS_Z", "warning", (5,)),
+    (cell("MAG_R", 0.0, 2), "magnitude-zero", "MAG_R", "warning", (3,)),
+    (cell("MAG_R_ERR", 99.0, 3), "error-large", "MAG_R_ERR", "error", (4,)),
+    (cell("GAIA_DEC", -75.0, 8), "never-rises", "GAIA_DEC", "error", (9,)),
+    (cell("GAIA_DEC", -50.0, 9), "low", "GAIA_DEC", "warning", (10,)),
+    (cell("IFU_PA", 10.0, 2), "mos-angle", "IFU_PA", "warning", (3,)),
+    (card(0, "CAT_CC", "somebody"), "address", "CAT_CC", "warning", ()),
+    (card(0, "DATETIME", "9999-01-01T00:00:00"), "datetime", "DATETIME", "error", ()),
+    (gaia(b"0", b"9" * 20, b"9" * 25, source_at(10.0, 50.0)), "gaia-id-size", "GAIA_ID", "error", (1, 2, 3)),
+    (lambda units: None, "gaia-id-position", "GAIA_ID", "error", (4,)),
+]
+
+
+def test_each_is_found(good):
+    """All are planted in one list: a check takes a tenth of a second."""
+
+    def plant(units):
+        for edit, *_ in FAULTS:
+            edit(units)
+
+    found = {(one.rule, one.column): one for one in check_catalogue(edited(good, plant), NAME)}
+    for _, rule, column, severity, rows in FAULTS:
+        assert (rule, column) in found
+        assert found[rule, column].severity == severity
+        if rows is SOME:
+            assert len(found[rule, column].rows) > 5
+        else:
+            assert found[rule, column].rows == rows
+    untouched = {(one.rule, one.column) for one in check_catalogue(good, NAME)}
+    assert not untouched & {(rule, column) for _, rule, column, *_ in FAULTS}
 
 
 def test_sources_where_their_identifiers_say_are_no_fault(good):
