@@ -100,6 +100,11 @@ PRETRAINED ?= jpas57 jpas60 jplus12
 pretrained: $(STAMP)
 	@test -n "$(DATA)" || { echo "name the template pack (docs/template_pack.md): make pretrained DATA=FOLDER"; exit 2; }
 	for name in $(PRETRAINED); do \
+	  first=jobs/pretrained/first/$$name.toml && \
+	  if test -e $$first; then \
+	    $(BIN)/jpasbatch mock $$first --data "$(DATA)" && \
+	    $(BIN)/jpasbatch train $$first --data "$(DATA)" || exit $$?; \
+	  fi && \
 	  job=jobs/pretrained/$$name.toml && \
 	  $(BIN)/jpasbatch mock $$job --data "$(DATA)" && \
 	  $(BIN)/jpasbatch train $$job --data "$(DATA)" && \

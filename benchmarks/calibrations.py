@@ -129,7 +129,8 @@ def errors(votes: Votes, one: Calibration, other: Calibration) -> tuple[float, f
             for q in (ours, theirs)
         ]
         found.append(np.subtract(*scores))
-    return tuple(np.std(found, axis=0))
+    f1, ece = np.std(found, axis=0)
+    return float(f1), float(ece)
 
 
 def main() -> None:

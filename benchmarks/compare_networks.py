@@ -134,7 +134,8 @@ def test_sets(run: Path, job: Job, survey: Survey, data: Path | None) -> Tests:
     chosen = [one for one in stresses if one.name != TRIPLE]
     for stress in [*chosen, *[one for one in stresses if one.name == TRIPLE][::EVERY_TRIPLE]]:
         add(stress.title, spoil_sample(test.photometry, stress, survey), test.labels)
-    for seed in BOSS_SEEDS if data else ():
+    for seed in () if data is None else BOSS_SEEDS:
+        assert data is not None
         options = ObservedSpectra(
             spectra=str(data / "boss_spectra"), filters=str(data / "jpas_filters"), seed=seed
         )

@@ -50,6 +50,7 @@ def train_further(member: TrainedNetwork, sample: Sample, plan: TrainingPlan | N
     MODEL.assign(network, member.weights)
     if plan is None:
         return network
+    assert member.scaling is not None
     rows_alone = LabelledFeatures(sample.noiseless[:, :0], sample.labels, tuple(sample.job.classes))
     network = compiled(network, plan, rows_alone)
     targets = np.eye(classes, dtype=np.float32)

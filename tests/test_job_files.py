@@ -86,7 +86,7 @@ def test_a_job_file_has_a_home_for_every_row(path, tmp_path):
 def test_a_job_file_names_its_own_command(path):
     text = path.read_text(encoding="utf-8")
     verb = "mock" if path.parent.name == "wrong_mocks" else "run"
-    made = path.parent.name == "pretrained"
+    made = "pretrained" in path.parts
     assert ("make pretrained" if made else f"jpasbatch {verb} {path.relative_to(REPOSITORY)}") in text
     # a folder that the user is to fill is described above the tables
     for folder in set(re.findall(r"\{data\}/([a-z_]+)", text)):

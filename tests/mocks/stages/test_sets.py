@@ -17,6 +17,7 @@ from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
 from jpasbatch.mocks.options.table import required_mock
+from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.parents.parents import split_of
 from jpasbatch.mocks.stages.mock import run_mock
 from jpasbatch.mocks.stages.sets import ask_sets, set_runs
@@ -111,6 +112,7 @@ def test_an_option_that_came_later_decides_nothing_at_its_default(pack, tmp_path
     """An upgrade makes no set again."""
     workspace = workspace_at(tmp_path / "small", pack)
     options = required_mock(workspace.job)
+    assert isinstance(options, TemplateSky)
     asked, before = ask_sets(workspace, options), asdict(options)
     del before["samples"]["near_reach"]
     assert asked["options"] == before
