@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from forward_pass import seconds
 from survey_inference import bare_share, forget, make_catalogue, make_committee
 
-from jpasbatch.learning.runtimes import DEFAULT
+from jpasbatch.learning.inference import DEFAULT
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.classify.committee import NamedCommittee, name_committee

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import gammaln
 
 from jpasbatch.committees.registry import committee_folder
 from jpasbatch.job.job import Job, load_job
@@ -44,11 +45,12 @@ from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
-from jpasbatch.products.counts.errors import CountEstimate
+from jpasbatch.products.counts.estimates import ONE_SIGMA, CountEstimate
 from jpasbatch.products.counts.variances import count_variances
 from jpasbatch.products.record import magnitude_bin
 from jpasbatch.scoring.metrics import ReliabilityTally
 from jpasbatch.stages.run.committees import open_committee
+from jpasbatch.stages.run.samples import SKY_WEIGHT
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
 
@@ -65,7 +67,8 @@ MORE_STARS = 3.0
 class Judged:
     """What a committee says of n objects: probabilities (n, classes), and what is known of each object.
 
-    ``subset`` is a position in `jpasbatch.learning.novelty.novelty.SUBSETS`.
+    ``subset`` is a position in `jpasbatch.learning.novelty.novelty.SUBSETS`; ``weight`` is the column ``sky_weight`` of
+    a set, 1 where it has none.
     """
 
     probabilities: np.ndarray
@@ -76,17 +79,19 @@ class Judged:
     parent: np.ndarray
     name: np.ndarray
     subset: np.ndarray
+    weight: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Judged":
         """Return some of the objects, possibly more than once."""
         return Judged(*(getattr(self, item.name)[rows] for item in fields(self)))
 
-    def sample(self) -> ValidationSample:
+    def sample(self, weighted: bool = False) -> ValidationSample:
         """Return these objects as a validation sample; what descends from one parent is one group."""
         _, group = np.unique(self.parent, return_inverse=True)
-        return ValidationSample.of(
+        sample = ValidationSample.of(
             self.probabilities, self.magnitude, self.labels, self.missing, group.astype(np.int32)
         )
+        return sample.weighted(self.weight) if weighted else sample
 
 
 def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Judged:
@@ -96,7 +101,9 @@ def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Ju
     parts = []
     for catalogue in (open_catalogue(mock / name) for name in sets if (mock / name).is_dir()):
         for pixel in catalogue.pixels:
-            table = read_partition(catalogue.partition_path(*pixel), COLUMNS)
+            weighted = SKY_WEIGHT in catalogue.schema.names
+            columns = (*COLUMNS, SKY_WEIGHT) if weighted else COLUMNS
+            table = read_partition(catalogue.partition_path(*pixel), columns)
             photometry = photometry_from_table(table, survey)
             judgement = committee.judge(photometry)
             usable = judgement.usable
@@ -119,6 +126,7 @@ def judge(version: Path, job: Job, mock: Path, sets: Sequence[str] = SETS) -> Ju
                         for column in ("parent_id", "object_id")
                     ),
                     known.subset[usable],
+                    table[SKY_WEIGHT].to_numpy() if weighted else np.ones(table.num_rows),
                 )
             )
     return Judged(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -279,49 +287,78 @@ def realised(way: PriorOptions, seeds: Iterable[int], options: argparse.Namespac
     return {key: np.array([one[key] for one in found]) for key in found[0]}
 
 
-def pulls_of(columns: dict[str, np.ndarray], systematic: float) -> np.ndarray:
-    """Return how far off the truth each number is, in units of that side of its published 68 % interval."""
-    pulls = np.empty(columns["value"].shape)
-    for place in np.ndindex(pulls.shape):
+def covered(trial: Trial, columns: dict[str, np.ndarray], share: float, systematic: float) -> np.ndarray:
+    """Return whether the published interval of each number holds the truth, bool (realisations, numbers).
+
+    The parents of a sky here are few too, as those of the validation sample are, and the truth of each sky is that of
+    its own. Parents add to the variance as 1 / share by the sample, and as 1 / (1 - share) by the sky: together
+    1 / (1 - share) of what the sample adds alone. Objects of a real sky are all their own parents.
+    """
+    parents = (1.0 - trial.share) ** -0.5
+    held = np.empty(columns["value"].shape, dtype=bool)
+    for place in np.ndindex(held.shape):
         one = {key: float(values[place]) for key, values in columns.items()}
-        terms = (one["counting"], one["calibration"], systematic * one["systematic"], np.nan)
-        interval = CountEstimate(one["value"], *terms, one["committee"], one["true"]).interval
-        above = one["true"] > one["value"]
-        side = interval.upper - one["value"] if above else one["value"] - interval.lower
-        pulls[place] = abs(one["true"] - one["value"]) / max(side, 1e-9)
-    return pulls
+        terms = (one["counting"], parents * one["calibration"], systematic * one["systematic"], np.nan)
+        estimate = CountEstimate(one["value"], *terms, one["committee"], one["true"])
+        interval = estimate.interval_of(share)
+        held[place] = interval.lower <= one["true"] <= interval.upper
+    return held
+
+
+def coverage_of_counts(mean: float, share: float) -> float:
+    """Return how often intervals of whole Poisson counts of one mean hold it: what no estimate can better."""
+    reach = 8 * np.sqrt(mean) + 8
+    numbers = np.arange(max(int(mean - reach), 0), int(mean + reach))
+    probability = np.exp(numbers * np.log(mean) - mean - gammaln(numbers + 1.0))
+    intervals = (
+        CountEstimate(float(one), max(one, 0.25) ** 0.5, np.nan, np.nan, np.nan, 0.0, mean).interval_of(share)
+        for one in numbers
+    )
+    return float(probability @ np.array([one.lower <= mean <= one.upper for one in intervals]))
 
 
 def rows_of_table(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
     """Yield the rows of a Markdown table, in all and by magnitude bin."""
-    pulls = [pulls_of(columns, systematic) for systematic in (0.0, 1.0)]
+    held = [covered(trial, columns, share, systematic) for systematic in (0.0, 1.0) for share in SHARES]
     bins = ["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]
     for place, name in enumerate(f"{group} | {one}" for group in GROUPS for one in bins):
         one = {key: values[:, place] for key, values in columns.items()}
-        ratio = one["value"] / one["true"]
-        held = [f"{(pull[:, place] < limit).mean():.3f}" for pull in pulls for limit in (1.0, 1.96)]
-        means = [f"{one[key].mean():.1f}" for key in ("counting", "calibration", "systematic")]
+        ratio, true = one["value"] / one["true"], one["true"].mean()
+        off, error = (
+            one["value"] - one["true"],
+            np.hypot(one["counting"], one["calibration"] / (1.0 - trial.share) ** 0.5),
+        )
+        means = [f"{rms(one[key]):.1f}" for key in ("counting", "calibration", "systematic")]
+        shares = [f"{one[:, place].mean():.3f}" for one in held]
+        alone = [f"{coverage_of_counts(float(true), share):.2f}" for share in SHARES]
         yield (
-            f"| {name} | {one['true'].mean():.1f} | {ratio.mean():.3f} ± {ratio.std() / len(ratio) ** 0.5:.3f} | "
-            f"{(one['committee'] / one['true']).mean():.3f} | {' | '.join(means)} | {' | '.join(held)} | "
+            f"| {name} | {true:.1f} | {ratio.mean():.3f} ± {ratio.std() / len(ratio) ** 0.5:.3f} | "
+            f"{(one['committee'] / one['true']).mean():.3f} | {rms(off):.1f} | {' | '.join(means)} | "
+            f"{rms(off) / rms(error):.2f} | {' | '.join(shares)} | {', '.join(alone)} | "
             f"{one['own_ece'].mean():.4f} | {one['ece'].mean():.4f} |"
         )
 
 
+def rms(values: np.ndarray) -> float:
+    """Return the square root of the mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
 def compared(trial: Trial, columns: dict[str, np.ndarray]) -> Iterator[str]:
     """Yield what comes of the quasars, in all and by magnitude bin, as cells of a Markdown table."""
-    pulls = pulls_of(columns, 0.0)
+    shares = [covered(trial, columns, share, 0.0) for share in SHARES]
     for place in range(len(trial.bins) + 1):
         one = {key: values[:, place] for key, values in columns.items()}
         ratio = one["value"] / one["true"]
-        held = [f"{(pulls[:, place] < limit).mean():.2f}" for limit in (1.0, 1.96)]
+        held = [f"{each[:, place].mean():.2f}" for each in shares]
         spread = ratio.std() / len(ratio) ** 0.5
         yield f"{ratio.mean():.3f} ± {spread:.3f}, {held[0]}, {held[1]}, {one['ece'].mean():.4f}"
 
 
+SHARES = (ONE_SIGMA, 0.95)
 HEAD = (
-    "| counted | bin | true | found / true | committee / true | counting | calibration | systematic | in 68 % | "
-    "in 95 % | with systematic: in 68 % | in 95 % | ECE, committee | ECE |"
+    "| counted | bin | true | found / true | committee / true | off by | counting | calibration | systematic | pull | "
+    "in 68 % | in 95 % | with systematic: in 68 % | in 95 % | counts alone | ECE, committee | ECE |"
 )
 
 
@@ -342,7 +379,7 @@ def main() -> None:
     parser.add_argument(
         "--outside", type=float, default=0.0, help="objects outside, in parts of those inside"
     )
-    parser.add_argument("--redraws", type=int, default=20)
+    parser.add_argument("--redraws", type=int, default=PriorOptions().redraws)
     parser.add_argument("--method", nargs="+", default=["expectation_maximisation"])
     parser.add_argument("--calibration", nargs="+", default=["vector"])
     parser.add_argument("--seed", type=int, default=1)
@@ -371,7 +408,7 @@ def main() -> None:
     ]
     seeds = range(options.seed, options.seed + options.realisations)
     if len(ways) == 1:
-        print(HEAD, "|---" * 14 + "|", *rows_of_table(trial, realised(ways[0], seeds, options)), sep="\n")
+        print(HEAD, "|---" * 17 + "|", *rows_of_table(trial, realised(ways[0], seeds, options)), sep="\n")
     else:
         names = ["all", *(f"{low:g} to {high:g}" for low, high in trial.bins)]
         print("", "calibration", "method", *names, "", sep=" | ")

@@ -23,9 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from jpasbatch.learning.graph import committee_graph
-from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.inference import InferenceEngine, InferenceOptions, has_bfloat16, import_openvino
 from jpasbatch.learning.members import TrainedNetwork
-from jpasbatch.learning.runtimes import InferenceOptions, has_bfloat16, import_openvino
 
 INPUTS, WIDTH, HIDDEN, CLASSES, MEMBERS = 59, 200, 8, 4, 8
 SIZES = (INPUTS, *[WIDTH] * HIDDEN, CLASSES)

@@ -29,6 +29,7 @@ from jpasbatch.photometry.overlaps import OverlapOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.stages.ingest.overlaps import resolve_overlaps
+from jpasbatch.stages.ingest.reading import CheckedTable
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.storage.tables.cefca_tiles import write_cefca_tile
@@ -37,7 +38,7 @@ DENSITY, OVERLAP, SCATTER = 9000, 0.08, 0.1
 """Objects per deg2 of the mock survey, share of a tile that the next one covers too, arcsec in each coordinate."""
 
 
-def write_tile(folder: Path, tile: int, objects: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> dict:
+def write_tile(folder: Path, tile: int, objects: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> CheckedTable:
     """Write the accepted rows of a tile, whose ids name the objects."""
     survey, rows = load_survey("jpas60"), len(objects)
     rng = np.random.default_rng([3, tile])
@@ -57,7 +58,9 @@ def write_tile(folder: Path, tile: int, objects: np.ndarray, ra: np.ndarray, dec
     arrays = [columns.get(field.name, zeros).cast(field.type) for field in schema]
     path = folder / "accepted" / f"{tile:03d}.parquet"
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, use_dictionary=False)
-    return {"name": path.name, "source": path.name, "accepted": rows}
+    return CheckedTable(
+        name=path.name, source=path.name, rows=rows, accepted=rows, reasons={}, values={}, notes=()
+    )
 
 
 def tiles_of(rows: int, tiles: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
@@ -73,7 +76,7 @@ def tiles_of(rows: int, tiles: int) -> Iterator[tuple[int, np.ndarray, np.ndarra
         yield tile, seen, ra[seen], dec[seen]
 
 
-def write_sky(folder: Path, rows: int, tiles: int) -> list[dict]:
+def write_sky(folder: Path, rows: int, tiles: int) -> list[CheckedTable]:
     """Write the accepted rows of tiles."""
     (folder / "accepted").mkdir()
     return [write_tile(folder, *tile) for tile in tiles_of(rows, tiles)]
@@ -167,8 +170,7 @@ def main() -> None:
         resolved = resolve_overlaps(records, "jpas60", section, Run(str(folder), "."), executor)
         seconds = time.monotonic() - begin
         kept = [
-            pq.read_table(folder / "accepted" / one["name"], columns=["object_id"])
-            for one in resolved.records
+            pq.read_table(folder / "accepted" / one.name, columns=["object_id"]) for one in resolved.records
         ]
         objects = [name.split("-")[1] for name in pa.concat_tables(kept)["object_id"].to_pylist()]
         lost = [pq.read_table(path, columns=["object_id", "kept_id"]) for path in resolved.dropped]
@@ -177,7 +179,7 @@ def main() -> None:
         )
         right = sum(one.split("-")[1] == other.split("-")[1] for one, other in pairs)
     left = len(objects) - len(set(objects))
-    rows = sum(record["accepted"] for record in records)
+    rows = sum(record.accepted for record in records)
     print(
         f"{rows} rows, {resolved.rows} dropped, {seconds:.1f} s, {1e6 * seconds / rows:.1f} s per million rows"
     )

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from forward_pass import FLOP, INPUTS, make_members, product_ways, seconds
 
-from jpasbatch.learning.runtimes import has_bfloat16
+from jpasbatch.learning.inference import has_bfloat16
 
 PROCESSES = 2
 ORDER = 5
@@ -191,7 +191,7 @@ def bare_share(inference: Any, pixels: list[tuple[int, int]], names: list[str]) 
 
 def bare_loop(folder: Path, committee: Path, precision: str) -> float:
     """Return the seconds that processes without Dask take, from the moment at which all of them are ready."""
-    from jpasbatch.learning.runtimes import InferenceOptions
+    from jpasbatch.learning.inference import InferenceOptions
     from jpasbatch.stages.infer.partition import Inference
     from jpasbatch.stages.run.partition_names import commit_names
     from jpasbatch.storage.catalogue.collection import open_catalogue

@@ -10,7 +10,9 @@ calibrated, class shares are found, probabilities corrected, candidates found, f
 with its interval. Then it is counted how many targets truly are QSOs of z > 2.1.
 
 By default the committee's own validation sample is used, which is the same for all skies; with ``--divide`` the parents
-are divided anew for each sky: half of them give a validation sample, the others the sky.
+are divided anew for each sky: half of them give a validation sample, the others the sky. ``--balanced RUN/mock`` takes
+the validation samples from the set ``test`` of another mock: of a larger set they have fewer objects in common. Objects
+of validation samples count as often as the sky has them (column ``sky_weight``); ``--unweighted`` leaves that out.
 
 Plain cuts take as many objects (of each field, where fibres are counted by field): those of the highest probability as
 the committee gives it, or any with more than 0.5.
@@ -68,6 +70,7 @@ class Trial:
     classes: tuple[str, ...]
     rows: int
     options: PriorOptions
+    weighted: bool
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def draw_sky(trial: Trial, rng: np.random.Generator) -> tuple[Judged, np.ndarray
         own = np.isin(trial.balanced.parent, known)
         places = (np.flatnonzero(own & (trial.balanced.labels == one)) for one in range(len(trial.classes)))
         rows = np.concatenate([rng.permutation(here)[: trial.rows] for here in places])
-        sample = trial.balanced.take(rows).sample()
+        sample = trial.balanced.take(rows).sample(trial.weighted)
         pool = pool.take(np.flatnonzero(~np.isin(pool.parent, known)))
     numbers = np.bincount(pool.labels, minlength=len(trial.classes))
     expected = np.array([PER_DEG2[name] for name in trial.classes]) * FIELD_DEG2 / numbers
@@ -264,6 +267,8 @@ def main() -> None:
     parser.add_argument("--mock", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--skies", type=int, default=40)
     parser.add_argument("--divide", action="store_true", help="give each sky a validation sample of its own")
+    parser.add_argument("--balanced", type=Path, help="folder of the sets that give these samples")
+    parser.add_argument("--unweighted", action="store_true", help="validation samples count as they are")
     parser.add_argument("--rows", type=int, default=10_000, help="of each class in such a sample")
     parser.add_argument("--redraws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
@@ -273,13 +278,15 @@ def main() -> None:
     options = parser.parse_args()
     job, version = load_job(options.job), committee_folder(options.committee)
     classes = tuple(job.classes)
+    sample = Validation.from_bytes(load_validation(version)[0], classes).sample
     trial = Trial(
         judge(version, job, options.mock, ("survey",)),
-        judge(version, job, options.mock, ("test",)) if options.divide else None,
-        Validation.from_bytes(load_validation(version)[0], classes).sample,
+        judge(version, job, options.balanced or options.mock, ("test",)) if options.divide else None,
+        replace(sample, weights=np.ones(len(sample))) if options.unweighted else sample,
         classes,
         options.rows,
         PriorOptions(redraws=options.redraws),
+        not options.unweighted,
     )
     TRIAL.append(trial)
     with ProcessPoolExecutor(options.workers) as executor:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from types import ModuleType
 
+import pytest
+
+from jpasbatch.pages.figures import PageFigure, Report, numbers_files
 from tests.chromium import Browser
 
 WIDTHS = (390, 768, 1280)
@@ -46,3 +51,28 @@ def check_letters(tab: Browser, more_than: int) -> None:
     assert len(letters) > more_than
     assert [one for one in letters if not one[2]] == []
     assert [one for one in letters if one[1] < SMALLEST] == []
+
+
+def broken_links(report: Report) -> list[str]:
+    """Return what is wrong with the numbers of a page's figures: figures without, links, size."""
+    files, linked = set(report.numbers), set(re.findall(r'href="([\w-]+/[\w-]+\.csv)"', report.page))
+    wrong = [f"no such file: {name}" for name in sorted(linked - files)]
+    wrong += [f"nothing links to {name}" for name in sorted(files - linked)]
+    for figure in re.findall(r"<figure>.*?</figure>", report.page, re.DOTALL):
+        if not re.search(r'href="[\w-]+/[\w-]+\.csv"', figure):
+            wrong.append(f"a figure without its numbers: {figure[:80]}")
+    if len(report.page.encode()) > 1_500_000:
+        wrong.append(f"{len(report.page.encode()):,} bytes")
+    return wrong if linked else [*wrong, "no figure has numbers"]
+
+
+def captured_figures(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[tuple[str, PageFigure]]:
+    """Return what will hold the figures of the next page that a module makes."""
+    found: list[tuple[str, PageFigure]] = []
+
+    def files(figures, folder):
+        found.extend(figures)
+        return numbers_files(found, folder)
+
+    monkeypatch.setattr(module, "numbers_files", files)
+    return found

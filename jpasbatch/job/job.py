@@ -55,10 +55,10 @@ from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
 from jpasbatch.learning.classifiers.protocol import Classifier
 from jpasbatch.learning.classifiers.registry import CLASSIFIERS
 from jpasbatch.learning.decision import Decision
+from jpasbatch.learning.inference import InferenceOptions
 from jpasbatch.learning.losses import LOSSES, CrossEntropy, Loss
 from jpasbatch.learning.plan import TrainingOptions, TrainingPlan
 from jpasbatch.learning.redshifts import RedshiftOptions
-from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.stopping import STOP_RULES, LowestLoss, StopRule
 from jpasbatch.photometry.carried.columns import CarriedColumn

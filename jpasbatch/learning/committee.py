@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.inference import DEFAULT, InferenceEngine, InferenceOptions
 from jpasbatch.learning.judgement import NO_FEATURES, Judgement, Jury, disagreement, vote
 from jpasbatch.learning.manifest import Manifest, incomplete
+from jpasbatch.learning.novelty.file import ordinary_from_bytes
 from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.novelty.ordinary import Ordinary
-from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import auxiliary_of
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -86,7 +86,7 @@ class Committee:
             )
         classes = tuple(manifest.classes)
         bands = len(survey.bands)
-        known = None if ordinary is None else Ordinary.from_bytes(ordinary, len(classes), bands)
+        known = None if ordinary is None else ordinary_from_bytes(ordinary, len(classes), bands)
         try:
             features, jury = manifest.make_features(survey), manifest.make_jury()
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,18 @@ def checked_numbers(numbers: Numbers) -> dict[str, np.ndarray]:
                 f"column {name!r} of a figure has no unit: write 'area (deg2)', 'purity (share)'"
             )
     return columns
+
+
+def numbers_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Numbers:
+    """Return rows as columns of these names; None, as JSON has it, becomes NaN beside numbers."""
+    parts = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return {name: _column(values) for name, values in zip(columns, parts, strict=True)}
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    if not values or any(isinstance(one, str) for one in values):
+        return np.array(values, dtype=str)
+    return np.array([np.nan if one is None else one for one in values])
 
 
 def csv_bytes(numbers: Numbers) -> bytes:

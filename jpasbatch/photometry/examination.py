@@ -19,7 +19,7 @@ from jpasbatch.photometry.normalisation import (
     FLAG_ROLES,
     QualityCuts,
     check_coordinate_faults,
-    judge,
+    check_rows,
     photometry_faults,
 )
 from jpasbatch.photometry.raw_table import RawTable, as_floats, as_scalars, match_columns, missing_column
@@ -61,7 +61,7 @@ def examine(raw: RawTable, survey: Survey, cuts: QualityCuts) -> Examined:
         Ids that occur twice are not looked for here: they may be anywhere in a catalogue.
     """
     try:
-        found = judge(raw, survey, cuts, unique=False)
+        found = check_rows(raw, survey, cuts, unique=False)
         identifiers = found.identifiers()
         check_identifiers(identifiers, survey.catalogue.contract.longest_identifier, raw.source)
     except InputError as error:
@@ -122,5 +122,5 @@ def _all_problems(raw: RawTable, survey: Survey, cuts: QualityCuts) -> list[str]
     lenient = replace(cuts, maximum_rejected_fraction=1.0)
     if not problems:  # something that only the whole finds
         with noting():
-            judge(raw, survey, lenient, unique=False)
+            check_rows(raw, survey, lenient, unique=False)
     return problems

@@ -17,13 +17,14 @@ from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
 from jpasbatch.options import Options
+from jpasbatch.photometry.catalogue_format import CatalogueFormat
+from jpasbatch.photometry.checked_rows import ACCEPTED, CheckedRows, Columns
 from jpasbatch.photometry.contract import ERROR_NOT_PLAUSIBLE, NOT_PLAUSIBLE, check_plausible_share
 from jpasbatch.photometry.coordinates import no_coordinates, read_coordinates
 from jpasbatch.photometry.flags import FlagColumn, read_flags
 from jpasbatch.photometry.flux_columns import read_fluxes
 from jpasbatch.photometry.flux_conversion import MODELLED, FluxColumns
 from jpasbatch.photometry.identifiers import check_identifiers, read_identifiers, read_text, repeated
-from jpasbatch.photometry.judgement import ACCEPTED, Columns, Judgement
 from jpasbatch.photometry.photometry import hide
 from jpasbatch.photometry.raw_table import (
     RawTable,
@@ -129,19 +130,19 @@ def normalise(
     unique: bool = True,
     unwanted: Mapping[str, np.ndarray] = NO_ROWS,
 ) -> Normalised:
-    """Return the rows of a raw table in canonical form, and those that are not fit for it; see `judge`."""
-    found = judge(raw, survey, cuts, positions, unique, unwanted)
+    """Return the rows of a raw table in canonical form, and those that are not fit for it; see `check_rows`."""
+    found = check_rows(raw, survey, cuts, positions, unique, unwanted)
     return Normalised(found.accepted(survey), found.rejected(), found.notes, found.fluxes.values)
 
 
-def judge(
+def check_rows(
     raw: RawTable,
     survey: Survey,
     cuts: QualityCuts,
     positions: bool = True,
     unique: bool = True,
     unwanted: Mapping[str, np.ndarray] = NO_ROWS,
-) -> Judgement:
+) -> CheckedRows:
     """Return what is to be made of each row of a raw table.
 
     Parameters
@@ -167,13 +168,10 @@ def judge(
     InputError
         If the file as a whole cannot be used.
     """
-    matched = match_columns(raw.columns, survey, raw.source)
-    available = (*raw.columns, *raw.other_columns)
     catalogue = survey.catalogue
+    matched = match_columns(raw.columns, survey, raw.source)
     placed = positions or catalogue.ra in matched or catalogue.dec in matched
-    for name in catalogue.coordinates_and_keys:
-        if name not in matched and (placed or name not in (catalogue.ra, catalogue.dec)):
-            raise missing_column(name, available, catalogue, raw.source)
+    _require_keys(raw, catalogue, matched, placed)
     verdict = np.full(len(raw), ACCEPTED, dtype=np.int8)
 
     object_id = read_identifiers(raw, catalogue, matched)
@@ -190,7 +188,7 @@ def judge(
     flags = {}
     for role in FLAG_ROLES:
         column = read_flags(raw, matched.get(getattr(catalogue, role)), survey)
-        flags[role], fluxes = _judge_flags(verdict, role, column, fluxes, survey, cuts)
+        flags[role], fluxes = _apply_flags(verdict, role, column, fluxes, survey, cuts)
     _mark_fluxes(verdict, fluxes, survey)
     rules = [catalogue.requirement(name) for name in cuts.require]
     _mark_requirements(verdict, rules, raw, matched)
@@ -201,16 +199,31 @@ def judge(
 
     columns = {"object_id": object_id, "ra": coordinates.ra, "dec": coordinates.dec} | flags
     columns |= _optional_columns(raw, survey, matched)
-    notes = coordinates.notes
-    if fluxes.absent:
-        notes += (f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}",)
-    if MODELLED in fluxes.values:
-        notes += (f"{raw.source}: magnitudes without errors: they are those of the depths of {survey.name}",)
+    notes = coordinates.notes + _flux_notes(fluxes, raw, survey)
     reasons = (*REASONS, *(rule.reason for rule in rules), *unwanted)
-    return Judgement(raw, columns, fluxes, verdict, reasons, notes)
+    return CheckedRows(raw, columns, fluxes, verdict, reasons, notes)
 
 
-def _judge_flags(
+def _require_keys(raw: RawTable, catalogue: CatalogueFormat, matched: dict[str, str], placed: bool) -> None:
+    """Refuse a table that lacks a column without which no row can be used; coordinates where they are needed."""
+    for name in catalogue.coordinates_and_keys:
+        if name not in matched and (placed or name not in (catalogue.ra, catalogue.dec)):
+            raise missing_column(name, (*raw.columns, *raw.other_columns), catalogue, raw.source)
+
+
+def _flux_notes(fluxes: FluxColumns, raw: RawTable, survey: Survey) -> tuple[str, ...]:
+    """Return what was changed in the fluxes, in words for a log."""
+    notes = []
+    if fluxes.absent:
+        notes.append(f"{raw.source}: bands that it lacks are missing for all: {', '.join(fluxes.absent)}")
+    if MODELLED in fluxes.values:
+        notes.append(
+            f"{raw.source}: magnitudes without errors: they are those of the depths of {survey.name}"
+        )
+    return tuple(notes)
+
+
+def _apply_flags(
     verdict: np.ndarray, role: str, column: FlagColumn, fluxes: FluxColumns, survey: Survey, cuts: QualityCuts
 ) -> tuple[np.ndarray, FluxColumns]:
     """Reject flagged rows, or take flagged bands as not observed; return the bits of what is left, and the fluxes."""

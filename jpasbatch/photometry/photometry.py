@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jpasbatch.errors import InputError
+
 AB_ZERO_POINT = 23.9
 """AB magnitude of 1 microjansky: 8.9 + 2.5 log10(1e6) (Oke & Gunn 1983, ApJ 266, 713)."""
 
@@ -75,6 +77,16 @@ def hide(hidden: np.ndarray, flux: np.ndarray, flux_err: np.ndarray) -> tuple[np
     return np.where(hidden, nothing, flux), np.where(hidden, nothing, flux_err)
 
 
+def all_or_nothing(inputs: np.ndarray) -> np.ndarray:
+    """Return the inputs of a network, (n, inputs), with NaN throughout a row in which any value is not finite.
+
+    A network fed with NaN or infinity can answer with plausible probabilities, so that half a row must never get
+    through. The array itself is changed.
+    """
+    inputs[~np.isfinite(inputs).all(axis=1)] = np.nan
+    return inputs
+
+
 @dataclass(frozen=True, eq=False)
 class Photometry:
     """Fluxes and their errors.
@@ -130,6 +142,16 @@ class Photometry:
     def detected(self) -> np.ndarray:
         """Where the flux is positive: (n, bands) bool."""
         return self.flux > 0
+
+    def require_bands(self, number: int) -> None:
+        """Raise `InputError` when it has another number of bands than features need."""
+        if self.n_bands != number:
+            raise InputError(f"photometry has {self.n_bands} bands, but these features need {number}")
+
+    def positive_flux(self, index: int) -> np.ndarray:
+        """Return the flux of one band, (n,) float32; NaN where it is not positive and finite."""
+        flux = self.flux[:, index]
+        return np.where((flux > 0) & np.isfinite(flux), flux, np.float32(np.nan))
 
     def select(self, rows: np.ndarray | slice) -> Photometry:
         """Return the photometry of some rows (indices, mask or slice)."""

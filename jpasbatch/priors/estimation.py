@@ -85,28 +85,35 @@ def posterior(probabilities: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     return weighted
 
 
-def covariance(likelihoods: np.ndarray, weights: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def covariance(
+    likelihoods: np.ndarray, examples: np.ndarray, expected: np.ndarray, spare: float = 1.0
+) -> np.ndarray:
     """Return the covariance of the numbers of highest likelihood, of a sky that is drawn again.
 
     It is the inverse of the information that a Poisson process of objects with these likelihoods has of its densities:
     the counting noise of each class, and what cannot be told apart. The information is that which is expected, by the
     objects of a validation sample. What is observed on the sky says nothing of a class of which no object was found: it
-    may be that there is none, or that its objects look like others. One more object of each class, and an error that
+    may be that there is none, or that its objects look like others. Some more objects of each class, and an error that
     is not larger than all objects, keep it finite.
 
     Parameters
     ----------
     likelihoods : ndarray, shape (n, classes)
         p / source of each object of the validation sample, calibrated.
-    weights : ndarray, shape (n,)
-        How often each counts.
+    examples : ndarray, shape (n, classes)
+        Which share of the objects of each class one of the sample stands for; columns sum to 1.
     expected : ndarray, shape (classes,)
         Numbers of the classes.
+    spare : float
+        Objects of each class that are added to those expected.
 
     Returns
     -------
     ndarray of float64, shape (classes, classes)
     """
-    seen = likelihoods * (weights / weights.sum() / (likelihoods @ (expected + 1.0)))[:, None]
-    information = likelihoods.T @ seen
+    numbers = expected + spare
+    scores = (
+        likelihoods / (likelihoods @ numbers)[:, None]
+    )  # what an object adds to the slope of the log-likelihood
+    information = scores.T @ (scores * (examples @ numbers)[:, None])
     return np.linalg.inv(information + np.eye(len(expected)) / (expected.sum() + 1.0) ** 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from jpasbatch.priors.validation import ValidationSample
 
 HALF = 0.5
 """Of an object, which each class has more in each bin of the validation sample: none is impossible."""
+
+FEWEST_EXAMPLES = 50
+"""Objects that say what those of a class look like in a magnitude bin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,17 +214,38 @@ class SkyCells:
         return found
 
     def covariance(self, sample: ValidationSample, source: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the covariance of the numbers of each stratum, from counting."""
-        classes, bins = numbers.shape[1], self.strata.bin_of(sample.magnitude)
+        """Return the covariance of the numbers of each stratum, from counting.
+
+        One object of each class more than was found is spread over the strata. One in each of them would add as many to
+        the variance of a count as there are strata: half of that of five quasars.
+        """
+        classes, occupied = numbers.shape[1], np.unique(self.stratum)
+        likelihoods = sample.probabilities / source[self.strata.bin_of(sample.magnitude)]
         found = np.zeros((len(self.strata), classes, classes))
-        for stratum in np.unique(self.stratum):
-            number = stratum // self.strata.parts
-            here = bins == number
-            if not here.any():  # a bin of given limits may be brighter or fainter than all that validated
-                here = np.ones(len(bins), dtype=bool)
-            likelihoods = sample.probabilities[here] / source[number]
-            found[stratum] = covariance(likelihoods, sample.weights[here], numbers[stratum])
+        for number, strata in groupby(occupied, lambda stratum: stratum // self.strata.parts):
+            examples = _examples(sample, self.strata.distance(sample.magnitude, number))
+            rows = np.flatnonzero(examples.any(axis=1))
+            for stratum in strata:
+                found[stratum] = covariance(
+                    likelihoods[rows], examples[rows], numbers[stratum], 1.0 / len(occupied)
+                )
         return found
+
+
+def _examples(sample: ValidationSample, distance: np.ndarray) -> np.ndarray:
+    """Return which share of the objects of each class in a magnitude bin each of the sample stands for, (n, classes).
+
+    These are the objects of the class in the bin, and where they are few those nearest to it: a bin without a bright
+    quasar does not say that bright quasars look like stars. ``distance`` is that to the bin, mag (n,).
+    """
+    examples = np.zeros((len(sample), sample.classes))
+    for label in range(sample.classes):
+        rows = np.flatnonzero((sample.labels == label) & (distance == 0))
+        if len(rows) < FEWEST_EXAMPLES:
+            rows = np.flatnonzero(sample.labels == label)
+            rows = rows[np.argsort(distance[rows], kind="stable")[:FEWEST_EXAMPLES]]
+        examples[rows, label] = sample.weights[rows] / sample.weights[rows].sum()
+    return examples
 
 
 def _responses(sample: ValidationSample, strata: Strata) -> np.ndarray:

@@ -77,6 +77,12 @@ class Strata:
             number += ~(known < limit)  # NaN is below none
         return number
 
+    def distance(self, magnitude: np.ndarray, number: int) -> np.ndarray:
+        """Return how far objects are from a magnitude bin, mag, float64 (n,): 0 within, NaN counts as the faintest."""
+        limits = (-np.inf, *self.magnitudes, np.inf)
+        known = np.nan_to_num(np.asarray(magnitude, dtype=np.float64), nan=np.finfo(np.float64).max)
+        return np.maximum(np.maximum(limits[number] - known, known - limits[number + 1]), 0.0)
+
     def stratum_of(
         self, magnitude: np.ndarray, class_star: np.ndarray, galactic_latitude: np.ndarray | None = None
     ) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -106,7 +107,7 @@ def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
     return ShareTable(classes, edges, tuple(tuple(row[2:]) for row in values))
 
 
-def _numbers(path: Path, line: int, row: dict[str | None, Any], names: tuple[str, ...]) -> list[float]:
+def _numbers(path: Path, line: int, row: Mapping[str | None, Any], names: tuple[str, ...]) -> list[float]:
     if None in row:
         raise InputError(
             f"[prior] table {path}, line {line}: has {len(names) + len(row[None])} cells; allowed are {len(names)}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from zipfile import BadZipFile
 
@@ -18,6 +19,8 @@ FIELDS = {
     "missing": np.int16,
     "group": np.int32,
 }
+WEIGHTS = "weights"
+"""Of a sample whose objects do not count alike; float32 in files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,8 @@ class ValidationSample:
     group : ndarray of int32, shape (n,)
         Objects with the same number are no independent ones: mocks that descend from the same spectrum.
     weights : ndarray of float64, shape (n,)
-        How often each object counts.
+        How often each object counts: as often as the sky has what it is, where that is known. All above 0. A class
+        counts as often as it has objects.
     """
 
     probabilities: np.ndarray
@@ -78,6 +82,41 @@ class ValidationSample:
         """Return some of the objects."""
         return ValidationSample(*(getattr(self, item.name)[rows] for item in fields(self)))
 
+    def weighted(self, weights: np.ndarray) -> ValidationSample:
+        """Return the sample in which objects count as often as these weights (n,) say, without those of weight 0.
+
+        Raises
+        ------
+        InputError
+            When no object of a class counts.
+        """
+        weights = np.asarray(weights, dtype=np.float64)
+        sums = np.bincount(self.labels, weights, self.classes)
+        present = np.bincount(self.labels, minlength=self.classes) > 0
+        if (present & ~(sums > 0)).any():
+            number = int(np.flatnonzero(present & ~(sums > 0))[0])
+            raise InputError(
+                f"the validation sample: all objects of class number {number} have the weight 0, as if the sky had "
+                "none of them; give some a weight, or leave the weights out"
+            )
+        kept = self.take(np.flatnonzero(weights > 0))
+        counted, labels = weights[weights > 0], kept.labels
+        means = np.bincount(labels, counted, self.classes) / np.maximum(
+            np.bincount(labels, minlength=self.classes), 1
+        )
+        return replace(kept, weights=counted / means[labels])
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some objects count more than others."""
+        return bool((self.weights != 1).any())
+
+    @property
+    def effective(self) -> np.ndarray:
+        """Numbers of objects of each class that would say as much if all counted alike, float64 (classes,)."""
+        sums, squares = (np.bincount(self.labels, self.weights**power, self.classes) for power in (1, 2))
+        return sums**2 / np.maximum(squares, 1e-300)
+
     def redrawn(self, rng: np.random.Generator) -> ValidationSample:
         """Return a sample that is drawn again from this one, group by group, with as many objects of each class.
 
@@ -99,8 +138,9 @@ class ValidationSample:
         return replace(self, probabilities=calibration(self.probabilities, self.magnitude, self.missing))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the sample as plain arrays, without its weights."""
-        return {name: getattr(self, name).astype(kind) for name, kind in FIELDS.items()}
+        """Return the sample as plain arrays: with weights where objects do not count alike."""
+        arrays = {name: getattr(self, name).astype(kind) for name, kind in FIELDS.items()}
+        return arrays | {WEIGHTS: self.weights.astype(np.float32)} if self.is_weighted else arrays
 
     @classmethod
     def from_arrays(cls, found: dict[str, np.ndarray]) -> ValidationSample:
@@ -111,7 +151,7 @@ class ValidationSample:
         InputError
             When the arrays are not those of a sample.
         """
-        sample = cls.of(**found)
+        sample = cls.of(**{name: found[name] for name in FIELDS})
         rows, dimensions = len(sample.labels), [found[name].ndim for name in FIELDS]
         wrong = [
             name for name, kind in FIELDS.items() if found[name].dtype != kind or len(found[name]) != rows
@@ -127,7 +167,16 @@ class ValidationSample:
             )
         if (sample.missing < 0).any():
             raise InputError("the validation sample of the committee has negative numbers of missing bands")
-        return sample
+        if WEIGHTS not in found:
+            return sample
+        weights = found[WEIGHTS]
+        if weights.dtype != np.float32 or weights.shape != (rows,):
+            raise InputError("the validation sample of the committee has weights of another shape or type")
+        if not (np.isfinite(weights) & (weights > 0)).all():
+            raise InputError(
+                "the validation sample of the committee has weights that are not above 0, or infinite"
+            )
+        return replace(sample, weights=weights.astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +207,7 @@ class Validation:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 names = sorted({key.rpartition("/")[0] for key in arrays.files})
-                found = {name: {key: arrays[_key(name, key)] for key in FIELDS} for name in names}
+                found = {name: _arrays_of(arrays, name) for name in names}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(f"the validation sample of the committee cannot be read: {error}") from None
         if "" not in found:
@@ -171,6 +220,12 @@ class Validation:
                 "train again"
             )
         return cls(samples.pop(""), samples)
+
+
+def _arrays_of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Return the arrays of the sample of a name; weights where it has some."""
+    keys = [*FIELDS, *([WEIGHTS] if _key(name, WEIGHTS) in arrays else [])]
+    return {key: arrays[_key(name, key)] for key in keys}
 
 
 def _key(name: str, key: str) -> str:

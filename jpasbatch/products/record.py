@@ -210,29 +210,16 @@ def make_record(
     _check_probabilities(probabilities, table.num_rows, len(photometry.flux), classes)
     novelty = judgement.novelty or Novelty.unknown(table.num_rows)
     columns: dict[str, Any] = {
-        "object_id": table["object_id"],
-        "ra": table["ra"],
-        "dec": table["dec"],
-        "class_star": table["class_star"],
+        **_object_columns(table),
+        **_photometric_columns(photometry, survey),
         "entropy": judgement.entropy.astype(np.float32),
         "disagreement": novelty.disagreement.astype(np.float32),
         "novelty": novelty.score.astype(np.float32),
         "subset": _named(novelty.subset, SUBSETS),
-        "median_snr": photometry.median_signal_to_noise().astype(np.float32),
         "predicted_class": _named(judgement.decided, classes),
     }
-    if HEALPIX_COLUMN in table.column_names:
-        columns[HEALPIX_COLUMN] = table[HEALPIX_COLUMN]
-    else:
-        columns[HEALPIX_COLUMN] = healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())
     for number, name in enumerate(classes):
         columns[probability_column(name)] = probabilities[:, number].astype(np.float32)
-    for role in survey.reported_bands:
-        magnitude, error = reported_magnitudes(photometry, survey, role)
-        columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
-    reference, _ = photometry.magnitudes(survey.index(survey.reference_band))
-    columns["magnitude_bin"] = magnitude_bin(reference, survey.magnitude_bins)
-    columns["missing_bands"] = photometry.missing
     columns["quality"] = _quality(photometry, probabilities, columns, survey)
     if novelty.few_bands is not None:
         columns["quality"][novelty.few_bands] |= Quality.FEW_BANDS
@@ -242,6 +229,28 @@ def make_record(
     schema = record_schema(survey, classes, ranges)
     arrays = [_as_array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _object_columns(table: pa.Table) -> dict[str, Any]:
+    """Return what a record takes over from the catalogue."""
+    columns: dict[str, Any] = {name: table[name] for name in ("object_id", "ra", "dec", "class_star")}
+    if HEALPIX_COLUMN in table.column_names:
+        return columns | {HEALPIX_COLUMN: table[HEALPIX_COLUMN]}
+    return columns | {HEALPIX_COLUMN: healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())}
+
+
+def _photometric_columns(photometry: Photometry, survey: Survey) -> dict[str, Any]:
+    """Return what a record says of the fluxes."""
+    columns: dict[str, Any] = {}
+    for role in survey.reported_bands:
+        magnitude, error = reported_magnitudes(photometry, survey, role)
+        columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
+    reference, _ = photometry.magnitudes(survey.index(survey.reference_band))
+    return columns | {
+        "median_snr": photometry.median_signal_to_noise().astype(np.float32),
+        "magnitude_bin": magnitude_bin(reference, survey.magnitude_bins),
+        "missing_bands": photometry.missing,
+    }
 
 
 def _redshift_columns(redshifts: Redshifts) -> dict[str, Any]:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import chain
 
-from jpasbatch.pages.drawing import drawing_html
-from jpasbatch.pages.numbers import csv_bytes
+from jpasbatch.pages.figures import PageFigure, Report, figure_html, numbers_files
 from jpasbatch.pages.page import render_page
 from jpasbatch.products.protocol import Findings, Product
-from jpasbatch.products.sections import Number, PageFigure, Section, swatch
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
+from jpasbatch.products.sections import Number, Section, swatch
 
 
 @dataclass(frozen=True)
@@ -89,22 +85,6 @@ NUMBERS = "report"
 """Folder beside the page with the numbers of its figures."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """The page, and the numbers of its figures as files beside it.
-
-    Attributes
-    ----------
-    page : str
-        HTML.
-    numbers : mapping of str to bytes
-        CSV by path, relative to the page.
-    """
-
-    page: str
-    numbers: Mapping[str, bytes]
-
-
 def make_report(content: ReportContent) -> Report:
     """Return the page with the files that it links to; the same content gives the same ones."""
     findings, setting = content.findings, content.findings.setting
@@ -122,16 +102,8 @@ def make_report(content: ReportContent) -> Report:
         warnings=(*warnings, *content.warnings),
         sections=list(_sections(content, figures)),
     )
-    numbers = {
-        _numbers_file(name): csv_bytes(one.numbers)
-        for drawn in figures.values()
-        for name, one in drawn.items()
-    }
-    return Report(page, numbers)
-
-
-def _numbers_file(name: str) -> str:
-    return f"{NUMBERS}/{name}.csv"
+    drawn = chain.from_iterable(one.items() for one in figures.values())
+    return Report(page, numbers_files(drawn, NUMBERS))
 
 
 def _numbers(content: ReportContent) -> Iterator[Number]:
@@ -145,17 +117,8 @@ def _numbers(content: ReportContent) -> Iterator[Number]:
 def _sections(content: ReportContent, figures: Mapping[str, Mapping[str, PageFigure]]) -> Iterator[Section]:
     findings = content.findings
     for product in content.products:
-        shown = {name: _shown(name, one) for name, one in figures[product.name].items()}
+        shown = {name: figure_html(name, one, NUMBERS) for name, one in figures[product.name].items()}
         section = product.section(findings.found[product.name], findings, shown)
         if section is not None:
             yield section
     yield from content.sections
-
-
-def _shown(name: str, figure: PageFigure) -> Markup:
-    """Return a figure as HTML, with a link to its numbers."""
-    from markupsafe import Markup
-
-    file = _numbers_file(name)
-    link = Markup('<p class="data">Numbers: <a href="{}">{}</a></p>\n').format(file, file.split("/")[-1])
-    return drawing_html(figure.drawing, name, figure.description) + link

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jpasbatch.pages.drawing import Drawing
-from jpasbatch.pages.numbers import Numbers, checked_numbers
+from jpasbatch.pages.figures import PageFigure
 from jpasbatch.pages.page import render_block
 from jpasbatch.pages.style import class_colours, class_label
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+__all__ = ["Number", "PageFigure", "Section", "render_body", "swatch"]
 
 OTHER_COLOUR = "#777777"
 """Of the swatch of a class that the job does not have."""
@@ -25,33 +26,6 @@ class Number:
     label: str
     value: str
     note: str = ""
-
-
-@dataclass(frozen=True)
-class PageFigure:
-    """A figure of the page.
-
-    Attributes
-    ----------
-    drawing : Drawing
-        Its panels and their legend.
-    description : str
-        What it says, for readers who cannot see it.
-    numbers : mapping of str to ndarray
-        What is drawn, as columns whose names end with their unit in brackets; a file beside the page.
-
-    Raises
-    ------
-    ValueError
-        When a column of numbers has no unit.
-    """
-
-    drawing: Drawing
-    description: str
-    numbers: Numbers
-
-    def __post_init__(self) -> None:
-        checked_numbers(self.numbers)
 
 
 @dataclass(frozen=True)

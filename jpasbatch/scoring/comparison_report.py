@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jpasbatch.pages.drawing import Drawing, drawing_html
+from jpasbatch.pages.figures import PageFigure, Report, figure_html, numbers_files
 from jpasbatch.pages.page import render_page
-from jpasbatch.pages.reliability import reliability
 from jpasbatch.pages.style import class_colours, class_label
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
@@ -19,12 +18,16 @@ from jpasbatch.scoring.detection_tables import (
     detection_rows,
     external_rows,
 )
-from jpasbatch.scoring.evaluation_report import reliability_curves
+from jpasbatch.scoring.evaluation_report import reliability_figure
+from jpasbatch.scoring.figure_numbers import difference_numbers, dot_numbers, signal_numbers
 from jpasbatch.scoring.repeat_tables import CHOICE_HEADER, choice_rows, repeats_content
 
+NUMBERS = "figures"
+"""Folder of the numbers of figures, beside the page."""
 
-def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
-    """Return the page as HTML; the same content gives the same text.
+
+def render_comparison(stored: Mapping[str, Any], survey: Survey) -> Report:
+    """Return the page with the files that it links to; the same content gives the same ones.
 
     Parameters
     ----------
@@ -32,11 +35,11 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         As ``comparison.json`` holds it.
     survey : Survey
     """
-    drawings = [*_figures(stored), *_reliability_diagrams(stored)]
-    figures = {name: (drawing_html(drawing, name, text), text) for name, drawing, text in drawings}
+    drawn = [*_figures(stored), *_reliability_diagrams(stored)]
+    figures = {name: (figure_html(name, figure, NUMBERS), figure.description) for name, figure in drawn}
     comparison, classes = stored["comparison"], tuple(stored["classes"])
     samples = (comparison["sample"], *comparison["further"])
-    return render_page(
+    page = render_page(
         "scoring/comparison_report.html.j2",
         {},
         stored=stored,
@@ -56,9 +59,10 @@ def render_comparison(stored: Mapping[str, Any], survey: Survey) -> str:
         classes=classes,
         swatches=class_colours(classes),
     )
+    return Report(page, numbers_files(drawn, NUMBERS))
 
 
-def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
+def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, PageFigure]]:
     yield from detection_figures(stored)
     comparison, classes = stored["comparison"], tuple(stored["classes"])
     parts = stored["samples"][comparison["sample"]]
@@ -66,46 +70,52 @@ def _figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
     published = [one["groups"] for one in stored["published"][:1] if one["groups"]]
     weighted = {title: [group["weighted_f1"] for group in part["groups"]] for title, part in parts.items()}
     marked = [published[0][group]["weighted_f1"] if published else None for group in groups]
-    yield (
-        "weighted",
-        evaluation_figures.score_dots(weighted, groups, "weighted f1", marked),
-        "Weighted f1 of each classifier by magnitude; the dotted line is the published one, of other data",
-    )
+    text = "Weighted f1 of each classifier by magnitude; the dotted line is the published one, of other data"
+    yield "weighted", _dots(weighted, groups, "weighted f1", marked, text)
     for k, name in enumerate(classes):
         scores = {
             title: [(group["f1"][0][k], group["f1"][1][k]) for group in part["groups"]]
             for title, part in parts.items()
         }
         marked = [published[0][group]["f1"][k] if published else None for group in groups]
-        yield (
-            f"f1-{name}",
-            evaluation_figures.score_dots(scores, groups, f"f1 {class_label(name)}", marked),
-            f"f1 of class {class_label(name)} by magnitude",
-        )
+        label = class_label(name)
+        text = f"f1 of class {label} by magnitude"
+        yield f"f1-{name}", _dots(scores, groups, f"f1 {label}", marked, text)
     curves = {title: part["by_signal"] for title, part in parts.items()}
-    yield (
-        "signal",
-        evaluation_figures.signal_curves(curves),
-        "Weighted f1 and entropy of each classifier against the median signal-to-noise ratio",
-    )
+    text = "Weighted f1 and entropy of each classifier against the median signal-to-noise ratio"
+    yield "signal", PageFigure(evaluation_figures.signal_curves(curves), text, signal_numbers(curves))
+    reference = comparison["reference"]
     yield (
         "difference",
-        evaluation_figures.signal_differences(curves, comparison["reference"]),
-        f"Weighted f1 less that of {comparison['reference']} against the signal-to-noise ratio",
+        PageFigure(
+            evaluation_figures.signal_differences(curves, reference),
+            f"Weighted f1 less that of {reference} against the signal-to-noise ratio",
+            difference_numbers(curves, reference),
+        ),
     )
     errors = {
         title: [(value, 0.0) for value in part["reliability"]["ece_by_class"]]
         for title, part in parts.items()
     }
     names, nothing = [class_label(name) for name in classes], [None] * len(classes)
-    yield (
-        "calibration",
-        evaluation_figures.score_dots(errors, names, "expected calibration error", nothing, logarithmic=True),
-        "Expected calibration error of each class",
-    )
+    title, text = "expected calibration error", "Expected calibration error of each class"
+    yield "calibration", _dots(errors, names, title, nothing, text, logarithmic=True)
 
 
-def _reliability_diagrams(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
+def _dots(
+    scores: Mapping[str, Any],
+    groups: Sequence[str],
+    title: str,
+    marked: Sequence[float | None],
+    text: str,
+    logarithmic: bool = False,
+) -> PageFigure:
+    """Return a score of all classifiers as a figure; see `jpasbatch.scoring.evaluation_figures.score_dots`."""
+    drawing = evaluation_figures.score_dots(scores, groups, title, marked, logarithmic)
+    return PageFigure(drawing, text, dot_numbers(scores, groups, title, marked))
+
+
+def _reliability_diagrams(stored: Mapping[str, Any]) -> Iterator[tuple[str, PageFigure]]:
     parts, classes = stored["samples"][stored["comparison"]["sample"]], tuple(stored["classes"])
     for number, (title, part) in enumerate(parts.items()):
-        yield f"reliability-{number}", reliability({"": reliability_curves(part)}, classes), title
+        yield f"reliability-{number}", reliability_figure(part, classes, title)

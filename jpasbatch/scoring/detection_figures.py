@@ -9,32 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jpasbatch.pages.drawing import PANEL, SINGLE, Drawing, Panel
+from jpasbatch.pages.figures import PageFigure
 from jpasbatch.pages.style import INK, OTHER_COLOURS, class_label, house_style, new_figure
 from jpasbatch.scoring.evaluation_figures import classifier_key
+from jpasbatch.scoring.figure_numbers import agreement_numbers, roc_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def detection_figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, Drawing, str]]:
-    """Yield name, drawing and description of all figures of a comparison that looks for a class."""
+def detection_figures(stored: Mapping[str, Any]) -> Iterator[tuple[str, PageFigure]]:
+    """Yield all figures of a comparison that looks for a class, with their names."""
     found = stored["detection"]
     if not found:
         return
     sought = class_label(found["sought"])
-    yield "roc", roc_curves(found["classifiers"]), f"Receiver operating characteristics of finding {sought}"
+    yield "roc", _roc(found["classifiers"], f"Receiver operating characteristics of finding {sought}")
     for number, one in enumerate(found["external"]):
         text = f"{one['name']} against {stored['comparison']['reference']} on the objects that both score"
-        yield f"external-{number}", roc_curves(one["curves"]), text
+        yield f"external-{number}", _roc(one["curves"], text)
     if field := stored["field"]:
-        yield "agreement", Drawing.of(agreement_bars(field)), f"How many committees call an object {sought}"
+        numbers = agreement_numbers(field)
+        text = f"How many committees call an object {sought}"
+        yield "agreement", PageFigure(Drawing.of(agreement_bars(field)), text, numbers)
         if len(field["names"]) == 3:
-            yield (
-                "venn",
-                agreement_panels(field),
-                f"Overlap of what three committees call {sought}, and of the rest",
-            )
+            text = f"Overlap of what three committees call {sought}, and of the rest"
+            yield "venn", PageFigure(agreement_panels(field), text, numbers)
+
+
+def _roc(curves: Mapping[str, Mapping[str, Any]], text: str) -> PageFigure:
+    return PageFigure(roc_curves(curves), text, roc_numbers(curves))
 
 
 def roc_curves(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jpasbatch.pages.drawing import Drawing, drawing_html
+from jpasbatch.pages.figures import PageFigure, figure_html
 from jpasbatch.pages.page import package_file, render_block
 from jpasbatch.pages.style import class_label
 from jpasbatch.scoring import stress_figures
+from jpasbatch.scoring.figure_numbers import missing_numbers, triple_numbers
 from jpasbatch.scoring.stress import TRIPLE
 from jpasbatch.scoring.stress_findings import group_of, known_or_last, worst_confusion, worst_triple
 from jpasbatch.scoring.stress_scores import ALL, LIBRARY
@@ -20,25 +21,30 @@ FEWEST = 20
 """Objects of a library without which it has no row on the page; the tables have all."""
 
 
-def stress_section(sample: str, content: Mapping[str, Any], classes: Sequence[str], patterns: bool) -> Markup:
+def stress_section(
+    content: Mapping[str, Any],
+    drawn: Mapping[str, tuple[str, PageFigure]],
+    classes: Sequence[str],
+    patterns: bool,
+    folder: str,
+) -> Markup:
     """Return figures and tables of a sample under stress as HTML.
 
     Parameters
     ----------
-    sample : str
-        Its name.
     content : mapping
         `jpasbatch.scoring.stress_tables.Content` of the sample.
+    drawn : mapping
+        Its figures (`stress_drawings`).
     classes : sequence of str
     patterns : bool
         Whether the survey declares patterns of missing bands.
+    folder : str
+        Of the numbers of figures, relative to the page.
     """
     from markupsafe import Markup
 
-    figures = {
-        name: drawing_html(drawing, f"{sample}-stress-{name}", text)
-        for name, drawing, text in _figures(content, classes)
-    }
+    figures = {key: figure_html(name, figure, folder) for key, (name, figure) in drawn.items()}
     groups, cells = stress_figures.stress_cells(content)
     rows = list(stress_rows(content, classes))
     text = render_block(
@@ -58,10 +64,17 @@ def stress_section(sample: str, content: Mapping[str, Any], classes: Sequence[st
     return Markup(text)
 
 
-def _figures(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, Drawing, str]]:
-    yield "missing", stress_figures.missing_bands(content), "Weighted f1 against the number of missing bands"
+def stress_drawings(
+    sample: str, content: Mapping[str, Any], classes: Sequence[str]
+) -> Iterator[tuple[str, tuple[str, PageFigure]]]:
+    """Yield the figures of a sample under stress: under what the template calls them, with their names on the page."""
+    text = "Weighted f1 against the number of missing bands"
+    missing = PageFigure(stress_figures.missing_bands(content), text, missing_numbers(content))
+    yield "missing", (f"{sample}-stress-missing", missing)
+    numbers = triple_numbers(content, classes)
     for name, drawing in stress_figures.triples(content, classes).items():
-        yield name, drawing, "What three missing neighbours cost, along the wavelength"
+        text = "What three missing neighbours cost, along the wavelength"
+        yield name, (f"{sample}-stress-{name}", PageFigure(drawing, text, numbers[name]))
 
 
 def stress_rows(content: Mapping[str, Any], classes: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -352,7 +352,7 @@ def needed_stages(workspace: Workspace) -> tuple[str, ...]:
     return tuple(stage for stage in ORDER if stage not in without)
 
 
-def stage_function(stage: str) -> Callable[[Workspace, Executor], StageRecord[StageFacts] | dict[str, Any]]:
+def stage_function(stage: str) -> Callable[[Workspace, Executor], StageRecord[StageFacts]]:
     """Return the function of a stage; its libraries are imported now and not before."""
     if stage == "fetch":
         from jpasbatch.stages.fetch.stage import run_fetch as function
@@ -384,5 +384,4 @@ def stage_function(stage: str) -> Callable[[Workspace, Executor], StageRecord[St
 def run_stage(stage: str, workspace: Workspace, executor: Executor) -> dict[str, Any]:
     """Run one stage and return its record as JSON."""
     log.info("%s: started", stage)
-    record = stage_function(stage)(workspace, executor)
-    return dict(record.content) if isinstance(record, StageRecord) else record
+    return dict(stage_function(stage)(workspace, executor).content)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from astropy.table import Table
 
 from jpasbatch.learning.graph import committee_graph
+from jpasbatch.learning.novelty.file import ordinary_to_bytes
 from jpasbatch.learning.novelty.fitting import learn_ordinary
 from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -215,7 +216,7 @@ def made_up_ordinary(classes: int, bands: int, rows: int = 1000) -> bytes:
         (photometry, labels), photometry, labels, magnitude, nobody_to_disagree, classes, 1
     )
     assert isinstance(found, Ordinary)
-    return found.to_bytes()
+    return ordinary_to_bytes(found)
 
 
 def made_up_validation(classes: int, rows: int = 2000) -> bytes:

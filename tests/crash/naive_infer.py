@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 from jpasbatch import cli
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.infer import stage as infer
-from jpasbatch.stages.infer.classification import classify
-from jpasbatch.stages.infer.partition import COLUMNS
+from jpasbatch.stages.infer.partition import COLUMNS, classify
 from jpasbatch.stages.run import commits, committed
 from jpasbatch.stages.run.committees import open_committee
 from jpasbatch.storage.catalogue.partitions import (

@@ -17,6 +17,7 @@ import scipy.spatial  # noqa: F401  # here, and not in each fork
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.compute.clusters.serial import SerialCluster
 from jpasbatch.stages.ingest.overlaps import resolve_overlaps
+from jpasbatch.stages.ingest.reading import CheckedTable
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.storage.stores.files import sha256_file
 from tests.crash.dying import Dying
@@ -26,7 +27,7 @@ from tests.stages.ingest.test_overlaps import OVERLAP, SECTION, make_sky, observ
 TILES, OBJECTS = 3, 300
 
 
-def write_sky(folder: Path) -> list[dict[str, Any]]:
+def write_sky(folder: Path) -> list[CheckedTable]:
     """Write the accepted rows of the tiles, and return their records."""
     sky = make_sky(OBJECTS)
     return [
@@ -35,16 +36,16 @@ def write_sky(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def resolve(folder: Path, records: list[dict[str, Any]]) -> dict[str, Any]:
+def resolve(folder: Path, records: list[CheckedTable]) -> dict[str, Any]:
     """Resolve the tiles; return what came of them, and the hash of each table that is left."""
     with open_cluster(SerialCluster()) as executor:
         found = resolve_overlaps(records, "jpas60", SECTION, Run(str(folder), "."), executor)
-    tables = [folder / "accepted" / record["name"] for record in found.records] + found.dropped
+    tables = [folder / "accepted" / record.name for record in found.records] + found.dropped
     hashes = {path.relative_to(folder).as_posix(): sha256_file(path) for path in tables}
-    return {"records": found.records, "rows": found.rows, "files": hashes}
+    return {"records": [record.to_record() for record in found.records], "rows": found.rows, "files": hashes}
 
 
-def dying(folder: Path, records: list[dict[str, Any]], step: int, power: bool) -> list[str]:
+def dying(folder: Path, records: list[CheckedTable], step: int, power: bool) -> list[str]:
     """Resolve and die at a step; return the names of all steps when it is never reached."""
     keepsakes = folder.with_name("keepsakes")
     shutil.rmtree(keepsakes, ignore_errors=True)

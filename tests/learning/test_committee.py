@@ -11,6 +11,7 @@ from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.judgement import NO_FEATURES, UNDECIDED, Jury, disagreement, vote
+from jpasbatch.learning.novelty.file import ordinary_to_bytes
 from jpasbatch.learning.novelty.fitting import learn_ordinary
 from jpasbatch.learning.novelty.novelty import UNKNOWN
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -111,7 +112,7 @@ def ordinary(committee, photometry, survey):
 def test_a_committee_that_knows_what_is_ordinary_says_how_unusual_objects_are(
     manifest, graph, survey, photometry, ordinary
 ):
-    committee = Committee.of(manifest, graph, survey, ordinary=ordinary.to_bytes())
+    committee = Committee.of(manifest, graph, survey, ordinary=ordinary_to_bytes(ordinary))
     flux = photometry.flux.copy()
     flux[5, survey.reference_index] = np.nan
     novelty = committee.judge(Photometry(flux, photometry.flux_err)).novelty
@@ -133,7 +134,7 @@ def test_an_older_committee_calls_nothing_safe(committee, photometry):
 
 def test_what_is_ordinary_must_be_of_this_survey_and_whole(manifest, graph, survey, ordinary):
     with pytest.raises(InputError, match="ordinary objects"):
-        Committee.of(manifest, graph, survey, ordinary=ordinary.to_bytes()[:-40])
+        Committee.of(manifest, graph, survey, ordinary=ordinary_to_bytes(ordinary)[:-40])
     narrow = replace(ordinary, basis=ordinary.basis[:, :-1], seen=ordinary.seen[:, :-1])
     with pytest.raises(InputError, match="not those of 3 classes and 60 bands"):
-        Committee.of(manifest, graph, survey, ordinary=narrow.to_bytes())
+        Committee.of(manifest, graph, survey, ordinary=ordinary_to_bytes(narrow))

@@ -7,9 +7,14 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.graph import committee_graph
-from jpasbatch.learning.inference import InferenceEngine
+from jpasbatch.learning.inference import (
+    InferenceEngine,
+    InferenceOptions,
+    has_bfloat16,
+    import_openvino,
+    runtime_of,
+)
 from jpasbatch.learning.judgement import Jury, compare_judgements
-from jpasbatch.learning.runtimes import InferenceOptions, has_bfloat16, import_openvino, runtime_of
 
 RUNTIMES = {
     "openvino": InferenceOptions(),

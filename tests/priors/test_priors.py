@@ -175,7 +175,7 @@ def test_the_hand_example():
     numbers = np.array([90, 10])
     shares = maximum_likelihood(likelihoods, numbers, np.array([0.5, 0.5]))
     assert shares == pytest.approx([0.9, 0.1])
-    assert np.diag(covariance(likelihoods, np.ones(2), 100 * shares)) == pytest.approx([91, 11], rel=0.02)
+    assert np.diag(covariance(likelihoods, np.eye(2), 100 * shares)) == pytest.approx([91, 11], rel=0.02)
     assert posterior(np.array([[0.5, 0.5]]), np.array([1.8, 0.2])) == pytest.approx(np.array([[0.9, 0.1]]))
     assert unfolded(np.array([[0.8, 0.3], [0.2, 0.7]]), np.array([0.75, 0.25])) == pytest.approx([0.9, 0.1])
     assert unfolded(np.array([[0.8, 0.3], [0.2, 0.7]]), np.array([0.9, 0.1])) == pytest.approx([1.0, 0.0])
@@ -197,10 +197,39 @@ def test_errors_from_counting_hold(validation):
 def test_what_looks_alike_has_the_error_of_all_and_what_is_surely_absent_of_one():
     """The second class looks like the first, the third like no other; none of the two was found."""
     likelihoods = np.array([[1.5, 1.5, 0.0], [0.0, 0.0, 3.0]])
-    found = np.sqrt(np.diag(covariance(likelihoods, np.array([2.0, 1.0]), np.array([1000.0, 0.0, 0.0]))))
+    examples = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    found = np.sqrt(np.diag(covariance(likelihoods, examples, np.array([1000.0, 0.0, 0.0]))))
     assert found[0] > 500
     assert found[1] > 500
     assert found[2] == pytest.approx(1.0, rel=0.05)
+
+
+def sure(one):
+    """Return objects of which the committee is sure, rightly."""
+    return replace(one, probabilities=np.eye(3, dtype=np.float32)[one.labels] * 0.9999 + 0.3e-4)
+
+
+@pytest.mark.parametrize("bin_width", [0.5, 10.0])
+@pytest.mark.parametrize("brightest", [15.0, 20.0])
+def test_what_is_surely_told_apart_has_the_error_of_its_number(sky, validation, bin_width, brightest):
+    """However many strata there are (all have one spare object), and where no quasar of a bin validated."""
+    kept = (validation.labels != 2) | (validation.magnitude > brightest)
+    prior, _ = fitted(sure(sky), sure(validation.take(np.flatnonzero(kept))), bin_width=bin_width)
+    variances = np.array([np.diag(one) for one in prior.covariance]).sum(axis=0)
+    assert variances == pytest.approx(np.bincount(sky.labels) + 1.0, rel=0.03)
+
+
+@given(
+    st.lists(st.floats(10, 30, width=32) | st.just(float("nan")) | st.sampled_from([18.0, 20.0]), min_size=1),
+    st.sampled_from([(), (20.0,), (18.0, 20.0, 22.5)]),
+)
+def test_objects_of_a_bin_are_at_no_distance_from_it(magnitudes, limits):
+    strata, magnitude = Strata(limits), np.array(magnitudes)
+    distances = np.array([strata.distance(magnitude, number) for number in range(strata.bins)])
+    assert (distances >= 0).all()
+    assert (distances[strata.bin_of(magnitude), np.arange(len(magnitude))] == 0).all()
+    inside = np.isfinite(magnitude) & ~np.isin(magnitude, limits)
+    assert ((distances[:, inside] == 0).sum(axis=0) == 1).all()
 
 
 def test_errors_from_the_validation_sample_hold(sky):

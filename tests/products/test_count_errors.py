@@ -8,7 +8,7 @@ import pytest
 
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.products.counts.errors import CountedWithErrors, CountEstimate
+from jpasbatch.products.counts.errors import CountedWithErrors
 from jpasbatch.products.counts.tally import CountOptions
 from jpasbatch.products.protocol import Partition, Setting
 from tests.priors.conftest import CLASSES, corrected, draw, found_prior
@@ -94,23 +94,3 @@ def test_truth_that_is_not_known_of_all_is_not_told(validation, survey):
     assert np.isnan(found.selected.true)
     assert np.isnan(found.bins[0].true)
     assert not np.isnan(found.bins[2].true)
-
-
-def test_nothing_found_of_what_looks_like_others_may_be_much():
-    nan = float("nan")
-    found = CountEstimate(1e-3, 300.0, nan, nan, nan, 0.0, nan).interval
-    assert found.lower == 0.0
-    assert found.upper > 300.0
-
-
-@pytest.mark.parametrize("value", [0.4, 3.0, 5000.0])
-def test_intervals_of_pure_counting_are_those_of_poisson(value):
-    from jpasbatch.products.counts.tally import poisson_count
-
-    nan = float("nan")
-    found = CountEstimate(value, np.sqrt(value), nan, nan, nan, value, nan).interval
-    expected = poisson_count(value)
-    assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper), abs=1e-6)
-    wider = CountEstimate(value, np.sqrt(value), 6.0, 8.0, nan, value, nan).interval
-    assert wider.lower <= found.lower
-    assert wider.upper >= found.upper

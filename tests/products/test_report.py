@@ -14,7 +14,8 @@ from jpasbatch.pages.confusion import Scores
 from jpasbatch.pages.spectra import example_spectra
 from jpasbatch.pages.style import bin_label, class_colours, class_label, to_svg
 from jpasbatch.products.confusion import ConfusionSummary
-from jpasbatch.products.counts.errors import CountErrors, CountEstimate
+from jpasbatch.products.counts.errors import CountErrors
+from jpasbatch.products.counts.estimates import CountEstimate
 from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.place_tally import PlaceTally
 from jpasbatch.products.counts.tally import CountOptions, CountTally

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jpasbatch.products.series import SHOWN, SeriesPoint, density_figure, series_section
-from jpasbatch.stages.run.stage_facts import InferFacts, IngestFacts
+from jpasbatch.stages.run.ingest_facts import IngestFacts
+from jpasbatch.stages.run.stage_facts import InferFacts
 from jpasbatch.stages.summarise import series
 from jpasbatch.stages.summarise.series import earlier_publications, this_publication
 from tests.products.page_rules import _broken_pictures, _broken_tables, read_page

@@ -11,6 +11,8 @@ import pytest
 
 from jpasbatch.learning.curves import Curve
 from jpasbatch.mocks.realism.report import render_realism
+from jpasbatch.pages.figures import Report
+from jpasbatch.scoring import comparison_report, evaluation_report
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.comparison_report import render_comparison
 from jpasbatch.scoring.evaluation import evaluate
@@ -20,7 +22,8 @@ from tests.chromium import Browser, browser
 from tests.learning.test_curves import curve_of
 from tests.mocks.realism.test_report import FACTS as MOCK_FACTS
 from tests.mocks.realism.test_report import content_of as mock_content
-from tests.page_rules import WIDTHS, check_letters, check_width
+from tests.page_rules import WIDTHS, broken_links, captured_figures, check_letters, check_width
+from tests.products.page_rules import lost_values
 from tests.scoring.stressed import CLASSES, content_of
 from tests.scoring.test_evaluation import BINS, sample
 from tests.stages.evaluate.test_compare import compared
@@ -44,7 +47,7 @@ FACTS = {
 }
 
 
-def evaluation_page(survey) -> str:
+def evaluation_page(survey) -> Report:
     """Return the page of a synthetic sample, under stress too, with the curves of two members."""
     predictions = sample()
     part = {
@@ -68,15 +71,31 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module", params=["evaluation", "comparison", "realism"])
 def page(request, survey, tmp_path_factory) -> Path:
     if request.param == "evaluation":
-        text = evaluation_page(survey)
+        report = evaluation_page(survey)
     elif request.param == "realism":
-        text = render_realism(mock_content(), MOCK_FACTS)
+        report = render_realism(mock_content(), MOCK_FACTS)
     else:
         folder = request.getfixturevalue("compared")[0]
-        text = render_comparison(json.loads((folder / "result" / "comparison.json").read_bytes()), survey)
+        stored = json.loads((folder / "result" / "comparison.json").read_bytes())
+        report = render_comparison(stored, survey)
     path = tmp_path_factory.mktemp("pages") / f"{request.param}.html"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(report.page, encoding="utf-8")
     return path
+
+
+def test_the_numbers_of_an_evaluation_are_those_that_are_drawn(survey, monkeypatch):
+    drawn = captured_figures(monkeypatch, evaluation_report)
+    report = evaluation_page(survey)
+    assert broken_links(report) == []
+    assert {name: lost_values(one) for name, one in drawn} == {name: [] for name, _ in drawn}
+    assert len(drawn) == 8
+
+
+def test_the_numbers_of_a_comparison_are_those_that_are_drawn(compared, survey, monkeypatch):
+    drawn = captured_figures(monkeypatch, comparison_report)
+    stored = json.loads((compared[0] / "result" / "comparison.json").read_bytes())
+    assert broken_links(render_comparison(stored, survey)) == []
+    assert {name: lost_values(one) for name, one in drawn} == {name: [] for name, _ in drawn}
 
 
 @pytest.mark.parametrize("width", WIDTHS)

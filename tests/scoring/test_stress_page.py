@@ -8,7 +8,13 @@ import pytest
 
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.scoring.stress_figures import stress_cells, triples
-from jpasbatch.scoring.stress_page import library_rows, signed_score, stress_rows, stress_section
+from jpasbatch.scoring.stress_page import (
+    library_rows,
+    signed_score,
+    stress_drawings,
+    stress_rows,
+    stress_section,
+)
 from tests.scoring.stressed import CLASSES, content_of
 
 
@@ -17,8 +23,14 @@ def content(survey):
     return content_of(survey, 200)
 
 
+def section_of(sample: str, content: dict, patterns: bool) -> str:
+    """Return the section of a sample under stress."""
+    drawn = dict(stress_drawings(sample, content, CLASSES))
+    return str(stress_section(content, drawn, CLASSES, patterns, "figures"))
+
+
 def test_the_section_shows_every_kind_of_stress(content):
-    page = str(stress_section("mocks", content, CLASSES, patterns=True))
+    page = section_of("mocks", content, patterns=True)
     text = re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
     assert page.count('role="img"') == 4  # two panels of missing bands, two along the wavelength
     assert page.count('class="stress-map"') == 1
@@ -36,7 +48,7 @@ def test_a_survey_without_patterns_narrow_bands_or_bins_has_what_is_left(survey,
     few = replace(load_survey("nepw14"), gaps=(), magnitude_bins=((0.0, 40.0),))
     content = content_of(few, 100, libraries=False)
     content["stresses"] = [one for one in content["stresses"] if "neighbours" not in one["stress"]]
-    page = str(stress_section("sky", content, CLASSES, patterns=False))
+    page = section_of("sky", content, patterns=False)
     assert "declares no patterns" in page
     assert "given neighbours" not in page
     assert "By library" not in page

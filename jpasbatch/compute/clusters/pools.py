@@ -36,7 +36,7 @@ class PooledCluster(Options):
         Pool of a stage.
     """
 
-    pools: dict[str, Any]
+    pools: dict[str, Cluster]
     default: str = ""
     stages: dict[str, str] = field(default_factory=dict)
     kind: Literal["pools"] = "pools"
@@ -65,7 +65,7 @@ class PooledCluster(Options):
         counts = [part.workers for part in parts.values()]
         return Description(
             self.kind,
-            None if None in counts else sum(counts),
+            None if None in counts else sum(count or 0 for count in counts),
             "; ".join(f"pool {name}: {part.says}" for name, part in parts.items()),
             "\n".join(f"# pool {name}\n{part.script}" for name, part in parts.items() if part.script),
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jpasbatch.learning.novelty.levels import Levels
-from jpasbatch.learning.novelty.ordinary import HIGHEST, MOST_SPECTRA, Ordinary, known_magnitude
+from jpasbatch.learning.novelty.ordinary import HIGHEST, MOST_SPECTRA, Levels, Ordinary, known_magnitude
 from jpasbatch.learning.novelty.spectra import Misfits, learn_spectra
 from jpasbatch.photometry.photometry import Photometry
 

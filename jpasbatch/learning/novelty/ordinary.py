@@ -1,21 +1,18 @@
-"""What a committee knows of ordinary objects, and what it says of others by it.
+"""What a committee knows of ordinary objects, and how unusual it finds others.
 
 An object is compared with the spectra of the class that most members vote for. Three numbers say how strange it is: the
 misfit of all bands together, the largest residual of a single band, and how far the members disagree. Each becomes a
-level (`jpasbatch.learning.novelty.levels`), the highest counts, and its own level among ordinary objects is the score.
+level (`Levels`): how rare a number as large is among ordinary objects of the same class and magnitude. The highest
+level counts, and its own level among ordinary objects is the score.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from jpasbatch.errors import InputError
-from jpasbatch.learning.novelty.levels import Levels
 from jpasbatch.learning.novelty.novelty import EXTRAPOLATION, SAFE, UNKNOWN, UNSAFE, Novelty
 from jpasbatch.learning.novelty.spectra import Misfits, compare
 from jpasbatch.photometry.photometry import Photometry
@@ -30,12 +27,106 @@ MOST_SPECTRA = 10
 FAINTEST = 99.0
 """Magnitude of an object that has none."""
 
-MOST_BYTES = 16 * 2**20
-MOST_ELEMENTS = 2**21
 SIGNS = ("misfit", "band", "disagreement")
 HIGHEST = "highest"
 
-_REFUSED = "what the committee knows of ordinary objects:"
+SHARES = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99])
+"""Shares of ordinary objects whose number is less: what is kept of their distribution."""
+
+STEPS = -np.log10(1.0 - SHARES)
+"""The same as levels."""
+
+HIGHEST_LEVEL = 10.0
+"""Levels end here; above 2 they are extrapolated, a decade for the step from 90 to 99 %."""
+
+MOST_BINS = 12
+FEWEST = 500
+"""Ordinary objects of a bin of magnitude; a group with fewer takes the distribution of all groups."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """The distribution of a number among ordinary objects, by group and magnitude; interpolated between bins.
+
+    Attributes
+    ----------
+    centre : ndarray of float64, shape (groups, bins)
+        Median magnitude of each bin, ascending.
+    value : ndarray of float64, shape (groups, bins, len(SHARES))
+        Quantiles of the number, increasing.
+    """
+
+    centre: np.ndarray
+    value: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, number: np.ndarray, group: np.ndarray, magnitude: np.ndarray, groups: int, resolution: float
+    ) -> Levels:
+        """Return the levels of a sample of ordinary objects.
+
+        Parameters
+        ----------
+        number, magnitude : ndarray, shape (n,)
+            Finite.
+        group : ndarray of int, shape (n,)
+        groups : int
+            Number of groups.
+        resolution : float
+            Least step of the number for a level of 1: smaller differences mean nothing.
+        """
+        sizes = np.bincount(group, minlength=groups)
+        own = sizes >= FEWEST
+        bins = int(np.clip(sizes[own].min() // FEWEST, 1, MOST_BINS)) if own.any() else 1
+        centre, value = np.empty((groups, bins)), np.empty((groups, bins, len(SHARES)))
+        for one in range(groups):
+            rows = np.flatnonzero(group == one) if own[one] else np.arange(len(number))
+            order = rows[np.argsort(magnitude[rows], kind="stable")]
+            for place, part in enumerate(np.array_split(order, bins)):
+                centre[one, place] = np.median(magnitude[part])
+                found = np.quantile(number[part], SHARES)
+                # at least the resolution apart
+                least = resolution * STEPS
+                value[one, place] = np.maximum.accumulate(found - least) + least
+        return cls(centre, value)
+
+    def __call__(self, number: np.ndarray, group: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Return -log10 of the share of ordinary objects with at least this number, float64 (n,), 0 to `HIGHEST_LEVEL`.
+
+        Beyond the magnitudes that are known, those of the nearest bin count.
+        """
+        level = np.empty(len(number))
+        for one in range(len(self.centre)):
+            rows = np.flatnonzero(group == one)
+            if rows.size:
+                level[rows] = self._of_group(one, number[rows], magnitude[rows])
+        return level
+
+    def _of_group(self, group: int, number: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        centre, value = self.centre[group], self.value[group]
+        place = np.interp(magnitude, centre, np.arange(len(centre)))
+        below = np.minimum(place.astype(np.int64), max(len(centre) - 2, 0))
+        above = np.minimum(below + 1, len(centre) - 1)
+        part = (place - below)[:, None]
+        edge = value[below] * (1 - part) + value[above] * part
+        step = np.clip((number[:, None] >= edge).sum(axis=1) - 1, 0, len(SHARES) - 2)
+        rows = np.arange(len(number))
+        low, high = edge[rows, step], edge[rows, step + 1]
+        inside = STEPS[step] + (number - low) / (high - low) * (STEPS[step + 1] - STEPS[step])
+        last, decade = edge[:, -1], edge[:, -1] - edge[:, np.searchsorted(SHARES, 0.9)]
+        beyond = STEPS[-1] + (number - last) / decade
+        return np.clip(np.where(number > last, beyond, inside), 0.0, HIGHEST_LEVEL)
+
+    def is_valid(self, groups: int) -> bool:
+        """Whether the arrays are those of this many groups, finite and in order."""
+        bins = self.centre.shape[1] if self.centre.ndim == 2 else 0
+        return (
+            0 < bins <= MOST_BINS
+            and self.centre.shape == (groups, bins)
+            and self.value.shape == (groups, bins, len(SHARES))
+            and bool(np.isfinite(self.centre).all() and np.isfinite(self.value).all())
+            and bool((np.diff(self.centre, axis=1) >= 0).all() and (np.diff(self.value, axis=2) > 0).all())
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,87 +220,7 @@ class Ordinary:
             "extrapolation_above": EXTRAPOLATION_LEVEL,
         }
 
-    def to_bytes(self) -> bytes:
-        """Return it as a file of arrays."""
-        arrays = {
-            "basis": self.basis,
-            "seen": self.seen,
-            "limits": self.limits,
-            "fewest_bands": np.int64(self.fewest_bands),
-        }
-        for name, one in self.levels.items():
-            arrays |= {f"{name}_centre": one.centre, f"{name}_value": one.value}
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **arrays)
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes, classes: int, bands: int) -> Ordinary:
-        """Return what `to_bytes` wrote.
-
-        Raises
-        ------
-        InputError
-            When the file is too large, cannot be read, or is not of this many classes and bands.
-        """
-        if len(data) > MOST_BYTES:
-            raise InputError(f"{_REFUSED} {len(data)} bytes, allowed are {MOST_BYTES}; train again")
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files if _is_small(arrays, name)}
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise InputError(f"{_REFUSED} it cannot be read ({error}); train again") from None
-        try:
-            made = cls(
-                found["basis"],
-                found["seen"],
-                found["limits"],
-                int(found["fewest_bands"]),
-                {
-                    name: Levels(found[f"{name}_centre"], found[f"{name}_value"])
-                    for name in (*SIGNS, HIGHEST)
-                    if f"{name}_centre" in found
-                },
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{_REFUSED} {error!r} is missing or wrong; train again") from None
-        made._check(classes, bands)
-        return made
-
-    def _check(self, classes: int, bands: int) -> None:
-        rank = self.basis.shape[-1] if self.basis.ndim == 3 else 0
-        shapes = self.basis.shape, self.seen.shape, self.limits.shape
-        kinds = self.basis.dtype, self.seen.dtype, self.limits.dtype
-        required = {"misfit", "band", HIGHEST}
-        if (
-            not 0 < rank <= MOST_SPECTRA
-            or shapes != ((classes, bands, rank), (classes, bands), (classes, 2))
-            or kinds != (np.float64, np.bool_, np.float64)
-            or not (np.isfinite(self.basis).all() and np.isfinite(self.limits).all())
-            or not required <= self.levels.keys()
-            or not all(
-                one.is_valid(1 if name == "disagreement" else classes) for name, one in self.levels.items()
-            )
-        ):
-            raise InputError(
-                f"{_REFUSED} its arrays are not those of {classes} classes and {bands} bands; train again"
-            )
-
 
 def known_magnitude(magnitude: np.ndarray) -> np.ndarray:
     """Return magnitudes, float64; an object without one is taken for the faintest."""
     return np.nan_to_num(np.asarray(magnitude, dtype=np.float64), nan=FAINTEST)
-
-
-def _is_small(arrays: Any, name: str) -> bool:
-    """Whether an array of a file is as small as it must be, before all of it is in memory.
-
-    Raises
-    ------
-    ValueError
-        When it is not.
-    """
-    size = arrays.zip.getinfo(f"{name}.npy").file_size
-    if size > 8 * MOST_ELEMENTS:
-        raise ValueError(f"{name} has {size} bytes")
-    return True

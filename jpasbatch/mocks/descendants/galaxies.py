@@ -117,13 +117,28 @@ def _choose_mixed(
     """Replace parents (n,) in place by such of the mixed kinds, in their shares."""
     drawn = streams.named("galaxy kind")
     place, pick = drawn.uniform(), drawn.uniform()
-    start = 0.0
-    for kind in MIXED_KINDS:
-        rows = np.flatnonzero((place >= start) & (place < start + kinds.get(kind, 0.0)))
-        start += kinds.get(kind, 0.0)
+    for number, kind in enumerate(MIXED_KINDS):
+        rows = np.flatnonzero(_numbers(kinds, place) == number)
         pool = parents.of_kind(split, kind)
         if pool.size:
             chosen[rows] = _picked(pool, pick[rows])
+
+
+def _numbers(kinds: Mapping[str, float], place: np.ndarray) -> np.ndarray:
+    """Return the position of a kind in `MIXED_KINDS` (n,) by places from 0 to 1; their number for ordinary galaxies."""
+    ends = np.cumsum([kinds.get(kind, 0.0) for kind in MIXED_KINDS])
+    return np.searchsorted(ends, place, side="right")
+
+
+def mixed_kinds(kinds: Mapping[str, float], streams: ObjectStreams) -> np.ndarray:
+    """Return the kind of `MIXED_KINDS` that was drawn for each galaxy, str (n,); "" for ordinary ones."""
+    number = _numbers(kinds, streams.named("galaxy kind").uniform())
+    return np.array([*MIXED_KINDS, ""])[number]
+
+
+def mixed_shares(parents: Parents, split: str, kinds: Mapping[str, float]) -> dict[str, float]:
+    """Return the shares of those kinds of `MIXED_KINDS` that have parents; galaxies of the others are ordinary ones."""
+    return {kind: kinds.get(kind, 0.0) for kind in MIXED_KINDS if parents.of_kind(split, kind).size}
 
 
 def _picked(pool: np.ndarray, place: np.ndarray) -> np.ndarray:

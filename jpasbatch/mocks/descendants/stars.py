@@ -135,6 +135,18 @@ class StarVariety(Options):
         return (1 - added.sum()) * common + added
 
 
+def star_mixes(
+    parents: Parents, brightness: np.ndarray, variety: StarVariety, rare: dict[str, float]
+) -> np.ndarray:
+    """Return the shares (n, kinds) of `STAR_KINDS` of stars; arguments as those of `choose_stars`."""
+    given = {
+        kind: share
+        for kind, share in rare.items()
+        if kind not in OPTIONAL_KINDS or (parents.kind == kind).any()
+    }
+    return variety.mix(brightness, given)
+
+
 def choose_stars(
     parents: Parents,
     split: str,
@@ -161,13 +173,8 @@ def choose_stars(
     InputError
         If a type that is asked for has no parent in the split.
     """
-    given = {
-        kind: share
-        for kind, share in rare.items()
-        if kind not in OPTIONAL_KINDS or (parents.kind == kind).any()
-    }
     drawn = streams.named("star parent")
-    mix = variety.mix(brightness, given)
+    mix = star_mixes(parents, brightness, variety, rare)
     kind, pick, metals = drawn.choice(mix), drawn.uniform(), drawn.normal()
     chosen = np.empty(len(streams), dtype=np.int64)
     for number, name in enumerate(STAR_KINDS):

@@ -36,6 +36,9 @@ class BalancedSamples(Options):
     near_share : float
         Share of the galaxies of training, validation and test that are taken from those of the sky for others
         nearer than z = 0.105, evenly over redshift and magnitude. Assumed.
+    near_reach : float
+        Redshift to which these others thin out, linearly from z = 0.105. By the default they end there, and galaxies
+        just beyond are rare in what is learnt.
     incomplete_share : float
         Share of the rows of training, validation and test in which each of `incomplete_bands` is missing or not
         with even chances, so that a committee learns to do without them.
@@ -49,6 +52,7 @@ class BalancedSamples(Options):
     held_out: Annotated[int, Interval(ge=0, le=10_000_000), MultipleOf(2)] = 0
     magnitudes: Literal["natural", "uniform"] = "natural"
     near_share: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    near_reach: Annotated[float, Interval(ge=0.105, le=0.5)] = 0.105
     incomplete_share: Annotated[float, Interval(ge=0, le=1)] = 0.0
     incomplete_bands: tuple[str, ...] = ()
 

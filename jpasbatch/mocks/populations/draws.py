@@ -16,6 +16,7 @@ from jpasbatch.mocks.populations.densities import (
     quasar_density,
 )
 from jpasbatch.mocks.populations.nearby import (
+    NEAR_LIMIT,
     GalaxyDensity,
     draw_evenly,
     sky_density,
@@ -85,7 +86,11 @@ def draw_quasars(
 
 
 def draw_galaxies(
-    streams: ObjectStreams, flat: bool, near_share: float = 0.0, faintest: float = FAINTEST
+    streams: ObjectStreams,
+    flat: bool,
+    near_share: float = 0.0,
+    faintest: float = FAINTEST,
+    near_reach: float = NEAR_LIMIT,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each.
 
@@ -99,11 +104,13 @@ def draw_galaxies(
         and magnitude.
     faintest : float
         Limit of the magnitudes.
+    near_reach : float
+        Redshift to which these others thin out; see `nearby.draw_evenly`.
     """
     sky = _place_colours(sky_density(), streams.named("galaxy population"), flat, faintest)
     near = streams.named("near galaxy or any").uniform() < near_share
     magnitude, redshift, red = (
-        np.where(near, *pair) for pair in zip(draw_evenly(streams, faintest), sky, strict=True)
+        np.where(near, *pair) for pair in zip(draw_evenly(streams, faintest, near_reach), sky, strict=True)
     )
     return magnitude, redshift, red
 

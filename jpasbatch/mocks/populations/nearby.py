@@ -2,7 +2,7 @@
 
 In the sky they follow the luminosity functions of blue and red galaxies in GAMA at z < 0.1 (Loveday et al. 2012, MNRAS
 420, 1239, table 3). Balanced sets have further ones, spread evenly over redshift and magnitude, so that lines of every
-redshift are seen in every band.
+redshift are seen in every band; beyond, they may thin out instead of ending.
 """
 
 from __future__ import annotations
@@ -106,11 +106,43 @@ def sky_density() -> tuple[GalaxyDensity, ...]:
 
 
 def draw_evenly(
-    streams: ObjectStreams, faintest: float = MAGNITUDE_LIMITS[1]
+    streams: ObjectStreams, faintest: float = MAGNITUDE_LIMITS[1], reach: float = NEAR_LIMIT
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each, of the further ones in balanced sets."""
+    """Return r magnitudes, redshifts and whether the galaxy is red, (n,) each, of the further ones in balanced sets.
+
+    Parameters
+    ----------
+    streams : ObjectStreams
+    faintest : float
+        Limit of the magnitudes.
+    reach : float
+        Redshift to which they thin out, linearly from `NEAR_LIMIT`; at the limit itself they end there.
+    """
     drawn = streams.named("near galaxy")
     bright, faint = MAGNITUDE_LIMITS[0], faintest
     magnitude = faint - (faint - bright) * drawn.uniform()
-    redshift = drawn.uniform(NEAR_REDSHIFTS[0] - NEAR_STEP / 2, NEAR_LIMIT)
+    redshift = _thinning(drawn.uniform(), reach)
     return np.maximum(magnitude, np.nextafter(bright, 99)), redshift, drawn.uniform() < RED_SHARE_LEARNT
+
+
+def even_density(
+    redshift: np.ndarray, red: np.ndarray, faintest: float, reach: float = NEAR_LIMIT
+) -> np.ndarray:
+    """Return the density, per magnitude and unit redshift, with which `draw_evenly` draws galaxies, float64 (n,).
+
+    It is the same at all magnitudes, and its integral over both colours is 1.
+    """
+    first = float(NEAR_REDSHIFTS[0]) - NEAR_STEP / 2
+    even, slope = NEAR_LIMIT - first, reach - NEAR_LIMIT
+    share = np.where(red, RED_SHARE_LEARNT, 1 - RED_SHARE_LEARNT) / (faintest - MAGNITUDE_LIMITS[0])
+    thinned = np.clip((reach - redshift) / max(slope, np.finfo(float).tiny), 0.0, 1.0)
+    return share * np.where(redshift < NEAR_LIMIT, 1.0, thinned) / (even + slope / 2)
+
+
+def _thinning(place: np.ndarray, reach: float) -> np.ndarray:
+    """Return redshifts (n,) at places from 0 to 1 of a density that is even to `NEAR_LIMIT` and 0 at a reach."""
+    first = float(NEAR_REDSHIFTS[0]) - NEAR_STEP / 2
+    even, slope = NEAR_LIMIT - first, reach - NEAR_LIMIT
+    along = place * (even + slope / 2)
+    left = np.maximum(slope - 2 * (along - even), 0.0)
+    return np.where(along <= even, first + along, reach - np.sqrt(slope * left))

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.mocks.realism import figures as realism_figures
-from jpasbatch.pages.drawing import Drawing, drawing_html
+from jpasbatch.mocks.realism.figure_numbers import (
+    distribution_numbers,
+    gallery_numbers,
+    locus_numbers,
+    noise_numbers,
+    width_numbers,
+)
+from jpasbatch.pages.figures import PageFigure, Report, figure_html, numbers_files
 from jpasbatch.pages.page import render_page
 from jpasbatch.pages.style import bin_label, class_colours, class_label
 
@@ -31,8 +38,12 @@ LARGE_PULL = 3.0
 CLASSES = ("star", "galaxy", "qso")
 
 
-def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    """Return the page as HTML; the same content gives the same text.
+NUMBERS = "realism"
+"""Folder of the numbers of figures, beside the page."""
+
+
+def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> Report:
+    """Return the page with the files that it links to; the same content gives the same ones.
 
     Parameters
     ----------
@@ -45,13 +56,11 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         magnitudes), ``title`` and ``options``.
     """
     band = facts.get("band") or "r"
-    figures = {
-        name: drawing_html(drawing, name, description)
-        for name, drawing, description in _figures(content, band)
-    }
+    drawn = list(_figures(content, band))
+    figures = {name: figure_html(name, figure, NUMBERS) for name, figure in drawn}
     colours, libraries = (content.get(key) or {} for key in ("colours", "library_colours"))
     counts = {name: counts_of(name, part, band) for name, part in content["sets"].items() if part["expected"]}
-    return render_page(
+    page = render_page(
         "mocks/realism/report.html.j2",
         {"signed": signed_text},
         facts=facts,
@@ -73,6 +82,7 @@ def render_realism(content: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         large_pull=LARGE_PULL,
         misplaced=sum(part["tally"]["misplaced"][0] for part in content["sets"].values()),
     )
+    return Report(page, numbers_files(drawn, NUMBERS))
 
 
 def offset_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -151,39 +161,33 @@ def signed_text(value: float | None, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def _figures(content: Mapping[str, Any], band: str) -> Iterator[tuple[str, Drawing, str]]:
-    if content["sets"]:
-        drawing = realism_figures.distributions(content["sets"], band)
-        yield (
-            "distributions",
-            drawing,
-            f"Histograms of {band} magnitude and redshift by class, a row for each set",
-        )
+def _figures(content: Mapping[str, Any], band: str) -> Iterator[tuple[str, PageFigure]]:
+    if sets := content["sets"]:
+        text = f"Histograms of {band} magnitude and redshift by class, a row for each set"
+        drawing = realism_figures.distributions(sets, band)
+        yield "distributions", PageFigure(drawing, text, distribution_numbers(sets, band))
     for key, start in (("colours", "sdss"), ("library_colours", "library")):
         for name, part in ((content.get(key) or {}).get("classes") or {}).items():
             drawing = realism_figures.colour_loci(part, name)
             label = (
                 f"Colours of mock {class_label(name)} objects against {part['axis']}, beside observed ones"
             )
-            yield f"{start}-{name}", drawing, label
+            yield f"{start}-{name}", PageFigure(drawing, label, locus_numbers(part))
     noisy, bands = _noisy_set(content), _bands(content)
     if noisy is not None and bands is not None:
-        drawing = realism_figures.signal_to_noise(content["sets"][noisy]["tally"], bands, band)
-        yield (
-            "noise",
-            drawing,
-            "Median signal-to-noise ratio and share of non-detections by band and magnitude",
-        )
+        tally = content["sets"][noisy]["tally"]
+        text = "Median signal-to-noise ratio and share of non-detections by band and magnitude"
+        drawing = realism_figures.signal_to_noise(tally, bands, band)
+        yield "noise", PageFigure(drawing, text, noise_numbers(tally, bands, band))
     if content.get("lines"):
-        for number, drawing in enumerate(realism_figures.line_widths(content["lines"])):
-            yield f"lines-{number}", drawing, "Equivalent widths against luminosity, and histograms"
+        text, lines = "Equivalent widths against luminosity, and histograms", content["lines"]
+        for number, drawing in enumerate(realism_figures.line_widths(lines)):
+            numbers = width_numbers(lines["lines"][number], lines["width_edges"])
+            yield f"lines-{number}", PageFigure(drawing, text, numbers)
     if content.get("gallery"):
+        text = "J-spectra of mock objects of each class from bright to faint, parents behind"
         drawing = realism_figures.gallery(content["gallery"])
-        yield (
-            "gallery",
-            drawing,
-            "J-spectra of mock objects of each class from bright to faint, parents behind",
-        )
+        yield "gallery", PageFigure(drawing, text, gallery_numbers(content["gallery"]))
 
 
 def _noisy_set(content: Mapping[str, Any]) -> str | None:

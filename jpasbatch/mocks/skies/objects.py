@@ -65,6 +65,12 @@ def faintest_of(survey: Survey) -> float:
     return faintest
 
 
+def brightness_of(magnitude: np.ndarray) -> np.ndarray:
+    """Return 0 at the faint limit of the magnitudes, 1 at the bright one, and straight between, (n,)."""
+    low, high = MAGNITUDE_LIMITS
+    return (high - magnitude) / (high - low)
+
+
 @dataclass(frozen=True, eq=False)
 class Workshop:
     """What it takes to make mock objects.
@@ -153,13 +159,13 @@ def draw_kinds(
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]
             return Kinds(magnitude, redshift, rows[streams.named("star parent").integers(rows.size)])
-        low, high = MAGNITUDE_LIMITS
-        brightness = (high - magnitude) / (high - low)
         rare = options.stars.rare_learnt if balanced else options.stars.rare_in_the_sky
-        chosen = choose_stars(parents, split, brightness, streams, options.stars, rare)
+        chosen = choose_stars(parents, split, brightness_of(magnitude), streams, options.stars, rare)
     elif true_class == "galaxy":
         near = options.samples.near_share if balanced else 0.0
-        magnitude, redshift, red = draws.draw_galaxies(streams, flat, near, workshop.faintest)
+        magnitude, redshift, red = draws.draw_galaxies(
+            streams, flat, near, workshop.faintest, options.samples.near_reach
+        )
         if split == HELD_OUT:
             rows = parents.rows_of_split[split]
             return Kinds(magnitude, redshift, rows[streams.named("galaxy parent").integers(rows.size)])

@@ -13,7 +13,7 @@ NOISELESS_SETS = ("training", "validation")
 """Sets that keep their noiseless fluxes, so that noise can be drawn again at every epoch of a training."""
 
 
-def set_schema(survey: Survey, noiseless: bool) -> pa.Schema:
+def set_schema(survey: Survey, noiseless: bool, weighted: bool = False) -> pa.Schema:
     """Return the schema of a set.
 
     ======================  ===============  ==================================================================
@@ -25,6 +25,8 @@ def set_schema(survey: Survey, noiseless: bool) -> pa.Schema:
     tile_number             int64            of the conditions under which it was observed
     parent_id, split        string           permanent name of the parent, and its side of the split
     true_magnitude          float32          r within the aperture without noise, AB
+    sky_weight              float32          density on the sky of what it is, over that in the set; only where
+                                             asked for
     noiseless_flux          float32[bands]   microjansky; only where asked for
     ======================  ===============  ==================================================================
     """
@@ -38,14 +40,16 @@ def set_schema(survey: Survey, noiseless: bool) -> pa.Schema:
         pa.field("split", pa.string(), nullable=False),
         pa.field("true_magnitude", pa.float32(), nullable=False),
     ]
+    if weighted:
+        columns.append(pa.field("sky_weight", pa.float32(), nullable=False))
     if noiseless:
         columns.append(pa.field("noiseless_flux", pa.list_(pa.float32(), len(survey.bands)), nullable=False))
     return required_elements(pa.schema(columns, metadata=canonical.metadata))
 
 
-def to_arrow(rows: SetTable, survey: Survey, noiseless: bool) -> pa.Table:
+def to_arrow(rows: SetTable, survey: Survey, noiseless: bool, weighted: bool = False) -> pa.Table:
     """Return rows as a table of `set_schema`."""
-    schema = set_schema(survey, noiseless)
+    schema = set_schema(survey, noiseless, weighted)
     values = {"_healpix_29": rows["index"], **rows}
     return pa.Table.from_arrays([_column(values[field.name], field) for field in schema], schema=schema)
 

@@ -13,6 +13,7 @@ from jpasbatch.mocks.parents.parents import HELD_OUT
 from jpasbatch.mocks.populations.densities import MAGNITUDE_LIMITS
 from jpasbatch.mocks.skies.objects import Kinds, Workshop, draw_kinds, true_fluxes
 from jpasbatch.mocks.skies.places import CLASS_BIT, Places, first_id
+from jpasbatch.mocks.skies.weights import WEIGHTED_SETS, weights_on_the_sky
 from jpasbatch.photometry.conditions import FIRST_VIRTUAL_TILE, Conditions, conditions_of_tiles
 from jpasbatch.photometry.noise import observe_objects
 from jpasbatch.photometry.streams import ObjectStreams
@@ -30,6 +31,7 @@ class SetTable(TypedDict):
     flux, flux_err, noiseless_flux : float32 (n, bands), microjansky.
     flags, mask_flags : int32 (n,).
     class_star, true_redshift, true_magnitude : float32 (n,).
+    sky_weight : float32 (n,), of `WEIGHTED_SETS`; 1 in the others.
     tile_number : int64 (n,), of `conditions_of`.
     """
 
@@ -49,6 +51,7 @@ class SetTable(TypedDict):
     true_class: np.ndarray
     true_redshift: np.ndarray
     true_magnitude: np.ndarray
+    sky_weight: np.ndarray
     parent_id: np.ndarray
     split: np.ndarray
 
@@ -158,6 +161,7 @@ def _rows_of_class(
         true_class=names,
         true_redshift=redshift.astype(np.float32),
         true_magnitude=magnitude.astype(np.float32),
+        sky_weight=_weights(workshop, set_name, true_class, (places, streams)),
         parent_id=parent_id.astype(str),
         split=np.full(len(streams), split),
     )
@@ -188,6 +192,16 @@ def _kinds(
         result.magnitude[rows], result.redshift[rows] = part.magnitude, part.redshift
         result.parent[rows] = part.parent
     return result
+
+
+def _weights(
+    workshop: Workshop, set_name: str, true_class: str, places_and_streams: tuple[Places, ObjectStreams]
+) -> np.ndarray:
+    places, streams = places_and_streams
+    if set_name not in WEIGHTED_SETS:
+        return np.ones(len(streams), dtype=np.float32)
+    split, odd = SPLIT_OF_SET.get(set_name, "test"), (places.mock_id & 1).astype(bool)
+    return weights_on_the_sky(workshop, true_class, split, streams, odd).astype(np.float32)
 
 
 def _from_library(library: Library, streams: ObjectStreams, faintest: float) -> tuple[np.ndarray, ...]:

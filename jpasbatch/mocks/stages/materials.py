@@ -15,6 +15,7 @@ import numpy as np
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.mocks.options.templates import TemplateSky
 from jpasbatch.mocks.packs.layout import SOURCES, find
 from jpasbatch.mocks.parents.packs.ingredients import Ingredients, gather
@@ -23,7 +24,6 @@ from jpasbatch.mocks.skies.templates import Library, make_library
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committed import committed, run_on_disk
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.ledger import fingerprint

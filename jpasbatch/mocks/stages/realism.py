@@ -16,6 +16,7 @@ from jpasbatch.mocks.stages.materials import count_parents, open_workshop
 from jpasbatch.photometry.reported import magnitude_role
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.mock_facts import MockSet
+from jpasbatch.stages.run.pages import publish_page
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically
 from jpasbatch.version import __version__
@@ -72,7 +73,7 @@ def write_realism_report(
     (workspace.folder / REPORT).parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**content, "facts": facts}, sort_keys=True)
     write_atomically(workspace.folder / MEASURED, text.encode())
-    write_atomically(workspace.folder / REPORT, render_realism(content, facts).encode())
+    publish_page(workspace.folder / REPORT, render_realism(content, facts))
     return REPORT
 
 

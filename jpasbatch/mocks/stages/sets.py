@@ -15,12 +15,14 @@ from typing import Any
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
-from jpasbatch.mocks.options.templates import TemplateSky
+from jpasbatch.mocks.options.templates import BalancedSamples, TemplateSky
+from jpasbatch.mocks.populations.nearby import NEAR_LIMIT
 from jpasbatch.mocks.realism.tally import RealismTally
 from jpasbatch.mocks.skies.objects import faintest_of
 from jpasbatch.mocks.skies.places import footprint_of, limited_to, partition_order, places_in, sets_of
 from jpasbatch.mocks.skies.set_table import NOISELESS_SETS, set_schema, to_arrow
 from jpasbatch.mocks.skies.templates import make_rows
+from jpasbatch.mocks.skies.weights import WEIGHTED_SETS
 from jpasbatch.mocks.stages.materials import (
     common_options,
     gather_once,
@@ -37,6 +39,7 @@ from jpasbatch.stages.run.mock_facts import MockSet, MockSets
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import write_partition
 from jpasbatch.storage.catalogue.primary import PrimaryOptions, publish_primary
 from jpasbatch.storage.stores.files import write_atomically
@@ -124,8 +127,10 @@ def run_sets(workspace: Workspace, options: TemplateSky, executor: Executor) -> 
 
 def ask_sets(workspace: Workspace, options: TemplateSky) -> dict[str, Any]:
     """Return what decides the sets of a mock, by name; ``options`` are limited to the survey already."""
+    weighted = [name for name in sets_of(options) if name in WEIGHTED_SETS]
     return {
-        "options": asdict(options),
+        **({"weighted": weighted} if weighted else {}),
+        "options": asdict(options) | {"samples": _decisive(options.samples)},
         "pack": hash_pack(Path(options.templates)),
         "survey": workspace.survey_text("mock"),
         "algorithms": algorithm_numbers("mock_materials", "mock_sets", "mock_realism"),
@@ -156,9 +161,26 @@ def _own(options: TemplateSky, name: str) -> dict[str, Any]:
     own = {"partition_rows": options.partition_rows}
     if name in ("field", "survey"):
         return own | asdict(getattr(options, name))
-    samples = asdict(options.samples)
-    shared = ("magnitudes", "near_share", "incomplete_share", "incomplete_bands")
-    return own | {key: samples[key] for key in (name, *shared)}
+    own |= _weights_of(name)
+    samples = _decisive(options.samples)
+    shared = ("magnitudes", "near_share", "near_reach", "incomplete_share", "incomplete_bands")
+    return own | {key: samples[key] for key in (name, *shared) if key in samples}
+
+
+def _decisive(samples: BalancedSamples) -> dict[str, Any]:
+    """Return the options of the balanced sets that decide them.
+
+    What came later is left out at its default, at which sets are what they were before: these are not made again.
+    """
+    content = asdict(samples)
+    if samples.near_reach == NEAR_LIMIT:
+        del content["near_reach"]
+    return content
+
+
+def _weights_of(name: str) -> dict[str, Any]:
+    """Return what tells a set with weights from one that was made before there were any; nothing for others."""
+    return {"columns": ["sky_weight"]} if name in WEIGHTED_SETS else {}
 
 
 def _set_identity(options: TemplateSky, name: str, common: str) -> str:
@@ -204,12 +226,12 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> Mo
     run = run_on_disk(workspace, "mock", making.identity)
     tasks = {f"{order}_{pixel}": (order, pixel) for pixel in pixels}
     commits = committed(run, f"mock: {making.set_name}", make_partition, tasks, executor, shared=(making,))
-    records = commits.whole(f"partitions of the set {making.set_name}")
+    made = commits.whole_of(PartitionFacts, f"partitions of the set {making.set_name}")
     published = publish_primary(
         Path(making.collection),
         making.set_name,
-        list(records.values()),
-        set_schema(load_survey(making.survey), making.set_name in NOISELESS_SETS),
+        [one.facts for one in made.values()],
+        set_schema(load_survey(making.survey), *_further_columns(making.set_name)),
         {"fingerprint": making.identity, "set": making.set_name, "job": workspace.job.name},
         PrimaryOptions(map_order=max(order, 8)),
     )
@@ -225,6 +247,11 @@ def _make_set(workspace: Workspace, making: SetMaking, executor: Executor) -> Mo
     )
 
 
+def _further_columns(name: str) -> tuple[bool, bool]:
+    """Return whether a set keeps noiseless fluxes, and weights."""
+    return name in NOISELESS_SETS, name in WEIGHTED_SETS
+
+
 def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
     """Make the rows of a set in one pixel, and write them and their tally aside."""
     workshop = open_workshop(making.options, making.survey, making.ingredients)
@@ -235,11 +262,11 @@ def make_partition(making: SetMaking, order: int, pixel: int) -> Made:
     )
     name, folder = f"{order}_{pixel}", Path(making.folder)
     store, collection = open_store(Path(making.collection).parents[1]), f"{MOCK_FOLDER}/{making.set_name}"
-    table = to_arrow(rows, survey, making.set_name in NOISELESS_SETS)
+    table = to_arrow(rows, survey, *_further_columns(making.set_name))
     staged = write_partition(table, store, f"{collection}/{STAGING}/{folder.name}", name)
     tally = folder / "tally" / f"{name}.json"
     tally.parent.mkdir(parents=True, exist_ok=True)
     counted = RealismTally.create(len(survey.bands)).add(rows)
     write_atomically(tally, json.dumps(counted.to_dict()).encode())
-    facts = staged.record((order, pixel), collection, making.identity)
+    facts = staged.facts((order, pixel), collection, making.identity)
     return Made(table.num_rows, facts, [tally], own=staged.files)

@@ -8,7 +8,6 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.features.protocol import Features
-from jpasbatch.photometry.features.rows import check_width, positive_reference
 from jpasbatch.photometry.photometry import Photometry, hide
 from jpasbatch.photometry.survey import Survey
 
@@ -55,7 +54,7 @@ class WithoutBands:
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return inputs, (n, n_inputs) float32; see `Features`."""
         inputs = getattr(self._features, "of_any", self._features)(self._hide(photometry))
-        inputs[~np.isfinite(positive_reference(photometry, self._survey.reference_index))] = np.nan
+        inputs[~np.isfinite(photometry.positive_flux(self._survey.reference_index))] = np.nan
         return inputs
 
     def fit(self, photometry: Photometry) -> WithoutBands:
@@ -67,5 +66,5 @@ class WithoutBands:
         return {**self._features.state(), "without": list(self.groups)}
 
     def _hide(self, photometry: Photometry) -> Photometry:
-        check_width(photometry, len(self._hidden))
+        photometry.require_bands(len(self._hidden))
         return photometry.with_fluxes(*hide(self._hidden, photometry.flux, photometry.flux_err))

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.photometry.features.rows import all_or_nothing, check_width, positive_reference, without
-from jpasbatch.photometry.photometry import Photometry, ab_magnitude
+from jpasbatch.photometry.photometry import Photometry, ab_magnitude, all_or_nothing
 from jpasbatch.photometry.survey import Survey
 
 
@@ -25,7 +24,7 @@ class RelativeFlux:
 
     def __init__(self, survey: Survey) -> None:
         self._reference = survey.reference_index
-        self._others = without(len(survey.bands), self._reference)
+        self._others = np.delete(np.arange(len(survey.bands)), self._reference)
         ratio = survey.wavelengths[self._reference] / survey.wavelengths[self._others]
         self._to_flux_lambda = (ratio**2).astype(np.float32)
 
@@ -36,8 +35,8 @@ class RelativeFlux:
 
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return relative fluxes, (n, bands - 1) float32; see `Features`."""
-        check_width(photometry, self.n_inputs + 1)
-        reference = positive_reference(photometry, self._reference)[:, np.newaxis]
+        photometry.require_bands(self.n_inputs + 1)
+        reference = photometry.positive_flux(self._reference)[:, np.newaxis]
         flux = photometry.flux[:, self._others]
         with np.errstate(over="ignore"):
             relative = flux / reference * self._to_flux_lambda
@@ -81,7 +80,7 @@ class Colours:
         self.magnitude_range = magnitude_range
         self._survey = survey
         self._reference = survey.reference_index
-        self._others = without(len(survey.bands), self._reference)
+        self._others = np.delete(np.arange(len(survey.bands)), self._reference)
 
     @property
     def n_inputs(self) -> int:
@@ -98,9 +97,9 @@ class Colours:
         """
         if self.magnitude_range is None:
             raise ValueError("magnitude_range is unknown: call fit() with the training set first")
-        check_width(photometry, self.n_inputs)
+        photometry.require_bands(self.n_inputs)
         brightest, faintest = self.magnitude_range
-        magnitude = ab_magnitude(positive_reference(photometry, self._reference))
+        magnitude = ab_magnitude(photometry.positive_flux(self._reference))
         inputs = np.empty((len(photometry), self.n_inputs), dtype=np.float32)
         inputs[:, :-1] = ab_magnitude(photometry.flux[:, self._others]) - magnitude[:, np.newaxis]
         inputs[:, -1] = (magnitude - faintest) / (brightest - faintest)
@@ -115,8 +114,8 @@ class Colours:
         ValueError
             If fewer than two different positive reference fluxes are there to learn from.
         """
-        check_width(photometry, self.n_inputs)
-        magnitude = ab_magnitude(positive_reference(photometry, self._reference))
+        photometry.require_bands(self.n_inputs)
+        magnitude = ab_magnitude(photometry.positive_flux(self._reference))
         magnitude = magnitude[np.isfinite(magnitude)]
         if magnitude.size == 0 or not magnitude.min() < magnitude.max():
             raise ValueError(
@@ -162,7 +161,7 @@ class FluxesAndErrors:
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return inputs, (n, 3 bands) float32; see `Features`."""
         relative = self._relative(photometry)
-        reference = positive_reference(photometry, self._reference)[:, np.newaxis]
+        reference = photometry.positive_flux(self._reference)[:, np.newaxis]
         flux, error = photometry.flux, photometry.flux_err
         known = np.isfinite(flux) & (error > 0) & np.isfinite(error)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jpasbatch.photometry.features.rows import all_or_nothing, check_width, positive_reference
-from jpasbatch.photometry.photometry import MAGNITUDES_PER_E_FOLD, Photometry, ab_magnitude
+from jpasbatch.photometry.photometry import MAGNITUDES_PER_E_FOLD, Photometry, ab_magnitude, all_or_nothing
 from jpasbatch.photometry.survey import Survey
 
 FILLS = ("zero", "band_median", "neighbours")
@@ -74,7 +73,7 @@ class MagnitudesAndErrors:
     def __call__(self, photometry: Photometry) -> np.ndarray:
         """Return inputs, (n, columns x bands) float32; see `Features`."""
         inputs = self.of_any(photometry)
-        inputs[~np.isfinite(positive_reference(photometry, self._survey.reference_index))] = np.nan
+        inputs[~np.isfinite(photometry.positive_flux(self._survey.reference_index))] = np.nan
         return inputs
 
     def of_any(self, photometry: Photometry) -> np.ndarray:
@@ -85,7 +84,7 @@ class MagnitudesAndErrors:
         ValueError
             If medians are needed and unknown because `fit` was not called.
         """
-        check_width(photometry, len(self._survey.bands))
+        photometry.require_bands(len(self._survey.bands))
         values = magnitudes_and_errors(photometry)
         measured = np.isfinite(values[:, :, 0])
         if self.missing == "band_median":
@@ -101,7 +100,7 @@ class MagnitudesAndErrors:
 
     def fit(self, photometry: Photometry) -> MagnitudesAndErrors:
         """Return features that know the medians of a training set, where they need them."""
-        check_width(photometry, len(self._survey.bands))
+        photometry.require_bands(len(self._survey.bands))
         if self.missing != "band_median":
             return self
         values = magnitudes_and_errors(photometry)
@@ -162,13 +161,13 @@ class NeighbourColours:
         ValueError
             If the bands are unknown because `fit` was not called.
         """
-        check_width(photometry, len(self._survey.bands))
+        photometry.require_bands(len(self._survey.bands))
         if self.bands is None:
             raise ValueError("the bands are unknown: call fit() with the training set first")
         magnitude = ab_magnitude(photometry.flux[:, self._used])
         measured = np.isfinite(magnitude)
         filled = np.where(measured, magnitude, self._limits)
-        reference = ab_magnitude(positive_reference(photometry, self._survey.reference_index))
+        reference = ab_magnitude(photometry.positive_flux(self._survey.reference_index))
         parts = [filled[:, :-1] - filled[:, 1:], reference[:, np.newaxis], measured]
         return all_or_nothing(np.concatenate(parts, axis=1, dtype=np.float32))
 
@@ -180,7 +179,7 @@ class NeighbourColours:
         ValueError
             If it has fewer than two.
         """
-        check_width(photometry, len(self._survey.bands))
+        photometry.require_bands(len(self._survey.bands))
         share = photometry.detected.mean(axis=0) if len(photometry) else np.zeros(photometry.n_bands)
         names = [
             name for name, part in zip(self._survey.band_names, share, strict=True) if part >= FEWEST_SHARE

@@ -50,7 +50,7 @@ def calibrated(sample: ValidationSample, kind: str) -> tuple[SkyCalibration, Val
     InputError
         When a class has too few objects.
     """
-    counts = np.bincount(sample.labels, minlength=sample.classes)
+    counts = sample.effective
     if counts.min() < FEWEST:
         raise InputError(
             f"the validation sample of the committee has {int(counts.min())} objects of class number "

@@ -13,7 +13,7 @@ A count is the sum of the probabilities of the objects of a selection. Its error
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ import numpy as np
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.priors.prior import Prior
 from jpasbatch.products.accumulation import decode_counts, encode_counts, parent_pixels, sum_by_pixel, widened
-from jpasbatch.products.counts.tally import CountOptions, PoissonCount, poisson_count
+from jpasbatch.products.counts.estimates import CountEstimate
+from jpasbatch.products.counts.tally import CountOptions
 from jpasbatch.products.counts.variances import Variances, count_variances
 from jpasbatch.products.posteriors import STRATUM, committee_column
 from jpasbatch.products.protocol import Columns, LookUp, Partition, Product
@@ -32,63 +33,8 @@ from jpasbatch.products.record import (
     record_probabilities,
 )
 
-LEAST_EFFECTIVE = 0.01
-"""Square of a count over its error below which its interval is that of a count of zero, in units of the error."""
-
 FEWEST_PIXELS = 8
 """Pixels below which their scatter says nothing of the variance between fields."""
-
-
-ERRORS = ("counting", "calibration", "systematic", "field_to_field")
-"""Terms of the error of a count."""
-
-
-@dataclass(frozen=True)
-class CountEstimate:
-    """A number of objects with its errors, standard deviations.
-
-    Attributes
-    ----------
-    value : float
-        Sum of the probabilities under the class mix of the sky.
-    counting, calibration, systematic, field_to_field : float
-        NaN where they are not known.
-    committee : float
-        Sum of the probabilities as the committee gives them.
-    true : float
-        Objects that are truly of the classes; NaN where the truth of an object is not known.
-    """
-
-    value: float
-    counting: float
-    calibration: float
-    systematic: float
-    field_to_field: float
-    committee: float
-    true: float
-
-    def per(self, area_deg2: float) -> CountEstimate:
-        """Return the density per deg2; NaN where the area is zero or not known."""
-        scale = 1 / area_deg2 if area_deg2 > 0 else np.nan
-        return CountEstimate(*(scale * getattr(self, item.name) for item in fields(self)))
-
-    @property
-    def interval(self) -> PoissonCount:
-        """The number with its central 68 % interval, of all errors that are known.
-
-        Counting is skewed as that of a Poisson count with the same relative error; the others are symmetric.
-        """
-        if not self.counting > 0:
-            return poisson_count(max(self.value, 0.0))
-        others = np.nansum([self.calibration**2, self.systematic**2, self.field_to_field**2])
-        effective = (max(self.value, 0.0) / self.counting) ** 2
-        if effective < LEAST_EFFECTIVE:  # what is found is far less than what may have been missed
-            above = np.hypot(poisson_count(0.0).upper * self.counting, np.sqrt(others))
-            return PoissonCount(self.value, 0.0, self.value + float(above))
-        count, scale = poisson_count(effective), self.value / effective
-        below = np.hypot(self.value - count.lower * scale, np.sqrt(others))
-        above = np.hypot(count.upper * scale - self.value, np.sqrt(others))
-        return PoissonCount(self.value, max(self.value - float(below), 0.0), self.value + float(above))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 from jpasbatch.footprint.options import AreaOptions
 from jpasbatch.pages.page import count_text, package_file
 from jpasbatch.products.accumulation import SKY_DEG2
-from jpasbatch.products.counts.errors import ERRORS, CountErrors, CountEstimate
+from jpasbatch.products.counts.errors import CountErrors
+from jpasbatch.products.counts.estimates import ERRORS, CountEstimate
 from jpasbatch.products.counts.fields import field_rows
 from jpasbatch.products.counts.figure import counts_by_bin, density_numbers
 from jpasbatch.products.counts.tally import (
@@ -274,7 +275,8 @@ def _estimated(estimate: CountEstimate, area_deg2: float, corrected: bool) -> di
     if not corrected:
         known = _density(poisson_count(estimate.value), area_deg2)
     else:
-        known = _density(estimate.interval, area_deg2)
+        known, wide = (_density(one, area_deg2) for one in (estimate.interval, estimate.wide_interval))
+        known |= {f"{end}_95": wide[end] for end in ("lower", "upper")}
         known |= {name: getattr(estimate, name) for name in ERRORS}
         known |= {"committee": estimate.committee, "committee_per_deg2": estimate.per(area_deg2).committee}
     if np.isnan(estimate.true):

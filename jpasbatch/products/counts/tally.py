@@ -95,11 +95,11 @@ class PoissonCount:
         return PoissonCount(self.value * scale, self.lower * scale, self.upper * scale)
 
 
-def poisson_count(value: float) -> PoissonCount:
-    """Return a count with its interval (astropy ``frequentist-confidence``, Gehrels 1986)."""
+def poisson_count(value: float, sigma: float = 1.0) -> PoissonCount:
+    """Return a count with its interval (astropy ``frequentist-confidence``, Gehrels 1986) of so many deviations."""
     from astropy.stats import poisson_conf_interval
 
-    lower, upper = poisson_conf_interval(np.asarray(float(value)), interval="frequentist-confidence")
+    lower, upper = poisson_conf_interval(np.asarray(float(value)), "frequentist-confidence", sigma=sigma)
     return PoissonCount(float(value), float(lower), float(upper))
 
 

@@ -7,8 +7,7 @@ object keeps its priority and sub-priority whatever else is found. Who gets one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -81,7 +80,7 @@ def find_candidates(rows: Partition, rules: Sequence[TargetProgramme], seed: int
     found, measured = record.take(pa.array(kept)), rows.photometry.take(pa.array(kept))
     observed = np.ones(len(kept), dtype=bool) if rows.observed is None else rows.observed[kept]
     key = stable_hash(found["object_id"].to_pylist(), f"{rules[0].programme} {seed}" if rules else "")
-    columns: dict[str, Any] = {name: found[name] for name in found.column_names}
+    columns: dict[str, pa.ChunkedArray] = {name: found[name] for name in found.column_names}
     flags = {name for rule in rules for veto in rule.vetoes if veto.bits for name in veto.columns}
     for name in dict.fromkeys(name for rule in rules for name in veto_columns(rule)):
         columns[name] = _measurement(found, measured, name, rules[0])
@@ -89,21 +88,21 @@ def find_candidates(rows: Partition, rules: Sequence[TargetProgramme], seed: int
             raise InputError(
                 f"targets of {rules[0].programme}: bits are those of whole numbers, {name!r} holds {columns[name].type}"
             )
-    columns |= {KEY: key, SUBPRIORITY: key / 2.0**64, OBSERVED: observed}
+    own: dict[str, np.ndarray] = {KEY: key, SUBPRIORITY: key / 2.0**64, OBSERVED: observed}
     for number, rule in enumerate(rules):
         probability = summed_probability(found, rule)
         exclusions = exclusions_of(rule)
         field = _fields(found, rule, exclusions)
-        state = _state(found, columns, rule, exclusions)
+        state = _state(found, columns, observed, rule, exclusions)
         state[(state == CANDIDATE) & (field == OUTSIDE)] = NO_FIELD
         state[~chosen[number][kept]] = BELOW
-        columns[rule_column(STATE, number)] = state
-        columns[rule_column(PROBABILITY, number)] = np.minimum(probability, 1).astype(np.float32)
-        columns[rule_column(PRIORITY, number)] = target_priority(
+        own[rule_column(STATE, number)] = state
+        own[rule_column(PROBABILITY, number)] = np.minimum(probability, 1).astype(np.float32)
+        own[rule_column(PRIORITY, number)] = target_priority(
             probability, probability_limits(found, rule), rule
         )
-        columns[rule_column(FIELD, number)] = field
-    return pa.table(columns)
+        own[rule_column(FIELD, number)] = field
+    return pa.table({**columns, **own})
 
 
 def veto_columns(rule: TargetProgramme) -> tuple[str, ...]:
@@ -163,7 +162,11 @@ def probability_limits(record: pa.Table, rule: TargetProgramme) -> np.ndarray:
 
 
 def _state(
-    found: pa.Table, columns: dict[str, Any], rule: TargetProgramme, exclusions: Exclusions
+    found: pa.Table,
+    columns: Mapping[str, pa.ChunkedArray],
+    observed: np.ndarray,
+    rule: TargetProgramme,
+    exclusions: Exclusions,
 ) -> np.ndarray:
     """Return what a rule says of objects within its limits, int8 (n,): see `REASONS`."""
     ra, dec = found["ra"].to_numpy(), found["dec"].to_numpy()
@@ -172,7 +175,7 @@ def _state(
     state = np.full(found.num_rows, CANDIDATE, dtype=np.int8)
     # the last that is set is the one that is told: in the order of `REASONS`
     if not rule.keep_masked:
-        state[~columns[OBSERVED]] = UNOBSERVED
+        state[~observed] = UNOBSERVED
     state[exclusions.masked(ra, dec)] = CIRCLE
     state[exclusions.listed(found["object_id"].to_pylist(), ra, dec)] = LISTED
     for veto in rule.vetoes:
@@ -181,12 +184,12 @@ def _state(
     return state
 
 
-def vetoed(columns: dict[str, Any], veto: Veto) -> np.ndarray:
+def vetoed(columns: Mapping[str, pa.ChunkedArray], veto: Veto) -> np.ndarray:
     """Return which objects a veto takes out, bool (n,).
 
     Parameters
     ----------
-    columns : dict of str to Arrow columns or arrays
+    columns : mapping of str to Arrow column
     veto : Veto
     """
     if veto.bits:
@@ -211,7 +214,7 @@ def vetoed(columns: dict[str, Any], veto: Veto) -> np.ndarray:
     return np.asarray(np.where(np.isnan(measure), veto.missing == "veto", hit))
 
 
-def _floats(column: Any) -> np.ndarray:
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 

@@ -103,7 +103,7 @@ def give_fibres(entries: np.ndarray, rules: Sequence[TargetProgramme], area_deg2
     rules : sequence of TargetProgramme
         The first has the first choice.
     area_deg2 : float
-        Of which a density is; NaN gives no fibre to rules with one.
+        Area that a density refers to; NaN gives no fibre to rules with one.
     """
     given = np.zeros(len(entries), dtype=bool)
     taken = np.zeros(0, dtype=np.uint64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,7 +193,7 @@ class Targets(Product[TargetListsTally, TargetLists]):
                 "expected_right_interval": list(one.interval),
                 "priorities": one.priorities.tolist(),
                 "submittable": not self.options.submission.warnings() and one.number > 0,
-                "rules": list(rule_lines(one)),
+                "rules": [asdict(line) for line in rule_lines(one)],
             }
             for one in found.lists
         }

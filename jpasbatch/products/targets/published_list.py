@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,6 +66,30 @@ def with_photometry(listed: pa.Table, look_up: LookUp) -> pa.Table:
     return listed
 
 
+IN_MEMORY = 64_000_000
+"""Bytes of kept tables above which they are in a file: a list of a large survey has hundreds of megabytes."""
+
+
+class Kept:
+    """Tables that are made once and read again, one at a time, each as it was."""
+
+    def __init__(self, tables: Iterable[pa.Table]) -> None:
+        # closed when nobody reads it any more
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._starts: list[int] = []
+        for table in tables:
+            self._starts.append(self._file.tell())
+            with pa.ipc.new_stream(self._file, table.schema) as stream:
+                stream.write_table(table)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for start in self._starts:
+            self._file.seek(start)
+            with pa.ipc.open_stream(self._file) as stream:
+                yield stream.read_all()
+
+
 @dataclass(frozen=True)
 class PublishedList:
     """One list on its way to the disk.
@@ -114,9 +141,10 @@ class PublishedList:
         for part in self.candidates():
             yield listed_candidates(part, self.summary)
 
-    def _measured(self) -> Iterator[pa.Table]:
-        for part in self._listed():
-            yield with_photometry(part, self.look_up)
+    @cached_property
+    def _measured(self) -> Kept:
+        """The candidates with the photometry of those on the list: it is read once, for identity and table."""
+        return Kept(with_photometry(part, self.look_up) for part in self._listed())
 
     def _targets(self) -> Iterator[pa.Table]:
         return map(chosen_targets, self._listed())
@@ -126,7 +154,7 @@ class PublishedList:
         digest = hashlib.sha256()
         form = hashlib.sha256(self._template).hexdigest() if self._template else ""
         digest.update(repr((self.summary.rules, self.submission, form)).encode())
-        for part in self._measured():
+        for part in self._measured:
             file = io.BytesIO()
             pq.write_table(part.replace_schema_metadata(None), file, compression="none")
             digest.update(file.getvalue())
@@ -144,7 +172,7 @@ class PublishedList:
         write_weave_catalogue(file, self._targets(), programme, self.submission, created, template)
 
     def _write_candidates(self, file: BinaryIO, created: str) -> None:
-        self._write_chunks(file, self._measured(), created)
+        self._write_chunks(file, iter(self._measured), created)
 
     def _write_parquet(self, file: BinaryIO, created: str) -> None:
         self._write_chunks(file, self._targets(), created)

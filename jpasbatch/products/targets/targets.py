@@ -90,7 +90,7 @@ class TargetSummary:
     left_out : int64 (rules, REASONS)
         Objects within the limits of each rule by what it says of them.
     area_deg2 : float
-        Of which the densities of rules are; NaN where it is not known.
+        Area that the densities of rules refer to; NaN where it is not known.
     shift : float
         Standard error of the log-odds that all objects share.
     """
@@ -267,16 +267,18 @@ def listed_candidates(candidates: pa.Table, summary: TargetSummary) -> pa.Table:
         rule_column(what, one) for one in range(len(rules)) for what in (STATE, PROBABILITY, PRIORITY, FIELD)
     }
     own = [name for name in candidates.column_names if name not in of_rules]
-    columns: dict[str, Any] = {name: candidates[name] for name in own if name != KEY}
     texts = np.array([one.text for one in rules], dtype=object)
-    columns |= {"selected": selected, "reason": words[reason].tolist(), "description": texts[rule].tolist()}
-    columns["rule"] = (rule + 1).astype(np.int16)
+    columns: dict[str, pa.ChunkedArray | pa.Array | np.ndarray] = {
+        **{name: candidates[name] for name in own if name != KEY},
+        "selected": selected,
+        "reason": pa.array(words[reason].tolist(), pa.string()),
+        "description": pa.array(texts[rule].tolist(), pa.string()),
+        "rule": (rule + 1).astype(np.int16),
+    }
     for what in (PROBABILITY, PRIORITY, FIELD):
         values = np.column_stack([candidates[rule_column(what, one)].to_numpy() for one in range(len(rules))])
         columns[what] = values[np.arange(len(keys)), rule]
-    return pa.table(
-        {**columns, **{name: pa.array(columns[name], pa.string()) for name in ("reason", "description")}}
-    )
+    return pa.table(columns)
 
 
 def _told_rule(states: np.ndarray) -> np.ndarray:

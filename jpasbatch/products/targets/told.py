@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,46 @@ FULL = 0.95
 """Share of the fibres below which a density was not reached."""
 
 
-def rule_lines(one: TargetSummary) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class RuleLine:
+    """What became of a rule of a list.
+
+    Attributes
+    ----------
+    rule : int
+        From 1.
+    description : str
+    fibres : float or str
+        What the rule asks for: fibres per deg2, "N / field", or an empty text.
+    candidates, targets : int
+    per_deg2 : float or None
+        Of the targets on the observed area; None where that is not known.
+    expected_right : float
+        Sum of the probabilities of the targets.
+    left_out : dict of str to int
+        Candidates that are no targets, by reason.
+    marginal : float or None
+        Least gain that a fibre must have, where the rule has one.
+    fibres_at_marginal : int or None
+        From here on one more fibre gains less than that.
+    per_deg2_at_marginal : float or None
+        The same per deg2; None where there is no area.
+    """
+
+    rule: int
+    description: str
+    fibres: float | str
+    candidates: int
+    targets: int
+    per_deg2: float | None
+    expected_right: float
+    left_out: dict[str, int]
+    marginal: float | None
+    fibres_at_marginal: int | None
+    per_deg2_at_marginal: float | None
+
+
+def rule_lines(one: TargetSummary) -> Iterator[RuleLine]:
     """Yield what became of each rule: fibres, expected right, who was left out and why, and where more gain little."""
     for number, rule in enumerate(one.rules):
         targets, curve = one.of_rule(number), one.curves[number]
@@ -31,22 +70,20 @@ def rule_lines(one: TargetSummary) -> Iterator[dict[str, Any]]:
             if place > CANDIDATE
         }
         at = None if rule.marginal is None else curve.saturation(rule.marginal)
-        yield {
-            "rule": number + 1,
-            "description": rule.text,
-            "fibres": asked,
-            "candidates": int(one.left_out[number, CANDIDATE]),
-            "targets": len(targets),
-            "per_deg2": one.density_of_rule(number),
-            "expected_right": float(inexact(exact(targets["probability"]).sum())),
-            "left_out": {reason: found for reason, found in out.items() if found},
-            "marginal": rule.marginal,
-            # from here on one more fibre gains less than that
-            "fibres_at_marginal": None if at is None else int(curve.fibres[at]),
-            "per_deg2_at_marginal": None
-            if at is None or not one.area_of_curves > 0
-            else curve.targets[at] / one.area_of_curves,
-        }
+        has_area = at is not None and one.area_of_curves > 0
+        yield RuleLine(
+            rule=number + 1,
+            description=rule.text,
+            fibres=asked,
+            candidates=int(one.left_out[number, CANDIDATE]),
+            targets=len(targets),
+            per_deg2=one.density_of_rule(number),
+            expected_right=float(inexact(exact(targets["probability"]).sum())),
+            left_out={reason: found for reason, found in out.items() if found},
+            marginal=rule.marginal,
+            fibres_at_marginal=None if at is None else int(curve.fibres[at]),
+            per_deg2_at_marginal=float(curve.targets[at] / one.area_of_curves) if has_area else None,
+        )
 
 
 def list_warnings(one: TargetSummary) -> Iterator[str]:

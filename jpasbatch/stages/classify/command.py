@@ -6,12 +6,12 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jpasbatch.errors import InputError
-from jpasbatch.stages.classify.committee import NamedCommittee, name_committee
+from jpasbatch.stages.classify.committee import RAW, NamedCommittee, name_committee
 from jpasbatch.stages.classify.recognition import recognise_survey
 from jpasbatch.stages.classify.stage import ClassifyOptions, classify_tables
+from jpasbatch.stages.classify.tally import ClassifiedTables
 from jpasbatch.storage.tables.tables import extension_of, list_tables, plain_ending
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,11 @@ def classify_command(
     groups = [(paths, output)] if output is not None else [([path], own_output(path)) for path in paths]
     _check_distinct([target for _, target in groups])
     done = [classify_tables(group, target, named, options) for group, target in groups]
-    summary = {**named.facts(), "warnings": named.warnings(), "outputs": done}
-    print(json.dumps(summary, indent=2) if as_json else "\n".join(_lines(summary, named)))
+    if as_json:
+        outputs = [one.to_record() for one in done]
+        print(json.dumps({**named.facts(), "warnings": named.warnings(), "outputs": outputs}, indent=2))
+    else:
+        print("\n".join(_lines(done, named)))
     return 0
 
 
@@ -80,21 +83,17 @@ def _check_distinct(outputs: list[Path]) -> None:
             )
 
 
-def _lines(summary: dict[str, Any], named: NamedCommittee) -> list[str]:
+def _lines(done: Sequence[ClassifiedTables], named: NamedCommittee) -> list[str]:
     lines = []
-    for one in summary["outputs"]:
-        lines += [
-            f"{one['output']}: {one['rows']:,} rows, {one['classified']:,} classified, {one['seconds']:.1f} s"
-        ]
-        lines += [f"  classes: {_counts(one['classes'])}"]
-        lines += [f"  subsets: {_counts(one['subsets'])}"] if one["subsets"] else []
-        lines += [f"  not classified: {_counts(one['refused'])}"] if one["refused"] else []
-        lines += [f"  values: {_counts(one['values'])}"] if one["values"] else []
-        lines += [f"  {note}" for note in one["notes"]]
-    lines += [
-        f"committee {named.name} (survey {named.survey.name}); probabilities are {summary['probabilities']}"
-    ]
-    return lines + [f"warning: {warning}" for warning in summary["warnings"]]
+    for one in done:
+        lines += [f"{one.output}: {one.rows:,} rows, {one.classified:,} classified, {one.seconds:.1f} s"]
+        lines += [f"  classes: {_counts(one.classes)}"]
+        lines += [f"  subsets: {_counts(one.subsets)}"] if one.subsets else []
+        lines += [f"  not classified: {_counts(one.refused)}"] if one.refused else []
+        lines += [f"  values: {_counts(one.values)}"] if one.values else []
+        lines += [f"  {note}" for note in one.notes]
+    lines += [f"committee {named.name} (survey {named.survey.name}); probabilities are {RAW}"]
+    return lines + [f"warning: {warning}" for warning in named.warnings()]
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -22,7 +22,7 @@ from jpasbatch.photometry.normalisation import QualityCuts
 from jpasbatch.stages.classify.columns import added_schema, prefixed
 from jpasbatch.stages.classify.committee import NamedCommittee
 from jpasbatch.stages.classify.rows import classify_rows
-from jpasbatch.stages.classify.tally import RowTally
+from jpasbatch.stages.classify.tally import ClassifiedTables, RowTally
 from jpasbatch.stages.run.progress import Progress, show_progress
 from jpasbatch.storage.tables.columns import FILTER_TABLE
 from jpasbatch.storage.tables.complete.opening import open_complete
@@ -63,7 +63,7 @@ class ClassifyOptions:
 
 def classify_tables(
     tables: Sequence[Path], output: Path, named: NamedCommittee, options: ClassifyOptions = ClassifyOptions()
-) -> dict[str, Any]:
+) -> ClassifiedTables:
     """Classify the rows of tables, and write them into one.
 
     Parameters
@@ -74,11 +74,6 @@ def classify_tables(
         Replaced at once, whole, or not at all.
     named : NamedCommittee
     options : ClassifyOptions
-
-    Returns
-    -------
-    dict
-        What was done, JSON-able; see `RowTally.describe`.
 
     Raises
     ------
@@ -99,14 +94,7 @@ def classify_tables(
         show = stack.enter_context(_shown_when_slow(meter))
         for table in opened:
             _classify_table(table, file, schema, named, options, tally, show)
-    seconds = time.monotonic() - start
-    return {
-        "tables": [str(path) for path in tables],
-        "output": str(output),
-        **tally.describe(named.committee.classes),
-        "seconds": round(seconds, 2),
-        "rows_per_second": round(tally.rows / max(seconds, 1e-6)),
-    }
+    return tally.told(tables, output, named.committee.classes, time.monotonic() - start)
 
 
 def _classify_table(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import pyarrow as pa
 
+from jpasbatch.facts import Facts
 from jpasbatch.photometry.normalisation import Normalised
 from jpasbatch.stages.classify.columns import REASON
 
@@ -52,14 +54,57 @@ class RowTally:
         """Number of rows that were classified."""
         return self.rows - sum(self.reasons.values())
 
-    def describe(self, classes: tuple[str, ...]) -> dict[str, Any]:
-        """Return the counts, JSON-able; classes in their order, also those that no row is of."""
-        return {
-            "rows": self.rows,
-            "classified": self.classified,
-            "refused": dict(sorted(self.reasons.items())),
-            "classes": {name: self.classes[name] for name in classes},
-            "subsets": dict(sorted(self.subsets.items())),
-            "values": {name: number for name, number in sorted(self.values.items()) if number},
-            "notes": sorted(self.notes),
-        }
+    def told(
+        self, tables: Sequence[Path], output: Path, classes: tuple[str, ...], seconds: float
+    ) -> ClassifiedTables:
+        """Return what is told of the rows of tables that became one; ``classes`` are all that the committee knows."""
+        return ClassifiedTables(
+            tables=tuple(map(str, tables)),
+            output=str(output),
+            rows=self.rows,
+            classified=self.classified,
+            refused=dict(sorted(self.reasons.items())),
+            classes={name: self.classes[name] for name in classes},
+            subsets=dict(sorted(self.subsets.items())),
+            values={name: number for name, number in sorted(self.values.items()) if number},
+            notes=tuple(sorted(self.notes)),
+            seconds=round(seconds, 2),
+            rows_per_second=round(self.rows / max(seconds, 1e-6)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifiedTables(Facts):
+    """What was done with tables whose rows became those of one output.
+
+    Attributes
+    ----------
+    tables : tuple of str
+        Paths, in the order of the rows.
+    output : str
+    rows, classified : int
+    refused : dict of str to int
+        Rows that were not classified, by reason.
+    classes : dict of str to int
+        Rows by the class that the committee decides for; in the order of the classes, those of no row included.
+    subsets : dict of str to int
+    values : dict of str to int
+        Single values (an object in a band) that were doubted or completed, by what was done.
+    notes : tuple of str
+        What was changed on the way, in words.
+    seconds : float
+        Wall clock.
+    rows_per_second : int
+    """
+
+    tables: tuple[str, ...]
+    output: str
+    rows: int
+    classified: int
+    refused: dict[str, int]
+    classes: dict[str, int]
+    subsets: dict[str, int]
+    values: dict[str, int]
+    notes: tuple[str, ...]
+    seconds: float
+    rows_per_second: int

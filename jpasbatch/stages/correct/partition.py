@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jpasbatch.facts import Facts
 from jpasbatch.learning.decision import FittedDecision
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.priors.prior import Measure
@@ -17,6 +18,13 @@ from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
 from jpasbatch.storage.stores.opening import open_store
+
+
+@dataclass(frozen=True)
+class CountedCells(Facts):
+    """What the commit of a count tells: how many cells of probability hold objects."""
+
+    cells: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ def count_partition(sky: Sky, measure: Measure, folder: str, order: int, pixel: 
     cells = record_cells(record, survey, measure, sky.classes)
     key = cells_key(folder, name)
     store.put(key, cells.to_bytes())
-    return Made(record.num_rows, {"cells": len(cells.keys)}, [key])
+    return Made(record.num_rows, CountedCells(len(cells.keys)), [key])
 
 
 def cells_key(folder: str, name: str) -> str:
@@ -109,5 +117,5 @@ def correct_partition(correction: Correction, order: int, pixel: int, name: str)
     record = read_partition(f"{sky.predictions}/{partition_file(order, pixel).as_posix()}", columns, store)
     posteriors = make_posteriors(record, survey, prior, correction.decision)
     staged = write_partition(posteriors, store, correction.staging, name, quick=True)
-    facts = staged.record((order, pixel), correction.collection, correction.fingerprint)
+    facts = staged.facts((order, pixel), correction.collection, correction.fingerprint)
     return Made(record.num_rows, facts, own=staged.files)

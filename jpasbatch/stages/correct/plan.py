@@ -18,13 +18,15 @@ from jpasbatch.stages.run.plans import (
     lacking,
     pixel_work,
     published_outlook,
-    standing_record,
     task_work,
     will_run,
 )
+from jpasbatch.stages.run.records import standing
 from jpasbatch.stages.run.site import open_site
+from jpasbatch.stages.run.stage_facts import CorrectFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import partition_facts
 from jpasbatch.storage.stores.ledger import fingerprint
 
 COUNTING, PARTITIONS = "correct: counting", "correct: partitions"
@@ -75,9 +77,9 @@ def _settled(workspace: Workspace, asked: Asked) -> tuple[Outlook | None, list[s
     site = open_site(workspace)
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     parts: dict[str, Any] = {**asked.parts, "predictions": predictions.name}
-    standing = standing_record(workspace, "correct", fingerprint(**parts))
+    done = standing(workspace, CorrectFacts, fingerprint(**parts))
     sky = published_outlook(predictions)
-    if standing and site.is_published(POSTERIORS, standing["posteriors"]):
+    if done and site.is_published(POSTERIORS, done.facts.posteriors):
         return published_outlook(open_catalogue(current_extension(site.folder, POSTERIORS))), [], sky
     return None, reasons(workspace.record("correct"), parts) or [UNFINISHED], sky
 
@@ -100,11 +102,8 @@ def _work(workspace: Workspace, asked: Asked, sky: Outlook) -> tuple[tuple[Work,
     found = [task_work(title, run, keys) for title, keys in _search_keys(search).items()]
     written = planned_run(workspace, "correct", posterior_identity(search.prior, asked.committee))
     commits, _ = look_at_commits(written, names.values())
-    kept = {
-        pixel: (commits[name]["sha256"], commits[name]["rows"])
-        for pixel, name in names.items()
-        if name in commits
-    }
+    done = {name: partition_facts(commit) for name, commit in commits.items()}
+    kept = {pixel: (done[name].sha256, done[name].rows) for pixel, name in names.items() if name in done}
     left = Outlook(kept, {pixel: sky.rows([pixel]) for pixel in names if pixel not in kept}, differs=first)
     return (counted, *found, pixel_work(PARTITIONS, left.made, sky)), left
 

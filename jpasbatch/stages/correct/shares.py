@@ -22,6 +22,7 @@ from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import ShareTable
 from jpasbatch.priors.validation import Validation
+from jpasbatch.stages.correct.partition import CountedCells
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.storage.stores.artefacts import load_validation
@@ -134,8 +135,8 @@ def find_shares(search: Search, cells: list[str]) -> Made:
     }
     for file, data in files.items():
         store.put(f"{search.folder}/{file}", data)
-    facts = {"cells": len(found.keys)}
-    return Made(int(prior.objects.sum()), facts, [f"{search.folder}/{file}" for file in files])
+    written = [f"{search.folder}/{file}" for file in files]
+    return Made(int(prior.objects.sum()), CountedCells(len(found.keys)), written)
 
 
 def _read_cells(store: Store, keys: list[str], classes: int) -> Cells:
@@ -182,7 +183,7 @@ def move_shares(search: Search, numbers: range, variant: str, name: str) -> Made
     file = io.BytesIO()
     np.save(file, moved, allow_pickle=False)
     open_store(search.store).put(key, file.getvalue())
-    return Made(len(moved), {}, [key])
+    return Made(len(moved), files=[key])
 
 
 def complete_prior(search: Search) -> Made:
@@ -198,7 +199,7 @@ def complete_prior(search: Search) -> Made:
         varied=_read_moves(store, search, variants, prior),
     )
     store.put(search.prior, json.dumps(prior.to_dict()).encode())
-    return Made(int(prior.objects.sum()), {}, [search.prior])
+    return Made(int(prior.objects.sum()), files=[search.prior])
 
 
 def _moves_key(search: Search, name: str) -> str:

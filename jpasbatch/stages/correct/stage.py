@@ -8,7 +8,7 @@ probabilities under these shares are published as an extension of the catalogue,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,15 +34,17 @@ from jpasbatch.stages.correct.shares import (
     read_reference,
     read_samples,
 )
-from jpasbatch.stages.run.changes import named_parts
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.committees import StoredCommittee, find_committee
 from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel, commit_names
 from jpasbatch.stages.run.priors import read_prior
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.site import Site, open_site
+from jpasbatch.stages.run.stage_facts import CorrectFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import EMPTY
 from jpasbatch.storage.catalogue.primary import published_partitions
 from jpasbatch.storage.stores.artefacts import load_validation
@@ -53,7 +55,7 @@ TOGETHER = 8
 """Partitions that a worker is given at once: each takes a hundredth of a second or two."""
 
 
-def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_correct(workspace: Workspace, executor: Executor) -> StageRecord[CorrectFacts]:
     """Find the class shares of the sky, publish posteriors and return the stage's record.
 
     Raises
@@ -68,9 +70,9 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     told = {**parts, "predictions": predictions.name, **site.identity}
     identity = fingerprint(**told)
-    unchanged = workspace.unchanged("correct", identity, told)
-    if unchanged and site.is_published(POSTERIORS, unchanged["posteriors"]):
-        return unchanged
+    same = unchanged(workspace, CorrectFacts, identity, told)
+    if same and site.is_published(POSTERIORS, same.facts.posteriors):
+        return same
     site.check()
     with stopwatch() as elapsed:
         names = commit_names(predictions)
@@ -81,17 +83,15 @@ def run_correct(workspace: Workspace, executor: Executor) -> dict[str, Any]:
         key = _find_prior(site, sky, names, (place, digest), executor)
         prior = read_prior(sky.store, key)
         posteriors, rows = _publish(site, (predictions, names), sky, key, committee, executor)
-    content = {
-        "posteriors": site.place(posteriors),
-        "predictions": predictions.name,
-        "prior": key,
-        "numbers": dict(zip(sky.classes, prior.numbers.sum(axis=0).tolist(), strict=True)),
-        "partitions": len(predictions.pixels),
-        "rows_out": rows,
-        "algorithms": parts["algorithms"],
-        **named_parts(told),
-    }
-    return workspace.finish("correct", identity, elapsed[0], content)
+    facts = CorrectFacts(
+        posteriors=site.place(posteriors),
+        predictions=predictions.name,
+        prior=key,
+        numbers=dict(zip(sky.classes, prior.numbers.sum(axis=0).tolist(), strict=True)),
+        partitions=len(predictions.pixels),
+        rows_out=rows,
+    )
+    return finish(workspace, facts, identity, elapsed[0], told, parts["algorithms"])
 
 
 class Asked(NamedTuple):
@@ -246,14 +246,14 @@ def _publish(
         run, "correct: partitions", correct_partition, tasks, executor, shared=shared, together=TOGETHER
     )
     commits.measure(site.workspace, "correct")
-    corrected = commits.whole("partitions")
+    corrected = commits.whole_of(PartitionFacts, "partitions")
     records = []
     for given in published_partitions(predictions):
-        pixel = (given["order"], given["pixel"])
-        record = dict(corrected[names[pixel]]) if pixel in names else EMPTY.record(pixel, "", identity)
+        pixel = given.healpix
+        record = corrected[names[pixel]].facts if pixel in names else EMPTY.facts(pixel, "", identity)
         # rows of the catalogue that have no prediction have no posterior either
-        records.append(record | {"quarantined": given["quarantined"]})
+        records.append(replace(record, quarantined=given.quarantined))
     provenance = {"fingerprint": identity, "job": site.workspace.job.name, "predictions": predictions.name}
     schema = posterior_schema(site.workspace.survey, sky.classes)
     version = site.publish(POSTERIORS, records, schema, provenance, open_catalogue(site.folder).rows)
-    return version, sum(record["rows"] for record in records)
+    return version, sum(record.rows for record in records)

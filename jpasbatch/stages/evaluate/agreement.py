@@ -61,21 +61,12 @@ def agreement(
         raise InputError(
             f"comparison {comparison.name!r}: [field] needs [detection], which says what is sought"
         )
-    chosen = {title: workspaces[title] for title in field.of}
-    committees = [(one.job, str(find_committee(one)[2])) for one in chosen.values()]
+    committees = [(workspaces[title].job, str(find_committee(workspaces[title])[2])) for title in field.of]
     target = folder / CATALOGUE
     target.mkdir(parents=True, exist_ok=True)
+    shared = (committees, comparison.foreign, comparison.detection.of)
     tasks = [
-        Task(
-            path.name,
-            (
-                str(path),
-                committees,
-                comparison.foreign,
-                comparison.detection.of,
-                str(target / f"{path.stem}.parquet"),
-            ),
-        )
+        Task(path.name, (str(path), *shared, str(target / f"{path.stem}.parquet")))
         for path in list_tables(Path(field.table))
     ]
     results, troubles = map_tasks("compare: field", classify_field, tasks, executor)
@@ -85,21 +76,25 @@ def agreement(
     for result in results.values():
         patterns.update(result["patterns"])
         rejected.update(result["rejected"])
-    objects = sum(patterns.values())
-    names = [*chosen, *(one.name for one in comparison.foreign)]
-    if comparison.foreign and not objects:
+    others = [one.name for one in comparison.foreign]
+    if others and not patterns.total():
         raise InputError(
-            f"[field]: none of its objects is in all of {', '.join(names[len(chosen) :])}; are their ids ours?"
+            f"[field]: none of its objects is in all of {', '.join(others)}; are their ids ours?"
         )
+    facts = _facts_of([*field.of, *others], patterns)
+    return {"sought": comparison.detection.of, "rejected": dict(sorted(rejected.items())), **facts}
+
+
+def _facts_of(names: list[str], patterns: Counter[str]) -> dict[str, Any]:
+    """Return what patterns of agreement say of each committee."""
+    objects = patterns.total()
     found = {
         title: sum(count for pattern, count in patterns.items() if pattern[number] == "1")
         for number, title in enumerate(names)
     }
     return {
         "names": names,
-        "sought": comparison.detection.of,
         "objects": objects,
-        "rejected": dict(sorted(rejected.items())),
         "patterns": dict(sorted(patterns.items())),
         "found": found,
         "fractions": {title: count / objects if objects else None for title, count in found.items()},

@@ -40,6 +40,7 @@ from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.stage_facts import CombineFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import EMPTY, partition_file, read_partition
 from jpasbatch.storage.foreign.options import ForeignTable
 from jpasbatch.storage.stores.files import sha256_file, write_atomically
@@ -257,13 +258,13 @@ def _publish(
     )
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
     commits = committed(run, PARTITIONS, combine_partition, tasks, executor, shared=(combining,))
-    made = commits.whole("partitions")
+    made = commits.whole_of(PartitionFacts, "partitions")
     photometry = open_catalogue(site.folder)
     records = []
     for pixel, rows in photometry.rows_by_partition().items():
-        record = made[names[pixel]] if pixel in names else EMPTY.record(pixel, "", identity)
+        record = made[names[pixel]].facts if pixel in names else EMPTY.facts(pixel, "", identity)
         # what has no prediction, or nothing from one of the others, has no row here
-        records.append({**record, "quarantined": rows - record["rows"]})
+        records.append(replace(record, quarantined=rows - record.rows))
     provenance = {
         "fingerprint": identity,
         "job": job.name,
@@ -273,6 +274,6 @@ def _publish(
     version = site.publish(
         COMBINED, records, combined_schema(tuple(job.classes)), provenance, photometry.rows
     )
-    total = sum(record["rows"] for record in records)
+    total = sum(record.rows for record in records)
     log.info("combine: %d of %d objects have a combination", total, photometry.rows)
     return version, total

@@ -99,9 +99,7 @@ def combine_partition(combining: Combining, order: int, pixel: int, name: str) -
         together = fitted([part[there] for part in parts], kept[magnitude].to_numpy().astype(np.float64))
         table = _table(kept, together, classes)
     staged = write_partition(table, store, combining.staging, name)
-    facts = staged.record(
-        (order, pixel), combining.sky, combining.fingerprint, ours.num_rows - table.num_rows
-    )
+    facts = staged.facts((order, pixel), combining.sky, combining.fingerprint, ours.num_rows - table.num_rows)
     return Made(table.num_rows, facts, own=staged.files)
 
 

@@ -38,8 +38,9 @@ from jpasbatch.stages.evaluate.stage import (
     evaluation_content,
 )
 from jpasbatch.stages.run.committees import find_committee
-from jpasbatch.stages.run.records import required
-from jpasbatch.stages.run.stage_facts import TrainFacts
+from jpasbatch.stages.run.pages import publish_page
+from jpasbatch.stages.run.records import StageRecord, required
+from jpasbatch.stages.run.stage_facts import EvaluateFacts, TrainFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically, written_aside
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -82,30 +83,13 @@ def run_compare(
     """
     _check(comparison, workspaces)
     records = evaluate_all(workspaces, executor, train)
-    survey = next(iter(workspaces.values())).survey
-    samples = (comparison.sample, *comparison.further)
-    predictions = {name: read_all(name, workspaces, records) for name in (*samples, VALIDATION)}
-    decision = next(iter(workspaces.values())).job
-    choices: dict[str, dict[str, dict[str, int]]] = {}
-    for name in samples:
-        made, picked = derive(comparison, predictions[VALIDATION], predictions[name], decision)
-        predictions[name] |= made
-        choices[name] = picked
-    content = {
-        name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
-        for name in samples
-    }
-    classes = tuple(decision.classes)
-    parts: dict[str, dict[str, Predictions]] = {}
-    for name in samples:
-        parts |= beside_ours(comparison.foreign, name, predictions[name], survey, classes)
-    content |= {
-        name: {title: _scores(title, found, workspaces) for title, found in part.items()}
-        for name, part in parts.items()
-    }
+    first = next(iter(workspaces.values()))
+    survey, classes = first.survey, tuple(first.job.classes)
+    predictions, choices = _predictions(comparison, workspaces, records)
+    content, further = _contents(comparison, workspaces, predictions)
     shown = comparison.model_dump(mode="json")
     result = {
-        "comparison": shown | {"further": [*shown["further"], *parts]},
+        "comparison": shown | {"further": [*shown["further"], *further]},
         "classes": list(classes),
         "samples": content,
         "published": [_published(one, survey) for one in comparison.published],
@@ -114,7 +98,7 @@ def run_compare(
         "differences": _differences(comparison, predictions[comparison.sample], survey),
         "detection": compare_detection(comparison, predictions[comparison.sample], classes),
         "field": agreement(comparison, workspaces, folder, executor),
-        "choices": choices[comparison.sample],
+        "choices": choices,
         "repeats": run_repeats(comparison, workspaces, folder, executor, train),
         "findings": check_findings(comparison, content[comparison.sample], predictions[comparison.sample]),
         "made": {"version": __version__, "date": datetime.now(UTC).date().isoformat()},
@@ -124,6 +108,50 @@ def run_compare(
         title: part["groups"][-1]["weighted_f1"][0] for title, part in content[comparison.sample].items()
     }
     return {"scores": scores, "page": str(folder / PAGE)}
+
+
+def _predictions(
+    comparison: Comparison,
+    workspaces: Mapping[str, Workspace],
+    records: Mapping[str, StageRecord[EvaluateFacts]],
+) -> tuple[dict[str, dict[str, Predictions]], dict[str, dict[str, int]]]:
+    """Return predictions by sample and title, with those that are derived here, and what was chosen on the way.
+
+    The choices are those of the comparison's own sample.
+    """
+    samples = (comparison.sample, *comparison.further)
+    predictions = {name: read_all(name, workspaces, records) for name in (*samples, VALIDATION)}
+    job = next(iter(workspaces.values())).job
+    choices: dict[str, dict[str, int]] = {}
+    for name in samples:
+        made, picked = derive(comparison, predictions[VALIDATION], predictions[name], job)
+        predictions[name] |= made
+        choices = picked if name == comparison.sample else choices
+    return predictions, choices
+
+
+def _contents(
+    comparison: Comparison,
+    workspaces: Mapping[str, Workspace],
+    predictions: Mapping[str, dict[str, Predictions]],
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return scores by sample and title, and the names of the samples in which others have spoken too."""
+    first = next(iter(workspaces.values()))
+    samples = (comparison.sample, *comparison.further)
+    content = {
+        name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
+        for name in samples
+    }
+    parts: dict[str, dict[str, Predictions]] = {}
+    for name in samples:
+        parts |= beside_ours(
+            comparison.foreign, name, predictions[name], first.survey, tuple(first.job.classes)
+        )
+    content |= {
+        name: {title: _scores(title, found, workspaces) for title, found in part.items()}
+        for name, part in parts.items()
+    }
+    return content, list(parts)
 
 
 def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
@@ -265,4 +293,4 @@ def _write(result: dict[str, Any], survey: Survey, folder: Path) -> None:
         pq.write_table(to_table(rows), aside)
     write_atomically(folder / "comparison.json", json.dumps(stored, sort_keys=True).encode())
     write_atomically(folder / "comparison.md", comparison_markdown(stored).encode())
-    write_atomically(folder / PAGE, render_comparison(stored, survey).encode())
+    publish_page(folder / PAGE, render_comparison(stored, survey))

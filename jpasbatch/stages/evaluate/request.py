@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.errors import InputError
+from jpasbatch.learning.inference import describe_engine
 from jpasbatch.learning.manifest import check_manifest
-from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.stages.evaluate.cross_validation import FOLDS
 from jpasbatch.stages.evaluate.stress import StressPlan, plan_stress
 from jpasbatch.stages.run.committees import StoredCommittee, find_committee

@@ -22,11 +22,12 @@ import pyarrow.parquet as pq
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.job.job import Job
 from jpasbatch.learning.machine import machine_line
 from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.novelty.file import ordinary_from_bytes
 from jpasbatch.learning.novelty.novelty import Novelty
-from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -51,7 +52,7 @@ from jpasbatch.stages.run.committees import (
     origin_warning,
 )
 from jpasbatch.stages.run.curves import read_curves
-from jpasbatch.stages.run.facts import Facts
+from jpasbatch.stages.run.pages import publish_page
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.samples import labels_of, read_sample, sample_photometry
 from jpasbatch.stages.run.stage_facts import EvaluateFacts, Stressed
@@ -297,12 +298,13 @@ def _write(
     for name in samples:
         with written_aside(target / f"predictions-{name}.parquet") as aside:
             pq.write_table(pq.read_table(folder / f"{name}.parquet"), aside)
-    write_atomically(workspace.folder / REPORT, page.encode())
+    numbers = publish_page(workspace.folder / REPORT, page)
     write_atomically(target / CARD, _card(content, facts, workspace, manifest, committee).encode())
     stressed = {name: part["stress"] for name, part in content.items() if "stress" in part}
     names = ["scores.parquet", "scores.md", EVALUATION, "evaluation.html", CARD]
     names += write_stress(target, stressed, tuple(job.classes), {key: str(facts[key]) for key in TOLD})
     names += [f"predictions-{name}.parquet" for name in samples]
+    names += [path.relative_to(target).as_posix() for path in numbers]
     return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
 
 
@@ -315,7 +317,7 @@ def _card(
 ) -> str:
     """Return the card of the committee."""
     survey, data = workspace.survey, load_ordinary(committee)
-    ordinary = None if data is None else Ordinary.from_bytes(data, len(manifest.classes), len(survey.bands))
+    ordinary = None if data is None else ordinary_from_bytes(data, len(manifest.classes), len(survey.bands))
     made = f"jpasbatch {facts['version']}, {facts['date']}"
     told = CardFacts(committee.name, manifest, ordinary, survey.reference_band, facts["warnings"], made)
     return committee_card(told, content)

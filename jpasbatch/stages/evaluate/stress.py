@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.job.job import Job
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -34,7 +35,6 @@ from jpasbatch.stages.evaluate.cross_validation import FOLDS
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed, run_on_disk
 from jpasbatch.stages.run.committees import open_committee
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.records import recorded
 from jpasbatch.stages.run.samples import PARENT, labels_of, read_sample, sample_photometry
 from jpasbatch.stages.run.stage_facts import EvaluateFacts

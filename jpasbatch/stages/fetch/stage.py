@@ -16,6 +16,7 @@ from typing import Any
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts, NoFacts
 from jpasbatch.job.fetch import FetchOptions
 from jpasbatch.stages.fetch.passwords import ask_credentials
 from jpasbatch.stages.fetch.publication import publish_tables
@@ -24,7 +25,6 @@ from jpasbatch.stages.fetch.tables import FORM
 from jpasbatch.stages.fetch.tiles import Piece, count_rows, fetch_bands, fetch_tile, piece_of, refuse_unknown
 from jpasbatch.stages.run.commits import Made, Run, whole_commits
 from jpasbatch.stages.run.committed import Commit, committed, run_on_disk
-from jpasbatch.stages.run.facts import Facts, NoFacts
 from jpasbatch.stages.run.records import StageRecord, finish
 from jpasbatch.stages.run.stage_facts import FetchFacts
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch

@@ -1,13 +1,21 @@
-"""One partition of the catalogue: read, classify, stage the records."""
+"""One partition of the catalogue: read, classify, stage the records.
+
+`classify` is the pure half: rows in, records and rejected rows out. `classify_partition` reads and writes around it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jpasbatch.learning.runtimes import InferenceOptions
-from jpasbatch.photometry.survey import load_survey
-from jpasbatch.products.record import Quality, count_quality
-from jpasbatch.stages.infer.classification import classify, needed_auxiliary
+import numpy as np
+import pyarrow as pa
+
+from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.inference import InferenceOptions
+from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.photometry.table import photometry_from_table, quarantine_schema
+from jpasbatch.products.record import Quality, count_quality, make_record
 from jpasbatch.stages.infer.redshifts import RedshiftFinder, RedshiftSearch
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committees import open_committee
@@ -101,3 +109,52 @@ def partition_key(inference: Inference, order: int, pixel: int) -> str:
 def rejected_key(folder: str, name: str) -> str:
     """Return the key of the rows of a partition that could not be classified."""
     return f"{folder}/rejected/{name}.parquet"
+
+
+def classify(
+    table: pa.Table, survey: Survey, committee: Committee, finder: RedshiftFinder | None = None
+) -> tuple[pa.Table, pa.Table]:
+    """Classify the rows of a partition.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Canonical photometry (n rows).
+    survey : Survey
+    committee : Committee
+    finder : RedshiftFinder, optional
+        Finds redshifts of candidates.
+
+    Returns
+    -------
+    records : pyarrow.Table
+        `record_schema`, rows in input order.
+    rejected : pyarrow.Table
+        `quarantine_schema`: rows that the committee cannot classify. Every input row is in exactly one of the two.
+    """
+    auxiliary = needed_auxiliary(committee, finder)
+    photometry = photometry_from_table(table, survey, auxiliary)
+    judgement = committee.judge(photometry)
+    usable, rejected = judgement.usable, _reject(table, judgement.refused)
+    if not usable.all():
+        table, judgement = table.filter(pa.array(usable)), judgement.take(usable)
+        photometry = photometry_from_table(table, survey, auxiliary)
+    found = None if finder is None else (finder.ranges, finder(photometry, judgement))
+    return make_record(table, photometry, judgement, survey, committee.classes, found), rejected
+
+
+def needed_auxiliary(committee: Committee, finder: RedshiftFinder | None = None) -> tuple[str, ...]:
+    """Return the columns that committees see beside the photometry."""
+    second = () if finder is None else finder.committee.auxiliary
+    return tuple(dict.fromkeys((*committee.auxiliary, *second)))
+
+
+def _reject(table: pa.Table, refused: Mapping[str, np.ndarray]) -> pa.Table:
+    parts = []
+    for reason, mask in refused.items():
+        rows = np.flatnonzero(mask)
+        part = table.select(["object_id", "ra", "dec"]).take(pa.array(rows))
+        part = part.append_column("reason", pa.array([reason] * len(rows), pa.string()))
+        part = part.append_column("source", pa.array(["catalogue"] * len(rows), pa.string()))
+        parts.append(part.append_column("row", pa.array(rows, pa.int64())).cast(quarantine_schema()))
+    return pa.concat_tables(parts)

@@ -6,8 +6,8 @@ import numpy as np
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.runner import Task
+from jpasbatch.learning.inference import InferenceOptions
 from jpasbatch.learning.judgement import compare_judgements
-from jpasbatch.learning.runtimes import InferenceOptions
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import photometry_from_table
 from jpasbatch.stages.infer.partition import Inference, partition_key

@@ -1,6 +1,6 @@
 """Stage ``infer``: run the committee over every partition of the catalogue and publish its predictions.
 
-`jpasbatch.stages.infer.classification` is the pure half. Around it: a worker reads one partition, stages the records,
+`jpasbatch.stages.infer.partition` is the pure half. Around it: a worker reads one partition, stages the records,
 whole or not at all, and commits; the driver plans from the commits in storage alone and publishes when none is missing.
 All of that goes through a store, on disk and in an object store alike (`jpasbatch.stages.run.site`).
 
@@ -24,9 +24,9 @@ import pyarrow as pa
 from jpasbatch.algorithms import algorithm_numbers
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import GapsError, InputError, TryAgainError
+from jpasbatch.learning.inference import describe_engine
 from jpasbatch.learning.manifest import Manifest, check_manifest
 from jpasbatch.learning.redshifts import RedshiftRanges
-from jpasbatch.learning.runtimes import describe_engine
 from jpasbatch.photometry.features.registry import auxiliary_of
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.record import record_schema

@@ -6,7 +6,6 @@ partitions get a second name in the collection, and the same bytes are verified 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from jpasbatch.errors import InputError
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.photometry.table import catalogue_schema, photometry_from_table
 from jpasbatch.stages.ingest.carrying import check_adopted
-from jpasbatch.stages.run.changes import named_parts
+from jpasbatch.stages.run.ingest_facts import IngestFacts
+from jpasbatch.stages.run.mock_facts import MockSets
 from jpasbatch.stages.run.mock_parts import set_folder
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.primary import (
@@ -32,7 +33,7 @@ from jpasbatch.storage.stores.ledger import fingerprint
 PHOTOMETRY = "photometry"
 
 
-def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
+def adopt_set(workspace: Workspace, mock: StageRecord[MockSets]) -> StageRecord[IngestFacts]:
     """Publish a set of the job's mock as its catalogue, and return the record of the stage ``ingest``.
 
     Quality cuts are not applied, and no row goes to quarantine: the set is the catalogue.
@@ -40,9 +41,8 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     workspace : Workspace
-    mock : mapping
-        Record of a mock stage that makes sets: ``sets`` (path and rows of each by name), and ``catalogue``, the
-        set to adopt where the job names none.
+    mock : StageRecord of MockSets
+        Of the job's mock.
 
     Raises
     ------
@@ -50,34 +50,30 @@ def adopt_set(workspace: Workspace, mock: Mapping[str, Any]) -> dict[str, Any]:
         When there is no such set, it is not what the mock recorded, or a file of it is damaged.
     """
     section = workspace.job.catalogue
-    name = section.sample or mock["catalogue"]
-    made = open_catalogue(set_folder(workspace, mock, name, "[catalogue] sample"))
+    name = section.sample or mock.facts.catalogue
+    made = open_catalogue(set_folder(workspace, mock.content, name, "[catalogue] sample"))
     parts = adoption_parts(workspace, made)
     identity = fingerprint(**parts)
-    unchanged = workspace.unchanged("ingest", identity, parts)
-    if unchanged and is_published(workspace, unchanged["catalogue"]):
-        return unchanged
-    _check_set(made, mock["sets"][name]["rows"], workspace.survey)
+    same = unchanged(workspace, IngestFacts, identity, parts)
+    if same and is_published(workspace, same.facts.catalogue):
+        return same
+    _check_set(made, mock.facts.sets[name].rows, workspace.survey)
     check_adopted(section, made.schema, made.path)
     options = PrimaryOptions(made.map_order, source_folder=made.path, expected_rows=made.rows)
     provenance = {"mock_set": name, "catalogue": catalogue_identity(made)}
     with stopwatch() as elapsed:
         records = published_partitions(made)
         adopted = publish_primary(workspace.sky, PHOTOMETRY, records, made.schema, provenance, options)
-    content = {
-        "catalogue": str(adopted.relative_to(workspace.folder)),
-        "files": len(made.pixels),
-        "rows_in": made.rows,
-        "rows_out": made.rows,
-        "quarantined": 0,
-        "reasons": {},
-        "partitions": len(made.pixels),
-        "cuts": asdict(section.cuts),
-        "algorithms": parts["algorithms"],
-        **named_parts(parts),
-        "notes": [f"adopted from the mock set {name} ({made.name}) as it was made: no cuts were applied"],
-    }
-    return workspace.finish("ingest", identity, elapsed[0], content)
+    facts = IngestFacts(
+        catalogue=str(adopted.relative_to(workspace.folder)),
+        files=len(made.pixels),
+        rows_in=made.rows,
+        rows_out=made.rows,
+        partitions=len(made.pixels),
+        cuts=asdict(section.cuts),
+        notes=(f"adopted from the mock set {name} ({made.name}) as it was made: no cuts were applied",),
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts, parts["algorithms"])
 
 
 def adoption_parts(workspace: Workspace, made: Catalogue) -> dict[str, Any]:

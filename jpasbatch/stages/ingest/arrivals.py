@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +28,10 @@ from jpasbatch.stages.ingest.departures import LEAVING, Departures, among
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.stages.run.workspace import Workspace
-from jpasbatch.storage.catalogue.assembly import Pixel, count_cells
+from jpasbatch.storage.catalogue.assembly import count_cells
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, open_catalogue
 from jpasbatch.storage.catalogue.growth import GrownPartition, plan_growth
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts, Pixel
 from jpasbatch.storage.catalogue.partitions import (
     HEALPIX_COLUMN,
     partition_file,
@@ -114,7 +115,7 @@ def grow_partition(growth: Growth, partition: GrownPartition, key: str) -> Made:
     sky = Path(growth.catalogue).parent
     place = f"{sky.name}/{STAGING}/{growth.staging}"
     staged = write_partition(_in_sky_order(table), open_store(sky.parent), place, key)
-    return Made(table.num_rows, staged.record(pixel, sky.name, growth.fingerprint), own=staged.files)
+    return Made(table.num_rows, staged.facts(pixel, sky.name, growth.fingerprint), own=staged.files)
 
 
 def _rows_within(tables: Sequence[str], schema: pa.Schema, within: pc.Expression) -> pa.Table:
@@ -234,9 +235,9 @@ def grow_catalogue(workspace: Workspace, expected: ExpectedGrowth, run: Run, exe
     """
     options, catalogue = workspace.job.catalogue.partitions, expected.catalogue
     records = _grow(workspace, run, expected.growth, expected.plan, executor)
-    held = {(record["order"], record["pixel"]): record for record in published_partitions(catalogue)}
+    held = {record.healpix: record for record in published_partitions(catalogue)}
     kept = [
-        {**record, "path": f"{catalogue.name}/{record['path']}"}
+        replace(record, path=f"{catalogue.name}/{record.path}")
         for one in expected.plan
         if not one.touched and (record := held[one.order, one.pixel])
     ]
@@ -250,7 +251,7 @@ def grow_catalogue(workspace: Workspace, expected: ExpectedGrowth, run: Run, exe
             PrimaryOptions(catalogue.map_order, None, expected.rows, options.margin_arcsec, client),
         )
     log.info("ingest: %d of %d partitions are new files", len(records), len(records) + len(kept))
-    return Grown(open_catalogue(version), tuple((record["order"], record["pixel"]) for record in records))
+    return Grown(open_catalogue(version), tuple(record.healpix for record in records))
 
 
 def index_rows(
@@ -279,9 +280,9 @@ def _count(tables: Sequence[str], map_order: int) -> np.ndarray:
 
 def _grow(
     workspace: Workspace, run: Run, growth: Growth, plan: Sequence[GrownPartition], executor: Executor
-) -> list[dict[str, Any]]:
+) -> list[PartitionFacts]:
     touched = {f"grown-{one.order}_{one.pixel}": one for one in plan if one.touched}
     tasks = {key: (one, key) for key, one in touched.items()}
     commits = committed(run, GROWN, grow_partition, tasks, executor, shared=(growth,))
     commits.measure(workspace, "ingest")
-    return list(commits.whole("partitions").values())
+    return [one.facts for one in commits.whole_of(PartitionFacts, "partitions").values()]

@@ -49,7 +49,7 @@ def carried_schema(
     ]
     results, troubles = map_tasks("ingest: carried columns", describe_table, tasks, executor)
     require_all(troubles, "input files")
-    found = {result["path"]: result["schema"] for result in results.values()}
+    found = dict(results.values())
     in_order = {str(file.path): found[str(file.path)] for file in files}
     if there is not None:
         wanted = pa.schema([there.field(one.published) for one in section.carry])
@@ -61,11 +61,11 @@ def carried_schema(
     return schema, notes
 
 
-def describe_table(survey: str, section: CatalogueSection, file: HashedFile) -> dict[str, object]:
+def describe_table(survey: str, section: CatalogueSection, file: HashedFile) -> tuple[str, pa.Schema]:
     """Return the path of a file, and the schema of its columns that travel."""
     with reading_as_hashed(file) as path:
         found = describe_carried(path, load_survey(survey, section.aperture), section.carry)
-    return {"path": str(path), "schema": found}
+    return str(path), found
 
 
 def unwanted_rows(beside: pa.Table, rules: Sequence[CarriedRule]) -> dict[str, np.ndarray]:

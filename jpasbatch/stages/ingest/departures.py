@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from jpasbatch.products.record import healpix_29
 from jpasbatch.stages.ingest.sources import (
     IN_CATALOGUE,
     SUPERSEDED,
-    Source,
+    RowTable,
     change_fates,
     table_of,
     with_table,
 )
 from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.ingest_facts import Source
 from jpasbatch.stages.run.mapping import map_tasks, require_all
 from jpasbatch.stages.run.partition_names import pixel_key
 from jpasbatch.storage.catalogue.collection import Catalogue
@@ -73,6 +74,46 @@ class Departures:
     returning: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class ComparedRows:
+    """What of the rows of one file leaves and may come back; each table is there only where it has rows.
+
+    Attributes
+    ----------
+    rows_leaving : int
+    leaving : str or None
+        Table of these (`LEAVING`).
+    superseded : str or None
+        The same for the quarantine, where new rows replace them.
+    table : RowTable or None
+        The table of the rows of the file, written again with what became of them.
+    returning : str or None
+        Table of the rows that may come back (``object_id``, ``row``).
+    """
+
+    rows_leaving: int
+    leaving: str | None = None
+    superseded: str | None = None
+    table: RowTable | None = None
+    returning: str | None = None
+
+
+@dataclass(frozen=True)
+class ComparedPartition:
+    """Rows of a partition that new ones replace.
+
+    Attributes
+    ----------
+    superseded : int
+    leaving, rejected : str
+        Their table (`LEAVING`), and the same for the quarantine; empty where there are no such rows.
+    """
+
+    superseded: int
+    leaving: str = ""
+    rejected: str = ""
+
+
 def find_departures(
     run: Run,
     folder: Path,
@@ -111,16 +152,17 @@ def find_departures(
     results, troubles = map_tasks(KNOWN, compare_rows, tasks, executor)
     require_all(troubles, "input files")
     found = {labels[key]: result for key, result in sorted(results.items())}
+    again = {label: result.table for label, result in found.items()}
     return Departures(
-        tuple(result["leaving"] for result in found.values() if result["rows_leaving"]),
-        sum(result["rows_leaving"] for result in found.values()),
-        tuple(Path(result["superseded"]) for result in found.values() if "superseded" in result),
+        tuple(result.leaving for result in found.values() if result.leaving is not None),
+        sum(result.rows_leaving for result in found.values()),
+        tuple(Path(result.superseded) for result in found.values() if result.superseded is not None),
         {
-            label: with_table(source, made) if (made := found.get(label, {}).get("table")) else source
+            label: source if (made := again.get(label)) is None else with_table(source, made)
             for label, source in sources.items()
             if label not in gone
         },
-        {label: result["returning"] for label, result in found.items() if "returning" in result},
+        {label: result.returning for label, result in found.items() if result.returning is not None},
     )
 
 
@@ -133,7 +175,7 @@ def compare_rows(
     lost: tuple[str, ...],
     target: str,
     name: str,
-) -> dict[str, Any]:
+) -> ComparedRows:
     """Find which rows of one file leave and which may come back, and write them aside.
 
     Parameters
@@ -150,32 +192,26 @@ def compare_rows(
         Where its table is written again when rows of it are superseded, relative to the place of the run.
     name : str
         Of the tables that are written.
-
-    Returns
-    -------
-    dict
-        ``rows_leaving``; where there are such rows their tables, ``leaving``, ``superseded``, ``returning`` and
-        ``table`` (see `jpasbatch.stages.ingest.sources.change_fates`).
     """
     rows = pq.read_table(Path(folder) / source.table)
     held = rows["fate"].to_numpy() == IN_CATALOGUE
     new = among(rows, _identifiers(arrivals))
     leaving = held if gone else held & new
-    result: dict[str, Any] = {"rows_leaving": int(leaving.sum())}
+    found = ComparedRows(int(leaving.sum()))
     if leaving.any():
-        result["leaving"] = str(run.path / "leaving" / name)
-        write_leaving(rows.filter(pa.array(leaving)), Path(result["leaving"]))
+        found = replace(found, leaving=str(path := run.path / "leaving" / name))
+        write_leaving(rows.filter(pa.array(leaving)), path)
     if leaving.any() and not gone:
-        result["superseded"] = str(run.path / "superseded" / name)
         chosen = rows.filter(pa.array(leaving))
-        write_table(refused_rows(chosen, source.path, chosen["row"]), Path(result["superseded"]))
+        write_table(refused_rows(chosen, source.path, chosen["row"]), path := run.path / "superseded" / name)
         fates = {SUPERSEDED: chosen["row"].to_numpy()}
-        result["table"] = change_fates(Path(folder, source.table), run.place, target, fates)
+        table = change_fates(Path(folder, source.table), run.place, target, fates)
+        found = replace(found, superseded=str(path), table=table)
     back = ~held & ~new & among(rows, _held_identifiers(lost))
     if back.any() and not gone:
-        result["returning"] = str(run.path / "returning" / name)
-        write_table(rows.select(["object_id", "row"]).filter(pa.array(back)), Path(result["returning"]))
-    return result
+        found = replace(found, returning=str(path := run.path / "returning" / name))
+        write_table(rows.select(["object_id", "row"]).filter(pa.array(back)), path)
+    return found
 
 
 def find_superseded(
@@ -190,29 +226,29 @@ def find_superseded(
     ]
     results, troubles = map_tasks(KNOWN, compare_partition, tasks, executor)
     require_all(troubles, "partitions")
-    found = [result for _, result in sorted(results.items()) if result["superseded"]]
+    found = [result for _, result in sorted(results.items()) if result.superseded]
     return Departures(
-        tuple(result["leaving"] for result in found),
-        sum(result["superseded"] for result in found),
-        tuple(Path(result["rejected"]) for result in found),
+        tuple(result.leaving for result in found),
+        sum(result.superseded for result in found),
+        tuple(Path(result.rejected) for result in found),
     )
 
 
 def compare_partition(
     folder: str, catalogue: str, order: int, pixel: int, arrivals: tuple[str, ...]
-) -> dict[str, Any]:
+) -> ComparedPartition:
     """Find the rows of a partition whose id is that of a new row, and write them aside."""
     path = Path(catalogue) / partition_file(order, pixel)
     replaced = among(read_partition(path, ["object_id"]), _identifiers(arrivals))
     if not replaced.any():
-        return {"superseded": 0}
+        return ComparedPartition(0)
     rows = read_partition(path, ["object_id", "ra", "dec"]).filter(pa.array(replaced))
     name = f"{pixel_key((order, pixel))}.parquet"
     leaving, rejected = (Path(folder) / room / name for room in ("leaving", "superseded"))
     write_leaving(rows, leaving)
     source = f"{Path(catalogue).name}/{partition_file(order, pixel)}"
     write_table(refused_rows(rows, source, pa.array(np.arange(rows.num_rows))), rejected)
-    return {"superseded": rows.num_rows, "leaving": str(leaving), "rejected": str(rejected)}
+    return ComparedPartition(rows.num_rows, str(leaving), str(rejected))
 
 
 def write_leaving(rows: pa.Table, target: Path) -> None:

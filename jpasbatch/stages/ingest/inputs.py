@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from jpasbatch.stages.ingest.sources import Source, sources_of
+from jpasbatch.stages.ingest.sources import is_whole
 from jpasbatch.stages.run.changes import compare_files
+from jpasbatch.stages.run.ingest_facts import IngestFacts, Source
 
 NOT_KNOWN = "an older version ingested it, and did not write down which rows came from which file"
 
@@ -39,7 +39,7 @@ class InputChanges:
 
 
 def compare_inputs(
-    record: Mapping[str, Any] | None,
+    record: IngestFacts | None,
     changed: Sequence[str],
     hashes: Mapping[str, str],
     folder: Path,
@@ -49,8 +49,8 @@ def compare_inputs(
 
     Parameters
     ----------
-    record : mapping or None
-        Of the last ingest; ``inputs`` holds the SHA-256 of each file by its name in the input folder.
+    record : IngestFacts or None
+        Of the last ingest.
     changed : sequence of str
         Parts of its fingerprint that changed besides the files.
     hashes : mapping of str to str
@@ -60,18 +60,18 @@ def compare_inputs(
     overlaps : bool
         Whether rows of different files may be one object.
     """
-    if record is None or "inputs" not in record:
+    if record is None or record.inputs is None:
         return InputChanges(whole="nothing was ingested before")
     if changed:
         return InputChanges(whole=f"{', '.join(changed)} changed")
     if overlaps:
         return InputChanges(whole="rows of one table may stand for those of another ([catalogue.overlaps])")
-    before = record["inputs"]
+    before = record.inputs
     found = compare_files(before, hashes)
     kept = {label: label for label in hashes.keys() & before.keys() if hashes[label] == before[label]}
     kept |= {now: former for former, now in found.renamed.items()}
     gone = sorted([*found.changed, *found.removed])
-    sources, trouble = _known(record, folder)
+    sources, trouble = _known(record.sources, before, folder)
     if sources is None and (lost := [*gone, *found.renamed]):
         what = "changed" if lost[0] in hashes else "is gone"
         return InputChanges(whole=f"{lost[0]} {what}, and {trouble}")
@@ -79,12 +79,13 @@ def compare_inputs(
     return InputChanges(tuple(arrived), tuple(gone), dict(sorted(kept.items())), sources)
 
 
-def _known(record: Mapping[str, Any], folder: Path) -> tuple[dict[str, Source] | None, str]:
+def _known(
+    sources: dict[str, Source] | None, inputs: Mapping[str, str], folder: Path
+) -> tuple[dict[str, Source] | None, str]:
     """Return what is known of the rows of each file, when all of it is whole; else why nothing is."""
-    sources = sources_of(record)
-    if sources is None or sources.keys() != record["inputs"].keys():
+    if sources is None or sources.keys() != inputs.keys():
         return None, NOT_KNOWN
     for source in sources.values():
-        if not source.is_whole(folder):
+        if not is_whole(source, folder):
             return None, f"{source.table}, which tells of the rows of {source.path}, is missing or damaged"
     return sources, ""

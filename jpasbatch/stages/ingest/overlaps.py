@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,26 +20,19 @@ import pyarrow.dataset as pd
 import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor
+from jpasbatch.facts import Facts
 from jpasbatch.job.sections import CatalogueSection
-from jpasbatch.photometry.overlaps import LINKS, Links, OverlapOptions, choose_rows, link_rows, quality
+from jpasbatch.photometry.overlaps import Links, OverlapOptions, choose_rows, link_rows, quality
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import matrix_of
+from jpasbatch.stages.ingest.reading import CheckedTable
+from jpasbatch.stages.ingest.single_rows import SETTLED, SingleRows, write_single
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
 from jpasbatch.storage.stores.files import written_aside
 
 ZONE_DEGREES = 0.25
 """Height of a zone: at 5,000 rows per deg2 and 8,000 deg2, some 100,000 rows each."""
-
-OTHER_IDS = pa.field(LINKS, pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False)
-"""Ids of the rows that were dropped for this one; empty where there are none."""
-
-DROPPED = (
-    pa.field("kept_id", pa.string(), nullable=False),
-    pa.field("separation_arcsec", pa.float64(), nullable=False),
-    pa.field("source", pa.string(), nullable=False),
-)
-"""What is said of a dropped row beside its photometry."""
 
 KEYS = pa.schema(
     [
@@ -54,19 +46,23 @@ KEYS = pa.schema(
     ]
 )
 SIDE = ("file", "row", "object_id", "flags", "bands", "error")
-SETTLED = pa.schema(
-    [
-        ("kept_file", pa.int64()),
-        ("kept_row", pa.int64()),
-        ("kept_id", pa.string()),
-        ("file", pa.int64()),
-        ("row", pa.int64()),
-        ("object_id", pa.string()),
-        ("separation_arcsec", pa.float64()),
-    ]
-)
 ROWS = 2**40
 """More rows than a file has: file and row make one number."""
+
+
+@dataclass(frozen=True)
+class Positions(Facts):
+    """What the commit of the positions of a file tells: its number, and the ends of its declinations in degrees."""
+
+    file: int
+    ends: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LinkedZone(Facts):
+    """What the commit of a zone tells: how many of its links hang together with rows of other zones."""
+
+    across: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Resolved:
 
     Attributes
     ----------
-    records : list of dict
+    records : list of CheckedTable
         Of the files, as they were, with the name and the number of the rows that are left.
     dropped : list of Path
         Tables of the rows that were dropped, with what was kept instead.
@@ -83,20 +79,20 @@ class Resolved:
         Rows in these.
     """
 
-    records: list[dict[str, Any]]
+    records: list[CheckedTable]
     dropped: list[Path]
     rows: int
 
 
 def resolve_overlaps(
-    records: list[dict[str, Any]], survey: str, section: CatalogueSection, run: Run, executor: Executor
+    records: list[CheckedTable], survey: str, section: CatalogueSection, run: Run, executor: Executor
 ) -> Resolved:
     """Leave one row of each object in the accepted tables.
 
     Parameters
     ----------
-    records : list of dict
-        ``name``, ``source`` and ``accepted`` of each table in the folder ``accepted`` of the run.
+    records : list of CheckedTable
+        Of the tables in the folder ``accepted`` of the run.
     survey : str
     section : CatalogueSection
         With ``overlaps``.
@@ -110,45 +106,46 @@ def resolve_overlaps(
     """
     options = section.overlaps
     assert options is not None  # or there is nothing to do
-    if not any(record["accepted"] for record in records):
+    if not any(record.accepted for record in records):
         return Resolved(records, [], 0)
     for part in ("keys", "zones", "dropped"):
         (run.path / part).mkdir(exist_ok=True)
     shared = (survey, section, str(run.path))
     tasks = {
-        f"keys-{record['name']}": (number, record["name"])
+        f"keys-{record.name}": (number, record.name)
         for number, record in enumerate(records)
-        if record["accepted"]
+        if record.accepted
     }
     commits = committed(run, "ingest: positions", write_keys, tasks, executor, shared=shared)
-    ranges = {record["file"]: record for record in commits.whole("input files").values()}
+    ranges = [one.facts for one in commits.whole_of(Positions, "input files").values()]
     zones = {
         f"zone-{zone:04d}": (options, str(run.path), zone, names)
         for zone, names in _zones(ranges, records, options.radius_arcsec)
     }
-    committed(run, "ingest: overlapping tables", link_zone, zones, executor).whole("zones of the sky")
+    linked = committed(run, "ingest: overlapping tables", link_zone, zones, executor)
+    linked.whole_of(LinkedZone, "zones of the sky")
     _settle_open(run.path, [f"{key}.parquet" for key in zones], options)
     links = (*(f"{key}.parquet" for key in zones), "across.parquet")
     tasks = {
-        f"single-{record['name']}": (number, record["name"], record["source"], links)
+        f"single-{record.name}": (number, record.name, record.source, links)
         for number, record in enumerate(records)
     }
     commits = committed(
         run, "ingest: one row an object", write_single, tasks, executor, shared=(str(run.path),)
     )
-    single = commits.whole("input files")
-    left = [single[f"single-{record['name']}"] for record in records]
+    single = commits.whole_of(SingleRows, "input files")
+    left = [single[f"single-{record.name}"].facts for record in records]
     return Resolved(
         [
-            record | {"name": f"single-{record['name']}", "accepted": one["kept"]}
+            replace(record, name=f"single-{record.name}", accepted=one.kept)
             for record, one in zip(records, left, strict=True)
         ],
         [
-            run.path / "dropped" / record["name"]
+            run.path / "dropped" / record.name
             for record, one in zip(records, left, strict=True)
-            if one["dropped"]
+            if one.dropped
         ],
-        sum(one["dropped"] for one in left),
+        sum(one.dropped for one in left),
     )
 
 
@@ -193,20 +190,20 @@ def write_keys(survey: str, section: CatalogueSection, folder: str, number: int,
     path = Path(folder) / "keys" / name
     with written_aside(path) as aside:
         pq.write_table(keys, aside, row_group_size=20_000)
-    ends = [keys["dec"][0].as_py(), keys["dec"][-1].as_py()]
-    return Made(keys.num_rows, {"file": number, "ends": ends}, [path])
+    ends = keys["dec"][0].as_py(), keys["dec"][-1].as_py()
+    return Made(keys.num_rows, Positions(number, ends), [path])
 
 
 def _zones(
-    ranges: dict[int, dict[str, Any]], records: Sequence[dict[str, Any]], radius_arcsec: float
+    ranges: Sequence[Positions], records: Sequence[CheckedTable], radius_arcsec: float
 ) -> list[tuple[int, tuple[str, ...]]]:
     """Return each zone that holds rows, with the names of the tables that reach it or its margin."""
     margin = 2 * radius_arcsec / 3600
     zones: dict[int, list[str]] = {}
-    for number, record in ranges.items():
-        low, high = record["ends"]
+    for one in ranges:
+        low, high = one.ends
         for zone in range(_zone(low - margin), _zone(high + margin) + 1):
-            zones.setdefault(zone, []).append(records[number]["name"])
+            zones.setdefault(zone, []).append(records[one.file].name)
     # a zone that only one table reaches may still hold several tiles
     return [(zone, tuple(names)) for zone, names in sorted(zones.items())]
 
@@ -237,7 +234,7 @@ def link_zone(options: OverlapOptions, folder: str, zone: int, names: tuple[str,
     for path, table in ((target, settle(closed, options)), (beside, across_zones)):
         with written_aside(path) as aside:
             pq.write_table(table, aside)
-    return Made(int(inside.sum()), {"across": across_zones.num_rows}, [target, beside])
+    return Made(int(inside.sum()), LinkedZone(across_zones.num_rows), [target, beside])
 
 
 def _reaches_out(links: Links, inside: np.ndarray) -> np.ndarray:
@@ -308,57 +305,3 @@ def _settle_open(folder: Path, names: Sequence[str], options: OverlapOptions) ->
     once = np.unique(pair, axis=0, return_index=True)[1]
     with written_aside(folder / "zones" / "across.parquet") as aside:
         pq.write_table(settle(edges.take(pa.array(once)), options), aside)
-
-
-def write_single(folder: str, number: int, name: str, source: str, links: tuple[str, ...]) -> Made:
-    """Write the rows of a file that are kept, with the ids of the others, and beside them the rows that are dropped."""
-    zones = pd.dataset(
-        [str(Path(folder) / "zones" / link) for link in links], schema=SETTLED, format="parquet"
-    )
-    dropped = zones.to_table(filter=pc.field("file") == number).sort_by("row")
-    others = zones.to_table(filter=pc.field("kept_file") == number)
-    others = others.sort_by([("kept_row", "ascending"), ("object_id", "ascending")])
-    targets = [Path(folder) / "accepted" / f"single-{name}", Path(folder) / "dropped" / name]
-    first = 0
-    with (
-        pq.ParquetFile(Path(folder) / "accepted" / name) as file,
-        written_aside(targets[0]) as single_aside,
-        written_aside(targets[1]) as dropped_aside,
-    ):
-        schema = file.schema_arrow
-        wider = [pa.schema([*schema, *more], metadata=schema.metadata) for more in ((OTHER_IDS,), DROPPED)]
-        with (
-            pq.ParquetWriter(single_aside, wider[0], use_dictionary=False) as single_writer,
-            pq.ParquetWriter(dropped_aside, wider[1], use_dictionary=False) as dropped_writer,
-        ):
-            for batch in file.iter_batches(batch_size=100_000):
-                rows = pa.Table.from_batches([batch])
-                gone = _rows_of(dropped, "row", first, len(rows))
-                keep = np.ones(len(rows), dtype=bool)
-                keep[gone["row"].to_numpy() - first] = False
-                ids = _listed(_rows_of(others, "kept_row", first, len(rows)), first, len(rows))
-                linked = pa.table([*rows.columns, ids], schema=wider[0])
-                single_writer.write_table(linked.filter(pa.array(keep)))
-                lost = rows.filter(pa.array(~keep))
-                said = [
-                    gone["kept_id"],
-                    gone["separation_arcsec"],
-                    pa.array([source] * len(lost), pa.string()),
-                ]
-                dropped_writer.write_table(pa.table([*lost.columns, *said], schema=wider[1]))
-                first += len(rows)
-    told = {"kept": first - dropped.num_rows, "dropped": dropped.num_rows}
-    return Made(first, told, targets)
-
-
-def _rows_of(links: pa.Table, column: str, first: int, number: int) -> pa.Table:
-    """Return the links whose row lies in a chunk; they ascend by row."""
-    start, stop = np.searchsorted(links[column].to_numpy(), (first, first + number))
-    return links.slice(start, stop - start)
-
-
-def _listed(links: pa.Table, first: int, number: int) -> pa.Array:
-    """Return the ids of other rows as one list a row."""
-    offsets = np.searchsorted(links["kept_row"].to_numpy(), first + np.arange(number + 1))
-    values = links["object_id"].combine_chunks()
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=OTHER_IDS.type)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,8 @@ from jpasbatch.stages.ingest.whole_rows import REJECTED, rejecting, whole_rows_k
 from jpasbatch.stages.run.changes import changed_files, reasons, shortened
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
+from jpasbatch.stages.run.ingest_facts import IngestFacts
+from jpasbatch.stages.run.mock_facts import MockSets
 from jpasbatch.stages.run.mock_parts import makes_sets, set_folder
 from jpasbatch.stages.run.partition_names import pixel_key
 from jpasbatch.stages.run.plans import (
@@ -29,10 +30,10 @@ from jpasbatch.stages.run.plans import (
     StagePlan,
     Work,
     published_outlook,
-    standing_record,
     task_work,
     will_run,
 )
+from jpasbatch.stages.run.records import StageRecord, recorded, required, standing
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -61,13 +62,13 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
         return _plan_adoption(workspace)
     executor = Executor(None, {}, 0.0)
     asked = ask_ingest(workspace, executor)
-    record = workspace.record("ingest")
-    published = record is not None and is_published(workspace, record["catalogue"])
-    if published and standing_record(workspace, "ingest", asked.identity):
+    record = recorded(workspace, IngestFacts)
+    published = record is not None and is_published(workspace, record.facts.catalogue)
+    if published and standing(workspace, IngestFacts, asked.identity):
         return StagePlan("ingest", outlook=published_outlook(open_catalogue(workspace.sky)))
-    why = reasons(record, asked.parts)
+    why = reasons(None if record is None else record.content, asked.parts)
     if record is not None:
-        why += changed_files(record.get("inputs", {}), asked.hashes)
+        why += changed_files(record.facts.inputs or {}, asked.hashes)
         why += [] if published else [NOT_PUBLISHED]
     changes = ask_changes(workspace, asked, record)
     if record is not None and not changes.whole:
@@ -76,7 +77,7 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
         why.append(f"the whole catalogue, because {changes.whole}")
     run = planned_run(workspace, "ingest", asked.identity)
     names = list(table_names(list(asked.files.values())))
-    listed = [listing_key({"name": name}) for name in names]
+    listed = [listing_key(name) for name in names]
     work = [task_work(CHECKED, run, names), task_work(LISTED, run, listed)]
     keeps_rejected = workspace.job.catalogue.rejected == "whole"
     if keeps_rejected:  # of which files is known when they are read
@@ -85,15 +86,15 @@ def plan_ingest(workspace: Workspace, before: Plans) -> StagePlan:
 
 
 def _plan_adoption(workspace: Workspace) -> StagePlan:
-    mock = workspace.require("mock")
-    name = workspace.job.catalogue.sample or mock["catalogue"]
-    made = open_catalogue(set_folder(workspace, mock, name, "[catalogue] sample"))
-    parts, record = adoption_parts(workspace, made), workspace.record("ingest")
+    mock = required(workspace, MockSets)
+    name = workspace.job.catalogue.sample or mock.facts.catalogue
+    made = open_catalogue(set_folder(workspace, mock.content, name, "[catalogue] sample"))
+    parts, record = adoption_parts(workspace, made), recorded(workspace, IngestFacts)
     outlook = published_outlook(made)  # the same files get a second name
-    published = record is not None and is_published(workspace, record["catalogue"])
-    if published and standing_record(workspace, "ingest", fingerprint(**parts)):
+    published = record is not None and is_published(workspace, record.facts.catalogue)
+    if published and standing(workspace, IngestFacts, fingerprint(**parts)):
         return StagePlan("ingest", outlook=outlook)
-    why = reasons(record, parts) or [NOT_PUBLISHED]
+    why = reasons(None if record is None else record.content, parts) or [NOT_PUBLISHED]
     return StagePlan("ingest", tuple(why), outlook=outlook)
 
 
@@ -101,7 +102,7 @@ def _plan_revision(
     workspace: Workspace,
     asked: Asked,
     changes: InputChanges,
-    record: dict[str, Any],
+    record: StageRecord[IngestFacts],
     why: list[str],
     executor: Executor,
 ) -> StagePlan:
@@ -109,12 +110,12 @@ def _plan_revision(
     with tempfile.TemporaryDirectory(prefix="jpasbatch-plan-") as folder:
         run = Run(folder, "run")
         run.path.mkdir()
-        revision = prepare_revision(workspace, asked, changes, record, run, executor)
+        revision = prepare_revision(workspace, asked, changes, record.facts, run, executor)
         commits = run.commits()
     outlook = _grown_outlook(revision.expected)
     real = planned_run(workspace, "ingest", revision_identity(record, asked.identity))
     keys = {
-        CHECKED: [one["name"] for one in revision.records],
+        CHECKED: [one.name for one in revision.records],
         RETURNED: sorted(key for key in commits if key.startswith("back-")),
         LISTED: sorted(key for key in commits if key.startswith("listed-")),
         INDEXED: sorted(key for key in commits if key.startswith("indexed-")),

@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 
 
-def total_values(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many values (an object in a band) were doubted or completed, by what was done.
-
-    Parameters
-    ----------
-    records : iterable of mapping
-        Of files, or of earlier stages, with ``values``.
-    """
+def total_values(values: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return how many values (an object in a band) were doubted or completed in all files, by what was done."""
     total: Counter[str] = Counter()
-    for record in records:
-        total.update(record.get("values", {}))
+    for one in values:
+        total.update(one)
     return dict(sorted(total.items()))
 
 
-def all_notes(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the notes of files, each once, sorted."""
-    return sorted({note for record in records for note in record["notes"]})
+def all_notes(notes: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Return the notes of all files, each once, sorted."""
+    return tuple(sorted({note for one in notes for note in one}))
 
 
 def refused_by(workspace: Workspace, identity: str) -> Path:

@@ -81,10 +81,10 @@ def _hash_files(files: dict[str, Path], executor: Executor) -> dict[str, HashedF
     tasks = [Task(f"hash-{index}", (label, str(path))) for index, (label, path) in enumerate(files.items())]
     results, troubles = map_tasks("ingest: input hashes", hash_table, tasks, executor)
     require_all(troubles, "input files")
-    return dict(sorted((result["label"], result["file"]) for result in results.values()))
+    return dict(sorted(results.values()))
 
 
-def hash_table(label: str, path: str) -> dict[str, Any]:
+def hash_table(label: str, path: str) -> tuple[str, HashedFile]:
     """Return the label of an input file, and the file as it was hashed."""
     with refusing(path):
-        return {"label": label, "file": hash_file(Path(path))}
+        return label, hash_file(Path(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import LEFT_OUT, Facts
 from jpasbatch.job.sections import CatalogueSection
 from jpasbatch.stages.ingest.departures import Departures, among
 from jpasbatch.stages.ingest.reading import normalise_table, rows_of_source
-from jpasbatch.stages.ingest.sources import IN_CATALOGUE, Source, change_fates, table_of, with_table
+from jpasbatch.stages.ingest.sources import IN_CATALOGUE, RowTable, change_fates, table_of, with_table
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.ingest_facts import Source
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import written_aside
 from jpasbatch.storage.stores.hashed import HashedFile
@@ -42,6 +44,51 @@ class Returned:
     accepted: list[Path]
     rows: Mapping[str, Path]
     sources: Mapping[str, Source]
+
+
+@dataclass(frozen=True)
+class ReturnedRows(Facts):
+    """What the commit of a file that was read again tells: its table of rows, or nothing where none came back."""
+
+    table: str | None = field(default=None, metadata=LEFT_OUT)
+    sha256: str | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def written(self) -> RowTable | None:
+        """The table of the rows of the file, written again with what became of them."""
+        return None if self.table is None or self.sha256 is None else RowTable(self.table, self.sha256)
+
+
+@dataclass(frozen=True)
+class Returning:
+    """A file that is read again, and which of its rows are wanted.
+
+    Attributes
+    ----------
+    name : str
+        Of the tables that are written.
+    file : HashedFile
+    candidates : str
+        Table of the rows that may come back (``object_id``, ``row``).
+    better : tuple of str
+        Such tables of files whose rows come back instead, where both have an id.
+    known, target : str
+        Table of the rows of the file, and where to write it with what became of them, relative to the place of the run.
+    """
+
+    name: str
+    file: HashedFile
+    candidates: str
+    better: tuple[str, ...]
+    known: str
+    target: str
+
+    def rows(self) -> pa.Table:
+        """Return the rows that come back, as ``candidates`` has them."""
+        chosen = pq.read_table(self.candidates)
+        for path in self.better:
+            chosen = chosen.filter(pa.array(~among(chosen, pq.read_table(path)["object_id"])))
+        return chosen
 
 
 def read_returning(
@@ -79,13 +126,15 @@ def read_returning(
         labels[name] = label
         better = tuple(candidates[one] for one in best_first[:number])
         known = str(_place_of(sources[label], workspace, run))
-        tasks[name] = (name, files[label], candidates[label], better, known, table_of(run, name))
+        one = Returning(name, files[label], candidates[label], better, known, table_of(run, name))
+        tasks[name] = (one,)
     for room in ("accepted", "returned"):
         (run.path / room).mkdir(exist_ok=True)
     shared = (run, workspace.job.survey, workspace.job.catalogue, filter_table, carried)
     commits = committed(run, RETURNED, return_rows, tasks, executor, shared=shared)
-    made = {name: record for name, record in commits.whole("input files").items() if record["rows"]}
-    sources |= {labels[name]: with_table(sources[labels[name]], record) for name, record in made.items()}
+    told = {name: one.facts for name, one in commits.whole_of(ReturnedRows, "input files").items()}
+    made = {name: table for name, one in told.items() if (table := one.written) is not None}
+    sources |= {labels[name]: with_table(sources[labels[name]], table) for name, table in made.items()}
     return Returned(
         [run.path / "accepted" / name for name in made],
         {labels[name]: run.path / "returned" / name for name in made},
@@ -105,12 +154,7 @@ def return_rows(
     section: CatalogueSection,
     filter_table: HashedFile | None,
     carried: pa.Schema,
-    name: str,
-    file: HashedFile,
-    candidates: str,
-    better: tuple[str, ...],
-    known: str,
-    target: str,
+    returning: Returning,
 ) -> Made:
     """Read a file again and write those of its rows that come back; there may be none.
 
@@ -119,35 +163,43 @@ def return_rows(
     run : Run
     survey, section, filter_table, carried
         See `jpasbatch.stages.ingest.reading.normalise_table`.
-    name : str
-        Of the tables that are written.
-    file : HashedFile
-    candidates : str
-        Table of the rows that may come back (``object_id``, ``row``).
-    better : tuple of str
-        Such tables of files whose rows come back instead, where both have an id.
-    known, target : str
-        Table of the rows of the file, and where to write it with what became of them, relative to the place of the run.
+    returning : Returning
 
     Raises
     ------
     InputError
         When the file changed meanwhile, or a row is not found in it again.
     """
-    chosen = pq.read_table(candidates)
-    for path in better:
-        chosen = chosen.filter(pa.array(~among(chosen, pq.read_table(path)["object_id"])))
+    name, chosen = returning.name, returning.rows()
     wanted = chosen["row"].to_numpy()
     if not len(wanted):
-        return Made(0)
+        return Made(0, ReturnedRows())
     again = run.path / "again"
-    normalise_table(survey, section, filter_table, carried, str(again), name, file)
+    normalise_table(survey, section, filter_table, carried, str(again), name, returning.file)
+    found = _write_rows(again, name, wanted, run.path / "accepted" / name)
+    if found != len(wanted):
+        raise InputError(
+            f"{returning.file.path}: {found} of {len(wanted)} rows that come back into the catalogue were found again; "
+            "run `jpasbatch ingest`, which reads all files anew, and report this"
+        )
+    told = run.path / "returned" / name
+    with written_aside(told) as aside:
+        pq.write_table(chosen, aside)
+    made = change_fates(Path(returning.known), run.place, returning.target, {IN_CATALOGUE: wanted})
+    return Made(
+        found,
+        ReturnedRows(made.table, made.sha256),
+        [run.path / "accepted" / name, told, Path(run.place) / returning.target],
+    )
+
+
+def _write_rows(again: Path, name: str, wanted: np.ndarray, target: Path) -> int:
+    """Write those accepted rows of a file whose places in it are wanted, and return how many there are."""
     rejected = pq.read_table(again / "rejected" / name, columns=["row"])["row"].to_numpy()
-    target_rows = run.path / "accepted" / name
     found = first = 0
     with (
         pq.ParquetFile(again / "accepted" / name) as accepted,
-        written_aside(target_rows) as aside,
+        written_aside(target) as aside,
         pq.ParquetWriter(aside, accepted.schema_arrow, use_dictionary=False) as writer,
     ):
         rows = rows_of_source(accepted.metadata.num_rows + len(rejected), rejected)
@@ -155,13 +207,4 @@ def return_rows(
             keep = np.isin(rows[first : first + len(batch)], wanted)
             writer.write_batch(batch.filter(pa.array(keep)))
             found, first = found + int(keep.sum()), first + len(batch)
-    if found != len(wanted):
-        raise InputError(
-            f"{file.path}: {found} of {len(wanted)} rows that come back into the catalogue were found again; run "
-            "`jpasbatch ingest`, which reads all files anew, and report this"
-        )
-    told = run.path / "returned" / name
-    with written_aside(told) as aside:
-        pq.write_table(chosen, aside)
-    made = change_fates(Path(known), run.place, target, {IN_CATALOGUE: wanted})
-    return Made(found, made, [target_rows, told, Path(run.place) / target])
+    return found

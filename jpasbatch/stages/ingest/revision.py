@@ -5,10 +5,8 @@ What does not lie in partitions follows: the quarantine, rejected rows that are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
@@ -16,15 +14,17 @@ from jpasbatch.stages.ingest.arrivals import ExpectedGrowth, expect_growth, grow
 from jpasbatch.stages.ingest.carrying import carried_schema
 from jpasbatch.stages.ingest.departures import Departures, find_departures, find_superseded
 from jpasbatch.stages.ingest.inputs import InputChanges
-from jpasbatch.stages.ingest.reading import read_tables
+from jpasbatch.stages.ingest.reading import CheckedTable, read_tables
 from jpasbatch.stages.ingest.records import all_notes, refused_by, total_values
 from jpasbatch.stages.ingest.refusals import NOTHING, Carrying
 from jpasbatch.stages.ingest.request import Asked
 from jpasbatch.stages.ingest.returning import Returned, read_returning
-from jpasbatch.stages.ingest.sources import Source, list_sources
+from jpasbatch.stages.ingest.sources import list_sources
 from jpasbatch.stages.run.commits import Run
+from jpasbatch.stages.run.ingest_facts import IngestFacts, Source, Touched
 from jpasbatch.stages.run.partition_names import pixel_key
 from jpasbatch.stages.run.quarantine import publish_quarantine
+from jpasbatch.stages.run.records import StageRecord
 from jpasbatch.stages.run.workspace import SOURCES, Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -36,8 +36,8 @@ class Revision:
 
     Attributes
     ----------
-    records : list of dict
-        Of the files that were read (`jpasbatch.stages.ingest.reading.read_tables`).
+    records : list of CheckedTable
+        Of the files that were read.
     departures : Departures
     returned : Returned
         Rows that come back, and what is known of the former files that stay.
@@ -46,20 +46,20 @@ class Revision:
     expected : ExpectedGrowth
     """
 
-    records: list[dict[str, Any]]
+    records: list[CheckedTable]
     departures: Departures
     returned: Returned
     sources: dict[str, Source] | None
     expected: ExpectedGrowth
 
 
-def revision_identity(before: Mapping[str, Any], identity: str) -> str:
+def revision_identity(before: StageRecord[IngestFacts], identity: str) -> str:
     """Return what names the run that revises a catalogue: what it comes from counts, and not only what it becomes.
 
     The same files may be reached on two ways, and where ids repeat, what came later counts.
     """
     return fingerprint(
-        ingest=identity, **{key: before.get(key) for key in ("fingerprint", "catalogue", "sources")}
+        ingest=identity, **{key: before.content.get(key) for key in ("fingerprint", "catalogue", "sources")}
     )
 
 
@@ -67,7 +67,7 @@ def prepare_revision(
     workspace: Workspace,
     asked: Asked,
     changes: InputChanges,
-    before: Mapping[str, Any],
+    before: IngestFacts,
     run: Run,
     executor: Executor,
 ) -> Revision:
@@ -80,7 +80,7 @@ def prepare_revision(
     workspace : Workspace
     asked : Asked
     changes : InputChanges
-    before : mapping
+    before : IngestFacts
         Record of the ingest that made the catalogue.
     run : Run
         See `revision_identity`.
@@ -91,12 +91,12 @@ def prepare_revision(
     InputError
         When a file is refused, or no row would be left.
     """
-    catalogue = open_catalogue(workspace.folder / before["catalogue"])
+    catalogue = open_catalogue(workspace.folder / before.catalogue)
     (Path(run.place) / SOURCES).mkdir(parents=True, exist_ok=True)
     read = {label: asked.files[label] for label in changes.arrived}
     carried, _ = carried_schema(list(read.values()), workspace, executor, catalogue.schema)
     records = read_tables(list(read.values()), asked.filter_table, workspace, run, executor, carried)
-    accepted = [run.path / "accepted" / record["name"] for record in records if record["accepted"]]
+    accepted = [run.path / "accepted" / record.name for record in records if record.accepted]
     arrivals = index_rows(workspace, accepted, run, executor)
     sources: dict[str, Source] | None = None
     if changes.sources is None:
@@ -132,11 +132,11 @@ def publish_revision(
     workspace: Workspace,
     revision: Revision,
     changes: InputChanges,
-    before: Mapping[str, Any],
+    before: StageRecord[IngestFacts],
     run: Run,
     identity: str,
     executor: Executor,
-) -> dict[str, Any]:
+) -> IngestFacts:
     """Publish a revised catalogue with its quarantine, and return what is recorded of it.
 
     Where no row arrives or leaves, as when a file has another name, the catalogue stays as it is.
@@ -147,14 +147,14 @@ def publish_revision(
         When a partition is damaged, or rows are lost or doubled. Nothing is published then.
     """
     expected = revision.expected
-    rejected = [run.path / "rejected" / record["name"] for record in revision.records]
-    earlier, carried = refused_by(workspace, before["fingerprint"]), run.path / "carried.parquet"
+    rejected = [run.path / "rejected" / record.name for record in revision.records]
+    earlier, carried = refused_by(workspace, before.fingerprint), run.path / "carried.parquet"
     carrying(revision, changes).rewrite(earlier, carried, "source", "row")
     # one table tells of every row that is not in the catalogue, whenever it came
     parts = [carried, *rejected, *revision.departures.superseded]
     quarantine = publish_quarantine(parts, refused_by(workspace, identity))
     if revision.sources is None:
-        rows_in = before["rows_in"] + sum(record["rows"] for record in revision.records)
+        rows_in = before.facts.rows_in + sum(record.rows for record in revision.records)
     else:
         rows_in = sum(source.rows for source in revision.sources.values())
     if rows_in != expected.rows + sum(quarantine.values()):
@@ -167,33 +167,41 @@ def publish_revision(
     if expected.changes:
         grown = grow_catalogue(workspace, expected, run, executor)
         catalogue, made = grown.catalogue, grown.made
-    return {
-        "catalogue": str(catalogue.path.relative_to(workspace.folder.resolve())),
-        "rows_in": rows_in,
-        "rows_out": catalogue.rows,
-        "quarantined": sum(quarantine.values()),
-        "reasons": quarantine,
-        "partitions": len(catalogue.pixels),
-        "new_partitions": len(made),
-        "touched": {"made": sorted(map(pixel_key, made)), "gone": sorted(map(pixel_key, expected.emptied))},
-        **_told(revision, changes, before),
-    }
+    values, notes = _told(revision, changes, before.facts)
+    return IngestFacts(
+        catalogue=str(catalogue.path.relative_to(workspace.folder.resolve())),
+        sources=revision.sources,
+        rows_in=rows_in,
+        rows_out=catalogue.rows,
+        quarantined=sum(quarantine.values()),
+        reasons=quarantine,
+        values=values,
+        notes=notes,
+        partitions=len(catalogue.pixels),
+        new_partitions=len(made),
+        touched=Touched(
+            made=tuple(sorted(map(pixel_key, made))), gone=tuple(sorted(map(pixel_key, expected.emptied)))
+        ),
+    )
 
 
-def _told(revision: Revision, changes: InputChanges, before: Mapping[str, Any]) -> dict[str, Any]:
+def _told(
+    revision: Revision, changes: InputChanges, before: IngestFacts
+) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return what is said of all files together: values that were doubted or completed, and notes."""
     if revision.sources is None or changes.sources is None:
-        return {
-            "values": total_values([before, *revision.records]),
-            "notes": all_notes([before, *revision.records]),
-        }
+        return (
+            total_values([before.values or {}, *(record.values for record in revision.records)]),
+            all_notes([before.notes, *(record.notes for record in revision.records)]),
+        )
     of_files = {note for source in changes.sources.values() for note in source.notes}
     gone = [changes.sources[label].path for label in changes.gone]
-    of_all = {note for note in set(before["notes"]) - of_files if not any(path in note for path in gone)}
-    return {
-        "values": total_values([{"values": source.values} for source in revision.sources.values()]),
-        "notes": sorted(of_all | {note for source in revision.sources.values() for note in source.notes}),
-    }
+    of_all = {note for note in set(before.notes) - of_files if not any(path in note for path in gone)}
+    sources = revision.sources.values()
+    return (
+        total_values(source.values for source in sources),
+        all_notes([of_all, *(source.notes for source in sources)]),
+    )
 
 
 def carrying(revision: Revision, changes: InputChanges) -> Carrying:

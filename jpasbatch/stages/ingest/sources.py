@@ -8,18 +8,19 @@ them, with their hashes; they are written once and never changed. See decision 4
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor
-from jpasbatch.stages.ingest.reading import rows_of_source
+from jpasbatch.facts import Facts
+from jpasbatch.stages.ingest.reading import CheckedTable, rows_of_source
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.ingest_facts import Source
 from jpasbatch.stages.run.workspace import SOURCES
 from jpasbatch.storage.stores.files import sha256_file, written_aside
 from jpasbatch.storage.stores.hashed import HashedFile
@@ -42,56 +43,22 @@ ROWS = pa.schema(
 
 
 @dataclass(frozen=True)
-class Source:
-    """What the record of ``ingest`` says of one input file.
+class RowTable(Facts):
+    """A table of the rows of a file: where it lies, relative to the output folder, and its SHA-256."""
 
-    Attributes
-    ----------
-    path : str
-        Of the input file, as the quarantine names it.
-    arrived : int
-        By which ingest it came, counted from 0: of rows with the same id the latest counts.
-    table, sha256 : str
-        Of its rows: where it lies, relative to the output folder, and its hash.
-    rows : int
-        In the file, rejected ones included.
-    values : mapping of str to int
-        Values (an object in a band) that were doubted or completed, by what was done.
-    notes : tuple of str
-    """
-
-    path: str
-    arrived: int
     table: str
     sha256: str
-    rows: int
-    values: Mapping[str, int]
-    notes: tuple[str, ...]
-
-    def is_whole(self, folder: Path) -> bool:
-        """Return whether the table of its rows is there, and what was written."""
-        path = folder / self.table
-        return path.is_file() and sha256_file(path) == self.sha256
 
 
-def sources_of(record: Mapping[str, Any] | None) -> dict[str, Source] | None:
-    """Return what a record of ``ingest`` says of its files, by name; None where it does not tell."""
-    if record is None or "sources" not in record:
-        return None
-    return {
-        label: Source(**{**entry, "notes": tuple(entry["notes"])})
-        for label, entry in record["sources"].items()
-    }
-
-
-def described(sources: Mapping[str, Source]) -> dict[str, dict[str, Any]]:
-    """Return sources as a record holds them."""
-    return {label: {**asdict(source), "notes": list(source.notes)} for label, source in sources.items()}
+def is_whole(source: Source, folder: Path) -> bool:
+    """Return whether the table of the rows of a file is in the output folder, as it was written."""
+    path = folder / source.table
+    return path.is_file() and sha256_file(path) == source.sha256
 
 
 def list_sources(
     files: Mapping[str, HashedFile],
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[CheckedTable],
     run: Run,
     executor: Executor,
     arrived: int,
@@ -102,8 +69,8 @@ def list_sources(
     ----------
     files : mapping of str to HashedFile
         By their names in the input folder.
-    records : sequence of dict
-        Of the files, in their order: see `jpasbatch.stages.ingest.reading.read_tables`.
+    records : sequence of CheckedTable
+        Of the files, in their order.
     run : Run
         In whose folder their rows lie.
     executor : Executor
@@ -112,27 +79,27 @@ def list_sources(
     """
     (Path(run.place) / SOURCES).mkdir(parents=True, exist_ok=True)
     tasks = {
-        listing_key(record): (str(run.path), table_of(run, record["name"]), record) for record in records
+        listing_key(record.as_read): (str(run.path), table_of(run, record.name), record) for record in records
     }
     commits = committed(run, LISTED, list_rows, tasks, executor, shared=(run.place,))
-    made = commits.whole("input files")
+    made = commits.whole_of(RowTable, "input files")
     return {
         label: Source(
-            record["source"],
-            arrived,
-            made[key]["table"],
-            made[key]["sha256"],
-            record["rows"],
-            dict(record["values"]),
-            tuple(record["notes"]),
+            path=record.source,
+            arrived=arrived,
+            table=made[key].facts.table,
+            sha256=made[key].facts.sha256,
+            rows=record.rows,
+            values=record.values,
+            notes=record.notes,
         )
         for label, record, key in zip(files, records, tasks, strict=True)
     }
 
 
-def listing_key(record: Mapping[str, Any]) -> str:
-    """Return the key of the task that writes who the rows of a file are."""
-    return f"listed-{record.get('first', record['name'])}"
+def listing_key(name: str) -> str:
+    """Return the key of the task that writes who the rows of a file are; ``name`` is that of its tables as read."""
+    return f"listed-{name}"
 
 
 def table_of(run: Run, name: str) -> str:
@@ -140,7 +107,7 @@ def table_of(run: Run, name: str) -> str:
     return f"{SOURCES}/{run.path.name}-{name}"
 
 
-def list_rows(place: str, folder: str, table: str, record: Mapping[str, Any]) -> Made:
+def list_rows(place: str, folder: str, table: str, record: CheckedTable) -> Made:
     """Write who the accepted rows of a file are, and where they stand in it.
 
     Parameters
@@ -151,13 +118,12 @@ def list_rows(place: str, folder: str, table: str, record: Mapping[str, Any]) ->
         Of the run, with the rows.
     table : str
         Where to write, relative to the output folder.
-    record : mapping
-        Of the file.
+    record : CheckedTable
     """
-    first = record.get("first", record["name"])
+    first = record.as_read
     rejected = _numbers(Path(folder) / "rejected" / first)
-    repeated = np.setdiff1d(_numbers(Path(folder) / "rejected" / record["name"]), rejected)
-    rows = rows_of_source(record["rows"], rejected)
+    repeated = np.setdiff1d(_numbers(Path(folder) / "rejected" / record.name), rejected)
+    rows = rows_of_source(record.rows, rejected)
     done = 0
     target = Path(place) / table
     with (
@@ -171,7 +137,7 @@ def list_rows(place: str, folder: str, table: str, record: Mapping[str, Any]) ->
             columns = [batch[name] for name in ("object_id", "ra", "dec")]
             writer.write_table(pa.table([*columns, pa.array(numbers), pa.array(fate)], schema=ROWS))
             done += len(batch)
-    return Made(done, {"table": table, "sha256": sha256_file(target)}, [target])
+    return Made(done, RowTable(table, sha256_file(target)), [target])
 
 
 def row_writer(path: Path) -> pq.ParquetWriter:
@@ -185,8 +151,8 @@ def row_writer(path: Path) -> pq.ParquetWriter:
     )
 
 
-def change_fates(source: Path, place: str, target: str, fates: Mapping[int, np.ndarray]) -> dict[str, str]:
-    """Write a table of rows again, with what became of some of them, and return its place and its hash.
+def change_fates(source: Path, place: str, target: str, fates: Mapping[int, np.ndarray]) -> RowTable:
+    """Write a table of rows again, with what became of some of them.
 
     Parameters
     ----------
@@ -203,12 +169,12 @@ def change_fates(source: Path, place: str, target: str, fates: Mapping[int, np.n
     path = Path(place) / target
     with written_aside(path) as aside, row_writer(aside) as writer:
         writer.write_table(rows.set_column(ROWS.get_field_index("fate"), ROWS.field("fate"), pa.array(fate)))
-    return {"table": target, "sha256": sha256_file(path)}
+    return RowTable(target, sha256_file(path))
 
 
-def with_table(source: Source, made: Mapping[str, str]) -> Source:
+def with_table(source: Source, made: RowTable) -> Source:
     """Return a source whose table was written again."""
-    return replace(source, table=made["table"], sha256=made["sha256"])
+    return replace(source, table=made.table, sha256=made.sha256)
 
 
 def _numbers(rejected: Path) -> np.ndarray:

@@ -8,6 +8,7 @@ them: they are in the version of the catalogue that the table of reasons names.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.job.job import CatalogueSection
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.stages.ingest.reading import CheckedTable
 from jpasbatch.stages.ingest.refusals import NOTHING, Carrying
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.ingest_facts import WholeRows
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.storage.stores.files import fsync_folder, written_aside
 from jpasbatch.storage.stores.hashed import HashedFile, reading_as_hashed
@@ -33,8 +37,16 @@ CHUNK_ROWS = 20_000
 REASON, SOURCE, ROW = "quarantine_reason", "quarantine_source", "quarantine_row"
 
 
+@dataclass(frozen=True)
+class Kept(Facts):
+    """What became of the rejected rows of a file: the name of their table, and why they have none (or nothing)."""
+
+    name: str
+    trouble: str
+
+
 def keep_whole_rows(
-    records: Sequence[dict[str, Any]],
+    records: Sequence[CheckedTable],
     read: Sequence[HashedFile],
     workspace: Workspace,
     run: Run,
@@ -42,13 +54,13 @@ def keep_whole_rows(
     executor: Executor,
     earlier: str | None = None,
     carrying: Carrying = NOTHING,
-) -> dict[str, Any]:
-    """Publish the rejected rows of all files, whole, and return what is recorded of it.
+) -> tuple[WholeRows, list[str]]:
+    """Publish the rejected rows of all files, whole.
 
     Parameters
     ----------
-    records : sequence of dict
-        Of the files, with ``name``, ``source``, ``rows`` and ``accepted``.
+    records : sequence of CheckedTable
+        Of the files.
     read : sequence of HashedFile
         The files.
     workspace : Workspace
@@ -63,15 +75,16 @@ def keep_whole_rows(
 
     Returns
     -------
-    dict
-        ``whole_rows``: ``folder`` in the output folder, ``files`` and ``rows``; and ``troubles``: why files have none
-        there.
+    WholeRows
+        Where they are.
+    list of str
+        Why some files have none there, sorted.
     """
     files = {str(file.path): file for file in read}
-    tasks = {key: (record["name"], files[record["source"]]) for key, record in rejecting(records).items()}
+    tasks = {key: (record.name, files[record.source]) for key, record in rejecting(records).items()}
     shared = (workspace.job.survey, workspace.job.catalogue, str(run.path))
     commits = committed(run, REJECTED, write_whole_rows, tasks, executor, shared=shared)
-    made = commits.whole("input files").values()
+    made = [one.facts for one in commits.whole_of(Kept, "input files").values()]
     folder = _folder(workspace, identity)
     folder.mkdir(parents=True, exist_ok=True)
     kept = set()
@@ -81,29 +94,25 @@ def keep_whole_rows(
             for path in sorted(_folder(workspace, earlier).glob("*.parquet"))
             if _carry(path, folder, carrying)
         }
-    for record in made:
-        if (path := run.path / WHOLE / record["name"]).is_file():
-            _copy(path, target := folder / f"{run.path.name}-{record['name']}")
+    for one in made:
+        if (path := run.path / WHOLE / one.name).is_file():
+            _copy(path, target := folder / f"{run.path.name}-{one.name}")
             kept.add(target.name)
     for path in folder.glob("*.parquet"):
         if path.name not in kept:  # the same files, reached on another way
             path.unlink()
     fsync_folder(folder)
-    return {
-        "whole_rows": {
-            "folder": str(folder.relative_to(workspace.folder)),
-            "files": len(kept),
-            "rows": sum(pq.read_metadata(folder / name).num_rows for name in kept),
-        },
-        "troubles": sorted(record["trouble"] for record in made if record["trouble"]),
-    }
+    whole = WholeRows(
+        folder=str(folder.relative_to(workspace.folder)),
+        files=len(kept),
+        rows=sum(pq.read_metadata(folder / name).num_rows for name in kept),
+    )
+    return whole, sorted(one.trouble for one in made if one.trouble)
 
 
-def rejecting(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def rejecting(records: Sequence[CheckedTable]) -> dict[str, CheckedTable]:
     """Return the records of files that have rejected rows, by the key of the task that keeps them whole."""
-    return {
-        whole_rows_key(record["name"]): record for record in records if record["rows"] > record["accepted"]
-    }
+    return {whole_rows_key(record.name): record for record in records if record.rows > record.accepted}
 
 
 def whole_rows_key(name: str) -> str:
@@ -136,7 +145,7 @@ def write_whole_rows(
 ) -> Made:
     """Write the rejected rows of a file with all of its columns; a block of the file is in memory at a time.
 
-    The commit holds ``name`` and ``trouble``: why a file whose photometry could be read cannot be handed on as a whole.
+    The commit holds a `Kept`: a file whose photometry could be read may not be one that can be handed on as a whole.
 
     Raises
     ------
@@ -156,13 +165,13 @@ def write_whole_rows(
             written = _write(path, load_survey(survey_name, section.aperture), rows, reasons, target)
         except InputError as error:
             target.unlink(missing_ok=True)
-            return Made(0, {"name": name, "trouble": f"its rejected rows are not kept whole: {error}"})
+            return Made(0, Kept(name, f"its rejected rows are not kept whole: {error}"))
     if written != len(rows):
         raise InputError(
             f'{path}: {written} of {len(rows)} rejected rows were found again; set [catalogue] rejected = "reasons", '
             "and report this"
         )
-    return Made(written, {"name": name, "trouble": ""}, [target])
+    return Made(written, Kept(name, ""), [target])
 
 
 def _write(path: Path, survey: Any, rows: np.ndarray, reasons: pa.Array, target: Path) -> int:

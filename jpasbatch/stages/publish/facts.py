@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
 from jpasbatch.stages.publish.gates import Facts, Interval, Tile
+from jpasbatch.stages.run.ingest_facts import IngestFacts
 from jpasbatch.stages.run.records import recorded
-from jpasbatch.stages.run.stage_facts import InferFacts, IngestFacts
+from jpasbatch.stages.run.stage_facts import InferFacts
 from jpasbatch.stages.run.workspace import Workspace
 
 SUMMARY = "summary.json"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jpasbatch.stages.run.facts import Facts
+from jpasbatch.facts import Facts
 from jpasbatch.storage.stores.ledger import Ledger, without_undefined
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store

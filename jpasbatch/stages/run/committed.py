@@ -15,9 +15,9 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.meter import Meter
 from jpasbatch.compute.runner import Outcome, Task
 from jpasbatch.errors import InputError
+from jpasbatch.facts import FactsT, problem
 from jpasbatch.stages.run import commits as worker
 from jpasbatch.stages.run.commits import Made, Run, whole_commits
-from jpasbatch.stages.run.facts import FactsT, problem
 from jpasbatch.stages.run.mapping import TROUBLES_TOLD, run_each, trouble_error
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 

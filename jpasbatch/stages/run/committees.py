@@ -12,8 +12,8 @@ import numpy as np
 from jpasbatch.committees.registry import committee_folder
 from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.inference import DEFAULT, InferenceOptions
 from jpasbatch.learning.manifest import Manifest
-from jpasbatch.learning.runtimes import DEFAULT, InferenceOptions
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.storage.stores.artefacts import load_committee, load_ordinary

@@ -21,9 +21,9 @@ Pixel = tuple[int, int]
 def commit_names(catalogue: Catalogue) -> dict[Pixel, str]:
     """Return the name under which each partition is classified: its pixel and the SHA-256 of its bytes."""
     return {
-        (record["order"], record["pixel"]): commit_name((record["order"], record["pixel"]), record["sha256"])
+        record.healpix: commit_name(record.healpix, record.sha256)
         for record in published_partitions(catalogue)
-        if record["rows"]
+        if record.rows
     }
 
 
@@ -35,17 +35,15 @@ def tally_names(
     corrected = {} if posteriors is None else _hashes(posteriors)
     names = {}
     for record in published_partitions(predictions):
-        pixel = (record["order"], record["pixel"])
-        if record["rows"]:
-            digest = tally_digest(known[pixel], record["sha256"], corrected[pixel] if posteriors else None)
+        pixel = record.healpix
+        if record.rows:
+            digest = tally_digest(known[pixel], record.sha256, corrected[pixel] if posteriors else None)
             names[pixel] = commit_name(pixel, digest)
     return names
 
 
 def _hashes(catalogue: Catalogue) -> dict[Pixel, str]:
-    return {
-        (record["order"], record["pixel"]): record["sha256"] for record in published_partitions(catalogue)
-    }
+    return {record.healpix: record.sha256 for record in published_partitions(catalogue)}
 
 
 def pixel_key(pixel: Pixel) -> str:

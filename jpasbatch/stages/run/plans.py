@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jpasbatch.stages.run.commits import Run, look_at_commits
 from jpasbatch.stages.run.partition_names import Pixel, commit_name, pixel_key
@@ -134,13 +133,6 @@ def planned_workspace(workspace: Workspace, before: Plans) -> Workspace:
     return replace(workspace, settled=frozenset(stage for stage, plan in before.items() if not plan.runs))
 
 
-def standing_record(workspace: Workspace, stage: str, identity: str) -> dict[str, Any] | None:
-    """Return what `Workspace.unchanged` returns, and write nothing."""
-    record = workspace.record(stage)
-    same = record is not None and record["fingerprint"] == identity
-    return record if same and not workspace.faults(stage) else None
-
-
 def lacking(run: Run, keys: Sequence[str]) -> list[str]:
     """Return the keys of tasks that have no commit, or one whose files are damaged."""
     whole, _ = look_at_commits(run, keys)
@@ -155,9 +147,9 @@ def task_work(title: str, run: Run, keys: Sequence[str]) -> Work:
 def published_outlook(catalogue: Catalogue) -> Outlook:
     """Return the partitions of a catalogue as it is published; those without rows are left out."""
     kept = {
-        (record["order"], record["pixel"]): (record["sha256"], record["rows"])
+        record.healpix: (record.sha256, record.rows)
         for record in published_partitions(catalogue)
-        if record["rows"]
+        if record.rows
     }
     return Outlook(kept, {})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,12 +39,20 @@ def publish_quarantine(parts: Iterable[Path | pa.NativeFile], target: Path) -> d
     return dict(sorted(reasons.items()))
 
 
-def no_rows_left(records: Sequence[Mapping[str, Any]], reasons: Mapping[str, int]) -> InputError:
-    """Return the error of an input of which no row is left; it names the files and the reasons."""
-    files = ", ".join(f"{record['source']} ({record['rows']} rows)" for record in records[:5])
-    more = f" and {len(records) - 5} more" if len(records) > 5 else ""
+def no_rows_left(files: Sequence[tuple[str, int]], reasons: Mapping[str, int]) -> InputError:
+    """Return the error of an input of which no row is left.
+
+    Parameters
+    ----------
+    files : sequence of (str, int)
+        Path and number of rows of each input file.
+    reasons : mapping of str to int
+        Refused rows by reason.
+    """
+    named = ", ".join(f"{path} ({rows} rows)" for path, rows in files[:5])
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
     why = ", ".join(f"{reason}: {number}" for reason, number in reasons.items()) or "the files hold no rows"
     return InputError(
-        f"No rows to import from {files}{more}: {why}. Look at the quarantine, and at the quality cuts of the job "
+        f"No rows to import from {named}{more}: {why}. Look at the quarantine, and at the quality cuts of the job "
         "([catalogue.cuts])"
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import problem
 from jpasbatch.stages.run.changes import named_parts
-from jpasbatch.stages.run.facts import problem
 from jpasbatch.stages.run.stage_facts import StageFacts
 from jpasbatch.stages.run.workspace import Workspace
 

@@ -38,6 +38,8 @@ NOISELESS = "noiseless_flux"
 """True fluxes, in the training samples of mocks alone."""
 PARENT = "parent_id"
 """What an object descends from, in samples of mocks alone: objects of one parent are no independent ones."""
+SKY_WEIGHT = "sky_weight"
+"""How often the sky has what an object is, over how often the sample has it; in validation samples of mocks alone."""
 CUT = ("flags", "mask_flags")
 """Columns that the quality cuts look at; each is the reason of what it rejects, in this order."""
 
@@ -172,8 +174,8 @@ def read_catalogue(
     Returns
     -------
     pyarrow.Table, Counter of str
-        The columns `LEARNT` and the auxiliary ones, and `PARENT` where it is there, of the rows that the cuts allow,
-        and the others by reason.
+        The columns `LEARNT` and the auxiliary ones, `PARENT` and `SKY_WEIGHT` where they are there, of the rows that
+        the cuts allow, and the others by reason.
 
     Raises
     ------
@@ -190,7 +192,7 @@ def read_catalogue(
     if noiseless and NOISELESS not in catalogue.schema.names:
         raise _no_true_fluxes(folder)
     columns = (*LEARNT, *auxiliary, NOISELESS) if noiseless else (*LEARNT, *auxiliary)
-    columns += (PARENT,) if PARENT in catalogue.schema.names else ()
+    columns += tuple(name for name in (PARENT, SKY_WEIGHT) if name in catalogue.schema.names)
     tables = []
     rejected: Counter[str] = Counter()
     for pixel in catalogue.pixels:
@@ -230,3 +232,24 @@ def groups_of(table: pa.Table) -> np.ndarray:
     names, group[known] = np.unique(parents[known].astype(str), return_inverse=True)
     group[~known] = len(names) + np.arange((~known).sum())
     return group
+
+
+def sky_weights_of(table: pa.Table) -> np.ndarray | None:
+    """Return how often each row of a labelled sample counts on a sky, float32 (n,); None where it does not say.
+
+    Raises
+    ------
+    InputError
+        When some rows have no weight, or one that is none.
+    """
+    if SKY_WEIGHT not in table.column_names:
+        return None
+    weights = table[SKY_WEIGHT].to_numpy().astype(np.float32)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise InputError(
+            f"column {SKY_WEIGHT} of the sample: {int(wrong.sum())} of {len(weights)} rows have none, a negative or "
+            f"an infinite one (the first is {weights[wrong][0]}); allowed are numbers from 0 on in all rows. Correct "
+            "them, or leave the column out: then each row counts once"
+        )
+    return weights

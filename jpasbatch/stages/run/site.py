@@ -25,6 +25,7 @@ from jpasbatch.stages.run.committed import run_on_disk
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 from jpasbatch.storage.catalogue.collection import STAGING, Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.mirror import fetch_collection
+from jpasbatch.storage.catalogue.partition_facts import Partition
 from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import publish_extension
 from jpasbatch.storage.catalogue.stored import publish_stored_extension
@@ -115,7 +116,7 @@ class Site:
     def publish(
         self,
         name: str,
-        partitions: Sequence[Mapping[str, Any]],
+        partitions: Sequence[Partition],
         schema: pa.Schema,
         provenance: Mapping[str, Any],
         expected_rows: int,

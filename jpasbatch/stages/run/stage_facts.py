@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from jpasbatch.facts import LEFT_OUT, Facts
 from jpasbatch.products.registry import PRODUCTS
-from jpasbatch.stages.run.facts import LEFT_OUT, Facts
 
 
 @dataclass(frozen=True)
@@ -42,32 +42,6 @@ class FetchFacts(StageFacts):
     empty: tuple[int | str, ...] = ()
     rows: int = 0
     bytes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngestFacts(StageFacts):
-    """What other stages read of the record of ``ingest``.
-
-    Attributes
-    ----------
-    catalogue : str
-        The version of the photometry.
-    rows_in, rows_out, quarantined : int
-    reasons : dict of str to int
-        Refused rows by reason.
-    duplicates : int or None
-        Rows that were dropped for a better one of another tile, where tiles overlap.
-    partitions : int
-    """
-
-    stage: ClassVar[str] = "ingest"
-    catalogue: str = ""
-    rows_in: int = 0
-    rows_out: int = 0
-    quarantined: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    duplicates: int | None = field(default=None, metadata=LEFT_OUT)
-    partitions: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jpasbatch.products.report import QuarantineLine, StageLine
+from jpasbatch.stages.run.ingest_facts import IngestFacts
 from jpasbatch.stages.run.mock_facts import MockFacts
 from jpasbatch.stages.run.records import StageRecord, recorded
-from jpasbatch.stages.run.stage_facts import CorrectFacts, InferFacts, IngestFacts, StageFacts, TrainFacts
+from jpasbatch.stages.run.stage_facts import CorrectFacts, InferFacts, StageFacts, TrainFacts
 from jpasbatch.stages.run.workspace import SHORT, Workspace
 
 

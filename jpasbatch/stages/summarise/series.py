@@ -8,7 +8,8 @@ from typing import Any
 
 from jpasbatch.products.series import SeriesPoint
 from jpasbatch.stages.run.history import PUBLICATION, headline_counts, read_history
-from jpasbatch.stages.run.stage_facts import InferFacts, IngestFacts
+from jpasbatch.stages.run.ingest_facts import IngestFacts
+from jpasbatch.stages.run.stage_facts import InferFacts
 
 
 def earlier_publications(folder: Path) -> list[SeriesPoint]:

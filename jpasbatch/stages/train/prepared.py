@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.job.job import Job
 from jpasbatch.learning.augmentation import open_gaps
 from jpasbatch.learning.samples import UNLABELLED, LabelledFeatures
@@ -22,13 +23,21 @@ from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import matrix_of
 from jpasbatch.scoring.folds import member_folds, member_rows, stratified_folds
 from jpasbatch.stages.run.commits import Made
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.mock_parts import TEMPLATES
-from jpasbatch.stages.run.samples import NOISELESS, groups_of, labels_of, read_sample, sample_photometry
+from jpasbatch.stages.run.samples import (
+    NOISELESS,
+    groups_of,
+    labels_of,
+    read_sample,
+    sample_photometry,
+    sky_weights_of,
+)
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
 
 TRAINING, VALIDATION = SAMPLES = ("training", "validation")
+OPTIONAL = ("noiseless", "fold", "weight")
+"""Arrays that not every sample has, in the order of `PreparedSample`."""
 LABELLED = "labelled"
 """The one sample of a job with folds."""
 
@@ -45,6 +54,8 @@ class PreparedSample:
         The same number for objects that descend from one parent.
     noiseless : ndarray of float32, shape (n, bands), or None
     fold : ndarray of int16, shape (n,), or None
+    weight : ndarray of float32, shape (n,), or None
+        How often the sky has what an object is, over how often the sample has it; None: each counts once.
     """
 
     photometry: Photometry
@@ -52,6 +63,7 @@ class PreparedSample:
     group: np.ndarray
     noiseless: np.ndarray | None = None
     fold: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> PreparedSample:
         """Return some of the objects."""
@@ -65,6 +77,7 @@ class PreparedSample:
             self.group[rows],
             part(self.noiseless),
             part(self.fold),
+            part(self.weight),
         )
 
     def magnitude(self, survey: Survey) -> np.ndarray:
@@ -132,12 +145,14 @@ def prepare_sample(
     unused = int((~usable).sum())
     if part == TRAINING:
         usable &= _chosen(len(usable), job.samples.training_share, job.seed)
+    weights = sky_weights_of(accepted)
     sample = PreparedSample(
         photometry.select(usable),
         labels[usable],
         groups_of(accepted)[usable],
         matrix_of(accepted, NOISELESS, len(survey.bands))[usable] if noiseless else None,
         _folds(accepted, labels, usable, job),
+        None if weights is None else weights[usable],
     )
     by_class = dict(
         zip(job.classes, np.bincount(sample.labels, minlength=len(job.classes)).tolist(), strict=True)
@@ -195,7 +210,7 @@ def _save_sample(sample: PreparedSample, folder: Path, part: str) -> list[Path]:
     arrays |= {"labels": sample.labels, "group": sample.group}
     if sample.photometry.auxiliary:  # one array, in the order of the job
         arrays["auxiliary"] = np.stack(list(sample.photometry.auxiliary.values()), axis=1)
-    optional = {"noiseless": sample.noiseless, "fold": sample.fold}
+    optional = {name: getattr(sample, name) for name in OPTIONAL}
     arrays |= {name: array for name, array in optional.items() if array is not None}
     paths = []
     for name, array in arrays.items():
@@ -220,12 +235,10 @@ def read_prepared(folder: Path, part: str, auxiliary: Sequence[str] = ()) -> Pre
     def read(name: str) -> np.ndarray:
         return np.load(folder / f"{part}-{name}.npy", mmap_mode="r", allow_pickle=False)
 
-    noiseless, fold = (
-        read(name) if (folder / f"{part}-{name}.npy").is_file() else None for name in ("noiseless", "fold")
-    )
+    optional = (read(name) if (folder / f"{part}-{name}.npy").is_file() else None for name in OPTIONAL)
     further = dict(zip(auxiliary, read("auxiliary").T, strict=True)) if auxiliary else {}
     photometry = Photometry(read("flux"), read("flux_err"), further)
-    return PreparedSample(photometry, read("labels"), read("group"), noiseless, fold)
+    return PreparedSample(photometry, read("labels"), read("group"), *optional)
 
 
 def member_samples(folder: Path, job: Job, index: int) -> tuple[PreparedSample, PreparedSample]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.learning.curves import Curve
+from jpasbatch.learning.novelty.file import ordinary_to_bytes
 from jpasbatch.pages.style import to_png
 from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commit
 from jpasbatch.stages.run.curves import FILE, PICTURE, Curves
-from jpasbatch.stages.run.facts import Facts
 from jpasbatch.stages.run.samples import sample_origin
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.beginning import begun_with
@@ -165,10 +166,10 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
             origin=sample_origin(trained.workspace, sample_parts(job)[0]),
         ),
     )
-    variants = judged_variants(job, survey, committee, jury)
+    variants = judged_variants(job, survey, committee, jury, known.weight is not None)
     beside = (
         Validation(known.judged(judgement), variants).to_bytes(),
-        None if ordinary is None else ordinary.to_bytes(),
+        None if ordinary is None else ordinary_to_bytes(ordinary),
     )
     curves = _curves(trained.members, members)
     notes = {FILE: curves.to_ecsv(), PICTURE: to_png(training_curves(curves.members))}

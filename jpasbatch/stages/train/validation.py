@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.judgement import Judgement, Jury, disagreement, vote
 from jpasbatch.learning.samples import UNLABELLED
@@ -15,12 +16,14 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.folds import member_folds, validation_votes
 from jpasbatch.stages.run.samples import (
+    SKY_WEIGHT,
     groups_of,
     identify_sample,
     labels_of,
     list_sample,
     read_sample,
     sample_photometry,
+    sky_weights_of,
 )
 from jpasbatch.stages.train.prepared import (
     LABELLED,
@@ -39,7 +42,8 @@ class Validated(NamedTuple):
 
     ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated;
     ``photometry`` of the same objects, and ``disagreement`` (n,) of the members: NaN with folds, where each object has
-    other members that may be asked; ``group`` (n,) int32, the same number for objects that descend from one parent.
+    other members that may be asked; ``group`` (n,) int32, the same number for objects that descend from one parent;
+    ``weight`` (n,) float32, how often each counts on a sky, or None: all the same.
     """
 
     labels: np.ndarray
@@ -48,6 +52,7 @@ class Validated(NamedTuple):
     photometry: Photometry
     disagreement: np.ndarray
     group: np.ndarray
+    weight: np.ndarray | None
 
     @classmethod
     def of(
@@ -55,14 +60,21 @@ class Validated(NamedTuple):
     ) -> Validated:
         """Return objects with the votes on them."""
         return cls(
-            sample.labels, sample.magnitude(survey), votes, sample.photometry, disagreement, sample.group
+            sample.labels,
+            sample.magnitude(survey),
+            votes,
+            sample.photometry,
+            disagreement,
+            sample.group,
+            sample.weight,
         )
 
     def judged(self, judgement: Judgement) -> ValidationSample:
         """Return the objects that could be judged, with what the whole committee says of them."""
         usable = judgement.usable
         known = (self.magnitude, self.labels, self.photometry.missing, self.group)
-        return ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in known))
+        sample = ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in known))
+        return sample if self.weight is None else sample.weighted(self.weight[usable])
 
 
 def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:
@@ -84,23 +96,45 @@ def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committe
 
 
 def judged_variants(
-    job: Job, survey: Survey, committee: Committee, jury: Jury
+    job: Job, survey: Survey, committee: Committee, jury: Jury, weighted: bool
 ) -> dict[str, ValidationSample]:
     """Return what a committee says of validation samples of other mocks, by the names that the job gives them.
+
+    Parameters
+    ----------
+    job : Job
+    survey : Survey
+    committee : Committee
+    jury : Jury
+    weighted : bool
+        Whether the objects of the validation sample have weights.
 
     Raises
     ------
     InputError
-        When a sample is missing or damaged.
+        When a sample is missing or damaged, or has weights and the validation sample has none, or the reverse: what
+        moves the numbers would be the weights, and not what is wrong with the mock.
     """
     found = {}
     for name, path in job.samples.variants.items():
         rows, _ = read_sample(list_sample(Path(path)), survey, job)
+        weights = sky_weights_of(rows)
+        if weighted != (weights is not None):
+            with_weights, without = ("validation", path) if weighted else (path, "validation")
+            raise InputError(
+                f"[samples.variants] {name}: {with_weights} has the column {SKY_WEIGHT}, {without} has not: they "
+                "cannot be compared; make the older mock again"
+            )
         photometry = with_gaps(sample_photometry(rows, survey, job), job, survey)
         labels = labels_of(rows, job)
         usable = labels != UNLABELLED
         usable[usable], members = committee.member_probabilities(photometry.select(usable))
-        sample = PreparedSample(photometry.select(usable), labels[usable], groups_of(rows)[usable])
+        sample = PreparedSample(
+            photometry.select(usable),
+            labels[usable],
+            groups_of(rows)[usable],
+            weight=None if weights is None else weights[usable],
+        )
         given = Validated.of(sample, vote(members), disagreement(members), survey)
         found[name] = given.judged(jury.judge_votes(given.probabilities, given.magnitude))
     return found

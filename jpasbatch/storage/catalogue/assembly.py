@@ -24,6 +24,13 @@ import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.collection import BUILDING
+from jpasbatch.storage.catalogue.partition_facts import (
+    KEYS,
+    Partition,
+    PartitionFacts,
+    Pixel,
+    partition_facts,
+)
 from jpasbatch.storage.catalogue.partitions import (
     HEALPIX_COLUMN,
     HEALPIX_ORDER,
@@ -36,8 +43,7 @@ from jpasbatch.storage.stores.ledger import canonical_json, fingerprint, without
 from jpasbatch.storage.stores.links import link_file
 from jpasbatch.version import __version__
 
-RECORD_KEYS = ("order", "pixel", "rows", "bytes", "sha256", "path", "fingerprint", "quarantined")
-DESCRIBED_KEYS = tuple(key for key in RECORD_KEYS if key != "path")
+DESCRIBED_KEYS = tuple(key for key in KEYS if key != "path")
 REQUIRED_COLUMNS = (HEALPIX_COLUMN, "object_id", "ra", "dec")
 PROVENANCE = "provenance.json"
 SHORT = 12
@@ -48,8 +54,6 @@ log = logging.getLogger(__name__)
 
 _ATTEMPT = "[0-9a-f]" * 32
 
-Pixel = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Assembly:
@@ -57,10 +61,10 @@ class Assembly:
 
     Attributes
     ----------
-    records : list of dict
-        One of each partition, with the keys `RECORD_KEYS`, in HATS order.
+    records : list of PartitionFacts
+        One of each partition, in HATS order.
     source_folder : Path
-        Which the paths of the records are relative to.
+        Folder that the record paths are relative to.
     schema : pyarrow.Schema
         Columns and types of every file, `REQUIRED_COLUMNS` among them, ``_healpix_29`` first.
     map_order : int
@@ -71,7 +75,7 @@ class Assembly:
         Further entries of ``hats.properties``.
     """
 
-    records: list[dict[str, Any]]
+    records: list[PartitionFacts]
     source_folder: Path
     schema: pa.Schema
     map_order: int
@@ -81,7 +85,7 @@ class Assembly:
     @property
     def rows(self) -> int:
         """Rows of all partitions."""
-        return sum(record["rows"] for record in self.records)
+        return sum(record.rows for record in self.records)
 
     def version(self, name: str) -> str:
         """Return the name of the version: equal contents have equal names."""
@@ -89,7 +93,7 @@ class Assembly:
 
 
 def describe(
-    records: Sequence[Mapping[str, Any]], schema: pa.Schema, provenance: Mapping[str, Any], **more: Any
+    records: Sequence[PartitionFacts], schema: pa.Schema, provenance: Mapping[str, Any], **more: Any
 ) -> dict[str, Any]:
     """Return the description of a version, from which its name follows.
 
@@ -98,35 +102,30 @@ def describe(
     return {
         "provenance": without_undefined(dict(provenance)),
         "columns": [[column.name, str(column.type)] for column in schema],
-        "partitions": [{key: record[key] for key in DESCRIBED_KEYS} for record in records],
+        "partitions": [{key: getattr(record, key) for key in DESCRIBED_KEYS} for record in records],
         **more,
     }
 
 
-def records_by_pixel(partitions: Sequence[Mapping[str, Any]]) -> dict[Pixel, dict[str, Any]]:
-    """Return the records of partitions by (order, pixel).
+def records_by_pixel(partitions: Sequence[Partition]) -> dict[Pixel, PartitionFacts]:
+    """Return the records of partitions by (order, pixel); commits are taken as the ledger holds them, too.
 
     Raises
     ------
     InputError
-        When a record lacks a key, or a partition has two records.
+        When a record lacks a key or holds another type, or a partition has two records.
     """
-    records: dict[Pixel, dict[str, Any]] = {}
-    for given in partitions:
-        missing = [key for key in RECORD_KEYS if key not in given]
-        if missing:
+    records: dict[Pixel, PartitionFacts] = {}
+    for record in map(partition_facts, partitions):
+        if record.healpix in records:
             raise InputError(
-                f"A partition's record lacks {', '.join(missing)}: {dict(given)}. Nothing was published."
+                f"Partition {record.order}/{record.pixel} has two records. Nothing was published."
             )
-        record = {key: given[key] for key in RECORD_KEYS}
-        pixel = (int(record["order"]), int(record["pixel"]))
-        if pixel in records:
-            raise InputError(f"Partition {pixel[0]}/{pixel[1]} has two records. Nothing was published.")
-        records[pixel] = record
+        records[record.healpix] = record
     return records
 
 
-def check_rows(records: Sequence[Mapping[str, Any]], expected_rows: int | None) -> None:
+def check_rows(records: Sequence[PartitionFacts], expected_rows: int | None) -> None:
     """Refuse records that lose or double rows, or that leave none.
 
     Parameters
@@ -136,8 +135,8 @@ def check_rows(records: Sequence[Mapping[str, Any]], expected_rows: int | None) 
     expected_rows
         What ``rows`` and ``quarantined`` of all records must add up to; None when that is not known.
     """
-    out = sum(record["rows"] for record in records)
-    held = sum(record["quarantined"] for record in records)
+    out = sum(record.rows for record in records)
+    held = sum(record.quarantined for record in records)
     if expected_rows is not None and out + held != expected_rows:
         raise InputError(
             f"Rows are lost or doubled: {out} rows and {held} in quarantine make {out + held}, expected "
@@ -217,10 +216,8 @@ def _check_version(version: Path, assembly: Assembly) -> None:
     try:
         check_catalogue(version, assembly.schema, assembly.rows)
         for record in assembly.records:
-            if record["rows"]:
-                verify_partition(
-                    version / partition_file(record["order"], record["pixel"]), record, assembly.schema
-                )
+            if record.rows:
+                verify_partition(version / partition_file(*record.healpix), record, assembly.schema)
     except (InputError, FileNotFoundError) as error:
         raise InputError(f"{version} was published before, and is damaged: {error}") from error
 
@@ -236,25 +233,25 @@ def link_partitions(assembly: Assembly, building: Path) -> np.ndarray:
     building.mkdir(parents=True)
     point_map = np.zeros(12 * 4**assembly.map_order, dtype=np.int64)
 
-    def place(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    def place(record: PartitionFacts) -> tuple[np.ndarray, np.ndarray]:
         source = source_path(record, assembly.source_folder)
-        target = building / partition_file(record["order"], record["pixel"])
+        target = building / partition_file(*record.healpix)
         target.parent.mkdir(parents=True, exist_ok=True)
         _link(assembly.source_folder / source, target)
         return count_cells(verify_partition(target, record, assembly.schema), assembly.map_order)
 
-    filled = [record for record in assembly.records if record["rows"]]
+    filled = [record for record in assembly.records if record.rows]
     with ThreadPoolExecutor(THREADS, thread_name_prefix="link") as pool:
         for cells, counts in pool.map(place, filled):  # the first error cancels what did not begin
             point_map[cells] += counts
     return point_map
 
 
-def source_path(record: Mapping[str, Any], place: object) -> str:
+def source_path(record: PartitionFacts, place: object) -> str:
     """Return the path of a record's staged file, when it stays within the place that it is relative to."""
-    source = PurePosixPath(record["path"])
-    if not record["path"] or source.is_absolute() or ".." in source.parts:
-        raise InputError(f"The record's path {record['path']!r} must be inside {place}, and relative to it.")
+    source = PurePosixPath(record.path)
+    if not record.path or source.is_absolute() or ".." in source.parts:
+        raise InputError(f"The record's path {record.path!r} must be inside {place}, and relative to it.")
     return source.as_posix()
 
 
@@ -276,7 +273,7 @@ def staged_file_missing(source: object) -> InputError:
     return InputError(f"The staged file {source} is missing: run the stage again. Nothing was published.")
 
 
-def verify_partition(file: Path, record: Mapping[str, Any], schema: pa.Schema) -> np.ndarray:
+def verify_partition(file: Path, record: PartitionFacts, schema: pa.Schema) -> np.ndarray:
     """Return the spatial index (int64) of a file that is what its record says.
 
     Raises
@@ -285,21 +282,21 @@ def verify_partition(file: Path, record: Mapping[str, Any], schema: pa.Schema) -
         When its size, SHA-256, columns or number of rows differ, or a row lies outside of its pixel.
     """
     size, found = file.stat().st_size, sha256_file(file)
-    if size != record["bytes"] or found != record["sha256"]:
+    if size != record.bytes or found != record.sha256:
         raise InputError(
-            f"The staged file {record['path']} changed after it was committed: {size} bytes with SHA-256 "
-            f"{found[:12]}, committed were {record['bytes']} with {str(record['sha256'])[:12]}. Nothing was "
+            f"The staged file {record.path} changed after it was committed: {size} bytes with SHA-256 "
+            f"{found[:12]}, committed were {record.bytes} with {record.sha256[:12]}. Nothing was "
             "published: remove its commit and run the stage again."
         )
     columns = pq.read_schema(file)
     if not columns.equals(schema, check_metadata=False):
         raise InputError(
-            f"{record['path']} has the columns {columns.names}, expected {schema.names}, or other types."
+            f"{record.path} has the columns {columns.names}, expected {schema.names}, or other types."
         )
     index = read_partition(file, [HEALPIX_COLUMN])[HEALPIX_COLUMN].to_numpy()
-    if len(index) != record["rows"]:
-        raise InputError(f"{record['path']} holds {len(index)} rows; its record says {record['rows']}.")
-    check_index(index, record["order"], record["pixel"], source=record["path"])
+    if len(index) != record.rows:
+        raise InputError(f"{record.path} holds {len(index)} rows; its record says {record.rows}.")
+    check_index(index, *record.healpix, source=record.path)
     return index
 
 
@@ -313,10 +310,8 @@ def write_metadata(assembly: Assembly, building: Path, point_map: np.ndarray) ->
     from hats.io.skymap import write_skymap
     from hats.pixel_math.healpix_pixel import HealpixPixel
 
-    filled = [record for record in assembly.records if record["rows"]]
-    partition_info = PartitionInfo.from_healpix(
-        [HealpixPixel(record["order"], record["pixel"]) for record in filled]
-    )
+    filled = [record for record in assembly.records if record.rows]
+    partition_info = PartitionInfo.from_healpix([HealpixPixel(*record.healpix) for record in filled])
     partition_info.write_to_file(catalog_path=building)
     rows = write_parquet_metadata(building)
     write_fits_image(point_map, paths.get_point_map_file_pointer(building))
@@ -333,7 +328,7 @@ def write_metadata(assembly: Assembly, building: Path, point_map: np.ndarray) ->
             "healpix_order": HEALPIX_ORDER,
             "skymap_order": assembly.map_order,
             "hats_order": partition_info.get_highest_order(),
-            "hats_max_rows": max(record["rows"] for record in filled),
+            "hats_max_rows": max(record.rows for record in filled),
             "moc_sky_fraction": f"{partition_info.calculate_fractional_coverage():0.5f}",
             **TableProperties.new_provenance_dict(building, builder=f"jpasbatch v{__version__}"),
             **assembly.properties,

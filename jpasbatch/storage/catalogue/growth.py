@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.storage.catalogue.assembly import Pixel
+from jpasbatch.storage.catalogue.partition_facts import Pixel
 from jpasbatch.storage.catalogue.plan import PartitionOptions
 
 

@@ -190,7 +190,7 @@ def _description(plan: ImportPlan, schema: pa.Schema) -> dict[str, Any]:
         file = catalogue.partition_path(order, pixel)
         key = partition_file(order, pixel).as_posix()
         staged = StagedPartition(key, sha256_file(file), rows, file.stat().st_size)
-        records.append(staged.record((order, pixel), "", plan.identity))
+        records.append(staged.facts((order, pixel), "", plan.identity))
     return describe(records, schema, {"import": plan.identity}, map_order=catalogue.map_order)
 
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store
 
@@ -55,33 +56,39 @@ class StagedPartition:
         """The stamp of the object by its key, for the commit; empty when there is no object."""
         return {self.key: self.stamp} if self.key else {}
 
-    def record(
+    def facts(
         self, pixel: tuple[int, int], collection: str, fingerprint: str, quarantined: int = 0
-    ) -> dict[str, Any]:
-        """Return the ledger record of this partition, as `publish_extension` wants it.
+    ) -> PartitionFacts:
+        """Return what the commit of this partition says, as `publish_extension` wants it.
 
         Parameters
         ----------
         pixel
             (order, pixel) of the partition.
         collection
-            Key of the collection in the store; empty when it is the store itself. The record's path is relative to
-            the collection.
+            Key of the collection in the store; empty when it is the store itself. The path is relative to the
+            collection.
         fingerprint
             Of the run.
         quarantined
             Input rows of the partition that are not among the output rows.
         """
-        return {
-            "order": pixel[0],
-            "pixel": pixel[1],
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "path": PurePosixPath(self.key).relative_to(collection).as_posix() if self.key else "",
-            "fingerprint": fingerprint,
-            "quarantined": quarantined,
-        }
+        return PartitionFacts(
+            order=pixel[0],
+            pixel=pixel[1],
+            rows=self.rows,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            path=PurePosixPath(self.key).relative_to(collection).as_posix() if self.key else "",
+            fingerprint=fingerprint,
+            quarantined=quarantined,
+        )
+
+    def record(
+        self, pixel: tuple[int, int], collection: str, fingerprint: str, quarantined: int = 0
+    ) -> dict[str, Any]:
+        """Return `facts` as the ledger keeps them, for a worker that adds to them."""
+        return dict(vars(self.facts(pixel, collection, fingerprint, quarantined)))
 
 
 EMPTY = StagedPartition("", "", 0, 0)

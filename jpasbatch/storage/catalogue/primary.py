@@ -18,12 +18,11 @@ import pyarrow as pa
 from annotated_types import Ge, Interval
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import problem
 from jpasbatch.options import Options
 from jpasbatch.storage.catalogue.assembly import (
-    DESCRIBED_KEYS,
     PROVENANCE,
     Assembly,
-    Pixel,
     check_rows,
     check_schema,
     describe,
@@ -40,6 +39,7 @@ from jpasbatch.storage.catalogue.collection import (
     swap_collection,
 )
 from jpasbatch.storage.catalogue.margin import ensure_margin
+from jpasbatch.storage.catalogue.partition_facts import Partition, PartitionFacts, Pixel
 from jpasbatch.storage.catalogue.partitions import HEALPIX_ORDER, partition_file
 from jpasbatch.storage.catalogue.validation import pixel_range
 from jpasbatch.storage.stores.files import Lease, remove_if_empty, sha256_file
@@ -58,7 +58,7 @@ class PrimaryOptions(Options):
         HEALPix order of the map of counts, at least that of the finest partition, 12 at most (the map holds
         12 * 4**order numbers).
     source_folder : Path, optional
-        Which the paths of the records are relative to; the collection when absent. On the file system of the
+        Folder that the record paths are relative to; the collection when absent. On the file system of the
         collection its files are linked, and copied from another.
     expected_rows : int, optional
         What ``rows`` and ``quarantined`` of all records must add up to, where that is known from elsewhere.
@@ -78,7 +78,7 @@ class PrimaryOptions(Options):
 def publish_primary(
     collection_folder: Path,
     name: str,
-    partitions: Sequence[Mapping[str, Any]],
+    partitions: Sequence[Partition],
     schema: pa.Schema,
     provenance: Mapping[str, Any],
     options: PrimaryOptions = PrimaryOptions(),
@@ -96,9 +96,7 @@ def publish_primary(
     name
         Begins the version's name, e.g. ``photometry``.
     partitions
-        One record of the ledger for each partition, with the keys
-        `jpasbatch.storage.catalogue.assembly.RECORD_KEYS`. A partition without rows has ``rows`` 0 and
-        ``path`` "", and no file.
+        One of each partition. A partition without rows has ``rows`` 0 and ``path`` "", and no file.
     schema
         Columns and types of every file, also whether they may be null: ``_healpix_29`` first, and
         ``object_id``, ``ra``, ``dec``.
@@ -163,7 +161,7 @@ def point_at_primary(collection: Path, version: str, margin: str | None = None) 
     )
 
 
-def published_partitions(catalogue: Catalogue) -> list[dict[str, Any]]:
+def published_partitions(catalogue: Catalogue) -> list[PartitionFacts]:
     """Return the records from which a catalogue was published, with the paths of its own files.
 
     `publish_primary` takes them, with the folder of the catalogue as source, to publish the same rows in another
@@ -177,21 +175,19 @@ def published_partitions(catalogue: Catalogue) -> list[dict[str, Any]]:
     file = catalogue.path / PROVENANCE
     try:
         described = json.loads(file.read_bytes())["partitions"]
-        records = [{key: entry[key] for key in DESCRIBED_KEYS} for entry in described]
+        return [PartitionFacts.from_record({**entry, "path": _path(entry)}) for entry in described]
     except FileNotFoundError:
         raise InputError(
             f"{catalogue.path} has no {PROVENANCE}: it was not published from staged partitions. Name a catalogue "
             "that was, or ingest its tables."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({error!r}): make the catalogue again.") from error
-    return [
-        {
-            **record,
-            "path": partition_file(record["order"], record["pixel"]).as_posix() if record["rows"] else "",
-        }
-        for record in records
-    ]
+        found = problem(error) if isinstance(error, ValueError) else repr(error)
+        raise InputError(f"{file} is damaged ({found}): make the catalogue again.") from error
+
+
+def _path(entry: Mapping[str, Any]) -> str:
+    return partition_file(entry["order"], entry["pixel"]).as_posix() if entry["rows"] else ""
 
 
 def grown_from(catalogue: Catalogue) -> str | None:
@@ -214,7 +210,7 @@ def catalogue_identity(catalogue: Catalogue) -> list[str]:
     return [catalogue.name, sha256_file(file)]
 
 
-def _in_order(records: Mapping[Pixel, dict[str, Any]], map_order: int) -> list[dict[str, Any]]:
+def _in_order(records: Mapping[Pixel, PartitionFacts], map_order: int) -> list[PartitionFacts]:
     """Return the records in HATS order, when their partitions are disjoint and the map resolves them."""
     for order, pixel in records:
         if not (0 <= order <= HEALPIX_ORDER and 0 <= pixel < 12 * 4**order):

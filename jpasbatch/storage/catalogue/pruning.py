@@ -54,7 +54,7 @@ class Remnant:
     changed : float
         When it last changed, seconds since 1970.
     family : str
-        Of which the newest are kept; empty where age alone decides.
+        Group of remnants whose newest are kept; empty where age alone decides.
     """
 
     kind: str

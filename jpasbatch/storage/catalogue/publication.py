@@ -34,13 +34,14 @@ from jpasbatch.storage.catalogue.collection import (
     read_collection,
     swap_collection,
 )
+from jpasbatch.storage.catalogue.partition_facts import Partition, PartitionFacts
 from jpasbatch.storage.stores.files import Lease, remove_if_empty, write_atomically
 
 
 def publish_extension(
     collection_folder: Path,
     name: str,
-    partitions: Sequence[Mapping[str, Any]],
+    partitions: Sequence[Partition],
     schema: pa.Schema,
     provenance: Mapping[str, Any],
     expected_rows: int,
@@ -54,10 +55,8 @@ def publish_extension(
     name
         Of the extension, e.g. ``predictions``.
     partitions
-        One record of the ledger for each partition of the primary catalogue, with the keys
-        `jpasbatch.storage.catalogue.assembly.RECORD_KEYS`;
-        ``path`` is relative to the collection. A partition without output rows has ``rows`` 0 and ``path``
-        "".
+        One of each partition of the primary catalogue; ``path`` is relative to the collection. A partition
+        without output rows has ``rows`` 0 and ``path`` "".
     schema
         Columns and types of every file: ``_healpix_29`` first, and ``object_id``, ``ra``, ``dec``.
     provenance
@@ -90,7 +89,7 @@ def publish_extension(
 
 def extension_assembly(
     collection: Path,
-    partitions: Sequence[Mapping[str, Any]],
+    partitions: Sequence[Partition],
     schema: pa.Schema,
     provenance: Mapping[str, Any],
     expected_rows: int,
@@ -146,8 +145,8 @@ def describe_extension(collection: Path, name: str, version: str) -> tuple[str, 
 
 
 def _check_records(
-    primary: Catalogue, partitions: Sequence[Mapping[str, Any]], expected_rows: int
-) -> list[dict[str, Any]]:
+    primary: Catalogue, partitions: Sequence[Partition], expected_rows: int
+) -> list[PartitionFacts]:
     """Return the records in the order of the pixels, when they cover the catalogue and lose no row."""
     records = records_by_pixel(partitions)
     absent = [pixel for pixel in primary.pixels if pixel not in records]

@@ -40,6 +40,7 @@ from jpasbatch.storage.catalogue.collection import (
     read_collection,
 )
 from jpasbatch.storage.catalogue.mirror import fetch_collection, fetch_version
+from jpasbatch.storage.catalogue.partition_facts import Partition, PartitionFacts
 from jpasbatch.storage.catalogue.partitions import partition_file
 from jpasbatch.storage.catalogue.publication import describe_extension, extension_assembly
 from jpasbatch.storage.catalogue.validation import check_catalogue
@@ -59,7 +60,7 @@ def publish_stored_extension(
     store: Store,
     mirror: Path,
     name: str,
-    partitions: Sequence[Mapping[str, Any]],
+    partitions: Sequence[Partition],
     schema: pa.Schema,
     provenance: Mapping[str, Any],
     expected_rows: int,
@@ -143,11 +144,11 @@ def copy_partitions(assembly: Assembly, store: Store, building: Path) -> np.ndar
     there = store.keys(building.name)
     point_map = np.zeros(12 * 4**assembly.map_order, dtype=np.int64)
 
-    def place(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        file = partition_file(record["order"], record["pixel"])
+    def place(record: PartitionFacts) -> tuple[np.ndarray, np.ndarray]:
+        file = partition_file(*record.healpix)
         target = f"{building.name}/{file.as_posix()}"
         (building / file).parent.mkdir(parents=True, exist_ok=True)
-        if there.get(target) == record["bytes"]:
+        if there.get(target) == record.bytes:
             try:
                 return _verify_copy(store, target, building / file, record, assembly)
             except InputError:
@@ -160,14 +161,14 @@ def copy_partitions(assembly: Assembly, store: Store, building: Path) -> np.ndar
         return _verify_copy(store, target, building / file, record, assembly)
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        filled = [record for record in assembly.records if record["rows"]]
+        filled = [record for record in assembly.records if record.rows]
         for cells, counts in threads.map(place, filled):
             point_map[cells] += counts
     return point_map
 
 
 def _verify_copy(
-    store: Store, key: str, file: Path, record: Mapping[str, Any], assembly: Assembly
+    store: Store, key: str, file: Path, record: PartitionFacts, assembly: Assembly
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read a copy, verify it, keep its footer, and count its objects."""
     data = store.read(key)

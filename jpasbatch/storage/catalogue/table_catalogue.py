@@ -14,7 +14,12 @@ import pyarrow.parquet as pq
 
 from jpasbatch.errors import InputError
 from jpasbatch.storage.catalogue.assembly import Assembly, check_schema, count_cells, write_metadata
-from jpasbatch.storage.catalogue.partitions import HEALPIX_COLUMN, HEALPIX_ORDER, partition_file
+from jpasbatch.storage.catalogue.partitions import (
+    HEALPIX_COLUMN,
+    HEALPIX_ORDER,
+    StagedPartition,
+    partition_file,
+)
 from jpasbatch.storage.catalogue.validation import check_catalogue
 
 BASE_ORDER = 0
@@ -70,7 +75,10 @@ def write_table_catalogue(
             point_map[cells] += counts
     if schema is None or not records:
         raise InputError(f"{folder.name}: a catalogue needs a row or more")
-    partitions = [{"order": BASE_ORDER, "pixel": pixel, "rows": rows} for pixel, rows in records.items()]
+    # nothing is verified against them: what was written is what is described
+    partitions = [
+        StagedPartition("", "", rows, 0).facts((BASE_ORDER, pixel), "", "") for pixel, rows in records.items()
+    ]
     when = datetime.fromisoformat(created).strftime("%Y-%m-%dT%H:%M%Z")
     properties = {"catalog_name": folder.name, "hats_creation_date": when}
     assembly = Assembly(partitions, folder, schema, MAP_ORDER, dict(description), properties)

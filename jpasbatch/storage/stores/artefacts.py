@@ -79,12 +79,7 @@ def save_committee(
     """
     description = without_undefined(dict(manifest))
     name = str(description.get("name", "committee"))
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"Committee name {name!r}: allowed are letters, digits and . _ -, at most 100 of them."
-        )
-    if not graph:
-        raise InputError("The graph of the committee is empty (0 bytes): nothing was saved.")
+    _check_savable(name, graph)
     optional = {"validation": (VALIDATION, validation), "ordinary": (ORDINARY, ordinary)}
     beside = {key: (file, data) for key, (file, data) in optional.items() if data}
     files = {GRAPH: graph} | dict(beside.values())
@@ -97,25 +92,40 @@ def save_committee(
     digest = fingerprint(**contents)
     version = Path(folder) / f"{name}-{digest[:12]}"
     version.parent.mkdir(parents=True, exist_ok=True)
-    if version.is_dir() and _is_damaged(version, contents | {"sha256": digest}, files):
+    _keep_version(version, contents | {"sha256": digest}, files, notes or {})
+    if (version.parent / POINTER).is_file():
+        with contextlib.suppress(InputError):
+            # it was in use until now: `prune` counts its age from here
+            os.utime(committee_version(version.parent))
+    write_atomically(version.parent / POINTER, f"{version.name}\n".encode())
+    return version
+
+
+def _check_savable(name: str, graph: bytes) -> None:
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"Committee name {name!r}: allowed are letters, digits and . _ -, at most 100 of them."
+        )
+    if not graph:
+        raise InputError("The graph of the committee is empty (0 bytes): nothing was saved.")
+
+
+def _keep_version(
+    version: Path, contents: Mapping[str, Any], files: Mapping[str, bytes], notes: Mapping[str, bytes]
+) -> None:
+    """Write a version that is not there yet, or is damaged; give one that is there the notes that it lacks."""
+    if not version.is_dir():
+        _write_version(version, contents, {**notes, **files})
+    elif _is_damaged(version, contents, files):
         log.warning("%s was saved before, and is damaged; it is saved again", version)
         damaged = temporary_name(version)
         version.rename(damaged)
-        _write_version(version, contents | {"sha256": digest}, {**(notes or {}), **files})
+        _write_version(version, contents, {**notes, **files})
         shutil.rmtree(damaged, ignore_errors=True)
-    elif version.is_dir():
-        for file, data in (notes or {}).items():
+    else:
+        for file, data in notes.items():
             if not (version / file).exists():
                 write_atomically(version / file, data)
-    else:
-        _write_version(version, contents | {"sha256": digest}, {**(notes or {}), **files})
-    if (version.parent / POINTER).is_file():
-        with contextlib.suppress(InputError):
-            os.utime(
-                committee_version(version.parent)
-            )  # it was in use until now: `prune` counts its age from here
-    write_atomically(version.parent / POINTER, f"{version.name}\n".encode())
-    return version
 
 
 def _described(file: str, data: bytes) -> dict[str, Any]:

@@ -57,8 +57,19 @@ def fsync_tree(folder: Path) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    """Return the SHA-256 of the bytes of a file that people named, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        When it is no file, but a pipe, which would be waited for.
+    """
     require_regular(path)
+    return sha256_own(path)
+
+
+def sha256_own(path: Path) -> str:
+    """Return the same of a file that is known to be one: that was just written, or looked at."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

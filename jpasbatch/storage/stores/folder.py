@@ -15,7 +15,7 @@ from jpasbatch.storage.stores.files import (
     check_key,
     create_once,
     fsync_folder,
-    sha256_file,
+    sha256_own,
     write_atomically,
     written_aside,
 )
@@ -72,7 +72,7 @@ class FolderStore:
 
     def stamps(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the SHA-256 of each file, by key."""
-        return {key: sha256_file(self.path(key)) for key in keys if self.path(key).is_file()}
+        return {key: sha256_own(self.path(key)) for key in keys if self.path(key).is_file()}
 
     def open(self, key: str) -> NativeFile:
         """Open a file, to be read piece by piece."""
@@ -86,7 +86,7 @@ class FolderStore:
         with written_aside(self._made(key)) as aside:
             writing = Writing(aside)
             yield writing
-            writing.sha256 = writing.stamp = sha256_file(aside)
+            writing.sha256 = writing.stamp = sha256_own(aside)
             writing.bytes = aside.stat().st_size
 
     def create(self, key: str, data: bytes) -> bool:

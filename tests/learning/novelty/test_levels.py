@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jpasbatch.learning.novelty.levels import FEWEST, HIGHEST, MOST_BINS, Levels
+from jpasbatch.learning.novelty.ordinary import FEWEST, HIGHEST_LEVEL, MOST_BINS, Levels
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_levels_rise_with_the_number_and_end(levels):
     level = levels(number, np.zeros(300, dtype=int), np.full(300, 20.0))
     assert (np.diff(level) >= 0).all()
     assert level.min() == 0.0
-    assert level.max() == HIGHEST
+    assert level.max() == HIGHEST_LEVEL
 
 
 def test_beyond_the_magnitudes_the_nearest_bin_counts(levels):

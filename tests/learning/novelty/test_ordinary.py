@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
+from jpasbatch.learning.novelty.file import MOST_BYTES, ordinary_from_bytes, ordinary_to_bytes
 from jpasbatch.learning.novelty.fitting import FEWEST_VALIDATED, learn_ordinary
 from jpasbatch.learning.novelty.novelty import EXTRAPOLATION, SAFE, UNKNOWN, UNSAFE
-from jpasbatch.learning.novelty.ordinary import MOST_BYTES, Ordinary
+from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.novelty.spectra import CHUNK_ROWS
 from jpasbatch.photometry.photometry import Photometry
 from tests.learning.novelty.conftest import BANDS, CLASSES, REFERENCE, magnitude_of, objects
@@ -117,7 +118,7 @@ def test_no_flux_or_error_breaks_it(ordinary, others, flux, error):
 
 
 def test_it_comes_back_from_its_bytes(ordinary, others):
-    again = Ordinary.from_bytes(ordinary.to_bytes(), CLASSES, BANDS)
+    again = ordinary_from_bytes(ordinary_to_bytes(ordinary), CLASSES, BANDS)
     assert judged(again, *others).score.tobytes() == judged(ordinary, *others).score.tobytes()
     assert again.describe() == ordinary.describe()
 
@@ -141,20 +142,20 @@ def test_it_comes_back_from_its_bytes(ordinary, others):
     ],
 )
 def test_damaged_arrays_are_refused(ordinary, change):
-    with np.load(io.BytesIO(ordinary.to_bytes())) as arrays:
+    with np.load(io.BytesIO(ordinary_to_bytes(ordinary))) as arrays:
         content = dict(arrays) | change
     file = io.BytesIO()
     np.savez_compressed(file, **{name: one for name, one in content.items() if one is not None})
     with pytest.raises(InputError, match="ordinary objects"):
-        Ordinary.from_bytes(file.getvalue(), CLASSES, BANDS)
+        ordinary_from_bytes(file.getvalue(), CLASSES, BANDS)
 
 
 @pytest.mark.parametrize("cut", [0, 10, -30])
 def test_truncated_files_are_refused(ordinary, cut):
     with pytest.raises(InputError, match="ordinary objects"):
-        Ordinary.from_bytes(ordinary.to_bytes()[:cut], CLASSES, BANDS)
+        ordinary_from_bytes(ordinary_to_bytes(ordinary)[:cut], CLASSES, BANDS)
     with pytest.raises(InputError, match="allowed are"):
-        Ordinary.from_bytes(bytes(MOST_BYTES + 1), CLASSES, BANDS)
+        ordinary_from_bytes(bytes(MOST_BYTES + 1), CLASSES, BANDS)
 
 
 def test_samples_that_are_too_small_say_so():

@@ -19,7 +19,10 @@ from jpasbatch.mocks.populations.draws import (
 )
 from jpasbatch.mocks.populations.nearby import (
     NEAR_LIMIT,
+    NEAR_REDSHIFTS,
+    NEAR_STEP,
     RED_SHARE_LEARNT,
+    draw_evenly,
     far_density,
     near_density,
     sky_density,
@@ -148,6 +151,28 @@ def test_balanced_sets_have_the_wanted_share_of_further_near_galaxies(share, fla
         for values, low, high in ((magnitude, BRIGHT, FAINT), (redshift, 0.0025, NEAR_LIMIT)):
             assert kstest(values, "uniform", (low, high - low)).pvalue > 1e-3
         assert red.mean() == pytest.approx(RED_SHARE_LEARNT, abs=0.03)
+
+
+@pytest.mark.parametrize("reach", [0.105, 0.25, 0.5])
+def test_further_near_galaxies_may_thin_out_beyond(reach):
+    _, redshift, _ = draw_evenly(STREAMS, FAINT, reach)
+    even, slope = NEAR_LIMIT - 0.0025, reach - NEAR_LIMIT
+
+    def cumulative(values):
+        beyond = np.clip(values - NEAR_LIMIT, 0.0, slope)
+        falling = beyond - beyond**2 / (2 * slope) if slope else 0.0
+        return (np.minimum(values, NEAR_LIMIT) - 0.0025 + falling) / (even + slope / 2)
+
+    assert kstest(redshift, cumulative).pvalue > 1e-3
+    assert redshift.min() > 0.0025
+    assert redshift.max() < reach
+
+
+def test_by_default_further_near_galaxies_are_what_they_were():
+    drawn = STREAMS.named("near galaxy")
+    drawn.uniform()
+    before = drawn.uniform(NEAR_REDSHIFTS[0] - NEAR_STEP / 2, NEAR_LIMIT)
+    assert np.array_equal(draw_evenly(STREAMS, FAINT)[1], before)
 
 
 def test_further_near_galaxies_leave_the_others_alone():

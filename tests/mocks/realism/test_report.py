@@ -1,14 +1,20 @@
 """The realism report, from small content made by hand."""
 
 import copy
+import csv
+import io
 import json
 import re
 
 import numpy as np
 import pytest
 
+from jpasbatch.mocks.realism import report as realism_report
 from jpasbatch.mocks.realism.figures import median_signal
 from jpasbatch.mocks.realism.report import counts_of, offset_rows, render_realism, signed_text
+from jpasbatch.pages.figures import Report
+from tests.page_rules import broken_links, captured_figures
+from tests.products.page_rules import lost_values
 
 FACTS = {
     "job": "mock <b>field</b>",
@@ -129,13 +135,31 @@ def content_of() -> dict:
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
+def page(report) -> str:
+    return report.page
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
     return render_realism(json.loads(json.dumps(content_of())), FACTS)
+
+
+def test_numbers_lie_beside_their_figures(report):
+    assert broken_links(report) == []
+    colours = csv.DictReader(io.StringIO(report.numbers["realism/sdss-star.csv"].decode()))
+    assert next(colours).keys() >= {"colour", "mock, median (mag)", "observed, low (mag)"}
+
+
+@pytest.mark.slow
+def test_numbers_are_those_that_are_drawn(monkeypatch):
+    drawn = captured_figures(monkeypatch, realism_report)
+    render_realism(content_of(), FACTS)
+    assert {name: lost_values(one) for name, one in drawn} == {name: [] for name, _ in drawn}
 
 
 def test_page_is_whole_and_needs_nothing_from_elsewhere(page):
     assert "<script" not in page
-    assert not re.findall(r"(?:src|href)=\"(?!#|data:)[^\"]*\"", page)
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:|realism/)[^\"]*\"", page)
     assert not re.findall(r"url\((?!#|\"?data:)[^)]*\)", page)
     identifiers = re.findall(r'\bid="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
@@ -164,7 +188,7 @@ def test_large_offsets_are_said_in_words(page):
 
 
 def test_the_same_content_gives_the_same_text(page):
-    assert render_realism(content_of(), FACTS) == page
+    assert render_realism(content_of(), FACTS).page == page
 
 
 def test_missing_parts_are_said():
@@ -176,7 +200,7 @@ def test_missing_parts_are_said():
         "gallery": [],
         "lacking": [],
     }
-    text = render_realism(content, {key: FACTS[key] for key in FACTS if key != "options"})
+    text = render_realism(content, {key: FACTS[key] for key in FACTS if key != "options"}).page
     for sentence in (
         "No set was made.",
         "Parents were not counted.",
@@ -190,7 +214,7 @@ def test_missing_parts_are_said():
     ):
         assert sentence in text
     assert "<svg" not in text
-    assert "Not recorded." in render_realism({"sets": {}}, FACTS)
+    assert "Not recorded." in render_realism({"sets": {}}, FACTS).page
 
 
 def test_what_must_not_be_is_shown_as_a_warning():
@@ -201,7 +225,7 @@ def test_what_must_not_be_is_shown_as_a_warning():
     for one in content["lines"]["lines"][0]["bins"]:
         one["trend"] = None
     facts = FACTS | {"options": {"survey": {"library": 100}}}
-    text = render_realism(content, facts)
+    text = render_realism(content, facts).page
     assert "3 rows descend from parents of another split" in text
     assert "The tally holds 60 rows of 61" in text
     assert "there is no file of trends" in text

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,10 +16,14 @@ import pytest
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
+from jpasbatch.mocks.options.table import required_mock
 from jpasbatch.mocks.parents.parents import split_of
 from jpasbatch.mocks.stages.mock import run_mock
+from jpasbatch.mocks.stages.sets import ask_sets, set_runs
+from jpasbatch.priors.validation import Validation
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue.collection import open_catalogue
+from jpasbatch.storage.stores.artefacts import load_validation
 from jpasbatch.storage.stores.files import sha256_file
 from tests.blank_figures import leave_figures_blank
 from tests.mocks.small_pack import write_pack
@@ -100,6 +105,20 @@ def made(tmp_path_factory, pack):
 @pytest.fixture(autouse=True)
 def _no_drawing(blank_figures):
     """Leave the figures of the report to its own tests."""
+
+
+def test_an_option_that_came_later_decides_nothing_at_its_default(pack, tmp_path):
+    """An upgrade makes no set again."""
+    workspace = workspace_at(tmp_path / "small", pack)
+    options = required_mock(workspace.job)
+    asked, before = ask_sets(workspace, options), asdict(options)
+    del before["samples"]["near_reach"]
+    assert asked["options"] == before
+    further = replace(options, samples=replace(options.samples, near_reach=0.25))
+    assert ask_sets(workspace, further)["options"] == asdict(further)
+    runs = [set_runs(workspace, one) for one in (options, further)]
+    moved = {name for name in runs[0] if runs[0][name] != runs[1][name]}
+    assert moved == {"training", "validation", "test"}
 
 
 def files_of(workspace, record):
@@ -200,7 +219,10 @@ def test_a_set_becomes_the_catalogue_and_teaches(made, tmp_path, pack):
     copy = workspace_at(tmp_path, pack, extra='\n[catalogue]\nsample = "test"\n')
     assert run_stage("mock", copy, serial())["rows"]["test"] == 120
     assert run_stage("ingest", copy, serial())["rows_out"] == 120
-    assert run_stage("train", copy, serial())["rows"]["training"] <= 360
+    trained = run_stage("train", copy, serial())
+    assert trained["rows"]["training"] <= 360
+    validation, _ = load_validation(copy.folder / trained["committee"])
+    assert Validation.from_bytes(validation, tuple(copy.job.classes)).sample.is_weighted
     assert run_stage("infer", copy, serial())["rows_out"] <= 120
 
 

@@ -76,7 +76,7 @@ def test_the_same_list_has_one_density(record, sky):
         curve = yield_numbers(listed)["fibres (deg-2)"][-1]
         (length,) = chosen_lengths(listed).values()
         assert listed.density == pytest.approx(listed.number / counts.area_deg2)
-        assert [line["per_deg2"], of_fields, curve, length] == pytest.approx([listed.density] * 4)
+        assert [line.per_deg2, of_fields, curve, length] == pytest.approx([listed.density] * 4)
 
 
 def test_targets_outside_of_what_was_observed_are_in_no_density(record, sky):
@@ -87,7 +87,7 @@ def test_targets_outside_of_what_was_observed_are_in_no_density(record, sky):
     one = dataclasses.replace(one, area_deg2=2.0)
     assert 0 < one.observed < one.number
     (line,) = rule_lines(one)
-    assert line["per_deg2"] == one.density == one.observed / 2
+    assert line.per_deg2 == one.density == one.observed / 2
     assert "fibres (number)" in yield_numbers(one)  # and no density: its candidates are not all observed
     assert chosen_lengths(one) == {"rule 1": one.number}
 

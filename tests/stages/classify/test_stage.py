@@ -93,8 +93,8 @@ def test_every_format_holds_the_same_table(tiles, named, tmp_path, survey, endin
     )
     np.testing.assert_array_equal(flux, before)
     classes = columns["predicted_class"]
-    assert {name: classes.count(name) for name in done["classes"]} == done["classes"]
-    assert done["rows"] == source.num_rows == done["classified"] + sum(done["refused"].values())
+    assert {name: classes.count(name) for name in done.classes} == done.classes
+    assert done.rows == source.num_rows == done.classified + sum(done.refused.values())
 
 
 @pytest.mark.parametrize("first", ["fits", "vot", "parquet"])
@@ -235,7 +235,7 @@ def named_columns(committee_folder, columns_survey):
 def test_csv_keeps_its_texts(csv_table, named_columns, tmp_path):
     output = tmp_path / "out.csv"
     done = classify_tables([csv_table], output, named_columns, ClassifyOptions(chunk_rows=7))
-    assert done["classified"] == 40
+    assert done.classified == 40
     before, after = csv_table.read_text().splitlines()[1:], output.read_text().splitlines()
     assert len(after) == 41
     for one, other in zip(before, after, strict=True):
@@ -271,7 +271,7 @@ def test_one_row_and_no_rows(rows, named, tmp_path):
         path = written(tmp_path, rows.slice(0, count), f"{count}.parquet")
         for ending in ("fits", "vot", "parquet", "ecsv"):
             done = classify_tables([path], tmp_path / f"{count}-out.{ending}", named)
-            assert (done["rows"], sum(done["classes"].values())) == (count, count)
+            assert (done.rows, sum(done.classes.values())) == (count, count)
         for ending in ("fits", "vot"):
             assert complete(tmp_path / f"{count}-out.{ending}", named.survey).num_rows == count
 
@@ -356,7 +356,7 @@ def test_vectors_without_an_order_need_a_filter_table(rows, named, tmp_path, sur
         "FILTER_ID,NAME\n" + "".join(f"{n},{name}\n" for n, name in enumerate(survey.band_names))
     )
     done = classify_tables([path], tmp_path / "out.parquet", named, ClassifyOptions(filter_table=listed))
-    assert done["rows"] == rows.num_rows
+    assert done.rows == rows.num_rows
 
 
 def test_tables_of_one_output_have_the_same_columns(rows, named, tmp_path):

@@ -10,11 +10,13 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import load_comparison
+from jpasbatch.pages.figures import Report
 from jpasbatch.stages.evaluate.compare import run_compare
 from jpasbatch.stages.pipeline import compare_jobs, open_workspace
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.stage import run_train
 from tests.blank_figures import leave_figures_blank
+from tests.page_rules import broken_links
 from tests.stages.tiny_run import JOB, serial
 from tests.storage.small_sets import publish_set, set_rows
 
@@ -138,6 +140,10 @@ def test_the_table_is_there_in_three_forms(compared):
     page = (folder / "result" / "comparison.html").read_text()
     assert 'class="published"' in page
     assert 'id="findings"' in page
+    files = {
+        path.relative_to(folder / "result").as_posix(): b"" for path in folder.glob("result/figures/*.csv")
+    }
+    assert broken_links(Report(page, files)) == []
     assert "<script" not in page
 
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jpasbatch.errors import InputError
+from jpasbatch.pages.figures import Report
 from jpasbatch.pages.style import class_label
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.scoring.evaluation import Predictions
@@ -21,6 +22,7 @@ from jpasbatch.stages.evaluate.stage import (
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.curves import read_curves
+from tests.page_rules import broken_links
 from tests.stages.tiny_run import serial, workspace_of
 from tests.storage.small_sets import publish_set, set_rows
 
@@ -78,8 +80,8 @@ def test_predictions_are_kept_also_of_the_validation_sample(evaluated):
     assert "validation" not in record["rows"]
 
 
-def test_the_page_is_one_file_and_shows_all(evaluated):
-    workspace, _ = evaluated
+def test_the_page_shows_all_with_the_numbers_of_its_figures(evaluated):
+    workspace, record = evaluated
     page = (workspace.folder / "evaluation" / "evaluation.html").read_text()
     for part in ("labelled-confusion", "labelled-reliability", "labelled-scores", "labelled-examples"):
         assert part in page
@@ -88,6 +90,9 @@ def test_the_page_is_one_file_and_shows_all(evaluated):
     assert "<script" not in page
     assert 'src="http' not in page
     assert 'href="http' not in page
+    files = {name.removeprefix("evaluation/"): b"" for name in record["files"] if "/figures/" in name}
+    assert broken_links(Report(page, files)) == []
+    assert all((workspace.folder / "evaluation" / name).is_file() for name in files)
     assert "nan" not in page.lower().split("<main>")[1].replace("provenance", "")
 
 

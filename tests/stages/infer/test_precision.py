@@ -2,7 +2,7 @@
 
 import pytest
 
-from jpasbatch.learning.runtimes import has_bfloat16
+from jpasbatch.learning.inference import has_bfloat16
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.storage.catalogue.collection import current_extension
 from tests.stages.tiny_run import serial, workspace_of

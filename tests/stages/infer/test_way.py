@@ -17,9 +17,7 @@ DESIGN = Path(__file__).parents[3] / "docs" / "design.md"
 WAY = {
     "stages/run/commits.py",
     "stages/infer/partition.py",
-    "stages/infer/classification.py",
     "photometry/survey.py",
-    "regular_files.py",
     "storage/stores/opening.py",
     "storage/stores/folder.py",
     "storage/stores/files.py",
@@ -29,16 +27,13 @@ WAY = {
     "photometry/photometry.py",
     "photometry/reported.py",
     "photometry/features/fluxes.py",
-    "photometry/features/rows.py",
     "learning/committee.py",
     "learning/inference.py",
-    "learning/runtimes.py",
     "learning/judgement.py",
     "learning/calibration.py",
     "learning/decision.py",
     "learning/novelty/ordinary.py",
     "learning/novelty/spectra.py",
-    "learning/novelty/levels.py",
     "products/record.py",
 }
 """Files of which a function is entered for a partition that is not the first of its process."""

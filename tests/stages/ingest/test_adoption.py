@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ from jpasbatch.errors import InputError
 from jpasbatch.job.job import load_job
 from jpasbatch.stages.ingest.adoption import adopt_set
 from jpasbatch.stages.ingest.stage import run_ingest
+from jpasbatch.stages.run.mock_facts import MockSet, MockSets
+from jpasbatch.stages.run.records import required
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue import assembly as catalogue_assembly
 from jpasbatch.storage.catalogue.collection import open_catalogue
@@ -45,9 +48,14 @@ def record_mock(workspace: Workspace, sets: dict[str, int], **changes) -> None:
     content = {
         "kind": "templates",
         "sets": {
-            name: {"path": f"mock/{name}", "rows": rows, "partitions": 5} for name, rows in sets.items()
+            name: asdict(MockSet(f"mock/{name}", f"{name}-ab", "work/mock/ab", rows, 5, 5, 0.5))
+            for name, rows in sets.items()
         },
         "catalogue": "survey",
+        "rows": sets,
+        "parents": {},
+        "lacking": [],
+        "realism": "",
     }
     workspace.finish("mock", "ab" * 32, 0.0, content | changes)
 
@@ -93,7 +101,7 @@ def identifiers(catalogue) -> pa.ChunkedArray:
 
 def test_the_set_that_the_mock_names_is_adopted_without_writing_a_byte(run, tables):
     workspace = run()
-    record = run_ingest(workspace, serial())
+    record = run_ingest(workspace, serial()).content
     catalogue = open_catalogue(workspace.sky)
     made = open_catalogue(workspace.folder / "mock" / "survey")
     assert record["catalogue"] == f"sky/{catalogue.name}"
@@ -121,10 +129,10 @@ def test_a_job_may_name_another_set_and_change_its_mind(run, tables):
     survey = run_ingest(run(), serial())
     workspace = run('sample = "field"')
     field = run_ingest(workspace, serial())
-    assert (survey["rows_out"], field["rows_out"]) == (500, 300)
+    assert (survey.facts.rows_out, field.facts.rows_out) == (500, 300)
     assert identifiers(open_catalogue(workspace.sky)).equals(tables["field"]["object_id"])
     again = run_ingest(run('sample = "survey"'), serial())
-    assert again["catalogue"] == survey["catalogue"]
+    assert again.facts.catalogue == survey.facts.catalogue
     assert open_catalogue(workspace.sky).rows == 500
 
 
@@ -146,7 +154,7 @@ def test_a_collection_that_was_removed_is_published_again(run):
     first = run_ingest(workspace, serial())
     shutil.rmtree(workspace.sky)
     again = run_ingest(workspace, serial())
-    assert again["catalogue"] == first["catalogue"]
+    assert again.facts.catalogue == first.facts.catalogue
     assert open_catalogue(workspace.sky).rows == 500
 
 
@@ -156,7 +164,7 @@ def test_a_set_made_anew_is_adopted_anew(run, survey):
     publish_set(set_rows(survey, 400, seed=9), workspace.folder / "mock" / "survey", "survey")
     record_mock(workspace, ROWS | {"survey": 400})
     second = run_ingest(workspace, serial())
-    assert second["catalogue"] != first["catalogue"]
+    assert second.facts.catalogue != first.facts.catalogue
     assert open_catalogue(workspace.sky).rows == 400
 
 
@@ -242,7 +250,7 @@ def test_a_set_of_other_columns_or_bands_is_refused(run, tables):
 def test_damaged_and_absent_provenance_is_named(run):
     workspace = run()
     made = open_catalogue(workspace.folder / "mock" / "survey")
-    assert sum(record["rows"] for record in published_partitions(made)) == 500
+    assert sum(record.rows for record in published_partitions(made)) == 500
     file = made.path / "provenance.json"
     for content in (b"{", b"{}", b'{"partitions": [1]}'):
         file.write_bytes(content)
@@ -250,4 +258,4 @@ def test_damaged_and_absent_provenance_is_named(run):
             published_partitions(made)
     file.unlink()
     with pytest.raises(InputError, match=r"has no provenance.json: it was not published"):
-        adopt_set(workspace, workspace.require("mock"))
+        adopt_set(workspace, required(workspace, MockSets))

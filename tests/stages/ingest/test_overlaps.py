@@ -17,6 +17,7 @@ from jpasbatch.photometry.survey import load_survey
 from jpasbatch.photometry.table import catalogue_schema
 from jpasbatch.stages.ingest import overlaps
 from jpasbatch.stages.ingest.overlaps import resolve_overlaps
+from jpasbatch.stages.ingest.reading import CheckedTable
 from jpasbatch.stages.pipeline import open_workspace, run_stage
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.storage.catalogue.collection import open_catalogue
@@ -59,7 +60,9 @@ def observe(
     return seen, {"ra": ra, "dec": dec, "flux": sky["flux"][seen]}
 
 
-def write_canonical(folder, name: str, tile: int, seen: np.ndarray, rows: dict[str, np.ndarray]) -> dict:
+def write_canonical(
+    folder, name: str, tile: int, seen: np.ndarray, rows: dict[str, np.ndarray]
+) -> CheckedTable:
     """Write accepted rows as the stage does; ids hold the object, so that the truth is known."""
     survey, number = load_survey("jpas60"), len(seen)
     schema = catalogue_schema(survey)
@@ -92,7 +95,11 @@ def write_canonical(folder, name: str, tile: int, seen: np.ndarray, rows: dict[s
     path = folder / "accepted" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.cast(schema), path, use_dictionary=False)
-    return {"name": name, "source": f"{name} of the survey", "accepted": number}
+    return accepted_rows(name, f"{name} of the survey", number)
+
+
+def accepted_rows(name: str, source: str, rows: int) -> CheckedTable:
+    return CheckedTable(name=name, source=source, rows=rows, accepted=rows, reasons={}, values={}, notes=())
 
 
 def resolve(folder, order=tuple(range(TILES)), overlap=OVERLAP, objects=2500, in_one_file=False):
@@ -101,17 +108,16 @@ def resolve(folder, order=tuple(range(TILES)), overlap=OVERLAP, objects=2500, in
     for number, tile in enumerate(order):
         records.append(write_canonical(folder, f"{number}.parquet", tile, *observe(sky, tile, overlap)))
     if in_one_file:
-        tables = [pq.read_table(folder / "accepted" / record["name"]) for record in records]
+        tables = [pq.read_table(folder / "accepted" / record.name) for record in records]
         pq.write_table(pa.concat_tables(tables), folder / "accepted" / "all.parquet", use_dictionary=False)
-        rows = sum(record["accepted"] for record in records)
-        records = [{"name": "all.parquet", "source": "all", "accepted": rows}]
+        rows = sum(record.accepted for record in records)
+        records = [accepted_rows("all.parquet", "all", rows)]
     run = Run(str(folder), ".")
     with open_cluster(SerialCluster()) as executor:
         resolved = resolve_overlaps(records, "jpas60", SECTION, run, executor)
-    assert sum(record["accepted"] for record in resolved.records) + resolved.rows == sum(
-        r["accepted"] for r in records
-    )
-    kept = pa.concat_tables(pq.read_table(folder / "accepted" / one["name"]) for one in resolved.records)
+    left = sum(record.accepted for record in resolved.records)
+    assert left + resolved.rows == sum(record.accepted for record in records)
+    kept = pa.concat_tables(pq.read_table(folder / "accepted" / one.name) for one in resolved.records)
     parts = [pq.read_table(path) for path in resolved.dropped]
     dropped = pa.concat_tables(parts) if parts else kept.slice(0, 0)
     return kept.sort_by("object_id"), dropped.sort_by("object_id")

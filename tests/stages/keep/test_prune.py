@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def publish_again(sky: Path, number: int) -> Path:
     """Publish the same predictions as another version."""
     predictions = open_catalogue(current_extension(sky, "predictions"))
     records = [
-        {**record, "path": record["path"] and f"{predictions.path.name}/{record['path']}"}
+        replace(record, path=record.path and f"{predictions.path.name}/{record.path}")
         for record in published_partitions(predictions)
     ]
     rows = open_catalogue(sky).rows
@@ -55,10 +56,10 @@ def check_whole(catalogue: Path) -> None:
     opened = open_catalogue(catalogue)
     assert is_valid_catalog(opened.path, strict=True)
     for record in published_partitions(opened):
-        if record["rows"]:
-            path = opened.path / record["path"]
-            assert sha256_file(path) == record["sha256"]
-            assert read_partition(path).num_rows == record["rows"]
+        if record.rows:
+            path = opened.path / record.path
+            assert sha256_file(path) == record.sha256
+            assert read_partition(path).num_rows == record.rows
 
 
 def names_in(folder: Path) -> list[str]:

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
+from jpasbatch.facts import problem
 from jpasbatch.stages.pipeline import ORDER
-from jpasbatch.stages.run import history, mock_facts, provenance, seals, stage_facts, versions
-from jpasbatch.stages.run.facts import problem
+from jpasbatch.stages.run import history, ingest_facts, mock_facts, provenance, seals, stage_facts, versions
 from jpasbatch.stages.run.mock_facts import MockFacts, MockSet, MockSets
 from jpasbatch.stages.run.records import finish, recorded, required, retold, standing, unchanged
 from jpasbatch.stages.run.reporting import REPORTED
@@ -31,14 +31,12 @@ OF_ALL = {
 """Keys that every record may have."""
 
 BY_PRODUCT = {"counts", "targets"}
-OF_INGEST = {"inputs", "new_partitions", "touched"}
-"""Keys that no stage but ``ingest`` writes and that no other stage reads as facts."""
 
 
 def kinds_of(stage: str) -> list[type[StageFacts]]:
     found = [
         one
-        for one in (*vars(stage_facts).values(), *vars(mock_facts).values())
+        for one in (*vars(stage_facts).values(), *vars(mock_facts).values(), *vars(ingest_facts).values())
         if isinstance(one, type) and issubclass(one, StageFacts)
     ]
     return [one for one in found if getattr(one, "stage", "") == stage]
@@ -149,7 +147,7 @@ def test_what_is_wrong_is_told_by_its_key():
 @pytest.mark.parametrize("stage", [stage for stage in ORDER if stage != "foreign"])
 def test_tables_of_keys_name_facts_of_the_stage(stage):
     """Lines, seals, provenance and identities go over keys by their names: a misspelt one would never be told."""
-    known = keys_of(stage) | OF_ALL | (OF_INGEST if stage == "ingest" else set())
+    known = keys_of(stage) | OF_ALL
     known |= BY_PRODUCT if stage == "summarise" else set()
     assert set(REPORTED[stage]) <= known
     assert set(seals.PUBLISHED.get(stage, ())) <= known
@@ -157,6 +155,6 @@ def test_tables_of_keys_name_facts_of_the_stage(stage):
 
 
 def test_keys_that_are_kept_of_any_stage_are_facts_of_one():
-    known = set().union(*(keys_of(stage) for stage in ORDER)) | OF_INGEST
+    known = set().union(*(keys_of(stage) for stage in ORDER))
     assert set(history.KEPT) <= known
     assert set(versions.NAMED) <= known

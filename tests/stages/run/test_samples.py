@@ -24,6 +24,7 @@ from jpasbatch.stages.run.samples import (
     read_catalogue,
     read_sample,
     sample_path,
+    sky_weights_of,
 )
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train import stage as train_stage
@@ -188,6 +189,26 @@ def test_a_damaged_partition_is_refused(workspace):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="truncated or damaged"):
         read_catalogue(catalogue.path, workspace.job.catalogue.cuts)
+
+
+def test_weights_of_the_sky_go_with_their_rows(workspace, survey, tmp_path):
+    table = set_rows(survey, 120, seed=9)
+    weights = pa.array(np.linspace(0.5, 2.0, table.num_rows), pa.float32())
+    folder = publish_set(table.append_column("sky_weight", weights), tmp_path / "weighted", "weighted")
+    made = prepare_sample(workspace.job, str(tmp_path), "validation", [str(folder)], None)
+    prepared = read_prepared(tmp_path, "validation")
+    assert made.rows == len(prepared.labels) == len(prepared.weight)
+    assert np.isin(prepared.weight, weights.to_numpy()).all()
+    assert np.array_equal(prepared.take(np.array([5, 3])).weight, prepared.weight[[5, 3]])
+    assert not (workspace.folder / "validation-weight.npy").exists()
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf, None])
+def test_weights_that_are_none_are_refused(wrong):
+    table = pa.table({"sky_weight": pa.array([1.0, 2.0, wrong], pa.float32())})
+    with pytest.raises(InputError, match="column sky_weight of the sample: 1 of 3 rows"):
+        sky_weights_of(table)
+    assert sky_weights_of(table.drop_columns(["sky_weight"])) is None
 
 
 def test_another_survey_is_refused(workspace, tables, tmp_path):

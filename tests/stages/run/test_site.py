@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.compute.clusters.local import LocalCluster
 from jpasbatch.compute.clusters.registry import open_cluster
 from jpasbatch.errors import InputError
-from jpasbatch.learning.runtimes import has_bfloat16
+from jpasbatch.learning.inference import has_bfloat16
 from jpasbatch.products.report import Report
 from jpasbatch.stages.infer import stage as infer
 from jpasbatch.stages.pipeline import open_workspace, run_stage
@@ -293,16 +294,14 @@ def test_of_a_catalogue_with_one_other_partition_one_is_computed(finished_copy, 
     )  # the disk's commits are not the store's
     before = published(open_store(location))
     photometry = open_catalogue(sky)
-    records = [
-        {**one, "path": f"{photometry.name}/{one['path']}"} for one in published_partitions(photometry)
-    ]
-    pixel = (records[2]["order"], records[2]["pixel"])
+    records = [replace(one, path=f"{photometry.name}/{one.path}") for one in published_partitions(photometry)]
+    pixel = records[2].healpix
     table = read_partition(photometry.partition_path(*pixel))
     column = table.column_names.index("class_star")
     table = table.set_column(
         column, table.schema.field(column), pa.array([0.5] * table.num_rows, pa.float32())
     )
-    records[2] = write_partition(table, open_store(sky), ".staging/test", "one").record(pixel, "", "ab")
+    records[2] = write_partition(table, open_store(sky), ".staging/test", "one").facts(pixel, "", "ab")
     options = PrimaryOptions(photometry.map_order)
     publish_primary(sky, "photometry", records, photometry.schema, {"changed": 1}, options)
     assert cli.main(replicate) == 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, TypeGuard
+from collections.abc import Iterator, Mapping
+from typing import TypeGuard
 
-from jpasbatch.products.targets.checking.fits_file import Unit
+from jpasbatch.products.targets.checking.fits_file import Card, Unit
 from jpasbatch.products.targets.checking.headers import FORBIDDEN, OF_COLUMN
 from jpasbatch.products.targets.checking.violation import Violation, shortened
 from jpasbatch.products.targets.weave_template import COLUMN_CARDS
@@ -15,14 +15,14 @@ COMPARED = {"TTYPE", *(card for card, _ in COLUMN_CARDS)}
 """Cards that each column is asked for."""
 
 
-def card_faults(name: str, cards: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Violation]:
+def card_faults(name: str, cards: Mapping[str, Card], wanted: Mapping[str, Card]) -> Iterator[Violation]:
     """Yield the cards of a column that differ from those of the template.
 
     Parameters
     ----------
     name : str
         Of the column.
-    cards, wanted : dict of str to object
+    cards, wanted : mapping of str to Card
         Values of its cards, without its number, and those of the template; None: no such card.
     """
     for card, value in wanted.items():
@@ -39,18 +39,18 @@ def card_faults(name: str, cards: dict[str, Any], wanted: dict[str, Any]) -> Ite
             yield Violation(f"column-{card.lower()}", "table", found, f"{allowed}, as the template", name)
 
 
-def _is_number(value: Any) -> TypeGuard[int | float]:
+def _is_number(value: Card) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _plain_form(value: Any) -> str:
+def _plain_form(value: Card) -> str:
     """Return a TFORM without a repeat count of 1, which says nothing, but for texts."""
     text = str(value).strip()
     return text[1:] if len(text) == 2 and text[0] == "1" and text[1] != "A" else text
 
 
 def further_card_faults(
-    table: Unit, names: list[str], wanted: list[str], header: dict[str, Any]
+    table: Unit, names: list[str], wanted: list[str], header: Mapping[str, Card]
 ) -> Iterator[Violation]:
     """Yield cards that are there twice, of no column, unknown to the template, or in another order.
 
@@ -59,7 +59,7 @@ def further_card_faults(
     table : Unit
     names, wanted : list of str
         Columns of the table and of the template.
-    header : dict of str to object
+    header : mapping of str to Card
         Cards of the template.
     """
     found: dict[int, list[str]] = {}
@@ -82,7 +82,9 @@ def further_card_faults(
             yield from _order_faults(names[number - 1], kinds, wanted.index(names[number - 1]) + 1, header)
 
 
-def _order_faults(column: str, kinds: list[str], number: int, header: dict[str, Any]) -> Iterator[Violation]:
+def _order_faults(
+    column: str, kinds: list[str], number: int, header: Mapping[str, Card]
+) -> Iterator[Violation]:
     """Yield a warning where the cards of a column stand in another order than in the template."""
     own = (OF_COLUMN.fullmatch(card) for card in header)
     order = [one[1] for one in own if one and int(one[2]) == number and one[1] in kinds]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.products.targets.checking.column_cards import card_faults, further_card_faults
-from jpasbatch.products.targets.checking.fits_file import Unit
+from jpasbatch.products.targets.checking.fits_file import Card, Unit
 from jpasbatch.products.targets.checking.violation import Violation, shortened
 from jpasbatch.products.targets.weave_template import COLUMN_CARDS, TemplateColumn, WeaveTemplate
 
@@ -17,7 +16,7 @@ Rows = np.ndarray
 MOST_COLUMNS = 999
 
 
-def found_columns(table: Unit) -> list[tuple[str, dict[str, Any]]]:
+def found_columns(table: Unit) -> list[tuple[str, dict[str, Card]]]:
     """Return the name of each column and its cards, without their numbers."""
     values, columns = table.values, []
     for number in range(1, min(table.whole("TFIELDS"), MOST_COLUMNS) + 1):
@@ -53,7 +52,7 @@ def column_faults(table: Unit, template: WeaveTemplate) -> Iterator[Violation]:
             text = f"{name} where the template has {expected}"
             yield Violation("column-order", "table", text, "the order of the template", name)
             break
-    header: dict[str, Any] = dict(template.table.items())
+    header: dict[str, Card] = dict(template.table.items())
     yield from further_card_faults(table, names, wanted, header)
     for name, cards in found:
         if name in wanted:

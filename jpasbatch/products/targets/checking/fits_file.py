@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from jpasbatch.products.targets.checking.violation import Violation, shortened
 from jpasbatch.products.targets.fits_table import BLOCK, OnesComplementSum
+
+Card = str | int | float | bool | None
+"""Value of a header card; None: it has none."""
 
 CARD = 80
 MOST_BLOCKS = 2000
@@ -26,7 +28,7 @@ class Unit:
 
     Attributes
     ----------
-    cards : list of (str, object)
+    cards : list of (str, Card)
         Keywords and values in their order; comments have the value None.
     header, data : bytes
         As they are in the file, padding included.
@@ -34,13 +36,13 @@ class Unit:
         What the header says of the data, without padding.
     """
 
-    cards: list[tuple[str, Any]] = field(default_factory=list)
+    cards: list[tuple[str, Card]] = field(default_factory=list)
     header: bytes = b""
     data: bytes = b""
     data_bytes: int = 0
 
     @property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Card]:
         """The first value of each keyword."""
         return dict(reversed(self.cards))
 
@@ -145,7 +147,7 @@ def _take(cards: list[bytes], unit: Unit, where: str, faults: list[Violation]) -
     return False
 
 
-def _value(text: str) -> tuple[Any, bool]:
+def _value(text: str) -> tuple[Card, bool]:
     """Return the value of a card, and whether it has the form of one (FITS standard 4.0, section 4.2)."""
     text = text.strip()
     if text.startswith("'"):

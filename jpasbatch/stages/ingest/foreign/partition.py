@@ -12,6 +12,7 @@ import pyarrow.dataset as pd
 
 from jpasbatch.products.posteriors import KEYS
 from jpasbatch.stages.run.commits import Made
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import partition_file, read_partition, write_partition
 from jpasbatch.storage.stores.opening import open_store
 
@@ -53,10 +54,15 @@ class Matching:
     fingerprint: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class MatchedPartition(PartitionFacts):
+    """What the commit of a partition tells; ``second`` are rows of theirs that lost their object to a nearer one."""
+
+    second: int
+
+
 def match_partition(matching: Matching, order: int, pixel: int, name: str) -> Made:
     """Stage what others say of the objects of one partition; objects of which they say nothing have no row.
-
-    The commit holds ``second``: rows of theirs that lost their object to a nearer one.
 
     Raises
     ------
@@ -79,8 +85,9 @@ def match_partition(matching: Matching, order: int, pixel: int, name: str) -> Ma
     )
     staged = write_partition(table, store, matching.staging, name)
     missing = ours.num_rows - table.num_rows
-    facts = staged.record((order, pixel), matching.sky, matching.fingerprint, missing)
-    return Made(table.num_rows, {**facts, "second": second}, own=staged.files)
+    staged_facts = staged.facts((order, pixel), matching.sky, matching.fingerprint, missing)
+    facts = MatchedPartition(**vars(staged_facts), second=second)
+    return Made(table.num_rows, facts, own=staged.files)
 
 
 def published_schema(said: pa.Schema) -> pa.Schema:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jpasbatch.stages.ingest.foreign.stage import foreign_parts, hash_tables, table_keys
+from jpasbatch.stages.ingest.foreign.stage import all_published, foreign_parts, hash_tables, table_keys
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import planned_run
+from jpasbatch.stages.run.ingest_facts import ForeignFacts
 from jpasbatch.stages.run.partition_names import partition_of
 from jpasbatch.stages.run.plans import (
     Outlook,
@@ -16,9 +17,9 @@ from jpasbatch.stages.run.plans import (
     Work,
     lacking,
     published_outlook,
-    standing_record,
     will_run,
 )
+from jpasbatch.stages.run.records import standing
 from jpasbatch.stages.run.site import open_site
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.catalogue.collection import open_catalogue
@@ -50,10 +51,8 @@ def plan_foreign(workspace: Workspace, before: Plans) -> StagePlan:
     files = {one.name: hash_tables(one) for one in tables}
     parts = {one.name: foreign_parts(one, files[one.name], workspace, photometry.name) for one in tables}
     identities = {name: fingerprint(**asked) for name, asked in parts.items()}
-    standing = standing_record(workspace, "foreign", fingerprint(tables=identities))
-    if standing and all(
-        site.is_published(one.extension, standing["tables"][one.name]["extension"]) for one in tables
-    ):
+    done = standing(workspace, ForeignFacts, fingerprint(tables=identities))
+    if done and all_published(site, tables, done.facts):
         return StagePlan("foreign")
     why = reasons(workspace.record("foreign"), parts) or [UNFINISHED]
     sky, keys, pixels = published_outlook(photometry), [], []

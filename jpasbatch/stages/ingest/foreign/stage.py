@@ -10,7 +10,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,20 @@ import pyarrow.parquet as pq
 
 from jpasbatch.compute.clusters.executor import Executor, borrow_client
 from jpasbatch.errors import InputError
+from jpasbatch.facts import Facts
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.ingest.duplicates import find_duplicates
-from jpasbatch.stages.ingest.foreign.partition import Matching, match_partition, published_schema
-from jpasbatch.stages.run.changes import named_parts
+from jpasbatch.stages.ingest.foreign.partition import (
+    MatchedPartition,
+    Matching,
+    match_partition,
+    published_schema,
+)
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
+from jpasbatch.stages.run.ingest_facts import ForeignFacts, MatchedTable
 from jpasbatch.stages.run.partition_names import commit_names
+from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
@@ -47,7 +54,7 @@ SEARCH_ORDER = 6
 """HEALPix order of the finest partitions of a table that is matched by position."""
 
 
-def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
+def run_foreign(workspace: Workspace, executor: Executor) -> StageRecord[ForeignFacts]:
     """Publish what each table of others says of the objects of the catalogue; return the stage's record.
 
     Raises
@@ -63,12 +70,10 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
     parts = {one.name: foreign_parts(one, files[one.name], workspace, photometry.name) for one in tables}
     identities = {name: fingerprint(**asked) for name, asked in parts.items()}
     identity = fingerprint(tables=identities)
-    unchanged = workspace.unchanged("foreign", identity, parts)
-    if unchanged and all(
-        site.is_published(one.extension, unchanged["tables"][one.name]["extension"]) for one in tables
-    ):
-        return unchanged
-    found: dict[str, Any] = {}
+    same = unchanged(workspace, ForeignFacts, identity, parts)
+    if same and all_published(site, tables, same.facts):
+        return same
+    found: dict[str, MatchedTable] = {}
     with stopwatch() as elapsed:
         for one in tables:
             try:
@@ -79,12 +84,17 @@ def run_foreign(workspace: Workspace, executor: Executor) -> dict[str, Any]:
                 text = str(error)
                 named = f"foreign {one.name!r}"
                 raise InputError(text if text.startswith(named) else f"{named}: {text}") from None
-    content = {
-        "tables": found,
-        "matched": {name: one["matched"] for name, one in found.items()},
-        "unmatched": {name: one["unmatched"] for name, one in found.items()},
-    }
-    return workspace.finish("foreign", identity, elapsed[0], content | named_parts(parts))
+    facts = ForeignFacts(
+        tables=found,
+        matched={name: one.matched for name, one in found.items()},
+        unmatched={name: one.unmatched for name, one in found.items()},
+    )
+    return finish(workspace, facts, identity, elapsed[0], parts)
+
+
+def all_published(site: Site, tables: Sequence[ForeignTable], facts: ForeignFacts) -> bool:
+    """Return whether the collection points at what was published of every table, and it is whole."""
+    return all(site.is_published(one.extension, facts.tables[one.name].extension) for one in tables)
 
 
 def hash_tables(foreign: ForeignTable) -> list[HashedFile]:
@@ -117,15 +127,15 @@ def _publish(
     files: Sequence[HashedFile],
     identity: str,
     executor: Executor,
-) -> dict[str, Any]:
+) -> MatchedTable:
     """Read, match and publish one table; return what is recorded of it."""
     job, run = site.workspace.job, site.run("foreign", identity)
     classes = tuple(job.classes)
     if foreign.by_position:
         check_radius(site.folder, foreign.radius_arcsec)
     records = _read(run, foreign, files, job.survey, classes, executor)
-    accepted = [run.path / record["name"] for record in records if record["accepted"]]
-    rows = sum(record["accepted"] for record in records)
+    accepted = [run.path / record.name for record in records if record.accepted]
+    rows = sum(record.accepted for record in records)
     _check_labels(foreign, records, rows)
     said = foreign_schema(foreign, classes)
     matching = _matching(
@@ -133,9 +143,9 @@ def _publish(
     )
     tasks = {name: (*pixel, name) for pixel, name in commit_names(photometry).items()}
     commits = committed(run, PARTITIONS, match_partition, tasks, executor, shared=(matching,))
-    partitions = list(commits.whole("partitions").values())
-    matched = sum(record["rows"] for record in partitions)
-    second = sum(record["second"] for record in partitions)
+    partitions = [one.facts for one in commits.whole_of(MatchedPartition, "partitions").values()]
+    matched = sum(record.rows for record in partitions)
+    second = sum(record.second for record in partitions)
     if not matched:
         raise _no_overlap(foreign, rows, accepted, photometry)
     provenance = {
@@ -150,26 +160,35 @@ def _publish(
         shutil.rmtree(run.path / scratch, ignore_errors=True)
     for path in accepted:  # the catalogue holds these rows now
         path.unlink()
-    refused = sum((Counter(record["refused"]) for record in records), Counter[str]())
-    unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
+    return _told(foreign.name, site.place(version), records, (matched, second), photometry.rows)
+
+
+def _told(
+    name: str, extension: str, records: Sequence[ReadTable], found: tuple[int, int], objects: int
+) -> MatchedTable:
+    """Return what is recorded of a table, and log it; ``found``: rows that matched, and rows that came second."""
+    matched, second = found
+    rows = sum(record.accepted for record in records)
+    refused = sum((Counter(record.refused) for record in records), Counter[str]())
+    unnamed = sum((Counter(record.unnamed) for record in records), Counter[str]())
     unmatched = rows - matched - second
-    share = matched / photometry.rows
+    share = matched / objects
     log.info(
         "foreign: %s: %d rows, %d matched (%.1f %% of the catalogue), %d without a counterpart, %d second at one",
-        *(foreign.name, rows, matched, 100 * share, unmatched, second),
+        *(name, rows, matched, 100 * share, unmatched, second),
     )
     for reason, number in sorted((refused + Counter({UNNAMED: unnamed.total()})).items()):
-        log.info("foreign: %s: %d rows: %s", foreign.name, number, reason)
-    return {
-        "extension": site.place(version),
-        "rows": rows + refused.total(),
-        "refused": dict(sorted(refused.items())),
-        "matched": matched,
-        "unmatched": unmatched,
-        "second": second,
-        "share_of_catalogue": share,
-        "unnamed": dict(unnamed.most_common(SHOWN)),
-    }
+        log.info("foreign: %s: %d rows: %s", name, number, reason)
+    return MatchedTable(
+        extension=extension,
+        rows=rows + refused.total(),
+        refused=dict(sorted(refused.items())),
+        matched=matched,
+        unmatched=unmatched,
+        second=second,
+        share_of_catalogue=share,
+        unnamed=dict(unnamed.most_common(SHOWN)),
+    )
 
 
 def _read(
@@ -179,22 +198,43 @@ def _read(
     survey: str,
     classes: tuple[str, ...],
     executor: Executor,
-) -> list[dict[str, Any]]:
+) -> list[ReadTable]:
     """Read the files of a table on workers; return their records."""
     tasks = {name: (name, file) for name, file in zip(table_keys(files), files, strict=True)}
     shared = (foreign, survey, classes, str(run.path))
     commits = committed(run, "foreign: tables", read_table, tasks, executor, shared=shared)
-    return list(commits.whole("tables").values())
+    return [one.facts for one in commits.whole_of(ReadTable, "tables").values()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadTable(Facts):
+    """What the commit of one file of a table tells.
+
+    Attributes
+    ----------
+    name : str
+        Of its usable rows, in the folder of the run.
+    accepted : int
+        Number of these.
+    refused : dict of str to int
+        Unusable rows by reason.
+    named : int
+        Rows with a class of ours.
+    unnamed : dict of str to int
+        Rows by a label that is no class of ours; the 50 commonest.
+    """
+
+    name: str
+    accepted: int
+    refused: dict[str, int]
+    named: int
+    unnamed: dict[str, int]
 
 
 def read_table(
     foreign: ForeignTable, survey: str, classes: tuple[str, ...], folder: str, name: str, file: HashedFile
 ) -> Made:
-    """Write the usable rows of one file of a table in our form.
-
-    The commit holds ``name``, ``accepted`` (rows), ``refused`` (rows by reason), ``named`` (rows with a class of ours)
-    and ``unnamed`` (rows by a label that is none; the 50 commonest).
-    """
+    """Write the usable rows of one file of a table in our form; the commit holds a `ReadTable`."""
     refused: Counter[str] = Counter()
     unnamed: Counter[str] = Counter()
     rows = named = 0
@@ -211,24 +251,24 @@ def read_table(
             pq.write_table(pa.table({"object_id": pa.array([], pa.string())}), aside)
         else:
             writer.close()
-    record = {
-        "name": name,
-        "accepted": rows,
-        "refused": dict(refused),
-        "named": named,
-        "unnamed": dict(unnamed.most_common(50)),
-    }
-    return Made(rows, record, [target])
+    facts = ReadTable(
+        name=name,
+        accepted=rows,
+        refused=dict(refused),
+        named=named,
+        unnamed=dict(unnamed.most_common(50)),
+    )
+    return Made(rows, facts, [target])
 
 
 def _not_null(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(field.name not in ("object_id", "ra", "dec")) for field in schema])
 
 
-def _check_labels(foreign: ForeignTable, records: Sequence[dict[str, Any]], rows: int) -> None:
+def _check_labels(foreign: ForeignTable, records: Sequence[ReadTable], rows: int) -> None:
     """Refuse labels of which none is named: then they are spelt otherwise."""
-    unnamed = sum((Counter(record["unnamed"]) for record in records), Counter[str]())
-    if foreign.label and rows and not sum(record["named"] for record in records):
+    unnamed = sum((Counter(record.unnamed) for record in records), Counter[str]())
+    if foreign.label and rows and not sum(record.named for record in records):
         found = ", ".join(repr(label) for label, _ in unnamed.most_common(5)) or "nothing"
         raise InputError(f"none of the labels is in the column {foreign.label!r}, which holds {found}")
 

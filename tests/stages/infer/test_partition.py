@@ -13,7 +13,7 @@ from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.tallies import Tallies
-from jpasbatch.stages.infer.classification import classify
+from jpasbatch.stages.infer.partition import classify
 from jpasbatch.stages.summarise.rows import align, join
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition

@@ -19,7 +19,7 @@ Columns = dict[str, np.ndarray | pa.Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class CheckedRows:
     """Rows of a table in canonical columns, each with a verdict.
 
     Attributes
