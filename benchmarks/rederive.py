@@ -123,7 +123,7 @@ def write_one(committee: str, output: Path, pixel: int) -> tuple[dict[str, Any],
     table, store, name = rows_of(committee, pixel), open_store(output), f"{ORDER}_{pixel}"
     parts = (table.select(["_healpix_29", "object_id", "ra", "dec"]), table)
     staged = (write_partition(part, store, "sky/.staging", name) for part in parts)
-    photometry, predictions = (one.record((ORDER, pixel), "sky", "0" * 64) for one in staged)
+    photometry, predictions = (one.facts((ORDER, pixel), "sky", "0" * 64).to_record() for one in staged)
     return photometry, predictions
 
 

@@ -130,7 +130,7 @@ def rehearse_ledger(partitions: int) -> dict[str, float]:
                 {"_healpix_29": index, "object_id": index, "ra": np.zeros(10), "dec": np.zeros(10)}
             )
             staged = write_partition(table, open_store(folder), "sky/.staging", f"{order}_{pixel}")
-            record = staged.record((order, pixel), "sky", "0" * 64)
+            record = staged.facts((order, pixel), "sky", "0" * 64).to_record()
             record["files"] = {staged.key: staged.sha256}
             ledger.commit(f"{order}_{pixel}", record)
         found["committing"] = time.monotonic() - begin

@@ -82,7 +82,7 @@ def make_catalogue(folder: Path, partitions: int, rows: int) -> None:
         cells = np.sort(rng.integers(pixel << 48, (pixel + 1) << 48, rows))
         table = pa.table(_columns(cells, number, rng, schema), schema=schema)
         staged = write_partition(table, open_store(folder / "sky"), ".staging", f"{ORDER}_{pixel}")
-        records.append(staged.record((ORDER, pixel), "", "ab"))
+        records.append(staged.facts((ORDER, pixel), "", "ab").to_record())
     publish_primary(folder / "sky", "photometry", records, schema, {}, PrimaryOptions(map_order=8))
 
 

@@ -47,7 +47,7 @@ def publish(sky: Path, version: int) -> None:
     records = []
     for pixel in pixels(version):
         staged = write_partition(rows_of(version, pixel), open_store(sky), ".staging", f"{ORDER}_{pixel}")
-        records.append(staged.record((ORDER, pixel), "", "0" * 64))
+        records.append(staged.facts((ORDER, pixel), "", "0" * 64).to_record())
     options = PrimaryOptions(map_order=MAP_ORDER)
     publish_primary(sky, "photometry", records, rows_of(0, 0).schema, {VERSION: version}, options)
 

@@ -58,10 +58,10 @@ def stage_set(table: pa.Table, folder: Path, empty: bool = True) -> list[dict]:
         staged = write_partition(
             table.filter(pa.array(pixels == pixel)), open_store(folder), ".staging", f"{ORDER}_{pixel}"
         )
-        records.append(staged.record((ORDER, pixel), "", "ab"))
+        records.append(staged.facts((ORDER, pixel), "", "ab").to_record())
     if empty:
         staged = write_partition(table.slice(0, 0), open_store(folder), "", "none")
-        records.append(staged.record(EMPTY, "", "ab"))
+        records.append(staged.facts(EMPTY, "", "ab").to_record())
     return records
 
 

@@ -19,6 +19,7 @@ from jpasbatch.products.record import Quality, count_quality, make_record
 from jpasbatch.stages.infer.redshifts import RedshiftFinder, RedshiftSearch
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.committees import open_committee
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import (
     parquet_bytes,
     partition_file,
@@ -66,6 +67,19 @@ class Inference:
     redshifts: RedshiftSearch | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClassifiedPartition(PartitionFacts):
+    """The commit of a partition that was classified.
+
+    Attributes
+    ----------
+    few_bands : int, optional
+        Classified rows with fewer bands than the committee was validated with; None for one that does not know.
+    """
+
+    few_bands: int | None = None
+
+
 def classify_partition(inference: Inference, order: int, pixel: int, name: str) -> Made:
     """Classify one partition of the catalogue and write its records.
 
@@ -96,9 +110,10 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     if rejected.num_rows:
         files = [rejected_key(inference.folder, name)]
         store.put(files[0], parquet_bytes(rejected))
-    facts = staged.record((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
-    facts["few_bands"] = None if committee.ordinary is None else count_quality(records, Quality.FEW_BANDS)
-    return Made(records.num_rows, facts, files, own=staged.files, told={"quarantined": rejected.num_rows})
+    written = staged.facts((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
+    few_bands = None if committee.ordinary is None else count_quality(records, Quality.FEW_BANDS)
+    facts = ClassifiedPartition(**vars(written), few_bands=few_bands)
+    return Made(records.num_rows, vars(facts), files, own=staged.files, told={"quarantined": rejected.num_rows})
 
 
 def partition_key(inference: Inference, order: int, pixel: int) -> str:

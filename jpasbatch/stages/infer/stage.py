@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from jpasbatch.learning.redshifts import RedshiftRanges
 from jpasbatch.photometry.features.registry import auxiliary_of
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.record import record_schema
-from jpasbatch.stages.infer.partition import Inference, classify_partition, rejected_key
+from jpasbatch.stages.infer.partition import ClassifiedPartition, Inference, classify_partition, rejected_key
 from jpasbatch.stages.infer.precision import measure_precision
 from jpasbatch.stages.infer.redshifts import RedshiftSearch, candidate_classes
 from jpasbatch.stages.run.changes import changed_parts
@@ -51,6 +51,7 @@ from jpasbatch.stages.run.site import Site, open_site
 from jpasbatch.stages.run.stage_facts import InferFacts, RedshiftCommittee
 from jpasbatch.stages.run.workspace import SHORT, Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, open_catalogue
+from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import EMPTY
 from jpasbatch.storage.stores.artefacts import load_ordinary
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -96,7 +97,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> StageRecord[InferFact
         precision = measure_precision(inference, catalogue, executor)
         with stopwatch() as publishing:
             predictions, records = _publish(site, (catalogue, names), manifest, inference, commits)
-    few_bands, rows_out = count_few_bands(records), sum(record["rows"] for record in records)
+    few_bands, rows_out = count_few_bands(records), sum(record.rows for record in records)
     for text in few_bands_warning(few_bands, rows_out):
         log.warning("infer: %s", text)
     facts = InferFacts(
@@ -113,7 +114,7 @@ def run_infer(workspace: Workspace, executor: Executor) -> StageRecord[InferFact
         gaps=len(commits.failed),
         rows_in=catalogue.rows,
         rows_out=rows_out,
-        quarantined=sum(record["quarantined"] for record in records),
+        quarantined=sum(record.quarantined for record in records),
         few_bands=few_bands,
         seconds_publishing=round(publishing[0], 2),
         redshifts=second and RedshiftCommittee(str(second.version), second.manifest.origin),
@@ -198,21 +199,22 @@ def ask_infer(workspace: Workspace) -> Asked:
     return Asked(stored, search, second, parts)
 
 
-def count_few_bands(records: Iterable[Mapping[str, Any]]) -> int | None:
+def count_few_bands(records: Iterable[PartitionFacts]) -> int | None:
     """Return how many classified rows have fewer bands than the committee was validated with.
 
     Parameters
     ----------
-    records : iterable of mapping
-        Of partitions; one that was left out as a gap holds no classified row, and says nothing.
+    records : iterable of PartitionFacts
+        One that was left out as a gap holds no classified row, and says nothing.
 
     Returns
     -------
     int or None
         None for a committee that does not know with how few bands it was validated.
     """
-    told = [record["few_bands"] for record in records if "few_bands" in record]
-    return None if None in told else sum(told)
+    told = [record.few_bands for record in records if isinstance(record, ClassifiedPartition)]
+    known = [number for number in told if number is not None]
+    return sum(known) if len(known) == len(told) else None
 
 
 def _identity(stored: StoredCommittee, ordinary: bytes | None = None) -> list[Any]:
@@ -279,11 +281,11 @@ def _publish(
     manifest: Manifest,
     inference: Inference,
     classified: Commits,
-) -> tuple[str, list[dict[str, Any]]]:
+) -> tuple[str, list[PartitionFacts]]:
     """Publish what is committed, from the commits alone; return the version and one record a partition."""
     catalogue, names = source
     workspace, store = site.workspace, site.store
-    commits = classified.records()
+    commits = classified.facts_of(ClassifiedPartition)
     lost = sorted(set(names.values()) - commits.keys() - classified.failed)
     if lost:
         raise TryAgainError(
@@ -292,9 +294,9 @@ def _publish(
             "OVERTAKEN",
         )
     held = catalogue.rows_by_partition() if len(commits) < len(names) else {}
-    records = [
+    records: list[PartitionFacts] = [
         # a gap that the user allowed: all of its rows are in quarantine
-        commits.get(name) or EMPTY.record(pixel, "", inference.fingerprint, held[pixel])
+        commits.get(name) or EMPTY.facts(pixel, "", inference.fingerprint, held[pixel])
         for pixel, name in names.items()
     ]
     provenance = {
@@ -304,7 +306,7 @@ def _publish(
         "committee": manifest.to_json(),
     }
     rejected = [
-        rejected_key(inference.folder, name) for name, commit in commits.items() if commit["quarantined"]
+        rejected_key(inference.folder, name) for name, commit in commits.items() if commit.quarantined
     ]
     publish_quarantine(
         (pa.BufferReader(read_object(store, key)) for key in rejected),

@@ -83,6 +83,16 @@ class Commits:
         """
         return self.run.ledger.records(self.keys)
 
+    def facts_of(self, kind: type[FactsT]) -> dict[str, FactsT]:
+        """Return what the commit of each task that has one says, in the order of the keys.
+
+        Raises
+        ------
+        InputError
+            When a record is damaged, or holds other facts.
+        """
+        return {key: self._commit_of(kind, key, record).facts for key, record in self.records().items()}
+
     def whole(self, what: str) -> dict[str, dict[str, Any]]:
         """Return the commit of every task, for a stage that can have no gaps.
 

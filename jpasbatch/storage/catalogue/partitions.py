@@ -84,12 +84,6 @@ class StagedPartition:
             quarantined=quarantined,
         )
 
-    def record(
-        self, pixel: tuple[int, int], collection: str, fingerprint: str, quarantined: int = 0
-    ) -> dict[str, Any]:
-        """Return `facts` as the ledger keeps them, for a worker that adds to them."""
-        return dict(vars(self.facts(pixel, collection, fingerprint, quarantined)))
-
 
 EMPTY = StagedPartition("", "", 0, 0)
 """A partition without rows."""

@@ -63,18 +63,18 @@ def test_no_rows_make_no_file_but_a_record(table, tmp_path):
     staged = write_partition(table.slice(0, 0), open_store(tmp_path), "staging", "5_17")
     assert staged.key == ""
     assert not (tmp_path / "staging").exists()
-    assert staged.record((5, 17), "", "ab", quarantined=9) == {
+    assert staged.facts((5, 17), "", "ab", quarantined=9).to_record() == {
         "order": 5, "pixel": 17, "rows": 0, "bytes": 0, "sha256": "", "path": "", "fingerprint": "ab", "quarantined": 9,
     }  # fmt: skip
 
 
 def test_a_record_is_relative_to_the_collection(table, tmp_path):
     staged = write_partition(table, open_store(tmp_path), "sky/.staging/run", "5_17")
-    record = staged.record((5, 17), "sky", "ab")
+    record = staged.facts((5, 17), "sky", "ab").to_record()
     assert record["path"] == f".staging/run/{staged.key.rpartition('/')[2]}"
     assert (record["rows"], record["quarantined"]) == (200, 0)
     with pytest.raises(ValueError, match="not in the subpath"):
-        staged.record((5, 17), "elsewhere", "ab")
+        staged.facts((5, 17), "elsewhere", "ab").to_record()
 
 
 def test_rows_out_of_order_are_refused(table, tmp_path):

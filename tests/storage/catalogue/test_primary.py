@@ -251,7 +251,7 @@ def extend(collection):
         table = read_partition(catalogue.partition_path(*pixel), names)
         schema = table.schema
         staged = write_partition(table, open_store(collection), ".staging/run", f"{pixel[0]}_{pixel[1]}")
-        records.append(staged.record(pixel, "", "cd"))
+        records.append(staged.facts(pixel, "", "cd").to_record())
     return publish_extension(collection, "predictions", records, schema, {}, catalogue.rows)
 
 
@@ -337,7 +337,7 @@ def test_partitions_of_several_orders_are_in_hats_order(collection, table):
             staged = write_partition(
                 rows.filter(pa.array(fine == inner)), open_store(collection), "", f"{order}_{inner}"
             )
-            records.append(staged.record((order, inner), "", "ab"))
+            records.append(staged.facts((order, inner), "", "ab").to_record())
     publish(collection, records[::-1], table)
     catalogue = open_catalogue(collection)
     assert {order for order, _ in catalogue.pixels} == {4, 5}

@@ -45,7 +45,7 @@ def stage(sky, number=0, keep=lambda pixel, rows: rows):
             schema=SCHEMA,
         )
         staged = write_partition(table, open_store(sky), ".staging/run", f"{pixel[0]}_{pixel[1]}")
-        records.append(staged.record(pixel, "", "ab", quarantined=rows.num_rows - kept.num_rows))
+        records.append(staged.facts(pixel, "", "ab", quarantined=rows.num_rows - kept.num_rows).to_record())
     return records
 
 

@@ -52,7 +52,7 @@ def staged(store, mirror, number=0):
         table = rows.append_column(SCHEMA.field(4), [np.full(rows.num_rows, number / 100, np.float32)])
         table = table.append_column(SCHEMA.field(5), [["star"] * rows.num_rows]).cast(SCHEMA)
         found = write_partition(table, store, ".staging/run", f"{order}_{pixel}")
-        records.append(found.record((order, pixel), "", "ab"))
+        records.append(found.facts((order, pixel), "", "ab").to_record())
     return records
 
 
