@@ -1,6 +1,7 @@
 """The template engine makes any survey whose curves a pack holds: J-PAS selected in iSDSS, and 12 bands."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -64,22 +65,29 @@ def pack(tmp_path_factory):
     return folder
 
 
-def training_set(tmp_path, monkeypatch, pack, name):
-    leave_figures_blank(monkeypatch)
-    job = tmp_path / "job.toml"
+def make_mock(folder, pack, name):
+    """Make the mock of a survey, and return its training set and where its pages are."""
+    job = folder / "job.toml"
     job.write_text(JOB.format(survey=name, pack=pack))
-    workspace = workspace_of(tmp_path / "out", job)
-    with workspace.prepare():
+    workspace = workspace_of(folder / "out", job)
+    with pytest.MonkeyPatch.context() as patch, workspace.prepare():
+        leave_figures_blank(patch)
         run_mock(workspace, serial())
-    catalogue = open_catalogue(tmp_path / "out" / "mock" / "training")
+    catalogue = open_catalogue(folder / "out" / "mock" / "training")
     (pixel,) = catalogue.pixels
-    return read_partition(catalogue.partition_path(*pixel)), tmp_path / "out" / "mock"
+    return read_partition(catalogue.partition_path(*pixel)), folder / "out" / "mock"
+
+
+@pytest.fixture(scope="module")
+def training_set(pack, tmp_path_factory):
+    """Return what makes the mock of a survey when it is first asked for."""
+    return cache(lambda name: make_mock(tmp_path_factory.mktemp(name), pack, name))
 
 
 @pytest.mark.parametrize("name", ["jpas57", "splus12"])
-def test_magnitudes_are_those_of_the_reference_band(tmp_path, monkeypatch, pack, name):
+def test_magnitudes_are_those_of_the_reference_band(training_set, name):
     survey = load_survey(name)
-    table, folder = training_set(tmp_path, monkeypatch, pack, name)
+    table, folder = training_set(name)
     assert table.num_rows == 180
     width = len(survey.bands)
     noiseless = matrix_of(table, "noiseless_flux", width)
@@ -96,9 +104,9 @@ def test_magnitudes_are_those_of_the_reference_band(tmp_path, monkeypatch, pack,
     assert f"Histograms of {band} magnitude" in page
 
 
-def test_a_sky_of_j_pas_has_g_and_r(tmp_path, monkeypatch, pack):
+def test_a_sky_of_j_pas_has_g_and_r(training_set):
     survey = load_survey("jpas57")
-    table, _ = training_set(tmp_path, monkeypatch, pack, "jpas57")
+    table, _ = training_set("jpas57")
     photometry = Photometry(*(matrix_of(table, key, 57) for key in ("flux", "flux_err")))
     bright = table["true_magnitude"].to_numpy() < 20
     for role in ("g", "r"):
@@ -107,7 +115,7 @@ def test_a_sky_of_j_pas_has_g_and_r(tmp_path, monkeypatch, pack):
         assert (error[bright & np.isfinite(error)] < 0.2).mean() > 0.9
 
 
-def test_a_pack_without_the_curves_of_the_survey_is_refused_by_name(tmp_path, monkeypatch):
+def test_a_pack_without_the_curves_of_the_survey_is_refused_by_name(tmp_path):
     bare = write_pack(tmp_path / "bare")
     with pytest.raises(InputError, match=r"splus_filters/uJAVA\.csv"):
-        training_set(tmp_path, monkeypatch, bare, "splus12")
+        make_mock(tmp_path, bare, "splus12")
