@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 MANY_UNSAFE = 0.03
 """Share of unsafe objects above which the page warns: three times that of ordinary objects."""
 
+ORDINARY_SHARE = 0.01
+"""Of ordinary objects, which are unsafe by the choice of the limit."""
+
+BY_CHANCE = 1e-3
+"""Chance of as many unsafe objects among ordinary ones, from which on a few objects are no reason to warn."""
+
 
 @dataclass(frozen=True)
 class SubsetCounts:
@@ -74,6 +80,15 @@ class SubsetCounts:
         known = int(numbers.sum() - numbers[UNKNOWN])
         return int(numbers[UNSAFE]) / known if known else float("nan")
 
+    @property
+    def chance(self) -> float:
+        """How often so many unsafe objects, or more, are found among as many ordinary ones."""
+        from scipy.stats import binom
+
+        numbers = self.by_bin.sum(axis=0)
+        known = int(numbers.sum() - numbers[UNKNOWN])
+        return float(binom.sf(int(numbers[UNSAFE]) - 1, known, ORDINARY_SHARE))
+
 
 class Subsets(Product[SubsetCounts, SubsetCounts]):
     """Numbers of objects by class and subset."""
@@ -117,10 +132,11 @@ class Subsets(Product[SubsetCounts, SubsetCounts]):
         """Yield that nothing is known of unusual objects, or that there are many."""
         if found.predicted.sum() and not np.isfinite(found.unsafe_share):
             yield (
-                "The committee does not know what is ordinary, so that no object is called safe, and none is left out "
-                "for being unlike what was learnt: train it again to know."
+                "Of no object is it known whether it is like what was learnt, so that none is called safe, and none is "
+                "left out for being unusual: the committee does not know what is ordinary (train it again to know), or "
+                "all objects have too few bands."
             )
-        elif found.unsafe_share > MANY_UNSAFE:
+        elif found.unsafe_share > MANY_UNSAFE and found.chance < BY_CHANCE:
             yield (
                 f"{100 * found.unsafe_share:.1f} % of the objects are unlike what was learnt, against 1 % of ordinary "
                 "ones: look at their magnitudes, tiles and bands. A zero point may be off, or errors too small, or "

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jpasbatch.learning.novelty.novelty import SUBSETS, UNKNOWN, UNSAFE
+from jpasbatch.learning.novelty.novelty import SAFE, SUBSETS, UNKNOWN, UNSAFE
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.products.protocol import Findings, Partition, Setting
 from jpasbatch.products.subsets import MANY_UNSAFE, Subsets, subset_numbers
@@ -70,9 +70,18 @@ def test_a_reader_is_warned_of_many_and_of_none_known(product, sky):
     assert "unlike what was learnt" in " ".join(product.warnings(many, findings_of(product, many)))
     # the records of this sky were made without a committee that knows what is ordinary
     unknown = counted(product, sky, sky[2])
-    assert "no object is called safe" in " ".join(product.warnings(unknown, findings_of(product, unknown)))
+    assert "Of no object is it known" in " ".join(product.warnings(unknown, findings_of(product, unknown)))
     assert list(product.numbers(unknown, findings_of(product, unknown))) == []
     assert list(product.warnings(product.create(), findings_of(product, product.create()))) == []
+
+
+@pytest.mark.parametrize(
+    ("unsafe", "safe", "told"), [(1, 0, False), (3, 56, False), (3, 0, True), (60, 940, True)]
+)
+def test_nobody_is_warned_of_what_a_few_ordinary_objects_do(product, unsafe, safe, told):
+    found = product.create()
+    found.predicted[0, 0, UNSAFE], found.predicted[0, 0, SAFE] = unsafe, safe
+    assert bool(list(product.warnings(found, findings_of(product, found)))) is told
 
 
 def test_the_page_shows_both_tables(product, sky):

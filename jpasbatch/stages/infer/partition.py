@@ -113,7 +113,9 @@ def classify_partition(inference: Inference, order: int, pixel: int, name: str) 
     written = staged.facts((order, pixel), inference.sky, inference.fingerprint, rejected.num_rows)
     few_bands = None if committee.ordinary is None else count_quality(records, Quality.FEW_BANDS)
     facts = ClassifiedPartition(**vars(written), few_bands=few_bands)
-    return Made(records.num_rows, vars(facts), files, own=staged.files, told={"quarantined": rejected.num_rows})
+    return Made(
+        records.num_rows, vars(facts), files, own=staged.files, told={"quarantined": rejected.num_rows}
+    )
 
 
 def partition_key(inference: Inference, order: int, pixel: int) -> str:
