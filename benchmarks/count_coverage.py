@@ -91,6 +91,7 @@ class Judged:
         sample = ValidationSample.of(
             self.probabilities, self.magnitude, self.labels, self.missing, group.astype(np.int32)
         )
+        sample = replace(sample, class_star=np.asarray(self.class_star, dtype=np.float32))
         return sample.weighted(self.weight) if weighted else sample
 
 

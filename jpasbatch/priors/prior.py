@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -14,14 +15,9 @@ from jpasbatch.priors.calibrations.registry import restore_calibration
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
+from jpasbatch.priors.parts import FEWEST_EXAMPLES, Part, View, calibrate_parts, fit_parts
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
-
-HALF = 0.5
-"""Of an object, which each class has more in each bin of the validation sample: none is impossible."""
-
-FEWEST_EXAMPLES = 50
-"""Objects that say what those of a class look like in a magnitude bin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +29,8 @@ class Prior:
     classes : tuple of str
     strata : Strata
     source : ndarray, shape (b, k)
-        Shares in the sample that probabilities are calibrated for.
+        Shares in the sample that probabilities are calibrated for. With ``parts`` it has a row for each magnitude bin
+        and part by stellarity, in the order of the strata.
     shares : ndarray, shape (s, k)
         On the sky. Those of the source where no object is.
     objects : ndarray of int64, shape (s,)
@@ -47,6 +44,8 @@ class Prior:
         How far the numbers move with each of them.
     calibration : SkyCalibration
         Of the committee's probabilities; shares are found of calibrated ones.
+    parts : tuple of Part
+        What is calibrated again, by stellarity.
     """
 
     classes: tuple[str, ...]
@@ -59,6 +58,7 @@ class Prior:
     variants: tuple[str, ...]
     varied: np.ndarray
     calibration: SkyCalibration
+    parts: tuple[Part, ...] = ()
 
     @property
     def numbers(self) -> np.ndarray:
@@ -68,7 +68,7 @@ class Prior:
     @property
     def ratio(self) -> np.ndarray:
         """Share on the sky over that in the source, (s, k)."""
-        return self.shares / np.repeat(self.source, self.strata.parts, axis=0)
+        return self.shares / np.repeat(self.source, len(self.strata) // len(self.source), axis=0)
 
     def correct(
         self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray, stratum: np.ndarray
@@ -87,6 +87,7 @@ class Prior:
             See `Strata.stratum_of`.
         """
         calibrated = self.calibration(probabilities, magnitude, missing)
+        calibrated = calibrate_parts(self.parts, calibrated, magnitude, missing, stratum, self.strata)
         return posterior(calibrated, self.ratio.T[:, stratum].T)
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,6 +100,8 @@ class Prior:
             "calibration": calibration,
             "variants": list(self.variants),
         }
+        if self.parts:
+            described["parts"] = [part.to_dict() for part in self.parts]
         return described | arrays
 
     @classmethod
@@ -109,7 +112,9 @@ class Prior:
         for name in ("redrawn", "varied"):
             arrays[name] = arrays[name].reshape(-1, len(strata), len(classes))
         calibration = restore_calibration(**values["calibration"])
-        return cls(classes, strata, variants=tuple(values["variants"]), calibration=calibration, **arrays)
+        parts = tuple(Part.from_dict(part) for part in values.get("parts", ()))
+        variants = tuple(values["variants"])
+        return cls(classes, strata, variants=variants, calibration=calibration, parts=parts, **arrays)
 
 
 ARRAYS: dict[str, type] = {
@@ -128,16 +133,19 @@ class Measure(NamedTuple):
     calibration: SkyCalibration
     strata: Strata
     reach: Reach
+    parts: tuple[Part, ...] = ()
 
     def cells(
         self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray, stratum: np.ndarray
     ) -> Cells:
         """Return objects in cells of calibrated probability; arguments as those of `Prior.correct`."""
         calibrated = self.calibration(probabilities, magnitude, missing)
+        calibrated = calibrate_parts(self.parts, calibrated, magnitude, missing, stratum, self.strata)
         return Cells.of(calibrated, stratum, self.reach.clipped(magnitude), missing)
 
 
-class Reference(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Reference:
     """What the shares of a sky are found by: how probabilities are calibrated, and a sample of known classes.
 
     ``sample`` is calibrated. ``strata`` are those of the sky and of the sample.
@@ -147,10 +155,35 @@ class Reference(NamedTuple):
     sample: ValidationSample
     strata: Strata
 
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What is calibrated again by stellarity, where the sample knows it."""
+        return fit_parts(self.sample, self.strata)
+
     @property
     def measure(self) -> Measure:
         """How skies are counted, without the sample."""
-        return Measure(self.calibration, self.strata, Reach.of(self.sample.magnitude, self.sample.missing))
+        reach = Reach.of(self.sample.magnitude, self.sample.missing)
+        return Measure(self.calibration, self.strata, reach, self.parts)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What objects look like in each part by stellarity; a part of which nothing is known is as the whole."""
+        whole = View.of(self.sample, self.strata)
+        own = {part.number: part for part in self.parts}
+
+        def view(part: Part) -> View:
+            chosen = part.chosen(self.sample, self.strata)
+            return View.of(part.calibrated(chosen, self.strata), self.strata)
+
+        return tuple(view(own[kind]) if kind in own else whole for kind in range(self.strata.kinds))
+
+
+def source_of(views: Sequence[View]) -> np.ndarray:
+    """Return the shares that probabilities are calibrated for, as `Prior.source` has them."""
+    if all(view is views[0] for view in views):
+        return views[0].source
+    return np.stack([view.source for view in views], axis=1).reshape(-1, views[0].source.shape[1])
 
 
 def fit_prior(cells: Cells, reference: Reference, options: PriorOptions, classes: tuple[str, ...]) -> Prior:
@@ -164,21 +197,15 @@ def fit_prior(cells: Cells, reference: Reference, options: PriorOptions, classes
     options : PriorOptions
     classes : tuple of str
     """
-    calibration, sample, strata = reference
+    strata, views = reference.strata, reference.views
     sky = SkyCells.of(cells, strata)
-    source = source_shares(sample, strata)
-    shares = sky.shares(sample, source, options.method, None)
+    shares = sky.shares(views, options.method, None)
     objects = np.bincount(sky.stratum, cells.numbers, len(strata)).astype(np.int64)
-    counting = sky.covariance(sample, source, shares * objects[:, None])
+    counting = sky.covariance(views, shares * objects[:, None])
     nothing = np.zeros((0, *shares.shape))
-    return Prior(classes, strata, source, shares, objects, counting, nothing, (), nothing, calibration)
-
-
-def source_shares(sample: ValidationSample, strata: Strata) -> np.ndarray:
-    """Return the share of each class in each magnitude bin of a validation sample, (bins, classes); none is 0."""
-    counts = np.full((strata.bins, sample.classes), HALF)
-    np.add.at(counts, (strata.bin_of(sample.magnitude), sample.labels), sample.weights)
-    return counts / counts.sum(axis=1, keepdims=True)
+    errors = (counting, nothing, (), nothing)
+    source = source_of(views)
+    return Prior(classes, strata, source, shares, objects, *errors, reference.calibration, reference.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,41 +222,51 @@ class SkyCells:
         """Return the cells of a sky that is divided into these strata."""
         return cls(cells.stratum, cells.probabilities, cells.numbers, strata)
 
-    def shares(
-        self, sample: ValidationSample, source: np.ndarray, method: str, start: np.ndarray | None
-    ) -> np.ndarray:
-        """Return the share of each class in each stratum."""
-        found = np.repeat(source, self.strata.parts, axis=0)
-        responses = _responses(sample, self.strata) if method == "unfolding" else None
+    def shares(self, views: Sequence[View], method: str, start: np.ndarray | None) -> np.ndarray:
+        """Return the share of each class in each stratum; a view a part by stellarity."""
+        source = source_of(views)
+        found = np.repeat(source, len(self.strata) // len(source), axis=0)
+        responses = (
+            {id(view): _responses(view.sample, self.strata) for view in views}
+            if method == "unfolding"
+            else {}
+        )
         for stratum in np.unique(self.stratum):
             here = self.stratum == stratum
             number, bin_number = self.numbers[here], stratum // self.strata.parts
-            if responses is not None:
+            view = views[self._bin_and_kind(stratum)[1]]
+            if responses:
                 mean = np.average(self.probabilities[here], axis=0, weights=number)
-                found[stratum] = unfolded(responses[bin_number], mean)
+                found[stratum] = unfolded(responses[id(view)][bin_number], mean)
                 continue
-            likelihoods = self.probabilities[here] / source[bin_number]
+            likelihoods = self.probabilities[here] / view.source[bin_number]
             first = found[stratum] if start is None else np.maximum(start[stratum], 1e-6)
             found[stratum] = maximum_likelihood(likelihoods, number, first)
         return found
 
-    def covariance(self, sample: ValidationSample, source: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    def covariance(self, views: Sequence[View], numbers: np.ndarray) -> np.ndarray:
         """Return the covariance of the numbers of each stratum, from counting.
 
         One object of each class more than was found is spread over the strata. One in each of them would add as many to
         the variance of a count as there are strata: half of that of five quasars.
         """
         classes, occupied = numbers.shape[1], np.unique(self.stratum)
-        likelihoods = sample.probabilities / source[self.strata.bin_of(sample.magnitude)]
         found = np.zeros((len(self.strata), classes, classes))
-        for number, strata in groupby(occupied, lambda stratum: stratum // self.strata.parts):
+        for (number, kind), strata in groupby(occupied, self._bin_and_kind):
+            sample, source = views[kind]
             examples = _examples(sample, self.strata.distance(sample.magnitude, number))
             rows = np.flatnonzero(examples.any(axis=1))
+            likelihoods = sample.probabilities[rows] / source[self.strata.bin_of(sample.magnitude[rows])]
             for stratum in strata:
                 found[stratum] = covariance(
-                    likelihoods[rows], examples[rows], numbers[stratum], 1.0 / len(occupied)
+                    likelihoods, examples[rows], numbers[stratum], 1.0 / len(occupied)
                 )
         return found
+
+    def _bin_and_kind(self, stratum: np.integer[Any]) -> tuple[int, int]:
+        """Return the magnitude bin and the part by stellarity of a stratum."""
+        number, part = divmod(int(stratum), self.strata.parts)
+        return number, part // self.strata.regions
 
 
 def _examples(sample: ValidationSample, distance: np.ndarray) -> np.ndarray:

@@ -65,8 +65,17 @@ class Strata:
     @property
     def parts(self) -> int:
         """Number of strata of each magnitude bin."""
-        stars = len(self.stellarity) + 2 if self.stellarity else 1  # one of unknown stellarity
-        return stars * (len(self.galactic_latitude) + 1)
+        return self.kinds * self.regions
+
+    @property
+    def kinds(self) -> int:
+        """Number of parts by stellarity."""
+        return len(self.stellarity) + 2 if self.stellarity else 1  # one of unknown stellarity
+
+    @property
+    def regions(self) -> int:
+        """Number of parts by galactic latitude."""
+        return len(self.galactic_latitude) + 1
 
     def bin_of(self, magnitude: np.ndarray) -> np.ndarray:
         """Return the magnitude bin of each object, int16 (n,); lower limits are inclusive."""
@@ -76,6 +85,18 @@ class Strata:
         for limit in self.magnitudes:
             number += ~(known < limit)  # NaN is below none
         return number
+
+    def kind_of(self, class_star: np.ndarray) -> np.ndarray:
+        """Return the part by stellarity of each object, int16 (n,); the last one where it is not known."""
+        if not self.stellarity:
+            return np.zeros(len(class_star), dtype=np.int16)
+        kind = np.digitize(class_star, self.stellarity, right=True).astype(np.int16)
+        kind[np.isnan(class_star)] = len(self.stellarity) + 1
+        return kind
+
+    def kind_of_stratum(self, stratum: np.ndarray) -> np.ndarray:
+        """Return the part by stellarity of each stratum, int (n,)."""
+        return stratum % self.parts // self.regions
 
     def distance(self, magnitude: np.ndarray, number: int) -> np.ndarray:
         """Return how far objects are from a magnitude bin, mag, float64 (n,): 0 within, NaN counts as the faintest."""
@@ -95,15 +116,12 @@ class Strata:
         galactic_latitude : ndarray, shape (n,), optional
             Degrees; needed where there are limits in it.
         """
-        part = np.zeros(len(magnitude), dtype=np.int16)
-        if self.stellarity:
-            part = np.digitize(class_star, self.stellarity, right=True).astype(np.int16)
-            part[np.isnan(class_star)] = len(self.stellarity) + 1
+        part = self.kind_of(class_star)
         if self.galactic_latitude:
             if galactic_latitude is None:
                 raise ValueError("strata by galactic latitude need positions")
             region = np.digitize(np.abs(galactic_latitude), self.galactic_latitude).astype(np.int16)
-            part = part * np.int16(len(self.galactic_latitude) + 1) + region
+            part = part * np.int16(self.regions) + region
         return (self.bin_of(magnitude) * np.int16(self.parts) + part).astype(np.int16)
 
     def __len__(self) -> int:

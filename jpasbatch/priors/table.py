@@ -14,7 +14,8 @@ import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.priors.cells import Cells
-from jpasbatch.priors.prior import Prior, Reference, source_shares
+from jpasbatch.priors.parts import source_shares
+from jpasbatch.priors.prior import Prior, Reference
 from jpasbatch.priors.strata import Strata
 from jpasbatch.regular_files import read_text
 
@@ -45,7 +46,7 @@ class ShareTable:
 
     def prior(self, cells: Cells, reference: Reference) -> Prior:
         """Return the prior with these shares, for objects of these cells; nothing is measured, so it has no errors."""
-        (calibration, sample, strata), classes = reference, len(self.classes)
+        strata, classes = reference.strata, len(self.classes)
         shares = np.array(self.weights, dtype=np.float64)
         shares /= shares.max(axis=1, keepdims=True)  # of very large or small weights the sum is no number
         shares /= shares.sum(axis=1, keepdims=True)
@@ -54,14 +55,14 @@ class ShareTable:
         return Prior(
             self.classes,
             strata,
-            source_shares(sample, strata),
+            source_shares(reference.sample, strata),
             shares,
             objects,
             counting,
             np.zeros((0, len(strata), classes)),
             (),
             np.zeros((0, len(strata), classes)),
-            calibration,
+            reference.calibration,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,6 +21,9 @@ FIELDS = {
 }
 WEIGHTS = "weights"
 """Of a sample whose objects do not count alike; float32 in files."""
+STELLARITY = "class_star"
+"""Of a sample in which that of some objects is known."""
+OPTIONAL = (WEIGHTS, STELLARITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,8 @@ class ValidationSample:
     weights : ndarray of float64, shape (n,)
         How often each object counts: as often as the sky has what it is, where that is known. All above 0. A class
         counts as often as it has objects.
+    class_star : ndarray of float32, shape (n,)
+        Stellarity; NaN where unknown.
     """
 
     probabilities: np.ndarray
@@ -49,6 +54,7 @@ class ValidationSample:
     missing: np.ndarray
     group: np.ndarray
     weights: np.ndarray
+    class_star: np.ndarray
 
     @classmethod
     def of(
@@ -68,6 +74,7 @@ class ValidationSample:
             np.zeros(rows, dtype=np.int16) if missing is None else missing,
             np.arange(rows, dtype=np.int32) if group is None else group,
             np.ones(rows),
+            np.full(rows, np.nan, dtype=np.float32),
         )
 
     def __len__(self) -> int:
@@ -112,6 +119,11 @@ class ValidationSample:
         return bool((self.weights != 1).any())
 
     @property
+    def has_stellarity(self) -> bool:
+        """Whether the stellarity of some objects is known."""
+        return bool(np.isfinite(self.class_star).any())
+
+    @property
     def effective(self) -> np.ndarray:
         """Numbers of objects of each class that would say as much if all counted alike, float64 (classes,)."""
         sums, squares = (np.bincount(self.labels, self.weights**power, self.classes) for power in (1, 2))
@@ -138,9 +150,13 @@ class ValidationSample:
         return replace(self, probabilities=calibration(self.probabilities, self.magnitude, self.missing))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the sample as plain arrays: with weights where objects do not count alike."""
+        """Return the sample as plain arrays: weights where objects do not count alike, stellarity where it is known."""
         arrays = {name: getattr(self, name).astype(kind) for name, kind in FIELDS.items()}
-        return arrays | {WEIGHTS: self.weights.astype(np.float32)} if self.is_weighted else arrays
+        if self.is_weighted:
+            arrays[WEIGHTS] = self.weights.astype(np.float32)
+        if self.has_stellarity:
+            arrays[STELLARITY] = self.class_star.astype(np.float32)
+        return arrays
 
     @classmethod
     def from_arrays(cls, found: dict[str, np.ndarray]) -> ValidationSample:
@@ -167,16 +183,25 @@ class ValidationSample:
             )
         if (sample.missing < 0).any():
             raise InputError("the validation sample of the committee has negative numbers of missing bands")
-        if WEIGHTS not in found:
-            return sample
-        weights = found[WEIGHTS]
-        if weights.dtype != np.float32 or weights.shape != (rows,):
-            raise InputError("the validation sample of the committee has weights of another shape or type")
-        if not (np.isfinite(weights) & (weights > 0)).all():
-            raise InputError(
-                "the validation sample of the committee has weights that are not above 0, or infinite"
-            )
-        return replace(sample, weights=weights.astype(np.float64))
+        further = {name: found[name] for name in OPTIONAL if name in found}
+        _check_optional(further, rows)
+        if WEIGHTS in further:
+            further[WEIGHTS] = further[WEIGHTS].astype(np.float64)
+        return replace(sample, **further)
+
+
+def _check_optional(found: dict[str, np.ndarray], rows: int) -> None:
+    """Refuse weights and stellarities that are none."""
+    for name, array in found.items():
+        if array.dtype != np.float32 or array.shape != (rows,):
+            raise InputError(f"the validation sample of the committee has {name} of another shape or type")
+    weights = found.get(WEIGHTS, np.ones(1))
+    if not (np.isfinite(weights) & (weights > 0)).all():
+        raise InputError(
+            "the validation sample of the committee has weights that are not above 0, or infinite"
+        )
+    if np.isinf(found.get(STELLARITY, np.zeros(1))).any():
+        raise InputError("the validation sample of the committee has stellarities that are infinite")
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +248,8 @@ class Validation:
 
 
 def _arrays_of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """Return the arrays of the sample of a name; weights where it has some."""
-    keys = [*FIELDS, *([WEIGHTS] if _key(name, WEIGHTS) in arrays else [])]
+    """Return the arrays of the sample of a name; weights and stellarity where it has some."""
+    keys = [*FIELDS, *(key for key in OPTIONAL if _key(name, key) in arrays)]
     return {key: arrays[_key(name, key)] for key in keys}
 
 

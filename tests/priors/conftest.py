@@ -39,15 +39,22 @@ class Drawn:
         )
 
 
-def draw(rng: np.random.Generator, numbers: tuple[int, ...], point_like: tuple[float, ...]) -> Drawn:
-    """Draw so many objects of each class, of which these shares look point-like."""
+def draw(
+    rng: np.random.Generator, numbers: tuple[int, ...], point_like: tuple[float, ...], host: float = 0.0
+) -> Drawn:
+    """Draw so many objects of each class, of which these shares look point-like.
+
+    Quasars that do not have the features of a galaxy to the share ``host``: the committee does not know of it.
+    """
     labels = np.repeat(np.arange(len(numbers)), numbers)
     magnitude = rng.uniform(18.0, 23.0, len(labels))
     scatter = 0.6 + 0.2 * (magnitude - 18.0)
     features = MEANS[labels] + scatter[:, None] * rng.normal(size=(len(labels), 2))
+    class_star = np.where(rng.random(len(labels)) < np.array(point_like)[labels], 0.9, 0.1)
+    hosted = (labels == 2) & (class_star < 0.5)
+    features[hosted] += host * (MEANS[1] - MEANS[2])
     distances = ((features[:, None] - MEANS) ** 2).sum(axis=2) / scatter[:, None] ** 2
     odds = np.exp(-0.5 * (distances - distances.min(axis=1, keepdims=True)))
-    class_star = np.where(rng.random(len(labels)) < np.array(point_like)[labels], 0.9, 0.1)
     return Drawn(odds / odds.sum(axis=1, keepdims=True), magnitude, class_star, labels)
 
 

@@ -14,7 +14,8 @@ from jpasbatch.priors.calibrations.protocol import TERMS, Reach
 from jpasbatch.priors.cells import FIELDS, MOST_CLASSES, Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.prior import Prior, Reference, fit_prior, source_shares
+from jpasbatch.priors.parts import source_shares
+from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.strata import FEWEST, Strata
 from jpasbatch.priors.table import read_shares
 from jpasbatch.priors.validation import Validation

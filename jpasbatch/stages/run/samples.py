@@ -40,6 +40,10 @@ PARENT = "parent_id"
 """What an object descends from, in samples of mocks alone: objects of one parent are no independent ones."""
 SKY_WEIGHT = "sky_weight"
 """How often the sky has what an object is, over how often the sample has it; in validation samples of mocks alone."""
+STELLARITY = "class_star"
+"""Of samples that have it; shares of a sky are found by it, and no committee learns from it."""
+FURTHER = (PARENT, SKY_WEIGHT, STELLARITY)
+"""Columns that are read where they are there."""
 CUT = ("flags", "mask_flags")
 """Columns that the quality cuts look at; each is the reason of what it rejects, in this order."""
 
@@ -174,8 +178,8 @@ def read_catalogue(
     Returns
     -------
     pyarrow.Table, Counter of str
-        The columns `LEARNT` and the auxiliary ones, `PARENT` and `SKY_WEIGHT` where they are there, of the rows that
-        the cuts allow, and the others by reason.
+        The columns `LEARNT` and the auxiliary ones, `PARENT`, `SKY_WEIGHT` and `STELLARITY` where they are there, of
+        the rows that the cuts allow, and the others by reason.
 
     Raises
     ------
@@ -192,7 +196,7 @@ def read_catalogue(
     if noiseless and NOISELESS not in catalogue.schema.names:
         raise _no_true_fluxes(folder)
     columns = (*LEARNT, *auxiliary, NOISELESS) if noiseless else (*LEARNT, *auxiliary)
-    columns += tuple(name for name in (PARENT, SKY_WEIGHT) if name in catalogue.schema.names)
+    columns += tuple(name for name in FURTHER if name in catalogue.schema.names and name not in columns)
     tables = []
     rejected: Counter[str] = Counter()
     for pixel in catalogue.pixels:
@@ -232,6 +236,15 @@ def groups_of(table: pa.Table) -> np.ndarray:
     names, group[known] = np.unique(parents[known].astype(str), return_inverse=True)
     group[~known] = len(names) + np.arange((~known).sum())
     return group
+
+
+def stellarity_of(table: pa.Table) -> np.ndarray | None:
+    """Return the stellarity of each row of a labelled sample, float32 (n,), NaN where unknown; None: of no row."""
+    if STELLARITY not in table.column_names:
+        return None
+    found = table[STELLARITY].to_numpy().astype(np.float32)
+    known = np.isfinite(found)
+    return np.where(known, found, np.float32(np.nan)) if known.any() else None
 
 
 def sky_weights_of(table: pa.Table) -> np.ndarray | None:

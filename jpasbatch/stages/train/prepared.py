@@ -31,12 +31,13 @@ from jpasbatch.stages.run.samples import (
     read_sample,
     sample_photometry,
     sky_weights_of,
+    stellarity_of,
 )
 from jpasbatch.stages.train.draws import TrainingDraws
 from jpasbatch.storage.stores.files import written_aside
 
 TRAINING, VALIDATION = SAMPLES = ("training", "validation")
-OPTIONAL = ("noiseless", "fold", "weight")
+OPTIONAL = ("noiseless", "fold", "weight", "class_star")
 """Arrays that not every sample has, in the order of `PreparedSample`."""
 LABELLED = "labelled"
 """The one sample of a job with folds."""
@@ -56,6 +57,8 @@ class PreparedSample:
     fold : ndarray of int16, shape (n,), or None
     weight : ndarray of float32, shape (n,), or None
         How often the sky has what an object is, over how often the sample has it; None: each counts once.
+    class_star : ndarray of float32, shape (n,), or None
+        Stellarity, NaN where unknown; None: of no object.
     """
 
     photometry: Photometry
@@ -64,6 +67,7 @@ class PreparedSample:
     noiseless: np.ndarray | None = None
     fold: np.ndarray | None = None
     weight: np.ndarray | None = None
+    class_star: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> PreparedSample:
         """Return some of the objects."""
@@ -78,6 +82,7 @@ class PreparedSample:
             part(self.noiseless),
             part(self.fold),
             part(self.weight),
+            part(self.class_star),
         )
 
     def magnitude(self, survey: Survey) -> np.ndarray:
@@ -146,6 +151,7 @@ def prepare_sample(
     if part == TRAINING:
         usable &= _chosen(len(usable), job.samples.training_share, job.seed)
     weights = sky_weights_of(accepted)
+    stellarity = None if part == TRAINING else stellarity_of(accepted)  # no network learns from it
     sample = PreparedSample(
         photometry.select(usable),
         labels[usable],
@@ -153,6 +159,7 @@ def prepare_sample(
         matrix_of(accepted, NOISELESS, len(survey.bands))[usable] if noiseless else None,
         _folds(accepted, labels, usable, job),
         None if weights is None else weights[usable],
+        None if stellarity is None else stellarity[usable],
     )
     by_class = dict(
         zip(job.classes, np.bincount(sample.labels, minlength=len(job.classes)).tolist(), strict=True)

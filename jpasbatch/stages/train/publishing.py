@@ -166,7 +166,9 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
             origin=sample_origin(trained.workspace, sample_parts(job)[0]),
         ),
     )
-    variants = judged_variants(job, survey, committee, jury, known.weight is not None)
+    variants = judged_variants(
+        job, survey, committee, jury, known.weight is not None, known.class_star is not None
+    )
     beside = (
         Validation(known.judged(judgement), variants).to_bytes(),
         None if ordinary is None else ordinary_to_bytes(ordinary),

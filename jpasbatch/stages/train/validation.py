@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from jpasbatch.priors.validation import ValidationSample
 from jpasbatch.scoring.folds import member_folds, validation_votes
 from jpasbatch.stages.run.samples import (
     SKY_WEIGHT,
+    STELLARITY,
     groups_of,
     identify_sample,
     labels_of,
@@ -24,6 +26,7 @@ from jpasbatch.stages.run.samples import (
     read_sample,
     sample_photometry,
     sky_weights_of,
+    stellarity_of,
 )
 from jpasbatch.stages.train.prepared import (
     LABELLED,
@@ -43,7 +46,8 @@ class Validated(NamedTuple):
     ``labels`` (n,) int16, ``magnitude`` (n,) float32 and ``probabilities`` (n, classes) float64, not calibrated;
     ``photometry`` of the same objects, and ``disagreement`` (n,) of the members: NaN with folds, where each object has
     other members that may be asked; ``group`` (n,) int32, the same number for objects that descend from one parent;
-    ``weight`` (n,) float32, how often each counts on a sky, or None: all the same.
+    ``weight`` (n,) float32, how often each counts on a sky, or None: all the same; ``class_star`` (n,) float32, or None
+    where it is not known.
     """
 
     labels: np.ndarray
@@ -53,6 +57,7 @@ class Validated(NamedTuple):
     disagreement: np.ndarray
     group: np.ndarray
     weight: np.ndarray | None
+    class_star: np.ndarray | None
 
     @classmethod
     def of(
@@ -67,6 +72,7 @@ class Validated(NamedTuple):
             disagreement,
             sample.group,
             sample.weight,
+            sample.class_star,
         )
 
     def judged(self, judgement: Judgement) -> ValidationSample:
@@ -74,6 +80,8 @@ class Validated(NamedTuple):
         usable = judgement.usable
         known = (self.magnitude, self.labels, self.photometry.missing, self.group)
         sample = ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in known))
+        if self.class_star is not None:
+            sample = replace(sample, class_star=np.asarray(self.class_star[usable], dtype=np.float32))
         return sample if self.weight is None else sample.weighted(self.weight[usable])
 
 
@@ -96,7 +104,7 @@ def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committe
 
 
 def judged_variants(
-    job: Job, survey: Survey, committee: Committee, jury: Jury, weighted: bool
+    job: Job, survey: Survey, committee: Committee, jury: Jury, weighted: bool, known: bool
 ) -> dict[str, ValidationSample]:
     """Return what a committee says of validation samples of other mocks, by the names that the job gives them.
 
@@ -108,12 +116,14 @@ def judged_variants(
     jury : Jury
     weighted : bool
         Whether the objects of the validation sample have weights.
+    known : bool
+        Whether it has stellarities.
 
     Raises
     ------
     InputError
-        When a sample is missing or damaged, or has weights and the validation sample has none, or the reverse: what
-        moves the numbers would be the weights, and not what is wrong with the mock.
+        When a sample is missing or damaged, or has weights and the validation sample has none, or the reverse, or has
+        no stellarity where that has: what moves the numbers would be these, and not what is wrong with the mock.
     """
     found = {}
     for name, path in job.samples.variants.items():
@@ -125,6 +135,12 @@ def judged_variants(
                 f"[samples.variants] {name}: {with_weights} has the column {SKY_WEIGHT}, {without} has not: they "
                 "cannot be compared; make the older mock again"
             )
+        stellarity = stellarity_of(rows)
+        if known and stellarity is None:
+            raise InputError(
+                f"[samples.variants] {name}: validation has the column {STELLARITY}, {path} has not, or no number "
+                "in it: they cannot be compared; make the older mock again"
+            )
         photometry = with_gaps(sample_photometry(rows, survey, job), job, survey)
         labels = labels_of(rows, job)
         usable = labels != UNLABELLED
@@ -134,6 +150,7 @@ def judged_variants(
             labels[usable],
             groups_of(rows)[usable],
             weight=None if weights is None else weights[usable],
+            class_star=None if stellarity is None else stellarity[usable],
         )
         given = Validated.of(sample, vote(members), disagreement(members), survey)
         found[name] = given.judged(jury.judge_votes(given.probabilities, given.magnitude))

@@ -25,6 +25,7 @@ from jpasbatch.stages.run.samples import (
     read_sample,
     sample_path,
     sky_weights_of,
+    stellarity_of,
 )
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train import stage as train_stage
@@ -112,7 +113,7 @@ def test_rows_are_read_in_order_and_the_cuts_count_what_they_refuse(workspace, s
     files = list_sample(sample_path(workspace, "training"))
     accepted, rejected = read_sample(files, survey, workspace.job)
     assert rejected == Counter({"flags": 10, "mask_flags": 10})  # the first reason counts
-    assert set(accepted.column_names) == {*samples.LEARNT, samples.PARENT}
+    assert set(accepted.column_names) == {*samples.LEARNT, samples.PARENT, samples.STELLARITY}
     expected = tables["training"].slice(20)
     assert accepted["true_class"].to_pylist() == expected["true_class"].to_pylist()
     for name in ("flux", "flux_err"):
@@ -141,7 +142,16 @@ def test_a_partition_is_read_at_a_time_and_only_what_is_learnt(workspace, monkey
     folder = open_catalogue(workspace.folder / "mock" / "training").path
     read_catalogue(folder, workspace.job.catalogue.cuts)
     assert len(asked) == len(open_catalogue(folder).pixels)
-    learnt = ("flux", "flux_err", "true_class", "true_redshift", "parent_id", "flags", "mask_flags")
+    learnt = (
+        "flux",
+        "flux_err",
+        "true_class",
+        "true_redshift",
+        "parent_id",
+        "class_star",
+        "flags",
+        "mask_flags",
+    )
     assert {tuple(name for name in columns if name != "object_id") for columns in asked} == {learnt}
 
 
@@ -201,6 +211,33 @@ def test_weights_of_the_sky_go_with_their_rows(workspace, survey, tmp_path):
     assert np.isin(prepared.weight, weights.to_numpy()).all()
     assert np.array_equal(prepared.take(np.array([5, 3])).weight, prepared.weight[[5, 3]])
     assert not (workspace.folder / "validation-weight.npy").exists()
+
+
+def test_stellarity_goes_with_the_rows_of_a_validation_sample(workspace, survey, tmp_path):
+    table = set_rows(survey, 120, seed=9)
+    stellarity = np.linspace(0.0, 1.0, table.num_rows, dtype=np.float32)
+    stellarity[::5] = np.nan
+    place = table.schema.get_field_index("class_star")
+    table = table.set_column(place, table.schema.field(place), pa.array(stellarity))
+    folder = publish_set(table, tmp_path / "known", "known")
+    rows, _ = read_sample([folder], survey, workspace.job)
+    assert np.array_equal(np.sort(stellarity_of(rows)), np.sort(stellarity), equal_nan=True)
+    for part in ("training", "validation"):
+        made = prepare_sample(workspace.job, str(tmp_path), part, [str(folder)], None)
+        prepared = read_prepared(tmp_path, part)
+        if part == "training":
+            assert prepared.class_star is None
+            continue
+        assert made.rows == len(prepared.class_star)
+        some = np.array([5, 3])
+        assert np.array_equal(prepared.take(some).class_star, prepared.class_star[some], equal_nan=True)
+
+
+@pytest.mark.parametrize("values", [None, [np.nan, np.inf]])
+def test_a_stellarity_that_no_row_has_is_none(values):
+    columns = {"object_id": ["a", "b"]}
+    table = pa.table(columns if values is None else columns | {"class_star": pa.array(values, pa.float32())})
+    assert stellarity_of(table) is None
 
 
 @pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf, None])

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -22,4 +23,13 @@ def test_weights_of_one_side_alone_are_refused(monkeypatch, survey, weighted, co
     monkeypatch.setattr(validation, "read_sample", lambda *_: (pa.table(columns), {}))
     job = SimpleNamespace(samples=SimpleNamespace(variants={"shallow": "shallow/mock"}))
     with pytest.raises(InputError, match=told):
-        judged_variants(job, survey, None, None, weighted)
+        judged_variants(job, survey, None, None, weighted, False)
+
+
+@pytest.mark.parametrize("columns", [{"true_class": ["star"]}, {"class_star": [np.nan]}])
+def test_a_variant_without_the_stellarity_of_the_sample_is_refused(monkeypatch, survey, columns):
+    monkeypatch.setattr(validation, "list_sample", lambda path: [path])
+    monkeypatch.setattr(validation, "read_sample", lambda *_: (pa.table(columns), {}))
+    job = SimpleNamespace(samples=SimpleNamespace(variants={"shallow": "shallow/mock"}))
+    with pytest.raises(InputError, match="validation has the column class_star, shallow/mock has not"):
+        judged_variants(job, survey, None, None, False, True)
