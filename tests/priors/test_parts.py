@@ -77,7 +77,7 @@ def test_objects_without_stellarity_are_taken_as_the_whole(sky, learnt):
 
 
 def test_redraws_move_the_parts_about_what_was_found(field, learnt):
-    prior, _ = found_prior(field, learnt, replace(OPTIONS, redraws=12))
+    prior, _ = found_prior(field, learnt, replace(OPTIONS, redraws=6))
     moved = prior.redrawn.sum(axis=1)[:, 2]
     assert 0 < np.sqrt((moved**2).mean()) < 0.1 * prior.numbers.sum(axis=0)[2]
     assert abs(moved.mean()) < 0.05 * prior.numbers.sum(axis=0)[2]
@@ -111,7 +111,7 @@ def test_a_class_of_which_a_part_has_too_few_is_that_of_all_parts(learnt):
     assert [part.number for part in fit_parts(extended_alone, strata)] == [0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 300))
 def test_posteriors_are_those_of_each_object_alone(found, field, seed, size):
     prior, stratum = found
