@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from count_coverage import PER_DEG2, Judged, judge, sums_by_stratum
+from judged_objects import PER_DEG2, Judged, judge, sums_by_stratum
 
 from jpasbatch.committees.registry import committee_folder
 from jpasbatch.job.job import load_job
