@@ -75,7 +75,8 @@ class Part:
         self, probabilities: np.ndarray, magnitude: np.ndarray, missing: np.ndarray, magnitude_bin: np.ndarray
     ) -> np.ndarray:
         """Return probabilities that are calibrated for the part, float64 (n, classes), from those for all objects."""
-        return self.calibration(posterior(probabilities, self.ratio[magnitude_bin]), magnitude, missing)
+        mixed = posterior(probabilities, self.ratio.T.take(magnitude_bin, axis=1).T)
+        return self.calibration(mixed, magnitude, missing)
 
     def calibrated(self, sample: ValidationSample, strata: Strata) -> ValidationSample:
         """Return a sample with probabilities for the part, as if all of its objects were in it."""
@@ -160,10 +161,11 @@ def calibrate_parts(
     """Return probabilities in which objects of each part are calibrated for it; others stay."""
     if not parts:
         return probabilities
-    found, kinds = np.array(probabilities, dtype=np.float64), strata.kind_of_stratum(stratum)
+    # class by class, as the calibrations do it: rows of four numbers are slow, and an index would give such
+    found, kinds = np.array(probabilities, dtype=np.float64).T, strata.kind_of_stratum(stratum)
     for part in parts:
         rows = np.flatnonzero(kinds == part.number)
         if rows.size:
             bins = stratum[rows] // strata.parts
-            found[rows] = part(found[rows], magnitude[rows], missing[rows], bins)
-    return found
+            found[:, rows] = part(found.take(rows, axis=1).T, magnitude[rows], missing[rows], bins).T
+    return found.T

@@ -88,7 +88,7 @@ class Prior:
         """
         calibrated = self.calibration(probabilities, magnitude, missing)
         calibrated = calibrate_parts(self.parts, calibrated, magnitude, missing, stratum, self.strata)
-        return posterior(calibrated, self.ratio.T[:, stratum].T)
+        return posterior(calibrated, self.ratio.T.take(stratum, axis=1).T)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prior as JSON-able values."""
@@ -265,8 +265,7 @@ class SkyCells:
 
     def _bin_and_kind(self, stratum: np.integer[Any]) -> tuple[int, int]:
         """Return the magnitude bin and the part by stellarity of a stratum."""
-        number, part = divmod(int(stratum), self.strata.parts)
-        return number, part // self.strata.regions
+        return int(stratum) // self.strata.parts, int(self.strata.kind_of_stratum(stratum))
 
 
 def _examples(sample: ValidationSample, distance: np.ndarray) -> np.ndarray:
