@@ -112,8 +112,7 @@ def covariance(
     ndarray of float64, shape (classes, classes)
     """
     numbers = expected + spare
-    scores = (
-        likelihoods / (likelihoods @ numbers)[:, None]
-    )  # what an object adds to the slope of the log-likelihood
+    # what an object adds to the slope of the log-likelihood
+    scores = likelihoods / (likelihoods @ numbers)[:, None]
     information = scores.T @ (scores * (examples @ numbers)[:, None])
     return np.linalg.inv(information + np.eye(len(expected)) / (expected.sum() + 1.0) ** 2)

@@ -86,22 +86,22 @@ class Moves:
         return np.where(np.isin(kinds, list(self.parts)), kinds, WHOLE)
 
     @cached_property
+    def _given(self) -> dict[int, View]:
+        """What the sample of the reference says of each part that the sky has."""
+        whole = View.of(self.reference.sample, self.reference.strata)
+        return {kind: self.views[kind] if kind in self.parts else whole for kind in set(self.kinds.tolist())}
+
+    @cached_property
     def _again(self) -> dict[int, Nearby]:
-        """The same sample of each part that the sky has, calibrated once more as the others are."""
-        whole = self.reference.sample
-        samples = {
-            kind: self.views[kind].sample if kind in self.parts else whole
-            for kind in set(self.kinds.tolist())
-        }
-        return {kind: fit_nearby(RECALIBRATION, sample) for kind, sample in samples.items()}
+        """The same samples, calibrated once more as the others are."""
+        return {kind: fit_nearby(RECALIBRATION, view.sample) for kind, view in self._given.items()}
 
     @cached_property
     def _unmoved(self) -> np.ndarray:
-        """Shares that the same sample gives."""
-        whole = View.of(self.reference.sample, self.reference.strata)
-        views = {kind: self.views[kind] if kind in self.parts else whole for kind in self._again}
+        """Shares that the same samples give."""
+        again = self._again
         return self._shares_by(
-            {kind: Moved(views[kind], again.calibration, None) for kind, again in self._again.items()}
+            {kind: Moved(view, again[kind].calibration, None) for kind, view in self._given.items()}
         )
 
     def _shares(self, sample: ValidationSample) -> np.ndarray:

@@ -94,8 +94,8 @@ class Strata:
         kind[np.isnan(class_star)] = len(self.stellarity) + 1
         return kind
 
-    def kind_of_stratum(self, stratum: np.ndarray) -> np.ndarray:
-        """Return the part by stellarity of each stratum, int (n,)."""
+    def kind_of_stratum(self, stratum: Any) -> Any:
+        """Return the part by stellarity of a stratum, or of each of an array, int."""
         return stratum % self.parts // self.regions
 
     def distance(self, magnitude: np.ndarray, number: int) -> np.ndarray:
