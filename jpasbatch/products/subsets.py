@@ -76,18 +76,22 @@ class SubsetCounts:
     @property
     def unsafe_share(self) -> float:
         """Share of unsafe objects among those of which it is known; NaN where there is none."""
-        numbers = self.by_bin.sum(axis=0)
-        known = int(numbers.sum() - numbers[UNKNOWN])
-        return int(numbers[UNSAFE]) / known if known else float("nan")
+        unsafe, known = self._unsafe_of_known
+        return unsafe / known if known else float("nan")
 
     @property
     def chance(self) -> float:
         """How often so many unsafe objects, or more, are found among as many ordinary ones."""
         from scipy.stats import binom
 
+        unsafe, known = self._unsafe_of_known
+        return float(binom.sf(unsafe - 1, known, ORDINARY_SHARE))
+
+    @property
+    def _unsafe_of_known(self) -> tuple[int, int]:
+        """Numbers of unsafe objects, and of those of which it is known."""
         numbers = self.by_bin.sum(axis=0)
-        known = int(numbers.sum() - numbers[UNKNOWN])
-        return float(binom.sf(int(numbers[UNSAFE]) - 1, known, ORDINARY_SHARE))
+        return int(numbers[UNSAFE]), int(numbers.sum() - numbers[UNKNOWN])
 
 
 class Subsets(Product[SubsetCounts, SubsetCounts]):
