@@ -21,9 +21,6 @@ from jpasbatch.priors.validation import ValidationSample
 HALF = 0.5
 """Of an object, which each class has more in each bin of the validation sample: none is impossible."""
 
-FEWEST_EXAMPLES = 50
-"""Objects that say what those of a class look like in a magnitude bin."""
-
 RECALIBRATION = "vector"
 """Kind by which probabilities are calibrated again, whatever they were calibrated by before."""
 
@@ -141,7 +138,7 @@ def fit_parts(sample: ValidationSample, strata: Strata) -> tuple[Part, ...]:
         if inside.sum() < FEWEST:
             continue
         effective = sample.take(np.flatnonzero(inside)).effective
-        borrows = tuple(bool(one) for one in effective < FEWEST_EXAMPLES)
+        borrows = tuple(bool(one) for one in effective < FEWEST)
         view = _chosen(sample, strata, number, borrows)
         ratio = source_shares(view, strata) / whole
         mixed = posterior(view.probabilities, ratio[strata.bin_of(view.magnitude)])

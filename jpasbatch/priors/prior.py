@@ -15,7 +15,7 @@ from jpasbatch.priors.calibrations.registry import restore_calibration
 from jpasbatch.priors.cells import Cells
 from jpasbatch.priors.estimation import covariance, maximum_likelihood, posterior, unfolded
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.parts import FEWEST_EXAMPLES, Part, View, calibrate_parts, fit_parts
+from jpasbatch.priors.parts import Part, View, calibrate_parts, fit_parts
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.validation import ValidationSample
 
@@ -266,6 +266,10 @@ class SkyCells:
     def _bin_and_kind(self, stratum: np.integer[Any]) -> tuple[int, int]:
         """Return the magnitude bin and the part by stellarity of a stratum."""
         return int(stratum) // self.strata.parts, int(self.strata.kind_of_stratum(stratum))
+
+
+FEWEST_EXAMPLES = 50
+"""Objects that say what those of a class look like in a magnitude bin."""
 
 
 def _examples(sample: ValidationSample, distance: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from jpasbatch.errors import InputError
 from jpasbatch.priors.options import PriorOptions
-from jpasbatch.priors.parts import FEWEST_EXAMPLES, fit_parts
+from jpasbatch.priors.parts import fit_parts
 from jpasbatch.priors.prior import Prior, Reference
 from jpasbatch.priors.redraws import Moves
-from jpasbatch.priors.strata import Strata
+from jpasbatch.priors.strata import FEWEST, Strata
 from jpasbatch.priors.validation import Validation, ValidationSample
 from tests.priors.conftest import CLASSES, Drawn, calibrated, corrected, draw, found_prior
 
@@ -97,13 +97,13 @@ def test_a_variant_that_is_the_sample_itself_moves_nothing(field, learnt):
 def test_a_class_of_which_a_part_has_too_few_is_that_of_all_parts(learnt):
     strata = Strata.fit(learnt.magnitude, OPTIONS)
     points = (learnt.labels == 1) & (learnt.class_star > 0.5)
-    few = learnt.take(np.flatnonzero(~points | (np.cumsum(points) < FEWEST_EXAMPLES)))
+    few = learnt.take(np.flatnonzero(~points | (np.cumsum(points) < FEWEST)))
     extended, pointed = fit_parts(few, strata)
     assert extended.borrows == (False, False, False)
     assert pointed.borrows == (False, True, False)
     chosen = pointed.chosen(few, strata)
     assert (chosen.labels == 1).sum() == (few.labels == 1).sum()
-    assert chosen.weights[chosen.labels == 1].sum() == pytest.approx(FEWEST_EXAMPLES - 1)
+    assert chosen.weights[chosen.labels == 1].sum() == pytest.approx(FEWEST - 1)
     none = replace(few, class_star=np.where(few.labels == 1, np.float32(0.1), few.class_star))
     chosen = fit_parts(none, strata)[1].chosen(none, strata)
     assert chosen.weights[chosen.labels == 1].sum() == pytest.approx(1.0)
