@@ -8,6 +8,7 @@ functions, stars an assumed slope. For demonstration, not for science.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
@@ -54,6 +55,11 @@ SCHECHTER = {
 GALAXY_TYPES = {"red": (0.80, 0.20, 0.0, 0.0), "blue": (0.0, 0.15, 0.65, 0.20)}
 """Shares of `galaxies.TYPES` within a colour: assumed."""
 
+Purpose = Literal["sky", "training", "validation"]
+"""What objects are drawn for: a sky, with its numbers by magnitude; to learn from, evenly in magnitude, with more of what
+is rare; or to validate, evenly in magnitude, where at each magnitude a class looks as it does on the sky: these objects
+say what the classes of a sky look like when their shares are found."""
+
 STAR_SLOPE = 0.07
 """d log10 N / d r of stars at high Galactic latitude: assumed."""
 
@@ -62,7 +68,7 @@ def draw_quasars(
     n_quasars: int,
     rng: np.random.Generator,
     redshift: tuple[float, float] = (0.1, 5.0),
-    flat: bool = False,
+    purpose: Purpose = "sky",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw r magnitudes and redshifts of quasars.
 
@@ -74,8 +80,8 @@ def draw_quasars(
         Draws them.
     redshift : (float, float)
         Lower bound inclusive, upper exclusive.
-    flat : bool
-        Uniform in magnitude and, for a quarter of the objects, in redshift: for training.
+    purpose : {"sky", "training", "validation"}
+        For training a quarter of the objects are uniform in redshift.
 
     Returns
     -------
@@ -84,27 +90,50 @@ def draw_quasars(
     density = quasar_density()
     chosen = (redshift[0] <= QUASAR_REDSHIFTS - 0.01) & (redshift[1] + 1e-9 >= QUASAR_REDSHIFTS + 0.01)
     grid = QUASAR_REDSHIFTS[chosen]
-    magnitude, drawn = _draw(density[:, chosen], grid, n_quasars, (rng, flat))
-    if flat:
+    magnitude, drawn = _draw(density[:, chosen], grid, n_quasars, rng, flat=purpose != "sky")
+    if purpose == "training":
         uniform = rng.uniform(size=n_quasars) < 0.25
         drawn = np.where(uniform, rng.uniform(grid[0] - 0.01, grid[-1] + 0.01, n_quasars), drawn)
     return magnitude, np.clip(drawn, redshift[0], np.nextafter(redshift[1], 0))
 
 
 def draw_galaxies(
-    n_galaxies: int, rng: np.random.Generator, flat: bool = False
+    n_galaxies: int, rng: np.random.Generator, purpose: Purpose = "sky"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw r magnitudes, redshifts and types (indices into `galaxies.TYPES`); see `draw_quasars`."""
-    red = galaxy_density("red").sum()
+    """Draw r magnitudes, redshifts and types (indices into `galaxies.TYPES`); see `draw_quasars`.
+
+    For training 45 % of the galaxies are red at every magnitude.
+    """
+    if purpose == "validation":
+        return _draw_colours_together(n_galaxies, rng)
+    red, flat = galaxy_density("red").sum(), purpose != "sky"
     share = 0.45 if flat else red / (red + galaxy_density("blue").sum())
     is_red = rng.uniform(size=n_galaxies) < share
     magnitude, redshift = np.empty(n_galaxies), np.empty(n_galaxies)
     kind = np.empty(n_galaxies, dtype=np.int64)
     for colour, rows in (("red", is_red), ("blue", ~is_red)):
-        count = int(rows.sum())
-        magnitude[rows], redshift[rows] = _draw(galaxy_density(colour), GALAXY_REDSHIFTS, count, (rng, flat))
-        kind[rows] = rng.choice(len(galaxies.TYPES), size=count, p=GALAXY_TYPES[colour])
+        density, count = galaxy_density(colour), int(rows.sum())
+        magnitude[rows], redshift[rows] = _draw(density, GALAXY_REDSHIFTS, count, rng, flat)
+        kind[rows] = _draw_types(colour, count, rng)
     return magnitude, redshift, kind
+
+
+def _draw_colours_together(
+    n_galaxies: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw galaxies evenly in magnitude; at each magnitude both colours have their shares of the sky."""
+    density = np.hstack([galaxy_density("red"), galaxy_density("blue")])
+    row, column = _draw_cells(density, n_galaxies, rng, flat=True)
+    is_blue, place = np.divmod(column, len(GALAXY_REDSHIFTS))
+    magnitude, redshift = _jitter(row, place, GALAXY_REDSHIFTS, rng)
+    kind = np.empty(n_galaxies, dtype=np.int64)
+    for colour, rows in (("red", is_blue == 0), ("blue", is_blue == 1)):
+        kind[rows] = _draw_types(colour, int(rows.sum()), rng)
+    return magnitude, redshift, kind
+
+
+def _draw_types(colour: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(len(galaxies.TYPES), size=count, p=GALAXY_TYPES[colour])
 
 
 def draw_star_magnitudes(n_stars: int, rng: np.random.Generator, flat: bool = False) -> np.ndarray:
@@ -160,14 +189,27 @@ def _k_correction(colour: str) -> np.ndarray:
 
 
 def _draw(
-    density: np.ndarray, redshifts: np.ndarray, count: int, how: tuple[np.random.Generator, bool]
+    density: np.ndarray, redshifts: np.ndarray, count: int, rng: np.random.Generator, flat: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw from a density on the grid, jittered within its cells; flat in magnitude if asked."""
-    rng, flat = how
+    return _jitter(*_draw_cells(density, count, rng, flat), redshifts, rng)
+
+
+def _draw_cells(
+    density: np.ndarray, count: int, rng: np.random.Generator, flat: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows and columns of a density, whose rows are magnitudes."""
     if flat:
         density = density / density.sum(axis=1, keepdims=True)
     cell = rng.choice(density.size, size=count, p=density.ravel() / density.sum())
     row, column = np.unravel_index(cell, density.shape)
-    magnitude = MAGNITUDES[row] + 0.05 * (0.5 - rng.uniform(size=count))
-    redshift = redshifts[column] + (redshifts[1] - redshifts[0]) * rng.uniform(-0.5, 0.5, count)
+    return row, column
+
+
+def _jitter(
+    row: np.ndarray, column: np.ndarray, redshifts: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return magnitudes and redshifts anywhere within cells of the grid."""
+    magnitude = MAGNITUDES[row] + 0.05 * (0.5 - rng.uniform(size=len(row)))
+    redshift = redshifts[column] + (redshifts[1] - redshifts[0]) * rng.uniform(-0.5, 0.5, len(row))
     return np.clip(magnitude, np.nextafter(MAGNITUDE_LIMITS[0], 99), MAGNITUDE_LIMITS[1]), redshift

@@ -21,6 +21,7 @@ from jpasbatch.mocks.populations.densities import (
     COUNTS_PER_DEG2,
     HIGH_REDSHIFT,
     SAMPLE_CLASSES,
+    Purpose,
     draw_galaxies,
     draw_quasars,
     draw_star_magnitudes,
@@ -85,9 +86,9 @@ def mock_tile(options: MockSky, survey: Survey, tile_index: int) -> MockTable:
     area = options.area_deg2 / options.tiles
     number = {name: int(rng.poisson(count * area)) for name, count in COUNTS_PER_DEG2.items()}
     drawn = [
-        _stars(number["star"], rng, flat=False),
-        _galaxies(number["galaxy"], rng, flat=False),
-        _quasars(number["qso"], rng, (0.1, 5.0), flat=False),
+        _stars(number["star"], rng, "sky"),
+        _galaxies(number["galaxy"], rng, "sky"),
+        _quasars(number["qso"], rng, (0.1, 5.0), "sky"),
     ]
     depth = depths_of_tile(survey, tile_index)
     position = sky_positions(options, tile_index, sum(number.values()), rng)
@@ -95,7 +96,7 @@ def mock_tile(options: MockSky, survey: Survey, tile_index: int) -> MockTable:
 
 
 def mock_sample(options: MockSky, survey: Survey, split: str) -> MockTable:
-    """Make the balanced "training" or "validation" sample, uniform in r magnitude.
+    """Make the balanced "training" or "validation" sample, uniform in r magnitude (`Purpose`).
 
     Every object is seen in a tile drawn at random. The two splits have no object in common.
 
@@ -108,13 +109,14 @@ def mock_sample(options: MockSky, survey: Survey, split: str) -> MockTable:
     """
     if split not in ("training", "validation"):
         raise ValueError(f"split = {split!r}: must be 'training' or 'validation'")
+    purpose: Purpose = "training" if split == "training" else "validation"
     rng = np.random.default_rng([options.seed, _STREAMS[split], 0])
     number = options.training_per_class if split == "training" else options.validation_per_class
     drawn = [
-        _stars(number, rng, flat=True),
-        _galaxies(number, rng, flat=True),
-        _quasars(number, rng, (0.1, HIGH_REDSHIFT), flat=True),
-        _quasars(number, rng, (HIGH_REDSHIFT, 5.0), flat=True),
+        _stars(number, rng, purpose),
+        _galaxies(number, rng, purpose),
+        _quasars(number, rng, (0.1, HIGH_REDSHIFT), purpose),
+        _quasars(number, rng, (HIGH_REDSHIFT, 5.0), purpose),
     ]
     total = number * len(SAMPLE_CLASSES)
     tile = rng.integers(max(len(survey.tiles), 1), size=total)
@@ -180,20 +182,20 @@ class _Drawn(TypedDict):
 _MAKERS = {"star": stars.star_spectra, "galaxy": galaxies.galaxy_spectra, "qso": quasars.quasar_spectra}
 
 
-def _stars(number: int, rng: np.random.Generator, flat: bool) -> _Drawn:
-    magnitude = draw_star_magnitudes(number, rng, flat)
+def _stars(number: int, rng: np.random.Generator, purpose: Purpose) -> _Drawn:
+    magnitude = draw_star_magnitudes(number, rng, flat=purpose != "sky")
     parameters = stars.draw_stars(number, rng)
     return _Drawn(true_class="star", magnitude=magnitude, redshift=np.zeros(number), parameters=parameters)
 
 
-def _galaxies(number: int, rng: np.random.Generator, flat: bool) -> _Drawn:
-    magnitude, redshift, kind = draw_galaxies(number, rng, flat)
+def _galaxies(number: int, rng: np.random.Generator, purpose: Purpose) -> _Drawn:
+    magnitude, redshift, kind = draw_galaxies(number, rng, purpose)
     parameters = galaxies.GalaxyParameters(redshift, kind)
     return _Drawn(true_class="galaxy", magnitude=magnitude, redshift=redshift, parameters=parameters)
 
 
-def _quasars(number: int, rng: np.random.Generator, limits: tuple[float, float], flat: bool) -> _Drawn:
-    magnitude, redshift = draw_quasars(number, rng, limits, flat)
+def _quasars(number: int, rng: np.random.Generator, limits: tuple[float, float], purpose: Purpose) -> _Drawn:
+    magnitude, redshift = draw_quasars(number, rng, limits, purpose)
     parameters = quasars.QuasarParameters(redshift, magnitude)
     return _Drawn(true_class="qso", magnitude=magnitude, redshift=redshift, parameters=parameters)
 

@@ -1,8 +1,15 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from jpasbatch.mocks.options.builtin import MockSky
 from jpasbatch.mocks.populations.densities import (
+    GALAXY_REDSHIFTS,
+    GALAXY_TYPES,
+    MAGNITUDES,
+    QUASAR_REDSHIFTS,
+    Purpose,
     draw_galaxies,
     draw_quasars,
     draw_star_magnitudes,
@@ -30,16 +37,16 @@ def test_quasar_counts_are_the_published_ones():
     assert quasar_density().sum() * 0.05 * 0.02 == pytest.approx(417, rel=0.03)
 
 
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("purpose", get_args(Purpose))
 @pytest.mark.parametrize("limits", [(0.1, 2.1), (2.1, 5.0)])
-def test_quasars_keep_to_their_limits(rng, flat, limits):
-    magnitude, redshift = draw_quasars(4000, rng, limits, flat)
+def test_quasars_keep_to_their_limits(rng, purpose, limits):
+    magnitude, redshift = draw_quasars(4000, rng, limits, purpose)
     assert (magnitude > 17).all()
     assert (magnitude <= 23.6).all()
     assert (redshift >= limits[0]).all()
     assert (redshift < limits[1]).all()
     counts = np.histogram(magnitude, bins=np.linspace(17, 23.6, 5))[0]
-    assert (counts.max() < 1.3 * counts.min()) == flat
+    assert (counts.max() < 1.3 * counts.min()) == (purpose != "sky")
 
 
 def test_quasar_mix_has_a_third_at_high_redshift(rng):
@@ -76,3 +83,24 @@ def test_star_magnitudes(rng):
 def test_a_wrong_option_is_named(wrong, says):
     with pytest.raises(ValueError, match=says):
         MockSky(**wrong)
+
+
+def test_at_each_magnitude_objects_that_validate_are_those_of_the_sky(rng):
+    magnitude, redshift, kind = draw_galaxies(60_000, rng, "validation")
+    learnt = draw_galaxies(60_000, rng, "training")
+    rows, quasars = quasar_density(), draw_quasars(60_000, rng, (0.1, 2.1), "validation")
+    for low in (18.0, 20.0, 22.0, 23.0):
+        grid = (low <= MAGNITUDES) & (low + 0.5 > MAGNITUDES)
+        red, blue = (galaxy_density(colour)[grid] for colour in ("red", "blue"))
+        both = red + blue
+        weight = 1 / both.sum(axis=1, keepdims=True)  # objects are even in magnitude
+        quiescent = GALAXY_TYPES["red"][0] * (red * weight).sum() / (both * weight).sum()
+        here = (low <= magnitude) & (magnitude < low + 0.5)
+        assert (kind[here] == 0).mean() == pytest.approx(quiescent, abs=0.03)
+        mean = ((both * weight) @ GALAXY_REDSHIFTS).sum() / (both * weight).sum()
+        assert redshift[here].mean() == pytest.approx(mean, abs=0.02)
+        near = QUASAR_REDSHIFTS < 2.1
+        mean = np.average(rows[grid][:, near] @ QUASAR_REDSHIFTS[near] / rows[grid][:, near].sum(axis=1))
+        assert quasars[1][(low <= quasars[0]) & (quasars[0] < low + 0.5)].mean() == pytest.approx(mean, abs=0.05)
+    assert (learnt[2][learnt[0] > 23] == 0).mean() == pytest.approx(0.45 * GALAXY_TYPES["red"][0], abs=0.02)
+    assert (kind[magnitude > 23] == 0).mean() < 0.3
