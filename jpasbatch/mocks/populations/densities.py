@@ -56,9 +56,9 @@ GALAXY_TYPES = {"red": (0.80, 0.20, 0.0, 0.0), "blue": (0.0, 0.15, 0.65, 0.20)}
 """Shares of `galaxies.TYPES` within a colour: assumed."""
 
 Purpose = Literal["sky", "training", "validation"]
-"""What objects are drawn for: a sky, with its numbers by magnitude; to learn from, evenly in magnitude, with more of what
-is rare; or to validate, evenly in magnitude, where at each magnitude a class looks as it does on the sky: these objects
-say what the classes of a sky look like when their shares are found."""
+"""What objects are drawn for: a sky, with its numbers by magnitude; to learn from, evenly in magnitude, with more of
+what is rare; or to validate, evenly in magnitude, where at each magnitude a class looks as it does on the sky. These
+objects say what the classes look like when their shares of a sky are found."""
 
 STAR_SLOPE = 0.07
 """d log10 N / d r of stars at high Galactic latitude: assumed."""
