@@ -26,11 +26,19 @@ COMMITTEES = {"committee": ("artefact", "begin"), "redshifts": ("artefact",)}
 """Keys that hold the path of a committee, or the name of one that comes with the package."""
 
 
+OF_MOCK = "mock"
+"""In place of the path of a sample: the set of that name of the job's mock."""
+
+SAMPLES = {"prior": ("validation",)}
+"""Keys that hold the path of a sample, or `OF_MOCK`."""
+
+
 def resolve_paths(tables: dict[str, Any]) -> dict[str, Any]:
     """Make the paths of a job absolute: workers have working directories of their own."""
     _refuse_empty(tables)
     resolved = dict(tables)
-    for keys_of_tables, absolute in ((PATHS, _absolute), (COMMITTEES, _absolute_committee)):
+    kinds = ((PATHS, _absolute), (COMMITTEES, _absolute_committee), (SAMPLES, _absolute_sample))
+    for keys_of_tables, absolute in kinds:
         for table, keys in keys_of_tables.items():
             if table in resolved:
                 resolved[table] = _with_absolute(resolved[table], keys, absolute)
@@ -58,7 +66,7 @@ def _refuse_empty(tables: dict[str, Any]) -> None:
     ------
     InputError
     """
-    for table, keys in (PATHS | COMMITTEES).items():
+    for table, keys in (*PATHS.items(), *COMMITTEES.items(), *SAMPLES.items()):
         sections = tables.get(table)
         for section in sections if isinstance(sections, list) else [sections]:
             if not isinstance(section, dict):
@@ -82,6 +90,10 @@ def _with_absolute(section: Any, keys: tuple[str, ...], absolute: Callable[[Any]
 
 def _absolute(value: Any) -> Any:
     return str(Path(value).absolute()) if isinstance(value, str) and value else value
+
+
+def _absolute_sample(value: Any) -> Any:
+    return value if value == OF_MOCK else _absolute(value)
 
 
 def _absolute_committee(value: Any) -> Any:

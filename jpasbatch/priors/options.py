@@ -33,6 +33,11 @@ class PriorOptions(Options):
         part of their own.
     galactic_latitude : tuple of float
         Limits of the absolute galactic latitude that divide each bin further, degrees.
+    validation : str
+        Labelled objects that say what each class looks like, in place of the committee's own validation sample: tables
+        or a HATS catalogue, as ``[samples]`` names them; "mock" for the validation set of the job's mock. The committee
+        must not have learnt from them. At each magnitude the objects of a class are to look as those of the sky do; how
+        many there are of each class, and of each magnitude, does not matter.
     redraws : int
         How often the validation sample is drawn again for its part of the errors.
     table : str
@@ -45,6 +50,7 @@ class PriorOptions(Options):
     bin_width: Annotated[float, Interval(gt=0, le=10)] = 0.5
     stellarity: tuple[Annotated[float, Interval(gt=0, lt=1)], ...] = (0.5,)
     galactic_latitude: tuple[Annotated[float, Interval(gt=0, lt=90)], ...] = ()
+    validation: str = ""
     redraws: Annotated[int, Interval(ge=0, le=1000)] = 40
     table: str = ""
 
@@ -56,3 +62,7 @@ class PriorOptions(Options):
                 raise ValueError(f"{key}: found {list(limits)}; limits must rise")
         if (self.kind == "table") != bool(self.table):
             raise ValueError("table: names a file with kind = 'table', and is left out with any other")
+        if self.validation and self.kind == "none":
+            raise ValueError(
+                "validation: nothing is corrected with kind = 'none'; leave it out, or set kind = 'sky'"
+            )

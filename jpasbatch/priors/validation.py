@@ -113,6 +113,19 @@ class ValidationSample:
         )
         return replace(kept, weights=counted / means[labels])
 
+    def described(self, weights: np.ndarray | None, class_star: np.ndarray | None) -> ValidationSample:
+        """Return the sample with weights and stellarities, both (n,); None where they are not known.
+
+        Raises
+        ------
+        InputError
+            As `weighted`.
+        """
+        sample = self
+        if class_star is not None:
+            sample = replace(sample, class_star=np.asarray(class_star, dtype=np.float32))
+        return sample if weights is None else sample.weighted(weights)
+
     @property
     def is_weighted(self) -> bool:
         """Whether some objects count more than others."""

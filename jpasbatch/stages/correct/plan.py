@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from jpasbatch.job.paths import OF_MOCK
 from jpasbatch.stages.correct.shares import Search
 from jpasbatch.stages.correct.stage import Asked, ask_correct, ask_shares, posterior_identity
+from jpasbatch.stages.correct.validation import TASK, TITLE, ValidationSource
 from jpasbatch.stages.run.changes import reasons
 from jpasbatch.stages.run.commits import look_at_commits
 from jpasbatch.stages.run.committed import planned_run
@@ -42,10 +44,12 @@ def plan_correct(workspace: Workspace, before: Plans) -> StagePlan:
     InputError
         Where the stage itself would: nothing is published, or the committee has no validation sample.
     """
-    makers = will_run(before, "train", "infer")
+    of_mock = workspace.job.prior.validation == OF_MOCK
+    makers = will_run(before, *(("mock",) if of_mock else ()), "train", "infer")
     sky = before["infer"].outlook if "infer" in makers else None
-    if "train" in makers or ("infer" in makers and sky is None):
-        return _plan_anew(makers, sky)
+    if {"mock", "train"} & {*makers} or ("infer" in makers and sky is None):
+        named = bool(workspace.job.prior.validation)
+        return _plan_anew([f"{maker} makes what it reads" for maker in makers], sky, named)
     asked = ask_correct(workspace)
     if sky is None:
         done, why, sky = _settled(workspace, asked)
@@ -54,18 +58,38 @@ def plan_correct(workspace: Workspace, before: Plans) -> StagePlan:
     else:
         why = reasons(workspace.record("correct"), asked.parts, apart=["predictions"])
         why.append(f"infer makes {len(sky.made):,} of {len(sky.pixels):,} partitions anew")
+    sample = _sample_work(workspace, asked)
+    if any(
+        one.tasks for one in sample
+    ):  # strata, and with them all else, depend on the magnitudes of its objects
+        return _plan_anew(why, sky, named=True)
     work, left = _work(workspace, asked, sky)
-    return StagePlan("correct", tuple(why), work, sky.differs, left)
+    return StagePlan("correct", tuple(why), (*sample, *work), sky.differs, left)
 
 
-def _plan_anew(makers: list[str], sky: Outlook | None) -> StagePlan:
-    why = tuple(f"{maker} makes what it reads" for maker in makers)
+def _plan_anew(why: list[str], sky: Outlook | None, named: bool) -> StagePlan:
+    """Return the plan of a correction of which everything is done again; ``named``: of labelled objects too."""
     titles = (COUNTING, SHARES, ERRORS, PRIOR, PARTITIONS)
     work = [Work(title, None, None) for title in titles]
+    sample = [Work(TITLE, (TASK,), 1)] if named else []
     if sky is None:
-        return StagePlan("correct", why, tuple(work), exact=False)
+        return StagePlan("correct", tuple(why), (*sample, *work), exact=False)
     work[0], work[-1] = (pixel_work(title, sky.pixels, sky) for title in (COUNTING, PARTITIONS))
-    return StagePlan("correct", why, tuple(work), exact=False, outlook=_anew(sky, differs=False))
+    outlook = _anew(sky, differs=False)
+    return StagePlan("correct", tuple(why), (*sample, *work), exact=False, outlook=outlook)
+
+
+def _sample_work(workspace: Workspace, asked: Asked) -> tuple[Work, ...]:
+    """Return what is to do for the labelled objects that a job names; nothing where it names none."""
+    if not asked.validation.files:
+        return ()
+    return (task_work(TITLE, planned_run(workspace, "correct", asked.validation.digest), [TASK]),)
+
+
+def _source(workspace: Workspace, asked: Asked) -> ValidationSource:
+    if not asked.validation.files:
+        return ValidationSource(str(asked.committee.version))
+    return asked.validation.judged(planned_run(workspace, "correct", asked.validation.digest))
 
 
 def _anew(sky: Outlook, differs: bool) -> Outlook:
@@ -85,15 +109,16 @@ def _settled(workspace: Workspace, asked: Asked) -> tuple[Outlook | None, list[s
 
 
 def _work(workspace: Workspace, asked: Asked, sky: Outlook) -> tuple[tuple[Work, ...], Outlook]:
-    job, version, names = workspace.job, asked.committee.version, sky.names()
+    job, names = workspace.job, sky.names()
     classes, first = tuple(asked.committee.manifest.classes), workspace.record("correct") is None
-    shares = ask_shares(workspace, classes, (str(version), asked.validation))
+    source = _source(workspace, asked)
+    shares = ask_shares(workspace, classes, (source, asked.validation.digest))
     counting = planned_run(workspace, "correct", shares.counted)
     uncounted = set(lacking(counting, list(names.values())))
     pixels = {pixel for pixel, name in names.items() if name in uncounted} | {*sky.made}
     counted = pixel_work(COUNTING, pixels, sky)
     run = planned_run(workspace, "correct", shares.found(job, names.values()))
-    search = shares.search(run, classes, str(version), job)
+    search = shares.search(run, classes, source, job)
     if sky.made:  # the shares of other partitions are others, and with them every posterior
         found = [Work(title, tuple(keys), len(keys)) for title, keys in _search_keys(search).items()]
         # but for shares that are given, as they were given before

@@ -21,11 +21,10 @@ from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import ShareTable
-from jpasbatch.priors.validation import Validation
 from jpasbatch.stages.correct.partition import CountedCells
+from jpasbatch.stages.correct.validation import ValidationSource, read_validation
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.priors import read_prior
-from jpasbatch.storage.stores.artefacts import load_validation
 from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import Store, read_object
 
@@ -49,8 +48,7 @@ class Search:
     folder : str
         Key of the run; all of its files lie there.
     classes : tuple of str
-    committee : str
-        Location of the committee's version, which keeps what it says of its validation samples.
+    validation : ValidationSource
     strata : Strata
     variants : tuple of str
         Names of the validation samples of other mocks.
@@ -64,7 +62,7 @@ class Search:
     store: str
     folder: str
     classes: tuple[str, ...]
-    committee: str
+    validation: ValidationSource
     strata: Strata
     variants: tuple[str, ...]
     options: PriorOptions
@@ -79,7 +77,7 @@ class Search:
     @property
     def reference(self) -> Reference:
         """What the shares are found by."""
-        return read_reference(self.committee, self.classes, self.options.calibration, self.strata)
+        return read_reference(self.validation, self.classes, self.options.calibration, self.strata)
 
     def moves(self) -> dict[str, tuple[range, str]]:
         """Return the redraws and the variant of each task that moves shares, by its name; none for given shares."""
@@ -92,27 +90,17 @@ class Search:
 
 
 @lru_cache(maxsize=2)
-def read_samples(committee: str, classes: tuple[str, ...]) -> Validation:
-    """Return what a committee says of its validation samples; a process reads it once.
+def read_reference(
+    validation: ValidationSource, classes: tuple[str, ...], calibration: str, strata: Strata
+) -> Reference:
+    """Return a validation sample, calibrated; a process does it once.
 
     Raises
     ------
     InputError
-        When it was saved without, or is damaged or of other classes.
+        When a class has too few objects; and as `read_validation`.
     """
-    return Validation.from_bytes(load_validation(open_store(committee))[0], classes)
-
-
-@lru_cache(maxsize=2)
-def read_reference(committee: str, classes: tuple[str, ...], calibration: str, strata: Strata) -> Reference:
-    """Return the validation sample of a committee, calibrated; a process does it once.
-
-    Raises
-    ------
-    InputError
-        When a class has too few objects; and as `read_samples`.
-    """
-    sample = read_samples(committee, classes).sample
+    sample = read_validation(validation, classes).sample
     return Reference(*calibrated(sample, calibration), strata)
 
 
@@ -175,7 +163,7 @@ def move_shares(search: Search, numbers: range, variant: str, name: str) -> Made
     """
     moves = open_moves(search)
     if variant:
-        samples = read_samples(search.committee, search.classes)
+        samples = read_validation(search.validation, search.classes)
         moved = moves.by_variant(samples.variants[variant])[None]
     else:
         moved = moves.by_redraws(search.seed, numbers)

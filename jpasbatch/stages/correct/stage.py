@@ -32,7 +32,15 @@ from jpasbatch.stages.correct.shares import (
     find_shares,
     move_shares,
     read_reference,
-    read_samples,
+)
+from jpasbatch.stages.correct.validation import (
+    TASK,
+    TITLE,
+    AskedValidation,
+    ValidationSource,
+    ask_validation,
+    judge_sample,
+    read_validation,
 )
 from jpasbatch.stages.run.commits import Made, Run
 from jpasbatch.stages.run.committed import committed
@@ -41,13 +49,12 @@ from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel,
 from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.site import Site, open_site
-from jpasbatch.stages.run.stage_facts import CorrectFacts
+from jpasbatch.stages.run.stage_facts import CorrectFacts, JudgedSample
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
 from jpasbatch.storage.catalogue.partitions import EMPTY
 from jpasbatch.storage.catalogue.primary import published_partitions
-from jpasbatch.storage.stores.artefacts import load_validation
 from jpasbatch.storage.stores.files import sha256_file
 from jpasbatch.storage.stores.ledger import fingerprint
 
@@ -65,7 +72,7 @@ def run_correct(workspace: Workspace, executor: Executor) -> StageRecord[Correct
         of its reference band.
     """
     job = workspace.job
-    committee, digest, parts = ask_correct(workspace)
+    committee, validation, parts = ask_correct(workspace)
     site = open_site(workspace)
     predictions = open_catalogue(current_extension(site.folder, PREDICTIONS))
     told = {**parts, "predictions": predictions.name, **site.identity}
@@ -80,7 +87,8 @@ def run_correct(workspace: Workspace, executor: Executor) -> StageRecord[Correct
             str(site.store), site.key(predictions.path.name), job.survey, tuple(committee.manifest.classes)
         )
         place = site.committee(committee.version)
-        key = _find_prior(site, sky, names, (place, digest), executor)
+        source, judged = _judge_validation(site, place, validation, executor)
+        key = _find_prior(site, sky, names, (source, validation.digest), executor)
         prior = read_prior(sky.store, key)
         posteriors, rows = _publish(site, (predictions, names), sky, key, committee, executor)
     facts = CorrectFacts(
@@ -90,15 +98,16 @@ def run_correct(workspace: Workspace, executor: Executor) -> StageRecord[Correct
         numbers=dict(zip(sky.classes, prior.numbers.sum(axis=0).tolist(), strict=True)),
         partitions=len(predictions.pixels),
         rows_out=rows,
+        validation=judged,
     )
     return finish(workspace, facts, identity, elapsed[0], told, parts["algorithms"])
 
 
 class Asked(NamedTuple):
-    """What decides the posteriors: committee, SHA-256 of what it says of its validation sample, and all by name."""
+    """What decides the posteriors: committee, validation sample, and all by name."""
 
     committee: StoredCommittee
-    validation: str
+    validation: AskedValidation
     parts: dict[str, Any]
 
 
@@ -109,33 +118,50 @@ def ask_correct(workspace: Workspace) -> Asked:
         raise InputError(f"job '{job.name}': [prior] kind = \"none\" asks for no correction")
     reference_role(workspace.survey)  # refuses a survey without one
     committee = find_committee(workspace)
-    digest = load_validation(committee.version)[1]
+    validation = ask_validation(workspace, committee)
     parts = {
         "prior": asdict(job.prior),
         "table": sha256_file(Path(job.prior.table)) if job.prior.table else None,
-        "validation": digest,
+        "validation": validation.digest,
         "decision": committee.manifest.decision,
         "seed": job.seed,
         "survey": workspace.survey_text("correct"),
         "algorithms": algorithm_numbers("correct"),
     }
-    return Asked(committee, digest, parts)
+    return Asked(committee, validation, parts)
+
+
+def _judge_validation(
+    site: Site, committee: str, validation: AskedValidation, executor: Executor
+) -> tuple[ValidationSource, JudgedSample | None]:
+    """Have the committee judge the labelled objects that the job names, if it does.
+
+    Return where the validation sample lies, and what came of these objects.
+    """
+    if not validation.files:
+        return ValidationSource(committee), None
+    run = site.run("correct", validation.digest)
+    source = validation.judged(run)
+    tasks = {TASK: (site.workspace.job, committee, validation.files, source)}
+    commits = committed(run, TITLE, judge_sample, tasks, executor)
+    commits.measure(site.workspace, "correct")
+    return source, commits.whole_of(JudgedSample, "labelled objects")[TASK].facts
 
 
 def _find_prior(
     site: Site,
     sky: Sky,
     names: Mapping[Pixel, str],
-    validated: tuple[str, str],
+    validated: tuple[ValidationSource, str],
     executor: Executor,
 ) -> str:
     """Find the class shares, once for the same partitions and options; return the key of the file that holds them.
 
-    ``validated`` is where the committee's version is, and the hash of what it says of its validation sample.
+    ``validated`` is where the validation sample lies, and what changes with it.
     """
     asked = ask_shares(site.workspace, sky.classes, validated)
-    committee, _ = validated
-    reference = read_reference(committee, sky.classes, site.workspace.job.prior.calibration, asked.strata)
+    validation, _ = validated
+    reference = read_reference(validation, sky.classes, site.workspace.job.prior.calibration, asked.strata)
     counting = site.run("correct", asked.counted)
     tasks = {name: (*pixel, name) for pixel, name in names.items()}
     shared = (sky, reference.measure, counting.folder)
@@ -145,7 +171,7 @@ def _find_prior(
     commits.measure(site.workspace, "correct")
     commits.whole("partitions")
     run = site.run("correct", asked.found(site.workspace.job, names.values()))
-    search = asked.search(run, sky.classes, committee, site.workspace.job)
+    search = asked.search(run, sky.classes, validation, site.workspace.job)
     cells = [cells_key(counting.folder, name) for name in sorted(names.values())]
     _search(site.workspace, run, search, cells, executor)
     return search.prior
@@ -172,13 +198,13 @@ class Shares(NamedTuple):
             seed=job.seed,
         )
 
-    def search(self, run: Run, classes: tuple[str, ...], committee: str, job: Job) -> Search:
+    def search(self, run: Run, classes: tuple[str, ...], validation: ValidationSource, job: Job) -> Search:
         """Return what the tasks of a run need to find them."""
         return Search(
             run.place,
             run.folder,
             classes,
-            committee,
+            validation,
             self.strata,
             self.variants,
             job.prior,
@@ -187,17 +213,19 @@ class Shares(NamedTuple):
         )
 
 
-def ask_shares(workspace: Workspace, classes: tuple[str, ...], validated: tuple[str, str]) -> Shares:
+def ask_shares(
+    workspace: Workspace, classes: tuple[str, ...], validated: tuple[ValidationSource, str]
+) -> Shares:
     """Return what the job asks of the class shares; ``validated`` is as for `_find_prior`."""
     job = workspace.job
     table = read_shares(Path(job.prior.table), classes) if job.prior.kind == "table" else None
-    committee, sha256 = validated
-    samples = read_samples(committee, classes)
+    source, digest = validated
+    samples = read_validation(source, classes)
     strata = table.strata if table else Strata.fit(samples.sample.magnitude, job.prior)
     counted = fingerprint(
         strata=strata.to_dict(),
         calibration=job.prior.calibration,
-        validation=sha256,
+        validation=digest,
         classes=classes,
         survey=workspace.survey_text("correct"),
         algorithms=algorithm_numbers("correct"),

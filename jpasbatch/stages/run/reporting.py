@@ -15,7 +15,7 @@ REPORTED = {
     "evaluate": ("rows", "few_bands", "weighted_f1", "roc_auc", "worst_stress"),
     "infer": ("partitions", "recomputed", "changed", "rows_out", "quarantined", "few_bands", "precision"),
     "combine": ("objects", "weighted_f1", "rows_out"),
-    "correct": ("partitions", "rows_out", "numbers"),
+    "correct": ("partitions", "rows_out", "numbers", "validation"),
     "summarise": ("rows_out",),
 }
 

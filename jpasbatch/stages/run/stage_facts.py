@@ -245,6 +245,28 @@ class CombineFacts(StageFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgedSample(Facts):
+    """What came of labelled objects by which a committee is validated for a sky.
+
+    Attributes
+    ----------
+    objects : int
+        That validate.
+    rejected : dict of str to int
+        How many rows were refused, by reason.
+    unlabelled : int
+        Without a class, or of one that the job does not have.
+    unusable : int
+        That the committee could not judge.
+    """
+
+    objects: int
+    rejected: dict[str, int]
+    unlabelled: int
+    unusable: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorrectFacts(StageFacts):
     """What ``correct`` records.
 
@@ -259,6 +281,8 @@ class CorrectFacts(StageFacts):
     numbers : dict of str to float
         Objects of each class.
     partitions, rows_out : int
+    validation : JudgedSample, optional
+        Of the labelled objects that the job names in place of the committee's validation sample.
     """
 
     stage: ClassVar[str] = "correct"
@@ -268,6 +292,7 @@ class CorrectFacts(StageFacts):
     numbers: dict[str, float | None]
     partitions: int
     rows_out: int
+    validation: JudgedSample | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -75,14 +76,19 @@ def report_content(outcome: Outcome, identity: str) -> ReportContent:
         mock_title=mock_title(workspace),
         products=outcome.products,
         findings=outcome.findings,
-        warnings=tuple(
-            run_warnings(sky_kind(workspace), earlier.infer, outcome.findings, mock_kind(workspace))
-        ),
+        warnings=tuple(_warnings_of(outcome)),
         quarantine=earlier.reasons(),
         provenance=_provenance(earlier, identity),
         stages=earlier.lines(),
         sections=_series(outcome),
     )
+
+
+def _warnings_of(outcome: Outcome) -> Iterator[str]:
+    """Yield what is to be said of the run, on the page and in the summary alike."""
+    workspace = outcome.workspace
+    mock, validated = mock_kind(workspace), bool(workspace.job.prior.validation)
+    return run_warnings(sky_kind(workspace), outcome.earlier.infer, outcome.findings, mock, validated)
 
 
 def _series(outcome: Outcome) -> tuple[Section, ...]:
@@ -192,7 +198,7 @@ def summary_values(outcome: Outcome, seconds: float) -> dict[str, Any]:
         else {"learnt": mixes.learnt, "sky": mixes.sky, "error": mixes.error},
         "warnings": [
             *product_warnings(outcome.products, findings),
-            *run_warnings(sky_kind(workspace), infer, findings, mock_kind(workspace)),
+            *_warnings_of(outcome),
         ],
     }
     for product in outcome.products:

@@ -102,7 +102,16 @@ def _nothing_counted(findings: Findings) -> Iterator[str]:
         )
 
 
-def run_warnings(sky: str, infer: InferFacts | None, findings: Findings, mock: str = "") -> Iterator[str]:
+UNLIKE = "Where counts miss the true ones, that is how much the two mocks differ."
+VALIDATED = (
+    "Counts are found with the labelled objects of [prior] validation: they say what classes of this sky look like to "
+    "it. A committee that learnt from such objects would tell them apart better."
+)
+
+
+def run_warnings(
+    sky: str, infer: InferFacts | None, findings: Findings, mock: str = "", validated: bool = False
+) -> Iterator[str]:
     """Yield one or two sentences for each.
 
     Parameters
@@ -114,6 +123,8 @@ def run_warnings(sky: str, infer: InferFacts | None, findings: Findings, mock: s
     findings : Findings
     mock : str
         Kind of the mock that made the catalogue, where one did.
+    validated : bool
+        Whether class shares are found with labelled objects that the job names.
     """
     if sky == "spectra":
         yield (
@@ -126,7 +137,7 @@ def run_warnings(sky: str, infer: InferFacts | None, findings: Findings, mock: s
         if mock and infer.origin not in (None, mock):
             yield (
                 f"The objects of this sky are of another mock ({mock}) than those that the committee learnt from "
-                f"({infer.origin}). Where counts miss the true ones, that is how much the two mocks differ."
+                f"({infer.origin}). {VALIDATED if validated else UNLIKE}"
             )
         if infer.redshifts is not None and infer.redshifts.origin != infer.origin:
             yield from (f"Redshifts: {text}" for text in origin_warning(infer.redshifts.origin))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,9 +79,8 @@ class Validated(NamedTuple):
         usable = judgement.usable
         known = (self.magnitude, self.labels, self.photometry.missing, self.group)
         sample = ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in known))
-        if self.class_star is not None:
-            sample = replace(sample, class_star=np.asarray(self.class_star[usable], dtype=np.float32))
-        return sample if self.weight is None else sample.weighted(self.weight[usable])
+        further = (None if one is None else one[usable] for one in (self.weight, self.class_star))
+        return sample.described(*further)
 
 
 def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:

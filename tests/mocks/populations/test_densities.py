@@ -101,6 +101,8 @@ def test_at_each_magnitude_objects_that_validate_are_those_of_the_sky(rng):
         assert redshift[here].mean() == pytest.approx(mean, abs=0.02)
         near = QUASAR_REDSHIFTS < 2.1
         mean = np.average(rows[grid][:, near] @ QUASAR_REDSHIFTS[near] / rows[grid][:, near].sum(axis=1))
-        assert quasars[1][(low <= quasars[0]) & (quasars[0] < low + 0.5)].mean() == pytest.approx(mean, abs=0.05)
+        assert quasars[1][(low <= quasars[0]) & (quasars[0] < low + 0.5)].mean() == pytest.approx(
+            mean, abs=0.05
+        )
     assert (learnt[2][learnt[0] > 23] == 0).mean() == pytest.approx(0.45 * GALAXY_TYPES["red"][0], abs=0.02)
     assert (kind[magnitude > 23] == 0).mean() < 0.3

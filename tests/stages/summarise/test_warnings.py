@@ -92,6 +92,13 @@ def test_a_sky_of_another_mock_than_the_committee_learnt_from(survey, mock, told
     assert [("(builtin)" in text and "(templates)" in text) for text in texts] == [True] * told
 
 
+def test_a_sky_of_another_mock_that_has_labelled_objects_of_its_own(survey):
+    infer, findings = infer_facts(origin="templates"), findings_of(survey, [1, 1, 1, 1], 100)
+    (text,) = run_warnings("mock", infer, findings, "builtin", validated=True)
+    assert "[prior] validation" in text
+    assert "how much the two mocks differ" not in text
+
+
 def test_gaps_are_told(survey):
     infer = infer_facts(origin=GIVEN, gaps=2, partitions=30)
     (text,) = run_warnings("survey", infer, findings_of(survey, [1, 1, 1, 1], 100))

@@ -1,0 +1,188 @@
+"""The validation sample that class shares are found with: that of the committee, or labelled objects of the job's own.
+
+Objects of a class may look otherwise on a sky than in what a committee learnt from. Where labelled objects of that sky
+are at hand, the committee judges them as it judged the sky, and they stand in for its own validation sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from jpasbatch.algorithms import algorithm_numbers
+from jpasbatch.errors import InputError
+from jpasbatch.job.job import Job
+from jpasbatch.job.paths import OF_MOCK
+from jpasbatch.learning.manifest import check_manifest
+from jpasbatch.learning.samples import UNLABELLED
+from jpasbatch.photometry.photometry import ab_magnitude
+from jpasbatch.photometry.survey import load_survey
+from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.priors.validation import Validation, ValidationSample
+from jpasbatch.stages.run.commits import Made, Run
+from jpasbatch.stages.run.committees import StoredCommittee, open_committee
+from jpasbatch.stages.run.mock_parts import mock_part
+from jpasbatch.stages.run.samples import (
+    groups_of,
+    identify_sample,
+    labels_of,
+    list_sample,
+    read_sample,
+    sky_weights_of,
+    stellarity_of,
+)
+from jpasbatch.stages.run.stage_facts import JudgedSample
+from jpasbatch.stages.run.workspace import Workspace
+from jpasbatch.storage.stores.artefacts import committee_fingerprint, load_validation
+from jpasbatch.storage.stores.ledger import fingerprint
+from jpasbatch.storage.stores.opening import open_store
+from jpasbatch.storage.stores.store import read_object
+
+TITLE, TASK, FILE = "correct: validation sample", "sample", "validation.npz"
+
+
+class ValidationSource(NamedTuple):
+    """Where lies what a committee says of a validation sample.
+
+    Attributes
+    ----------
+    place : str
+        Location of the committee's version, or of the store of the run.
+    key : str
+        Of the file in that store; without one it is the committee's own sample.
+    """
+
+    place: str
+    key: str = ""
+
+
+class AskedValidation(NamedTuple):
+    """Which validation sample a job asks for.
+
+    Attributes
+    ----------
+    digest : str
+        Changes with all that the sample depends on.
+    files : tuple of Path
+        Of the labelled objects that a job names; none for the committee's own sample.
+    """
+
+    digest: str
+    files: tuple[Path, ...] = ()
+
+    def judged(self, run: Run) -> ValidationSource:
+        """Return where a run keeps what the committee says of labelled objects."""
+        return ValidationSource(run.place, f"{run.folder}/{FILE}")
+
+
+def ask_validation(workspace: Workspace, committee: StoredCommittee) -> AskedValidation:
+    """Return which validation sample the job asks for; nothing is judged yet.
+
+    Raises
+    ------
+    InputError
+        When the committee was saved without and the job names none; or what it names is not there, or the committee
+        is of other classes.
+    """
+    job = workspace.job
+    if not job.prior.validation:
+        return AskedValidation(load_validation(committee.version)[1])
+    check_manifest(
+        committee.manifest, workspace.survey, job.classes
+    )  # labels are positions of the job's classes
+    files = list_sample(_sample_path(workspace))
+    identity = fingerprint(
+        sample=identify_sample(files),
+        committee=committee_fingerprint(committee.version),
+        classes={name: asdict(one) for name, one in job.classes.items()},
+        cuts=asdict(job.catalogue.cuts),
+        survey=workspace.survey_text("correct"),
+        algorithms=algorithm_numbers("correct"),
+    )
+    return AskedValidation(identity, tuple(files))
+
+
+def _sample_path(workspace: Workspace) -> Path:
+    named = workspace.job.prior.validation
+    if named != OF_MOCK:
+        return Path(named)
+    asking = f'[prior] validation = "{OF_MOCK}"'
+    if workspace.job.mock is None:
+        raise InputError(
+            f"{asking}: job '{workspace.job.name}' has no [mock]; name labelled tables, or a catalogue"
+        )
+    return mock_part(workspace, workspace.require("mock"), "validation", asking)
+
+
+def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: ValidationSource) -> Made:
+    """Write what a committee says of labelled objects.
+
+    Parameters
+    ----------
+    job : Job
+    committee : str
+        Location of its version.
+    files : tuple of Path
+        Of the objects.
+    source : ValidationSource
+        Where it is written.
+
+    Raises
+    ------
+    InputError
+        When the objects are not as `read_sample` allows, lack columns that the committee looks at, or none is left.
+    """
+    survey = load_survey(job.survey)
+    judge = open_committee(committee, survey)
+    _check_auxiliary(job, judge.auxiliary)
+    rows, rejected = read_sample(files, survey, job)
+    labels = labels_of(rows, job)
+    labelled = labels != UNLABELLED
+    rows, labels = rows.filter(pa.array(labelled)), labels[labelled]
+    photometry = photometry_from_table(rows, survey, judge.auxiliary)
+    judgement = judge.judge(photometry)
+    usable = judgement.usable
+    told = JudgedSample(
+        objects=int(usable.sum()),
+        rejected=dict(rejected),
+        unlabelled=int((~labelled).sum()),
+        unusable=int((~usable).sum()),
+    )
+    if not told.objects:
+        raise InputError(
+            f"[prior] validation: {files[0]} leaves no object to validate with: {told.unlabelled} of no class of the "
+            f"job, {told.unusable} that the committee cannot judge, rejected rows {told.rejected or 0}; name others"
+        )
+    magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
+    columns = (magnitude, labels, photometry.missing, groups_of(rows))
+    sample = ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in columns))
+    further = (None if one is None else one[usable] for one in (sky_weights_of(rows), stellarity_of(rows)))
+    open_store(source.place).put(source.key, Validation(sample.described(*further), {}).to_bytes())
+    return Made(told.objects, told, files=[source.key])
+
+
+def _check_auxiliary(job: Job, needed: tuple[str, ...]) -> None:
+    lacking = [name for name in needed if name not in job.features.auxiliary]
+    if lacking:
+        raise InputError(
+            f"[prior] validation: the committee looks at columns beside the photometry ({', '.join(lacking)}), which "
+            "are not read of labelled objects; name them in [features] auxiliary"
+        )
+
+
+@lru_cache(maxsize=2)
+def read_validation(source: ValidationSource, classes: tuple[str, ...]) -> Validation:
+    """Return what a committee says of its validation samples; a process reads it once.
+
+    Raises
+    ------
+    InputError
+        When a committee was saved without, or the file is damaged or of other classes.
+    """
+    store = open_store(source.place)
+    data = read_object(store, source.key) if source.key else load_validation(store)[0]
+    return Validation.from_bytes(data, classes)
