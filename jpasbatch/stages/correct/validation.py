@@ -151,6 +151,7 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
         rejected=dict(rejected),
         unlabelled=int((~labelled).sum()),
         unusable=int((~usable).sum()),
+        files=_digests(files),
     )
     if not told.objects:
         raise InputError(
@@ -163,6 +164,11 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
     further = (None if one is None else one[usable] for one in (sky_weights_of(rows), stellarity_of(rows)))
     open_store(source.place).put(source.key, Validation(sample.described(*further), {}).to_bytes())
     return Made(told.objects, told, files=[source.key])
+
+
+def _digests(files: tuple[Path, ...]) -> dict[str, str]:
+    identities = zip(files, identify_sample(files), strict=True)
+    return {path.name: one if isinstance(one, str) else one[-1] for path, one in identities}
 
 
 def _check_auxiliary(job: Job, needed: tuple[str, ...]) -> None:

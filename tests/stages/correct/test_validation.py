@@ -1,5 +1,6 @@
 """Labelled objects that a job names in place of the committee's validation sample."""
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from jpasbatch.stages.correct.plan import plan_correct
 from jpasbatch.stages.correct.validation import TASK, TITLE, ask_validation
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.run.committees import find_committee, open_committee
+from jpasbatch.stages.run.provenance import provenance
 from jpasbatch.stages.run.samples import labels_of, list_sample, read_sample, sample_path
 from jpasbatch.stages.run.workspace import Workspace
 from tests.stages.correct.test_stage import CLASSES, with_prior
@@ -45,6 +47,7 @@ def test_the_committee_judges_the_objects_as_it_judges_the_sky(finished_copy):
     assert found.sample.class_star == pytest.approx(rows["class_star"].to_numpy(), nan_ok=True)
     assert not found.sample.is_weighted
     told = record["validation"]
+    assert told.pop("files") == {files[0].name: hashlib.sha256(files[0].read_bytes()).hexdigest()}
     assert told == {"objects": rows.num_rows, "rejected": dict(rejected), "unlabelled": 0, "unusable": 0}
     assert told["objects"] + sum(rejected.values()) == 240
     assert sum(rejected.values()) > 0
@@ -169,8 +172,11 @@ def test_paths_are_absolute_and_the_word_stays(finished_copy):
         assert load_job(job).prior.validation.startswith("/") == path
 
 
-def test_the_summary_says_what_became_of_them(finished_copy):
+def test_the_provenance_has_the_tables(finished_copy):
     workspace = with_prior(finished_copy, validation="mock")
     run_stage("correct", workspace, serial())
-    record = json.loads((finished_copy / "work" / "correct.json").read_text())
-    assert record["validation"]["objects"] > 200
+    records = {"correct": workspace_of(finished_copy).require("correct")}
+    assert set(records["correct"]["validation"]) == {"objects", "rejected", "unlabelled", "unusable", "files"}
+    document = json.dumps(provenance("tiny", records, {}))
+    [name] = records["correct"]["validation"]["files"]
+    assert f"labelled objects {name}" in document
