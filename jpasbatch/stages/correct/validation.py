@@ -151,7 +151,7 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
         rejected=dict(rejected),
         unlabelled=int((~labelled).sum()),
         unusable=int((~usable).sum()),
-        files=_digests(files),
+        tables=_digests(files),
     )
     if not told.objects:
         raise InputError(

@@ -184,7 +184,7 @@ def _inputs(
     if stage in ("infer", "evaluate") and "committee" not in known and "committee" in record:
         yield "committee", _add_version(document, record["committee"], "committee")  # trained elsewhere
     if stage == "correct" and "validation" in record:
-        for name, digest in record["validation"]["files"].items():
+        for name, digest in record["validation"]["tables"].items():
             yield f"labelled objects {name}", _add_file(document, name, digest)
     if stage == "infer" and "redshifts" in record:
         yield "redshift committee", _add_version(document, record["redshifts"]["committee"], "committee")

@@ -258,7 +258,7 @@ class JudgedSample(Facts):
         Without a class, or of one that the job does not have.
     unusable : int
         That the committee could not judge.
-    files : dict of str to str
+    tables : dict of str to str
         SHA-256 of each table by its name, or the hash of a catalogue.
     """
 
@@ -266,7 +266,7 @@ class JudgedSample(Facts):
     rejected: dict[str, int]
     unlabelled: int
     unusable: int
-    files: dict[str, str]
+    tables: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)

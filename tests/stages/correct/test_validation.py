@@ -47,7 +47,7 @@ def test_the_committee_judges_the_objects_as_it_judges_the_sky(finished_copy):
     assert found.sample.class_star == pytest.approx(rows["class_star"].to_numpy(), nan_ok=True)
     assert not found.sample.is_weighted
     told = record["validation"]
-    assert told.pop("files") == {files[0].name: hashlib.sha256(files[0].read_bytes()).hexdigest()}
+    assert told.pop("tables") == {files[0].name: hashlib.sha256(files[0].read_bytes()).hexdigest()}
     assert told == {"objects": rows.num_rows, "rejected": dict(rejected), "unlabelled": 0, "unusable": 0}
     assert told["objects"] + sum(rejected.values()) == 240
     assert sum(rejected.values()) > 0
@@ -174,9 +174,8 @@ def test_paths_are_absolute_and_the_word_stays(finished_copy):
 
 def test_the_provenance_has_the_tables(finished_copy):
     workspace = with_prior(finished_copy, validation="mock")
-    run_stage("correct", workspace, serial())
-    records = {"correct": workspace_of(finished_copy).require("correct")}
-    assert set(records["correct"]["validation"]) == {"objects", "rejected", "unlabelled", "unusable", "files"}
+    records = {"correct": run_stage("correct", workspace, serial())}
+    assert set(records["correct"]["validation"]) == {"objects", "rejected", "unlabelled", "unusable", "tables"}
     document = json.dumps(provenance("tiny", records, {}))
-    [name] = records["correct"]["validation"]["files"]
+    [name] = records["correct"]["validation"]["tables"]
     assert f"labelled objects {name}" in document
