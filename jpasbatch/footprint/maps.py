@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.footprint.containers import whole_fits
 from jpasbatch.footprint.coverage import PIXELS, Coverage
 
 CHUNK = 2**22
@@ -56,12 +57,9 @@ def read_map(key: str, path: Path) -> Coverage:
         When it cannot be read, says not in which order its pixels are, is not equatorial, holds a pixel twice, or has a
         share below 0 or above 1.
     """
-    from astropy.io import fits
-
     _require(key, path)
     try:
-        with fits.open(path, memmap=True) as file:
-            extensions: list[Any] = list(file)
+        with whole_fits(path, memmap=True) as extensions:
             names = [extension.name for extension in extensions]
             if "COV" in names and "SPARSE" in names:
                 return _read_healsparse(key, path)

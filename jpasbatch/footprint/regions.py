@@ -6,6 +6,8 @@ VOTable and Parquet, units can be written down, a database exports it, and it ha
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from jpasbatch.footprint.coverage import Coverage
@@ -57,7 +59,7 @@ def polygons_of(given: Given, ra: str, dec: str) -> list[Polygon]:
     """
     lon, lat = given.positions(ra, dec)
     name = given.name_of("polygon")
-    names = np.asarray(given.table[name]).astype(str) if name else np.full(len(lon), "1")
+    names = _names_of(given, name) if name else np.full(len(lon), "1")
     first = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
     if len(first) != len(set(names[first])):
         again = next(one for number, one in enumerate(names[first]) if one in names[first][:number])
@@ -72,6 +74,22 @@ def polygons_of(given: Given, ra: str, dec: str) -> list[Polygon]:
         except ValueError as error:
             raise given.wrong(str(error)) from None
     return found
+
+
+def _names_of(given: Given, column: str) -> np.ndarray:
+    """Return the name of the polygon of each corner, text (rows,); corners without one would become one polygon."""
+    cells: Any = given.table[column]
+    masked = getattr(cells, "mask", None)
+    names = np.asarray(cells).astype(str)
+    blank = np.char.strip(names) == ""
+    if masked is not None:
+        blank |= np.asarray(masked, dtype=bool)
+    if blank.any():
+        raise given.wrong(
+            f"column {column!r}, row {int(np.flatnonzero(blank)[0]) + 1}: has no value; allowed is the name of a "
+            "polygon at each of its corners"
+        )
+    return names
 
 
 def _closed(ra: np.ndarray, dec: np.ndarray) -> bool:

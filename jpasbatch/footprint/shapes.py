@@ -20,6 +20,9 @@ FARTHEST = 85.0
 SMALL = 0.1
 """Radius of circles, degrees, up to which their pixels are listed one by one."""
 
+NARROWEST = np.radians(1e-3 / 3600)
+"""Width of a polygon below which it is a line: a milliarcsec, less than the digits of most tables."""
+
 Cells = tuple[np.ndarray, np.ndarray, np.ndarray]
 Ranges = tuple[np.ndarray, np.ndarray]
 
@@ -85,11 +88,17 @@ class Polygon:
             raise ValueError(
                 f"polygon {self.name}: reaches more than {FARTHEST:g} degrees from its middle; divide it"
             )
-        crossing = crossed_edges(self._plane(self.ra, self.dec)[0])
+        plane = self._plane(self.ra, self.dec)[0]
+        crossing = crossed_edges(plane)
         if crossing is not None:
             raise ValueError(
                 f"polygon {self.name}: the edges that begin at corners {crossing[0] + 1} and {crossing[1] + 1} cross "
                 "or touch each other; give the corners in order around it, each once"
+            )
+        if is_line(plane):
+            raise ValueError(
+                f"polygon {self.name}: encloses no area, since its corners lie on one great circle; give corners that "
+                "do, or leave it out"
             )
 
     def contains(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
@@ -186,6 +195,14 @@ def crossed_edges(corners: np.ndarray) -> tuple[int, int] | None:
         if not apart.all():
             return one, int(others[~apart][0])
     return None
+
+
+def is_line(corners: np.ndarray) -> bool:
+    """Return whether a closed line in the plane, (v, 2), is on average narrower than `NARROWEST`."""
+    corners = corners - corners[0]
+    following = np.roll(corners, -1, axis=0)
+    area = abs((corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]).sum()) / 2
+    return bool(area < NARROWEST * np.linalg.norm(following - corners, axis=1).sum() / 2)
 
 
 def _side(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

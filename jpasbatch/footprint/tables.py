@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,25 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jpasbatch.errors import InputError
+from jpasbatch.footprint.containers import Content, ContentError, open_content, whole_fits
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-FORMATS = {
-    ".fits": "fits",
-    ".fit": "fits",
-    ".gz": "fits",
-    ".parquet": "parquet",
-    ".vot": "votable",
-    ".xml": "votable",
-    ".votable": "votable",
-    ".ecsv": "ascii.ecsv",
-    ".csv": "ascii.csv",
-}
-"""By the end of a file's name; any other is text in columns, whose form is guessed."""
-
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""What some programs write before a text in UTF-8; it is no part of the first column's name."""
+"""What some programs write before a text in UTF-8."""
+
+SEXAGESIMAL = re.compile(r"\d\s*[:hd°]\s*\d|^\s*[+-]?\d+ +\d+ +\d")
 
 REGIONS = (b"# Region file format", b"#CRTF")
 """How region files of viewers begin (DS9, CARTA): commands, and no table."""
@@ -98,7 +90,7 @@ class Given(NamedTuple):
         if getattr(column, "mask", None) is not None and np.any(column.mask):
             raise self.wrong(f"column {name!r}, row {int(np.flatnonzero(column.mask)[0]) + 1}: has no value")
         try:
-            values = np.asarray(column, dtype=np.float64)
+            values = self._as_numbers(name)
             if unit and column.unit is not None:
                 values = (values * column.unit).to_value(unit)
         except (TypeError, ValueError) as error:  # also astropy's UnitConversionError and UnitTypeError
@@ -111,6 +103,26 @@ class Given(NamedTuple):
                 f"column {name!r}, row {row + 1}: found {values[row]}; allowed is one finite number a row"
             )
         return values
+
+    def _as_numbers(self, name: str) -> np.ndarray:
+        """Return a column as float64; a cell that is no number is named with its row."""
+        column: Any = self.table[name]
+        try:
+            return np.asarray(column, dtype=np.float64)
+        except (TypeError, ValueError):
+            if column.ndim != 1:
+                raise
+        for row, cell in enumerate(column):
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+                sexagesimal = SEXAGESIMAL.search(text) is not None
+                told = ": sexagesimal; write degrees" if sexagesimal else ""
+                raise self.wrong(
+                    f"column {name!r}, row {row + 1}: found {text[:40]!r}; allowed are numbers{told}"
+                ) from None
+        raise self.wrong(f"column {name!r}: holds {column.dtype}; allowed are numbers")
 
     def positions(self, ra: str, dec: str) -> tuple[np.ndarray, np.ndarray]:
         """Return right ascension and declination, degrees, float64 (rows,).
@@ -143,15 +155,15 @@ def read_given(key: str, path: Path) -> Given:
     """
     if not path.is_file():
         raise InputError(f"{key} {path}: there is no such file")
-    form = FORMATS.get(path.suffix.lower(), "ascii")
     _refuse_regions(key, path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "OverflowError converting"
             )  # of long identifiers, which stay texts
-            warnings.filterwarnings("error", ".*truncated")  # astropy reads on, and makes up the rest
-            table = _read_table(path, form)
+            table = _read_table(open_content(path))
+    except ContentError as error:
+        raise InputError(f"{key} {path}: {error}") from None
     except (
         Exception
     ) as error:  # what a reader raises for a file of another form is not declared by any of them
@@ -175,24 +187,44 @@ def _refuse_regions(key: str, path: Path) -> None:
         )
 
 
-def _read_table(path: Path, form: str) -> Table:
+def _read_table(content: Content) -> Table:
     from astropy.table import Table
 
+    source, form = content
+    if form == "fits":
+        return _read_fits(source)
     if form != "parquet":
-        return Table.read(_named_or_text(path, form), format=form)
+        return Table.read(_named_or_text(source, form), format=form)
     import pyarrow.parquet as pq
 
-    return Table({name: _values(column) for name, column in _columns(pq.read_table(path))})
+    return Table({name: _values(column) for name, column in _columns(pq.read_table(source))})
 
 
-def _named_or_text(path: Path, form: str) -> Any:
-    """Return the path of a table; its text in place of it where that begins with a byte order mark."""
+def _read_fits(source: Path | io.BytesIO) -> Table:
+    """Read the one table of a FITS file, whose checksums hold where it has any."""
+    from astropy.table import Table
+
+    with whole_fits(source, memmap=False) as units:
+        tables = [unit for unit in units if unit.header.get("XTENSION") in ("BINTABLE", "TABLE")]
+        if len(tables) != 1:
+            names = ", ".join(repr(unit.name) for unit in tables) or "none"
+            raise ContentError(
+                f"holds {len(tables)} tables ({names}); allowed is one: keep the one that is meant"
+            )
+        return Table.read(tables[0], format="fits")
+
+
+def _named_or_text(source: Path | io.BytesIO, form: str) -> Any:
+    """Return what astropy reads: the lines of a text, without byte order mark, and anything else as it is."""
     if not form.startswith("ascii"):
-        return path
-    with path.open("rb") as file:
-        if file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
-            return path
-        return file.read().decode("utf-8").splitlines()
+        return source
+    data = source.getvalue() if isinstance(source, io.BytesIO) else source.read_bytes()
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise ContentError(
+            f"is no text in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
+        ) from None
 
 
 def _columns(table: Any) -> list[tuple[str, Any]]:

@@ -33,11 +33,14 @@ class ShareTable:
         Between the bins. The first and the last bin are open.
     weights : tuple of tuple of float
         By bin, one a class; above 0 in sum.
+    limits : (float, float)
+        Of all bins as the table has them: a sky that lies beyond them altogether is another one.
     """
 
     classes: tuple[str, ...]
     magnitudes: tuple[float, ...]
     weights: tuple[tuple[float, ...], ...]
+    limits: tuple[float, float] = (-np.inf, np.inf)
 
     @property
     def strata(self) -> Strata:
@@ -45,7 +48,14 @@ class ShareTable:
         return Strata(self.magnitudes)
 
     def prior(self, cells: Cells, reference: Reference) -> Prior:
-        """Return the prior with these shares, for objects of these cells; nothing is measured, so it has no errors."""
+        """Return the prior with these shares, for objects of these cells; nothing is measured, so it has no errors.
+
+        Raises
+        ------
+        InputError
+            When no object has a magnitude within the limits of the table.
+        """
+        self._check_limits(cells)
         strata, classes = reference.strata, len(self.classes)
         shares = np.array(self.weights, dtype=np.float64)
         shares /= shares.max(axis=1, keepdims=True)  # of very large or small weights the sum is no number
@@ -65,9 +75,20 @@ class ShareTable:
             reference.calibration,
         )
 
+    def _check_limits(self, cells: Cells) -> None:
+        brightest, faintest = self.limits
+        magnitude = cells.magnitude
+        if len(magnitude) and not ((magnitude >= brightest) & (magnitude <= faintest)).any():
+            raise InputError(
+                f"[prior] table: its bins reach from magnitude {brightest:g} to {faintest:g}, and the objects of the "
+                f"catalogue from about {magnitude.min():.1f} to {magnitude.max():.1f}, so that none is in a bin; "
+                "allowed are bins of the survey's reference band that some objects are in. One that is meant for all "
+                "begins at -inf or ends at inf"
+            )
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the table as JSON-able values."""
-        return asdict(self)
+        """Return what decides the shares as JSON-able values."""
+        return {key: value for key, value in asdict(self).items() if key != "limits"}
 
 
 def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
@@ -105,7 +126,8 @@ def read_shares(path: Path, classes: tuple[str, ...]) -> ShareTable:
                 f"{one[1]:g} is allowed"
             )
     edges = tuple(row[0] for row in values[1:])
-    return ShareTable(classes, edges, tuple(tuple(row[2:]) for row in values))
+    limits = values[0][0], values[-1][1]
+    return ShareTable(classes, edges, tuple(tuple(row[2:]) for row in values), limits)
 
 
 def _numbers(path: Path, line: int, row: Mapping[str | None, Any], names: tuple[str, ...]) -> list[float]:
@@ -114,10 +136,7 @@ def _numbers(path: Path, line: int, row: Mapping[str | None, Any], names: tuple[
             f"[prior] table {path}, line {line}: has {len(names) + len(row[None])} cells; allowed are {len(names)}, "
             "one a column"
         )
-    try:
-        found = [float(row[name]) for name in names]
-    except (TypeError, ValueError):
-        raise InputError(f"[prior] table {path}, line {line}: allowed are numbers in every column") from None
+    found = [_number(row[name], f"[prior] table {path}, line {line}, column '{name}'") for name in names]
     if not np.isfinite(found[2:]).all() or min(found[2:]) < 0 or max(found[2:]) <= 0:
         raise InputError(f"[prior] table {path}, line {line}: weights are 0 or more, and not all 0")
     if not found[0] < found[1]:
@@ -125,3 +144,14 @@ def _numbers(path: Path, line: int, row: Mapping[str | None, Any], names: tuple[
             f"[prior] table {path}, line {line}: brightest = {found[0]:g} is not below faintest = {found[1]:g}"
         )
     return found
+
+
+def _number(cell: str | None, where: str) -> float:
+    try:
+        if "_" in (cell or ""):  # Python takes 1_8 for 18
+            raise ValueError
+        return float(cell or "")
+    except ValueError:
+        raise InputError(
+            f"{where}: found {(cell or '')[:40]!r}; allowed are numbers in every column"
+        ) from None

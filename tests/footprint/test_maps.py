@@ -121,11 +121,34 @@ def test_a_moc_is_a_footprint(tmp_path, form):
 
 
 @pytest.mark.parametrize("kept", [3000, 6000, 20_000])
-@pytest.mark.filterwarnings("ignore:.*truncated")
 def test_a_map_that_is_cut_off(written, shares, kept):
     path = written(shares, nest=True)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError, match=r"\[area\] file .*map\.fits: "):
+        read_map("[area] file", path)
+
+
+@pytest.mark.parametrize("kept", [1 / 20, 1 / 2])
+def test_a_healsparse_map_that_is_cut_off_says_so(tmp_path, kept):
+    healsparse = pytest.importorskip("healsparse")
+    path = tmp_path / "map.hs"
+    held = healsparse.HealSparseMap.make_empty(32, 4096, np.float32)
+    held[np.arange(100_000)] = np.ones(100_000, dtype=np.float32)
+    held.write(str(path))
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(InputError, match="truncated"):
+        read_map("[area] file", path)
+
+
+def test_a_map_with_a_checksum_that_does_not_hold(written, shares):
+    path = written(shares, nest=True)
+    with fits.open(path) as file:
+        file.writeto(path.with_name("summed.fits"), checksum=True)
+    read_map("[area] file", path.with_name("summed.fits"))
+    data = bytearray(path.with_name("summed.fits").read_bytes())
+    data[-2880 * 10] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="verification failed"):
         read_map("[area] file", path)
 
 

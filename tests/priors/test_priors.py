@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -323,13 +324,50 @@ def test_a_table_gives_the_shares(tmp_path, sky, validation):
 
 
 @pytest.mark.parametrize(
+    ("limits", "meets"),
+    [
+        (("1", "5", "9"), False),
+        (("30", "35", "39"), False),
+        (("30", "39"), False),
+        (("1", "5", "inf"), True),
+        (("-inf", "39"), True),
+        (("10", "17", "19"), True),
+    ],
+)
+def test_a_table_of_other_magnitudes_is_refused(tmp_path, sky, validation, limits, meets):
+    """Its outermost bin would give its shares to all objects, and nobody would know."""
+    path = tmp_path / "shares.csv"
+    rows = [f"{low},{high},1,79,20" for low, high in pairwise(limits)]
+    path.write_text("\n".join(["brightest,faintest,quasar,galaxy,star", *rows]))
+    table = read_shares(path, CLASSES)
+    stratum = table.strata.stratum_of(sky.magnitude, sky.class_star)
+    reference = Reference(*calibrated(validation, "vector"), table.strata)
+    cells = cells_of(sky.probabilities, stratum)
+    if meets:
+        assert table.prior(cells, reference).shares[0] == pytest.approx([0.2, 0.79, 0.01])
+    else:
+        with pytest.raises(InputError, match=f"from magnitude {limits[0]} to {limits[-1]}, and the objects"):
+            table.prior(cells, reference)
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "found the columns none"),
         ("brightest,faintest,star,galaxy\n1,2,3,4\n", "found the columns brightest, faintest, star, galaxy"),
         ("brightest,faintest,star,galaxy,quasar\n", "has no rows"),
-        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,x\n", "line 2: allowed are numbers"),
-        ("brightest,faintest,star,galaxy,quasar\n17,20,1,2\n", "line 2: allowed are numbers"),
+        (
+            "brightest,faintest,star,galaxy,quasar\n17,20,1,2,x\n",
+            "column 'quasar': found 'x'; allowed are numbers",
+        ),
+        (
+            "brightest,faintest,star,galaxy,quasar\n17,2_0,1,2,3\n",
+            "column 'faintest': found '2_0'; allowed are",
+        ),
+        (
+            "brightest,faintest,star,galaxy,quasar\n17,20,1,2\n",
+            "line 2, column 'quasar': found ''; allowed are",
+        ),
         ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,-1\n", "line 2: weights are 0 or more"),
         ("brightest,faintest,star,galaxy,quasar\n17,20,0,0,0\n", "not all 0"),
         ("brightest,faintest,star,galaxy,quasar\n17,20,1,2,nan\n", "weights are 0 or more"),

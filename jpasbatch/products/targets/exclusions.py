@@ -12,7 +12,7 @@ import numpy as np
 from jpasbatch.errors import InputError
 from jpasbatch.footprint.regions import circles_of
 from jpasbatch.footprint.tables import Given, read_given
-from jpasbatch.products.targets.matching import chord, close_pairs, unit_vectors, within_circles
+from jpasbatch.products.targets.matching import chord, close_neighbours, unit_vectors, within_circles
 from jpasbatch.products.targets.options import TargetProgramme
 
 IDENTIFIERS = ("object_id", "TARGID", "id")
@@ -114,10 +114,12 @@ def _centres(given: Given) -> np.ndarray:
             "with a table of its fields"
         )
     ra, dec = given.positions("ra", "dec")
-    one, other = close_pairs(ra, dec, SAME_FIELD)
-    if len(one):
+    neighbour = close_neighbours(ra, dec, SAME_FIELD)
+    again = np.flatnonzero(neighbour >= 0)
+    if len(again):
+        one, other = sorted((int(again[0]), int(neighbour[again[0]])))
         raise given.wrong(
-            f"rows {one[0] + 1} and {other[0] + 1} are the same field, less than {SAME_FIELD:g} arcsec apart; allowed "
+            f"rows {one + 1} and {other + 1} are the same field, less than {SAME_FIELD:g} arcsec apart; allowed "
             "is each field once. For two visits make per_field twice as large"
         )
     return np.column_stack([ra, dec])

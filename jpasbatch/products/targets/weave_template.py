@@ -92,12 +92,16 @@ class WeaveTemplate:
         return np.dtype([(column.name, column.dtype) for column in self.columns])
 
 
+def _builtin() -> dict[str, Any]:
+    text = (resources.files("jpasbatch.products.targets") / "weave_columns.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
 def builtin_template() -> WeaveTemplate:
     """Return the built-in template: DATAMVER 8.00, the 69 common columns."""
     from astropy.io.fits import Header
 
-    text = (resources.files("jpasbatch.products.targets") / "weave_columns.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
+    content = _builtin()
     primary = Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])
     for card in content["primary"]:
         primary[card] = content["datamver"] if card == "DATAMVER" else ""
@@ -185,20 +189,94 @@ def read_template(file: BinaryIO) -> WeaveTemplate:
             f"the WEAVE template has the card {card}: scaled and array columns are not supported"
         )
     template = WeaveTemplate(primary, table, _columns(table))
+    _check_meaning(template)
     if template.dtype.itemsize != table.get("NAXIS1"):
         raise InputError(f"the WEAVE template has rows of {table['NAXIS1']} bytes, its columns say otherwise")
     return template
 
 
 def _columns(header: Header) -> tuple[TemplateColumn, ...]:
+    """Return the columns that a header describes.
+
+    Raises
+    ------
+    InputError
+        When a card is missing, or its value has another type.
+    """
     table: dict[str, Any] = dict(header.items())  # plain values instead of astropy's union of types
+    number = _card(table, "TFIELDS", int, needed=True)
     return tuple(
         TemplateColumn(
-            name=str(table[f"TTYPE{number}"]).strip(),
-            format=str(table[f"TFORM{number}"]),
-            null=table.get(f"TNULL{number}"),
-            minimum=table.get(f"TLMIN{number}"),
-            maximum=table.get(f"TLMAX{number}"),
+            name=_card(table, f"TTYPE{one}", str, needed=True).strip(),
+            format=_card(table, f"TFORM{one}", str, needed=True),
+            null=_card(table, f"TNULL{one}", int),
+            minimum=_card(table, f"TLMIN{one}", float),
+            maximum=_card(table, f"TLMAX{one}", float),
         )
-        for number in range(1, table["TFIELDS"] + 1)
+        for one in range(1, number + 1)
     )
+
+
+KINDS = {str: "a text", int: "a whole number", float: "a number"}
+
+
+def _card(table: dict[str, Any], name: str, kind: type, needed: bool = False) -> Any:
+    value = table.get(name)
+    if value is None and needed:
+        raise InputError(
+            f"the WEAVE template lacks the card {name}: it was damaged, or is no table of columns"
+        )
+    kinds = (int, float) if kind is float else kind
+    if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+        raise InputError(f"the WEAVE template has {name} = {value!r}; allowed is {KINDS[kind]}")
+    return value
+
+
+TEXT, WHOLE, REAL = "texts", "whole numbers", "numbers with fractions"
+POSITIONS = ("GAIA_RA", "GAIA_DEC")
+
+
+def _meaning(column: TemplateColumn) -> str:
+    kind = np.dtype(column.dtype).kind
+    return {"S": TEXT, "f": REAL}.get(kind, WHOLE)
+
+
+def _check_meaning(template: WeaveTemplate) -> None:
+    """Refuse columns that all surveys share and that hold something else here: values would be cut to fit.
+
+    Raises
+    ------
+    InputError
+        When one has another kind of values or another unit, or positions are in single precision.
+    """
+    header, shared = dict(template.table.items()), {one["name"]: one for one in _builtin()["columns"]}
+    for number, column in enumerate(template.columns, start=1):
+        ours = shared.get(column.name)
+        if ours is None:
+            continue
+        wanted = _meaning(TemplateColumn(column.name, ours["format"], None, None, None))
+        if _meaning(column) != wanted:
+            raise InputError(
+                f"the WEAVE template has TFORM {column.format!r} for {column.name}; allowed are {wanted} "
+                f"({ours['format']} in the public one)"
+            )
+        if column.name in POSITIONS and np.dtype(column.dtype).itemsize < np.dtype("f8").itemsize:
+            raise InputError(
+                f"the WEAVE template has TFORM {column.format!r} for {column.name}; allowed is D: single precision is "
+                "off by up to 0.05 arcsec"
+            )
+        unit = str(header.get(f"TUNIT{number}") or "").strip()
+        if unit and not _same_unit(unit, ours.get("unit", "")):
+            raise InputError(
+                f"the WEAVE template has the unit {unit!r} for {column.name}; allowed is "
+                f"{ours.get('unit') or 'none'}, in which its values are written"
+            )
+
+
+def _same_unit(one: str, other: str) -> bool:
+    from astropy import units
+
+    try:
+        return units.Unit(one) == units.Unit(other)
+    except ValueError:
+        return one == other

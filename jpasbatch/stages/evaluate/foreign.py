@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from jpasbatch.scoring.evaluation import Predictions
 from jpasbatch.storage.foreign.options import ForeignTable, check_foreign
 from jpasbatch.storage.foreign.reading import iterate_foreign
 from jpasbatch.storage.tables.tables import list_tables
+
+log = logging.getLogger(__name__)
 
 
 def check_comparable(tables: Sequence[ForeignTable], titles: Sequence[str], classes: Sequence[str]) -> None:
@@ -60,11 +64,15 @@ def foreign_rows(
     """
     wanted = pc.SetLookupOptions(value_set=pa.array(identifiers, pa.string()))
     parts = []
+    refused: Counter[str] = Counter()
     for path in list_tables(Path(foreign.table)):
         for piece in iterate_foreign(path, foreign, survey, classes):
+            refused += piece.refused
             parts.append(piece.rows.filter(pc.call_function("is_in", [piece.rows["object_id"]], wanted)))
     if not parts:
         raise InputError(f"foreign {foreign.name!r}: {foreign.table} holds no rows")
+    for reason, number in sorted(refused.items()):
+        log.warning("foreign: %s: %d rows are left out: %s", foreign.name, number, reason)
     found = pa.concat_tables(parts)
     counts = found["object_id"].value_counts().to_pylist()
     twice = [entry["values"] for entry in counts if entry["counts"] > 1]

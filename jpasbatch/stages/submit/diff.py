@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from jpasbatch.errors import InputError
 from jpasbatch.products.targets.changes import Change, list_changes
 from jpasbatch.products.targets.checking.columns import read_rows
-from jpasbatch.products.targets.checking.fits_file import read_units
+from jpasbatch.products.targets.checking.fits_file import checksum_faults, read_units
 from jpasbatch.products.targets.published_list import candidates_name
 from jpasbatch.stages.submit.check import read_whole
 
@@ -41,6 +41,8 @@ def compare_targets(old: Path, new: Path, as_json: bool) -> int:
     whole = {
         key: [value, after.whole[key]] for key, value in before.whole.items() if value != after.whole[key]
     }
+    if None in whole.get(PROGRAMME, ()):  # a list without rows says nothing of it
+        del whole[PROGRAMME]
     number = Counter(change.kind for change in changes)
     totals = {kind: number[kind] for kind in KINDS}
     if as_json:
@@ -72,6 +74,9 @@ def _told(change: Change) -> str:
 WHOLE = ("TRIMESTE", "DATAMVER")
 """Cards that two versions of one list have in common."""
 
+PROGRAMME = "TARGSRVY"
+"""The column of the programme, which is that of the whole list."""
+
 
 class _List(NamedTuple):
     """Rows of a list, and what is said of all of them."""
@@ -95,6 +100,14 @@ def _read(file: Path) -> _List:
             f"{file}: was cut off ({cut.found}; {cut.allowed}), so that targets would seem to be dropped; see "
             f"`jpasbatch targets check {file}`"
         )
+    for damaged in (fault for unit in units[1:2] for fault in checksum_faults(unit, "table")):
+        if damaged.rule != "datasum" or damaged.found in damaged.allowed:  # or it is right, as a number
+            continue
+        raise InputError(
+            f"{file}: was damaged, or changed after it was written (DATASUM is {damaged.found}; allowed is "
+            f"{damaged.allowed}), so that targets would seem to be others. Take a whole copy of it, or write it again "
+            "with its checksums"
+        )
     rows, problems = read_rows(units[1]) if len(units) > 1 else (None, [])
     if rows is None or "TARGID" not in (rows.dtype.names or ()) or rows.dtype["TARGID"].kind != "S":
         why = problems[0].found if problems else "no table with a column of texts TARGID"
@@ -103,9 +116,24 @@ def _read(file: Path) -> _List:
         raise InputError(
             f"{file}: names a TARGID twice, so that rows cannot be told apart; see `jpasbatch targets check`"
         )
+    names = [name.strip() for name in np.char.decode(rows["TARGID"], "latin-1").tolist()]
+    if "" in names:
+        raise InputError(
+            f"{file}: row {names.index('') + 1} has no TARGID, so that it cannot be told apart; see `jpasbatch targets "
+            f"check {file}`"
+        )
     whole = {card: units[0].values.get(card) for card in WHOLE}
+    whole |= {PROGRAMME: _programme(rows)}
     whole |= {"EXTNAME": units[1].values.get("EXTNAME"), "columns": list(rows.dtype.names or ())}
     return _List(rows, whole)
+
+
+def _programme(rows: np.ndarray) -> str | None:
+    """Return the programmes of a list; None where it has no rows, or no such column of texts."""
+    if PROGRAMME not in (rows.dtype.names or ()) or rows.dtype[PROGRAMME].kind != "S":
+        return None
+    texts = np.char.decode(np.unique(rows[PROGRAMME]), "latin-1").tolist()
+    return ", ".join(text.strip() for text in texts) if texts else None
 
 
 def _reasons(file: Path) -> dict[str, str] | None:

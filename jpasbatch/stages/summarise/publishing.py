@@ -9,7 +9,7 @@ from jpasbatch.products.report import NUMBERS, make_report
 from jpasbatch.stages.run.records import recorded
 from jpasbatch.stages.run.stage_facts import SummariseFacts
 from jpasbatch.stages.summarise.summary import Outcome, report_content
-from jpasbatch.stages.summarise.versions import publish_versions
+from jpasbatch.stages.summarise.versions import check_links, publish_versions
 from jpasbatch.storage.stores.files import sha256_file, write_atomically, written_aside
 
 
@@ -27,6 +27,8 @@ def write_products(outcome: Outcome, parts: Parts, look_up: LookUp) -> list[Path
         )
     ]
     folder = outcome.workspace.folder
+    before = recorded(outcome.workspace, SummariseFacts)
+    check_links(folder, versions, {} if before is None else before.facts.files)
     written = [_publish(folder / name, write) for name, write in writers.items()]
     return [*written, *publish_versions(folder, versions, outcome.created)]
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from jpasbatch.errors import InputError
 from jpasbatch.products.publication import Version
 from jpasbatch.storage.catalogue.table_catalogue import write_table_catalogue
 from jpasbatch.storage.stores.files import (
@@ -31,6 +32,47 @@ RECORD = "version.json"
 
 CATALOGUES = "catalogues"
 SHORT = 12
+
+
+def check_links(folder: Path, versions: Iterable[Version], recorded: Mapping[str, str]) -> None:
+    """Refuse what stands in the place of a link and is not ours: a link would take its place, and it would be lost.
+
+    A copy of a version that was published here is ours: who copies folders without their links has such files. So is
+    what the last run recorded under that name.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder.
+    versions : iterable of Version
+    recorded : mapping of str to str
+        Hashes of the files of the last run, by their paths in the output folder.
+
+    Raises
+    ------
+    InputError
+        When a folder stands there, or a file that is no copy of a version.
+    """
+    for version in versions:
+        link = folder / version.link
+        if link.is_symlink() or not link.exists():
+            continue
+        ours = {recorded.get(version.link), *_published_hashes(folder, version)}
+        if link.is_file() and sha256_file(link) in ours:
+            continue
+        what = "a file that was not published here" if link.is_file() else "no file"
+        raise InputError(
+            f"{link}: is {what}, and stands in the place of the link to the current version; move it away, and run the "
+            "same command again. Nothing was published"
+        )
+
+
+def _published_hashes(folder: Path, version: Version) -> set[str]:
+    """Return the hashes of the linked file in all versions that are there."""
+    records = (_recorded(place) for place in (folder / version.folder).glob("*"))
+    return {
+        record["files"][version.linked] for record in records if record and version.linked in record["files"]
+    }
 
 
 def publish_versions(folder: Path, versions: Iterable[Version], created: str) -> list[Path]:

@@ -18,6 +18,7 @@ from jpasbatch.storage.foreign.options import ForeignTable
 from jpasbatch.storage.tables.carried import CHUNK_ROWS, describe_carried, open_columns
 
 NO_ID, NO_POSITION, NO_PROBABILITY = "no id", "no position", "no probability"
+ALL_ZERO = "probabilities of all classes are 0"
 UNNAMED = "their class is none of ours"
 """Of rows that are kept: nobody knows what class of ours they would be."""
 
@@ -114,9 +115,11 @@ def _canonical(
         identifier = _identifiers([column(name) for name in foreign.id], foreign, survey, source)
         refuse(identifier.is_null().to_numpy(zero_copy_only=False), NO_ID)
         found["object_id"] = identifier
-    probabilities = _probabilities(foreign, classes, column, source)
+    probabilities = _probabilities(foreign, classes, column, place)
     for values in probabilities.values():
         refuse(np.isnan(values), NO_PROBABILITY)
+    if foreign.whole(classes):  # their class would be the first of ours
+        refuse(np.sum(list(probabilities.values()), axis=0) == 0, ALL_ZERO)
     found |= {foreign.probability_column(name): one.astype(np.float32) for name, one in probabilities.items()}
     unnamed: Counter[str] = Counter()
     if foreign.label:
@@ -149,9 +152,14 @@ def _identifiers(
 
 
 def _probabilities(
-    foreign: ForeignTable, classes: Sequence[str], column, source: str
+    foreign: ForeignTable, classes: Sequence[str], column, place: tuple[str, int]
 ) -> dict[str, np.ndarray]:
     """Return their probability of each class of ours that they have, float64 (n,), NaN where a part is missing."""
+    source, first = place
+
+    def named(wrong: np.ndarray) -> str:
+        return f"row {first + int(np.argmax(wrong)) + 1}"
+
     found = {}
     for class_name in classes:
         if class_name not in foreign.probabilities:
@@ -161,14 +169,14 @@ def _probabilities(
             outside = ~np.isnan(values) & ~((values >= -ROUNDING) & (values <= 1 + ROUNDING))
             if outside.any():
                 raise InputError(
-                    f"{source}: column {name!r} holds {values[outside][0]:.6g} in row {int(np.argmax(outside))}; "
+                    f"{source}: column {name!r} holds {values[outside][0]:.6g} in {named(outside)}; "
                     "allowed is 0 to 1. Where they are per cent, logarithms or odds, make probabilities of them first"
                 )
         found[class_name] = np.clip(np.sum([values for _, values in parts], axis=0), 0.0, None)
     total = np.sum(list(found.values()), axis=0) if found else np.zeros(1)
     if (above := total > 1 + ROUNDING).any():
         raise InputError(
-            f"{source}: the probabilities of one object sum to {total[above][0]:.6g} (row {int(np.argmax(above))}); "
+            f"{source}: the probabilities of one object sum to {total[above][0]:.6g} ({named(above)}); "
             "at most 1 is allowed. Name each column for one class"
         )
     return {name: np.minimum(values, 1.0) for name, values in found.items()}

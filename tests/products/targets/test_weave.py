@@ -222,6 +222,86 @@ def test_template_without_needed_columns():
         read_template(file)
 
 
+def template_file(change) -> io.BytesIO:
+    """Return a template with the built-in columns, whose header was changed."""
+    base = builtin_template()
+    table = fits.BinTableHDU.from_columns(
+        [fits.Column(name=one.name, format=one.format) for one in base.columns]
+    )
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
+    return io.BytesIO(change(file.getvalue()))
+
+
+def card(name: str, value: str) -> bytes:
+    return f"{name:<8}= {value:<20}".encode()
+
+
+RA = [one.name for one in builtin_template().columns].index("GAIA_RA") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (card("TTYPE5", "'TARGID  '"), card("TTYPX5", "'TARGID  '"), "lacks the card TTYPE5"),
+        (card("TFIELDS", f"{69:>20}"), card("TFIELDX", f"{69:>20}"), "lacks the card TFIELDS"),
+        (card("TFIELDS", f"{69:>20}"), card("TFIELDS", f"{70:>20}"), "lacks the card TTYPE70"),
+        (card(f"TFORM{RA}", "'D       '"), card(f"TFORM{RA}", "'E       '"), "'E' for GAIA_RA; allowed is D"),
+        (
+            card(f"TFORM{RA}", "'D       '"),
+            card(f"TFORM{RA}", "'K       '"),
+            "'K' for GAIA_RA; allowed are numbers",
+        ),
+        (
+            card(f"TFORM{RA}", "'D       '"),
+            card(f"TFORM{RA}", "'8A      '"),
+            "'8A' for GAIA_RA; allowed are numbers",
+        ),
+        (
+            card("TFORM7", "'E       '"),
+            card("TFORM7", "'J       '"),
+            "'J' for TARGPRIO; allowed are numbers with",
+        ),
+        (card("TFORM5", "'30A     '"), card("TFORM5", "'J       '"), "'J' for TARGID; allowed are texts"),
+    ],
+)
+def test_a_template_with_cards_that_cannot_be_is_refused(old, new, message):
+    """A list written by it would have cut values, or none."""
+
+    def change(data: bytes) -> bytes:
+        assert data.count(old) == 1
+        return data.replace(old, new)
+
+    with pytest.raises(InputError, match=message):
+        read_template(template_file(change))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (f"TUNIT{RA}", "h", r"the unit 'h' for GAIA_RA; allowed is deg"),
+        (f"TUNIT{RA}", "furlong", r"the unit 'furlong' for GAIA_RA"),
+        (f"TUNIT{RA}", "degree", ""),
+        ("TUNIT7", "mag", r"the unit 'mag' for TARGPRIO; allowed is none"),
+        ("TLMIN7", "low", r"TLMIN7 = 'low'; allowed is a number"),
+        ("TNULL23", "x", r"TNULL23 = 'x'; allowed is a whole number"),
+    ],
+)
+def test_units_and_limits_of_a_template(name, value, message):
+    def change(data: bytes) -> bytes:
+        with fits.open(io.BytesIO(data)) as units:
+            units[1].header[name] = value
+            file = io.BytesIO()
+            units.writeto(file)
+        return file.getvalue()
+
+    if not message:
+        assert read_template(template_file(change)).columns[RA - 1].name == "GAIA_RA"
+        return
+    with pytest.raises(InputError, match=message):
+        read_template(template_file(change))
+
+
 @given(st.lists(st.binary(max_size=23), max_size=6))
 def test_checksums_of_any_bytes(pieces):
     primary = fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])

@@ -159,12 +159,19 @@ def spoiled(objects, change) -> dict:
     return columns
 
 
+NONE_USABLE = ("no row of", "50 rows: probabilities of all classes are 0")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda c: c["ID"].__setitem__(slice(3, 6), ["a", "a", "a"]), ("2 rows", "repeat an id", "(a, a)")),
         (lambda c: c.update(ID=[f"x{row}" for row in range(50)]), ("no id of", "like 'x0'", "ours like '")),
         (lambda c: c.update(P_GAL=c["P_GAL"] * 100), ("'P_GAL'", "allowed is 0 to 1", "per cent")),
+        (lambda c: c["P_GAL"].__setitem__(7, -99.0), ("'P_GAL' holds -99 in row 8;",)),
+        (lambda c: c.update({name: one * 0 for name, one in c.items() if name != "ID"}), NONE_USABLE),
+        (lambda c: c.update(P_GAL=np.full(50, np.nan)), ("no row of", "50 rows: no probability")),
+        (lambda c: c.update({name: one[:0] for name, one in c.items()}), ("has no rows",)),
         (lambda c: c.update(P_STAR=np.ones(50)), ("sum to", "at most 1 is allowed")),
         (lambda c: c.pop("P_Q2"), ("'P_Q2'", "is missing")),
         (lambda c: c.update(P_Q2=["a"] * 50), ("'P_Q2' must hold numbers",)),
@@ -183,6 +190,24 @@ def test_bad_tables_are_refused_by_name(sky, run, tmp_path, change, words):
     for word in words:
         assert word in message
     assert (folder / "sky" / "collection.properties").read_bytes() == before
+
+
+def test_an_object_without_any_probability_has_no_class(sky, run, tmp_path, caplog):
+    """Zeros for all classes say nothing: the row is counted, and its object is none of the first class."""
+    folder, objects = sky
+    columns = spoiled(
+        objects, lambda c: [c[name].__setitem__(slice(10, 13), 0.0) for name in c if name != "ID"]
+    )
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table(columns), path)
+    with caplog.at_level(logging.INFO, "jpasbatch"):
+        code, message = run(by_id(path))
+    assert code == 0, message
+    kept = np.delete(np.arange(50), slice(10, 13))
+    assert published(folder)["object_id"].to_pylist() == objects["object_id"].take(kept).to_pylist()
+    record = json.loads((folder / "work" / "foreign.json").read_bytes())["tables"]["squeze"]
+    assert (record["refused"], record["rows"]) == ({"probabilities of all classes are 0": 3}, 50)
+    assert "3 rows: probabilities of all classes are 0" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ def write(path, identifiers, trimester="2027A1", **values):
     template = builtin_template()
     rows = np.zeros(len(identifiers), template.dtype)
     rows["TARGID"] = identifiers
+    rows["TARGSRVY"] = values.pop("programme", b"WQ")
     for name, value in values.items():
         rows[name] = value
     template.primary["TRIMESTE"] = trimester
@@ -67,6 +68,29 @@ def test_a_list_that_was_cut_off_drops_nobody(tmp_path):
     new.write_bytes(old.read_bytes()[:-2880])
     with pytest.raises(InputError, match="was cut off"):
         compare_targets(old, new, as_json=True)
+
+
+def test_a_list_that_was_damaged_is_no_other_list(tmp_path):
+    """A byte of an identifier would drop a target and add another one."""
+    old = write(tmp_path / "old.fits", [b"%d-1" % number for number in range(40)])
+    new = tmp_path / "new.fits"
+    assert old.read_bytes().count(b"17-1") == 1
+    new.write_bytes(old.read_bytes().replace(b"17-1", b"17-3"))
+    with pytest.raises(InputError, match=r"new\.fits: was damaged, or changed after it was written"):
+        compare_targets(old, new, as_json=True)
+
+
+def test_a_row_without_a_name_is_no_target(tmp_path):
+    old = write(tmp_path / "old.fits", [b"a", b"b"])
+    new = write(tmp_path / "new.fits", [b"a", b""])
+    with pytest.raises(InputError, match=r"new\.fits: row 2 has no TARGID"):
+        compare_targets(old, new, as_json=True)
+
+
+def test_lists_of_other_programmes_are_told(tmp_path, capsys):
+    old = write(tmp_path / "old.fits", [b"a"])
+    new = write(tmp_path / "new.fits", [b"a", b"b"], programme=[b"WQ", b"WL-WIDE"])
+    assert told(capsys, old, new)["whole"] == {"TARGSRVY": ["WQ", "WL-WIDE, WQ"]}
 
 
 @pytest.mark.parametrize("content", [b"junk", pa.table({"name": ["a"]})])

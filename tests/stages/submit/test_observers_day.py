@@ -1,5 +1,6 @@
 """An observer's day: from a published sky to a list that WEAVE takes, and what changed since the last one."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -19,7 +20,7 @@ from jpasbatch.products.publication import Version
 from jpasbatch.products.tallies import check_columns
 from jpasbatch.products.targets.published_list import with_photometry
 from jpasbatch.stages.pipeline import run_stage
-from jpasbatch.stages.summarise.versions import publish_version
+from jpasbatch.stages.summarise.versions import check_links, publish_version
 from jpasbatch.storage.catalogue.collection import open_catalogue
 from tests.stages.tiny_run import serial, workspace_of
 
@@ -231,6 +232,39 @@ def test_a_damaged_version_is_written_again_as_it_was(tmp_path):
     publish_version(tmp_path, version, "later")
     assert link.read_text() == "of later"
     assert not list((tmp_path / "targets").rglob("*.tmp"))
+
+
+def test_a_file_in_the_place_of_the_link_stops_summarise(finished_copy):
+    """Nothing of the run is published: neither the list nor the tables beside it."""
+    link = finished_copy / "targets" / "WQ_2027A1.fits"
+    link.unlink()
+    link.write_bytes(b"of somebody")
+    counts = sorted((path, path.stat().st_mtime_ns) for path in (finished_copy / "counts").iterdir())
+    with pytest.raises(InputError, match=r"WQ_2027A1\.fits: is a file that was not published here"):
+        run_stage("summarise", workspace_of(finished_copy), serial())
+    assert link.read_bytes() == b"of somebody"
+    assert sorted((path, path.stat().st_mtime_ns) for path in (finished_copy / "counts").iterdir()) == counts
+
+
+def test_what_stands_in_the_place_of_a_link_is_kept(tmp_path):
+    """A file of somebody, or a folder, is refused; a copy of ours, as folders without links hold it, is not."""
+    maker = {"list.fits": lambda created: lambda file: file.write(b"ours")}
+    version = Version("targets/WQ", "0123456789abcdef", maker, "targets/list.fits", "list.fits")
+    _, link = publish_version(tmp_path, version, "today")
+    check_links(tmp_path, [version], {})
+    link.unlink()
+    check_links(tmp_path, [version], {})
+    link.write_bytes(b"ours")
+    check_links(tmp_path, [version], {})
+    link.write_bytes(b"of somebody")
+    with pytest.raises(InputError, match=r"list\.fits: is a file that was not published here.*move it away"):
+        check_links(tmp_path, [version], {})
+    assert link.read_bytes() == b"of somebody"
+    check_links(tmp_path, [version], {"targets/list.fits": hashlib.sha256(b"of somebody").hexdigest()})
+    link.unlink()
+    link.mkdir()
+    with pytest.raises(InputError, match=r"list\.fits: is no file, and stands in the place of the link"):
+        check_links(tmp_path, [version], {})
 
 
 def test_a_damaged_catalogue_is_written_again_as_it_was(tmp_path):

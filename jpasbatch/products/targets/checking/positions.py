@@ -8,7 +8,7 @@ import numpy as np
 
 from jpasbatch.products.targets.checking.values import Catalogue
 from jpasbatch.products.targets.checking.violation import Violation, at_rows
-from jpasbatch.products.targets.matching import close_pairs
+from jpasbatch.products.targets.matching import close_neighbours
 
 SEPARATION_ARCSEC = 1.0
 """Two targets as close as this are one object: a fibre takes in 1.3 arcsec."""
@@ -30,9 +30,8 @@ def position_faults(catalogue: Catalogue) -> Iterator[Violation]:
         everything = np.ones(len(ra), dtype=bool)
         yield from at_rows("hours", "GAIA_RA", everything, ra, "degrees; these may be hours", "warning")
     rows = np.flatnonzero(valid)
-    one, other = close_pairs(ra[rows], dec[rows], SEPARATION_ARCSEC)
     close = np.zeros(len(ra), dtype=bool)
-    close[rows[one]] = close[rows[other]] = True
+    close[rows] = close_neighbours(ra[rows], dec[rows], SEPARATION_ARCSEC) >= 0
     yield from at_rows(
         "position-twice", "GAIA_RA", close, ra, f"targets more than {SEPARATION_ARCSEC:g} arcsec apart"
     )

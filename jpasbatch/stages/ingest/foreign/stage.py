@@ -136,6 +136,8 @@ def _publish(
     records = _read(run, foreign, files, job.survey, classes, executor)
     accepted = [run.path / record.name for record in records if record.accepted]
     rows = sum(record.accepted for record in records)
+    if not rows:
+        raise _none_usable(foreign, records)
     _check_labels(foreign, records, rows)
     said = foreign_schema(foreign, classes)
     matching = _matching(
@@ -280,8 +282,6 @@ def _source(
     if not foreign.by_position:
         _refuse_duplicates(foreign, accepted, run.path / "identifiers")
         return accepted, lambda name: name
-    if not rows:
-        return [], lambda name: name
     sky = Path(run.place) / "sky"
     options = PartitionOptions(highest_order=SEARCH_ORDER, margin_arcsec=0.0)
     with borrow_client(executor) as client:
@@ -325,18 +325,24 @@ def _refuse_duplicates(foreign: ForeignTable, accepted: list[Path], scratch: Pat
         )
 
 
+def _none_usable(foreign: ForeignTable, records: Sequence[ReadTable]) -> InputError:
+    refused = sum((Counter(record.refused) for record in records), Counter[str]())
+    if not refused:
+        return InputError(f"{foreign.table} has no rows; nothing was published of it")
+    why = ", ".join(f"{number:,} rows: {reason}" for reason, number in refused.most_common())
+    return InputError(
+        f"no row of {foreign.table} is usable ({why}); see which columns the job names. Nothing was published of it"
+    )
+
+
 def _no_overlap(foreign: ForeignTable, rows: int, accepted: list[Path], photometry: Catalogue) -> InputError:
     if foreign.by_position:
         how = f"lies within {foreign.radius_arcsec:g} arcsec of an object of the catalogue"
         return InputError(f"no row of {foreign.table} ({rows} usable) {how}; nothing was published of it")
-    theirs = (
-        pq.read_table(accepted[0], columns=["object_id"]).slice(0, 1)["object_id"].to_pylist()
-        if accepted
-        else []
-    )
+    theirs = pq.read_table(accepted[0], columns=["object_id"])["object_id"][0]
     pixel = photometry.pixels[0]
     ours = pq.ParquetFile(photometry.partition_path(*pixel)).read_row_group(0, ["object_id"])["object_id"][0]
     return InputError(
         f"no id of {foreign.table} ({rows} usable rows) is in the catalogue; theirs are like "
-        f"{', '.join(map(repr, theirs)) or 'none'}, ours like '{ours}'. Nothing was published of it"
+        f"'{theirs}', ours like '{ours}'. Nothing was published of it"
     )

@@ -1,0 +1,159 @@
+"""What a file is by its first bytes and its name: compressed or not, and of which form."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+FORMATS = {
+    ".fits": "fits",
+    ".fit": "fits",
+    ".parquet": "parquet",
+    ".vot": "votable",
+    ".xml": "votable",
+    ".votable": "votable",
+    ".ecsv": "ascii.ecsv",
+    ".csv": "ascii.csv",
+}
+"""By the end of a file's name; any other is text in columns, whose form is guessed."""
+
+BEGINNINGS = {
+    b"SIMPLE  =": "FITS",
+    b"PAR1": "Parquet",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
+    b"\x89HDF": "HDF5",
+    b"%PDF": "PDF",
+}
+"""First bytes of files that are no text, and what they are."""
+
+NAMED = {"fits": "FITS", "parquet": "Parquet"}
+"""Forms whose first bytes are known."""
+
+
+class Packing(NamedTuple):
+    """A kind of compression: its name, and what opens the plain content of a packed file."""
+
+    name: str
+    kind: Callable[[IO[bytes]], Any]
+
+
+PACKINGS = {
+    ".gz": Packing("gzip", lambda file: gzip.GzipFile(fileobj=file)),
+    ".bz2": Packing("bzip2", bz2.BZ2File),
+    ".xz": Packing("xz", lzma.LZMAFile),
+}
+
+LARGEST = 1 << 30
+"""Bytes that a compressed list may grow to."""
+
+
+class ContentError(ValueError):
+    """A file is not what its name says: what was found and what to do, without the name of the file."""
+
+
+class Content(NamedTuple):
+    """Where a table is read from, and its form as astropy calls it (or "parquet")."""
+
+    source: Path | io.BytesIO
+    form: str
+
+
+def open_content(path: Path) -> Content:
+    """Return the plain content of a file, and its form.
+
+    Raises
+    ------
+    ContentError
+        When it is empty, its compression is damaged or another than its name says, or its first bytes are those of
+        another form.
+    """
+    packing = PACKINGS.get(path.suffix.lower())
+    if packing is None:
+        with path.open("rb") as file:
+            begin = file.read(64)
+        form = FORMATS.get(path.suffix.lower(), "ascii")
+        _check_form(begin, form, path.suffix)
+        return Content(path, form)
+    data = _unpacked(path, packing)
+    ending = Path(path.stem).suffix.lower()
+    form = FORMATS.get(ending, "ascii") if ending else _guessed(data[:64])
+    _check_form(data[:64], form, ending)
+    return Content(io.BytesIO(data), form)
+
+
+@contextmanager
+def whole_fits(source: Path | io.BytesIO, memmap: bool) -> Iterator[list[Any]]:
+    """Open a FITS file and give its units; one that was cut off, or whose checksums do not hold, is an error.
+
+    Of both astropy warns, and reads on: it makes up what is missing.
+    """
+    from astropy.io import fits
+
+    with warnings.catch_warnings(), ExitStack() as stack:
+        warnings.filterwarnings("error", ".*(truncated|(Checksum|Datasum) verification failed)")
+        # opened here: astropy leaves a file open that it cannot read
+        opened = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        yield list(stack.enter_context(fits.open(opened, checksum=True, memmap=memmap)))
+
+
+def _unpacked(path: Path, packing: Packing) -> bytes:
+    with path.open("rb") as file:
+        begin = file.read(64)
+        if not begin:
+            raise ContentError("is empty (0 bytes)")
+        if known_as(begin) != packing.name:
+            raise ContentError(
+                f"is not compressed by {packing.name}, as its name says: it {_told(begin)}; give it the name of "
+                "what it is"
+            )
+        file.seek(0)
+        try:
+            with packing.kind(file) as plain:
+                data = plain.read(LARGEST + 1)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise ContentError(
+                f"its {packing.name} compression is cut off or damaged ({error}); copy or compress it again"
+            ) from None
+    if len(data) > LARGEST:
+        raise ContentError(f"grows beyond {LARGEST:,} bytes; decompress it first if it is genuine")
+    return data
+
+
+def _guessed(begin: bytes) -> str:
+    """Return the form of a compressed file whose name says none."""
+    forms = {name: form for form, name in NAMED.items()}
+    if begin.lstrip().startswith(b"<"):
+        return "votable"
+    return forms.get(known_as(begin) or "", "ascii")
+
+
+def _check_form(begin: bytes, form: str, ending: str) -> None:
+    if not begin:
+        raise ContentError("is empty (0 bytes)")
+    found, wanted = known_as(begin), NAMED.get(form)
+    if found != wanted:
+        what = wanted or ("VOTable" if form == "votable" else "text")
+        raise ContentError(
+            f"is no {what}, as its name{f' (*{ending})' if ending else ''} says: it {_told(begin)}"
+        )
+
+
+def known_as(begin: bytes) -> str | None:
+    """Return what begins so; None for what may be text."""
+    return next((name for first, name in BEGINNINGS.items() if begin.startswith(first)), None)
+
+
+def _told(begin: bytes) -> str:
+    found = known_as(begin)
+    return f"begins as {found} does" if found else f"begins with {begin[:16]!r}"
