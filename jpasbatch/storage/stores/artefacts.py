@@ -213,7 +213,8 @@ def load_validation(place: Path | Store) -> tuple[bytes, str]:
     if "validation" not in contents:
         raise InputError(
             f"{store} holds a committee without its validation sample, so that probabilities cannot be corrected for "
-            'the mix of classes of a sky: train it again, or set [prior] kind = "none"'
+            "the mix of classes of a sky: train it again, name labelled objects in [prior] validation, or set "
+            '[prior] kind = "none"'
         )
     data = _checked(store, contents["validation"], VALIDATION, "validation sample")
     return data, str(contents["validation"]["sha256"])
