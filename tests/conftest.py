@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import gc
 import logging
 import os
 import shutil
@@ -21,6 +22,18 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # hats compiles its alignment of pixel trees anew in every process: ten seconds for trees of a few pixels, which Python
 # walks in milliseconds. This is set before numba is imported, and processes that tests start inherit it.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+# Python looks for garbage after every 700 new objects, and now and then among all there are: with all modules of the
+# package and of its dependencies in memory, this took a ninth of the time of the tests. What is imported stays for the
+# whole run, and is not looked at; young objects are looked at more rarely.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not in what was there when the first test began."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,9 @@ CENTRE, SPAN = 21.0, 2.0
 BLUNTEST = 0.05
 """Least sharpness of a calibration by magnitude: probabilities that say nothing are made flat, never turned round."""
 
+HOTTEST = 1000.0
+"""Highest temperature: above it, all classes of all objects are as probable as each other."""
+
 TAILS, NARROWEST = 0.001, 0.01
 """Share of the objects at either end of the magnitudes that no parabola follows; narrowest range in mag."""
 
@@ -100,8 +103,8 @@ class TemperatureCalibration:
     needs_magnitude = False
 
     def __init__(self, temperature: float = 1.0) -> None:
-        if not 0.0 < temperature < np.inf:
-            raise ValueError(f"temperature = {temperature!r}: must be above 0")
+        if isinstance(temperature, bool) or not 0.0 < temperature <= HOTTEST:
+            raise ValueError(f"temperature = {temperature!r}: must be above 0 to {HOTTEST:g}")
         self.temperature = float(temperature)
 
     def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray | None) -> np.ndarray:
@@ -119,7 +122,7 @@ class TemperatureCalibration:
             return np.array([(slopes * logs).sum()])
 
         scale = minimise(lambda parameters: parameters[0] * logs, gradient, np.ones(1), labels)
-        return TemperatureCalibration(1.0 / max(float(scale[0]), 1e-3))
+        return TemperatureCalibration(1.0 / max(float(scale[0]), 1 / HOTTEST))
 
     def state(self) -> dict[str, Any]:
         """Return the temperature."""
@@ -155,6 +158,8 @@ class MagnitudeCalibration:
             raise ValueError(f"sharpness = {sharpness!r}: must be three numbers")
         if self.bias is not None and (self.bias.ndim != 2 or self.bias.shape[1] != 2):
             raise ValueError(f"bias = {bias!r}: must be two numbers a class")
+        if self.bias is not None and not np.isfinite(self.bias).all():
+            raise ValueError(f"bias = {bias!r}: must be finite")
 
     def __call__(self, probabilities: np.ndarray, magnitude: np.ndarray | None) -> np.ndarray:
         """Return calibrated probabilities.
@@ -223,8 +228,10 @@ def make_calibration(kind: str, state: dict[str, Any] | None = None) -> Calibrat
     if kind not in CALIBRATIONS:
         raise InputError(f"calibration kind = {kind!r}: allowed are {', '.join(map(repr, CALIBRATIONS))}")
     try:
+        if state is not None and (missing := sorted(CALIBRATIONS[kind]().state().keys() - state.keys())):
+            raise ValueError(f"{', '.join(missing)}: missing")
         return CALIBRATIONS[kind](**(state or {}))
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"calibration kind = {kind!r}: its stored state is not valid ({error})") from None
 
 

@@ -73,10 +73,7 @@ class Committee:
         InputError
             When the parts do not belong together, or the manifest is not complete.
         """
-        if not all(isinstance(name, str) for name in manifest.classes):
-            raise InputError(
-                "the manifest of the committee is not complete: classes must be names; train again"
-            )
+        manifest.check_classes()
         engine = InferenceEngine(graph, options)
         found = (engine.n_inputs, engine.n_members, engine.n_classes)
         if manifest.shape != found:

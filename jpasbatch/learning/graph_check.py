@@ -187,6 +187,8 @@ def _tensors(parts: Message) -> _Tensors:
         found.shapes[name] = shape
         if kind == INT64:
             found.whole[name] = struct.unpack(f"<{len(raw) // 8}q", raw)
+        elif not np.isfinite(np.frombuffer(raw, dtype="<f4" if kind == FLOAT else "<f2")).all():
+            raise refused(f"tensor {name!r} with numbers that are not finite")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.calibration import make_calibration
+from jpasbatch.learning.calibration import MagnitudeCalibration, make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
 from jpasbatch.learning.machine import installed_versions
@@ -21,6 +22,11 @@ from jpasbatch.photometry.survey import Survey
 
 if TYPE_CHECKING:
     from jpasbatch.learning.members import TrainedMember
+
+COMBINE = "median"
+"""How the members of a graph vote."""
+
+CLASS_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 OPTIONAL = {"folds", "origin"}
 """Keys that a manifest may lack."""
@@ -99,7 +105,7 @@ class Manifest:
         Raises
         ------
         InputError
-            When a key is missing or unknown.
+            When a key is missing or unknown, or members vote in a way that is not known.
         """
         known = {item.name for item in fields(cls)}
         missing, unknown = sorted(known - OPTIONAL - content.keys()), sorted(content.keys() - known)
@@ -114,12 +120,31 @@ class Manifest:
                     f"the manifest of the committee is not complete: {key!r} must be a {kind.__name__}, found "
                     f"{type(content[key]).__name__}; train again"
                 )
+        if content["combine"] != COMBINE:
+            raise InputError(
+                f"the manifest of the committee has combine = {content['combine']!r}; allowed is {COMBINE!r}: another "
+                "program or version wrote it"
+            )
         return cls(**content)
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON-able values."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         return {key: value for key, value in content.items() if key not in OPTIONAL or value is not None}
+
+    def check_classes(self) -> None:
+        """Refuse classes that no columns can be named after.
+
+        Raises
+        ------
+        InputError
+            When a name is none, or stands twice.
+        """
+        for number, name in enumerate(self.classes):
+            if not isinstance(name, str) or not CLASS_NAME.fullmatch(name):
+                raise incomplete(ValueError(f"classes must be names of a-z 0-9 _, found {name!r}"))
+            if name in self.classes[:number]:
+                raise incomplete(ValueError(f"classes: {name!r} stands twice"))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -163,9 +188,25 @@ class Manifest:
             decision = FittedDecision(
                 Decision(**options), self.decision["position"], self.decision["threshold"]
             )
+            _check_decision(decision, len(self.classes))
         except (KeyError, TypeError, ValueError) as error:
             raise incomplete(error) from None
-        return Jury(make_calibration(kind, state), decision)
+        calibration = make_calibration(kind, state)
+        bias = calibration.bias if isinstance(calibration, MagnitudeCalibration) else None
+        if bias is not None and len(bias) != len(self.classes):
+            raise incomplete(ValueError(f"calibration: bias of {len(bias)} of {len(self.classes)} classes"))
+        return Jury(calibration, decision)
+
+
+def _check_decision(decision: FittedDecision, classes: int) -> None:
+    """Raise `ValueError` where a decision is of no class, or from no probability on."""
+    position, threshold = decision.position, decision.threshold
+    if type(position) is not int or not 0 <= position < classes:
+        raise ValueError(f"decision: position {position!r} is none of {classes} classes")
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+        raise ValueError(f"decision: threshold {threshold!r} is no number")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(f"decision: threshold {threshold!r} is not from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -225,7 +266,7 @@ def describe_committee(
         "features": {"kind": features.name, "n_inputs": features.n_inputs, "state": features.state()},
         "classes": list(classes),
         "definitions": {name: _plain(definition) for name, definition in classes.items()},
-        "combine": "median",
+        "combine": COMBINE,
         "members": [_describe(member) for member in members],
         "options": training.options,
         "validation": training.validation,

@@ -143,6 +143,11 @@ def test_unknown_kind_and_foreign_state():
         make_calibration("isotonic")
     for kind, state in (
         ("temperature", {"temperature": 0}),
+        ("temperature", {"temperature": 1e300}),
+        ("temperature", {"temperature": True}),
+        ("temperature", {}),
+        ("temperature", []),
+        ("magnitude", {"sharpness": [1.0, 0.0, 0.0], "bias": [[1e400, 0.0]], "limits": [17.0, 23.0]}),
         ("none", {"a": 1}),
         ("magnitude", {"sharpness": [1]}),
     ):

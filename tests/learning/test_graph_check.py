@@ -41,6 +41,25 @@ def test_what_training_writes_passes(graph, make_member, forest):
     check_graph(committee_graph([forest, make_member(1)], 6))
 
 
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(make_member, half, number):
+    """One of them spoils few objects, or none that is looked at."""
+
+    def change(model: Any) -> None:
+        kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+        tensor = max(
+            (one for one in model.graph.initializer if one.data_type == kind),
+            key=lambda one: np.prod(one.dims),
+        )
+        values = numpy_helper.to_array(tensor).copy()
+        values.flat[5] = number
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+    with pytest.raises(InputError, match="with numbers that are not finite"):
+        check_graph(changed(committee_graph([make_member(1)], 6, half=half), change))
+
+
 # weights outside the graph, in every spelling
 
 

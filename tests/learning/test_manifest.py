@@ -115,3 +115,45 @@ def test_a_jury_that_is_not_described_is_refused(manifest):
         replace(manifest, calibration={"kind": "none", "state": {"x": 1}}).make_jury()
     with pytest.raises(InputError, match="manifest of the committee is not complete"):
         replace(manifest, decision={**manifest.decision, "rule": "best"}).make_jury()
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (["star", "star", "qso_low", "qso_high"], "'star' stands twice"),
+        (["a/b", "galaxy", "qso_low", "qso_high"], "found 'a/b'"),
+        (["", "galaxy", "qso_low", "qso_high"], "found ''"),
+        ([1, 2, 3, 4], "found 1"),
+    ],
+)
+def test_classes_that_no_column_can_be_named_after(manifest, classes, told):
+    with pytest.raises(InputError, match=told):
+        replace(manifest, classes=classes).check_classes()
+
+
+def test_members_that_vote_in_another_way_are_refused(manifest):
+    with pytest.raises(InputError, match="combine = 'mean'; allowed is 'median'"):
+        Manifest.from_json(manifest.to_json() | {"combine": "mean"})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"position": 9}, "position 9 is none of"),
+        ({"position": -1}, "position -1 is none of"),
+        ({"position": "3"}, "position '3' is none of"),
+        ({"threshold": "x"}, "threshold 'x' is no number"),
+        ({"threshold": 50}, "threshold 50 is not from 0 to 1"),
+    ],
+)
+def test_a_decision_of_no_class_is_refused(manifest, change, told):
+    manifest.make_jury()
+    with pytest.raises(InputError, match=told):
+        replace(manifest, decision=manifest.decision | change).make_jury()
+
+
+def test_a_calibration_of_other_classes_is_refused(manifest):
+    """One line of bias would be that of every class."""
+    state = {"sharpness": [1.0, 0.0, 0.0], "bias": [[0.1, 0.0]], "limits": [17.0, 23.0]}
+    with pytest.raises(InputError, match=r"bias of 1 of \d classes"):
+        replace(manifest, calibration={"kind": "magnitude", "state": state}).make_jury()
