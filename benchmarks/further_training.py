@@ -1,11 +1,14 @@
 """Measure what a committee gains and loses when its networks are trained further on another sky.
 
-    python benchmarks/further_training.py COMMITTEE RUN FOLDER [--blends 0.05 0.2] [--more SAMPLES] [--data PACK]
+    python benchmarks/further_training.py COMMITTEE RUN FOLDER [--blends 0.05 0.2] [--members 1] [--more SAMPLES]
+        [--data PACK]
 
 COMMITTEE is a folder of one, as of the package (jpasbatch/committees/jpas60), and RUN the output folder of the job
-that trained it. All its networks are trained for a few epochs more at a low rate that falls, as [committee] begin does,
-once for each share of objects with a neighbour; SAMPLES is the output folder of a mock whose samples are added (with
-sample ``extra`` in the scores). Scores are those of ``compare_networks.py``, of the vote, as it is and after.
+that trained it. All its networks, or the first --members of them, are trained for some epochs more at a low rate that
+falls, as [committee] begin does, once for each share of objects with a neighbour; after ``--blends`` alone they are
+scored as they are. SAMPLES is the output folder of a mock whose samples are added (sample ``extra`` of the scores).
+Scores are those of ``compare_networks.py``, of the vote, as it is and after; and of all objects that test and all that
+validate with a neighbour each, since of the 10,000 that are tested few are bright.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from jpasbatch.learning.samples import LabelledFeatures
 from jpasbatch.learning.training import compiled, predicted_logits
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import load_survey
+from jpasbatch.scoring.stress import spoil_sample, survey_stresses
 from jpasbatch.storage.stores.artefacts import load_committee
 
 JOBS = Path(__file__).resolve().parents[1] / "jobs" / "pretrained"
@@ -72,6 +76,19 @@ def with_more(sample: Sample, more: Sample) -> Sample:
     return Sample(sample.job, sample.augmentation, sample.survey, Photometry(flux, error), noiseless, labels)
 
 
+def with_neighbours(run: Path, sample: Sample) -> Tests:
+    """Return all objects that test and all that validate, each with a fainter neighbour."""
+    (stress,) = (one for one in survey_stresses(sample.survey) if one.name == "blends")
+    found = {}
+    for part in ("test", "validation"):
+        whole = read_labelled(run / "mock" / part, sample.job, sample.survey, 10_000_000)
+        features = features_of(spoil_sample(whole.photometry, stress, sample.survey), sample.survey)
+        usable = np.isfinite(features).all(axis=1)
+        magnitude = ab_magnitude(whole.photometry.flux[:, sample.survey.reference_index])
+        found[part] = features[usable], whole.labels[usable], magnitude[usable]
+    return found
+
+
 def judged(networks: list[Any], members: list[TrainedNetwork], tests: Tests) -> dict[str, np.ndarray]:
     """Return the vote of some networks with one temperature, by the name of a set."""
     votes = {}
@@ -96,6 +113,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--blends", type=float, nargs="*", default=[0.05, 0.2])
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--members", type=int)
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--more", type=Path)
     parser.add_argument("--threads", type=int, default=2)
@@ -108,9 +126,10 @@ def main() -> None:
     manifest = Manifest.from_json(text)
     job = load_job(JOBS / f"{manifest.survey['name']}.toml", options.data or Path())
     survey = load_survey(job.survey)
-    members = networks_of(manifest, graph, MODEL)
+    members = networks_of(manifest, graph, MODEL)[: options.members]
     tests = test_sets(options.run, job, survey, options.data)
     sample = read_labelled(options.run / "mock" / "training", job, survey, 10_000_000, noiseless=True)
+    neighbours = with_neighbours(options.run, sample)
     if options.more:
         sample = with_more(
             sample, read_labelled(options.more / "mock" / "training", job, survey, 10_000_000, True)
@@ -134,9 +153,14 @@ def main() -> None:
             train_further(one, drawn, plan if epochs else None, 1000 + number)
             for number, one in enumerate(members)
         ]
-        probabilities = judged(networks, members, tests)
-        found = score(probabilities, tests)
+        every = tests | {f"neighbours, {part}": one for part, one in neighbours.items()}
+        probabilities = judged(networks, members, every)
+        found = score({name: probabilities[name] for name in tests}, tests)
         print(f"{title}: {time.process_time() - begun:.0f} s\n  {summary(found)}", flush=True)
+        blended = {name: every[name] for name in every if name not in tests}
+        scores = score({name: probabilities[name] for name in blended}, blended)
+        print("  " + " | ".join(f"{name} {one:.4f}" for name, one in scores.items()), flush=True)
+        found |= scores
         if "extra" in tests:
             _, labels, magnitude = tests["extra"]
             right = probabilities["extra"].argmax(axis=1) == labels
