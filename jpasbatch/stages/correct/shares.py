@@ -21,7 +21,7 @@ from jpasbatch.priors.prior import Prior, Reference, fit_prior
 from jpasbatch.priors.redraws import Moves
 from jpasbatch.priors.strata import Strata
 from jpasbatch.priors.table import ShareTable
-from jpasbatch.priors.validation import Validation
+from jpasbatch.priors.validation import Validation, ValidationSample
 from jpasbatch.stages.correct.partition import CountedCells
 from jpasbatch.stages.run.commits import Made
 from jpasbatch.stages.run.priors import read_prior
@@ -36,6 +36,12 @@ CELLS_FILE = "cells.npz"
 REDRAWS_OF_TASK = 5
 READERS = 2
 VARIANT = "variant-"
+
+ROUNDING = 1e-3
+"""How far the probabilities of an object may leave a sum of 1."""
+
+FARTHEST = 100.0
+"""Magnitude beyond which no object has one; NaN and infinity stand for fluxes that have none."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,38 @@ def read_samples(committee: str, classes: tuple[str, ...]) -> Validation:
     InputError
         When it was saved without, or is damaged or of other classes.
     """
-    return Validation.from_bytes(load_validation(open_store(committee))[0], classes)
+    try:
+        found = Validation.from_bytes(load_validation(open_store(committee))[0], classes)
+    except MemoryError as error:
+        raise InputError(
+            f"the validation sample of the committee claims more than fits into memory ({error}); train again"
+        ) from None
+    for sample in (found.sample, *found.variants.values()):
+        check_sample(sample)
+    return found
+
+
+def check_sample(sample: ValidationSample) -> None:
+    """Refuse a validation sample whose shares would be found, and wrong.
+
+    Raises
+    ------
+    InputError
+        When the probabilities of an object do not sum to 1, or a magnitude is none of an object.
+    """
+    totals = sample.probabilities.sum(axis=1, dtype=np.float64)
+    worst = int(np.abs(totals - 1).argmax())
+    if abs(totals[worst] - 1) > ROUNDING:
+        raise InputError(
+            f"the validation sample of the committee has probabilities that sum to {totals[worst]:.6g} (object "
+            f"{worst + 1}); allowed is 1. Restore the committee from a copy, or train again"
+        )
+    beyond = np.isfinite(sample.magnitude) & (np.abs(sample.magnitude) > FARTHEST)
+    if beyond.any():
+        raise InputError(
+            f"the validation sample of the committee has the magnitude {sample.magnitude[beyond][0]:.6g}; allowed is "
+            f"-{FARTHEST:g} to {FARTHEST:g}. Restore the committee from a copy, or train again"
+        )
 
 
 @lru_cache(maxsize=2)
