@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from jpasbatch.regular_files import known_as, what_begins
+
 FORMATS = {
     ".fits": "fits",
     ".fit": "fits",
@@ -24,18 +26,6 @@ FORMATS = {
     ".csv": "ascii.csv",
 }
 """By the end of a file's name; any other is text in columns, whose form is guessed."""
-
-BEGINNINGS = {
-    b"SIMPLE  =": "FITS",
-    b"PAR1": "Parquet",
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"PK\x03\x04": "zip",
-    b"\x89HDF": "HDF5",
-    b"%PDF": "PDF",
-}
-"""First bytes of files that are no text, and what they are."""
 
 NAMED = {"fits": "FITS", "parquet": "Parquet"}
 """Forms whose first bytes are known."""
@@ -114,7 +104,7 @@ def _unpacked(path: Path, packing: Packing) -> bytes:
             raise ContentError("is empty (0 bytes)")
         if known_as(begin) != packing.name:
             raise ContentError(
-                f"is not compressed by {packing.name}, as its name says: it {_told(begin)}; give it the name of "
+                f"is not compressed by {packing.name}, as its name says: it {what_begins(begin)}; give it the name of "
                 "what it is"
             )
         file.seek(0)
@@ -145,15 +135,5 @@ def _check_form(begin: bytes, form: str, ending: str) -> None:
     if found != wanted:
         what = wanted or ("VOTable" if form == "votable" else "text")
         raise ContentError(
-            f"is no {what}, as its name{f' (*{ending})' if ending else ''} says: it {_told(begin)}"
+            f"is no {what}, as its name{f' (*{ending})' if ending else ''} says: it {what_begins(begin)}"
         )
-
-
-def known_as(begin: bytes) -> str | None:
-    """Return what begins so; None for what may be text."""
-    return next((name for first, name in BEGINNINGS.items() if begin.startswith(first)), None)
-
-
-def _told(begin: bytes) -> str:
-    found = known_as(begin)
-    return f"begins as {found} does" if found else f"begins with {begin[:16]!r}"

@@ -44,7 +44,7 @@ def close_neighbours(ra: np.ndarray, dec: np.ndarray, arcsec: float) -> np.ndarr
     neighbour = np.full(len(places), ALONE, dtype=np.int64)
     if len(places) > 1:
         tree = KDTree(unit_vectors(places[:, 0], places[:, 1]))
-        distance, nearest = tree.query(tree.data, k=2)
+        distance, nearest = (np.asarray(one) for one in tree.query(tree.data, k=2))
         itself = np.arange(len(places))
         other = np.where(nearest[:, 1] == itself, nearest[:, 0], nearest[:, 1])
         close = distance[:, 1] <= float(chord(arcsec / 3600))

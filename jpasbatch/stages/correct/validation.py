@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from jpasbatch.algorithms import algorithm_numbers
@@ -43,6 +44,12 @@ from jpasbatch.storage.stores.opening import open_store
 from jpasbatch.storage.stores.store import read_object
 
 TITLE, TASK, FILE = "correct: validation sample", "sample", "validation.npz"
+
+ROUNDING = 1e-3
+"""How far the probabilities of an object may leave a sum of 1."""
+
+FARTHEST = 100.0
+"""Magnitude beyond which no object has one; NaN and infinity stand for fluxes that have none."""
 
 
 class ValidationSource(NamedTuple):
@@ -191,4 +198,35 @@ def read_validation(source: ValidationSource, classes: tuple[str, ...]) -> Valid
     """
     store = open_store(source.place)
     data = read_object(store, source.key) if source.key else load_validation(store)[0]
-    return Validation.from_bytes(data, classes)
+    try:
+        found = Validation.from_bytes(data, classes)
+    except MemoryError as error:
+        raise InputError(
+            f"the validation sample of the committee claims more than fits into memory ({error}); train again"
+        ) from None
+    for sample in (found.sample, *found.variants.values()):
+        check_sample(sample)
+    return found
+
+
+def check_sample(sample: ValidationSample) -> None:
+    """Refuse a validation sample whose shares would be found, and wrong.
+
+    Raises
+    ------
+    InputError
+        When the probabilities of an object do not sum to 1, or a magnitude is none of an object.
+    """
+    totals = sample.probabilities.sum(axis=1, dtype=np.float64)
+    worst = int(np.abs(totals - 1).argmax())
+    if abs(totals[worst] - 1) > ROUNDING:
+        raise InputError(
+            f"the validation sample of the committee has probabilities that sum to {totals[worst]:.6g} (object "
+            f"{worst + 1}); allowed is 1. Restore the committee from a copy, or train again"
+        )
+    beyond = np.isfinite(sample.magnitude) & (np.abs(sample.magnitude) > FARTHEST)
+    if beyond.any():
+        raise InputError(
+            f"the validation sample of the committee has the magnitude {sample.magnitude[beyond][0]:.6g}; allowed is "
+            f"-{FARTHEST:g} to {FARTHEST:g}. Restore the committee from a copy, or train again"
+        )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from jpasbatch.errors import InputError
+from jpasbatch.regular_files import known_as, what_begins
 
 
 class Unpacked(Protocol):
@@ -73,6 +74,9 @@ OPENERS: dict[str, Callable[..., Any]] = {
 }
 """How a file is read, by the last ending of its name (compared without case)."""
 
+PACKED_AS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
+"""What files with these endings begin as."""
+
 WITHOUT_END = (".z",)
 """Compression that has neither checksum nor mark of its end: who is inside must know where it ends."""
 
@@ -96,6 +100,7 @@ def plain_file(path: Path) -> Iterator[Path]:
     if opener is None:
         yield path
         return
+    _check_beginning(path)
     limit = max(ALWAYS_ALLOWED, EXPANSION_LIMIT * path.stat().st_size)
     with tempfile.NamedTemporaryFile(suffix=Path(path.stem).suffix) as plain:
         try:
@@ -108,6 +113,18 @@ def plain_file(path: Path) -> Iterator[Path]:
             yield Path(plain.name)
         except InputError as error:  # people know the file by its own name
             raise InputError(str(error).replace(plain.name, str(path))) from None
+
+
+def _check_beginning(path: Path) -> None:
+    """Refuse a file whose name says how it is compressed, and which is not."""
+    wanted = PACKED_AS.get(path.suffix.lower())
+    with path.open("rb") as file:
+        begin = file.read(64)
+    if wanted is not None and begin and known_as(begin) != wanted:
+        raise InputError(
+            f"{path}: is not compressed by {wanted}, as its name says: it {what_begins(begin)}; give it the name of "
+            "what it is"
+        )
 
 
 def _copy(packed: Unpacked, plain: IO[bytes], limit: int, path: Path) -> None:

@@ -175,7 +175,13 @@ def test_paths_are_absolute_and_the_word_stays(finished_copy):
 def test_the_provenance_has_the_tables(finished_copy):
     workspace = with_prior(finished_copy, validation="mock")
     records = {"correct": run_stage("correct", workspace, serial())}
-    assert set(records["correct"]["validation"]) == {"objects", "rejected", "unlabelled", "unusable", "tables"}
+    assert set(records["correct"]["validation"]) == {
+        "objects",
+        "rejected",
+        "unlabelled",
+        "unusable",
+        "tables",
+    }
     document = json.dumps(provenance("tiny", records, {}))
     [name] = records["correct"]["validation"]["tables"]
     assert f"labelled objects {name}" in document

@@ -1,5 +1,6 @@
 """Tables in the forms of `compress` and `fpack`: read within bounds as the plain ones, or refused by name."""
 
+import bz2
 import gzip
 import shutil
 import tracemalloc
@@ -145,3 +146,31 @@ def test_types_of_csv_are_found_by_its_values_compressed_or_not(ending, good, tm
     empty, whole = describe_carried(path, survey, [CarriedColumn("EMPTY"), CarriedColumn("WHOLE")])
     assert empty.type == pa.null()
     assert whole.metadata[UNTYPED] == b"csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "t.csv.gz",
+            b"TILE_ID,NUMBER\n1,2\n",
+            "is not compressed by gzip, as its name says: it begins with b'TILE_ID",
+        ),
+        (
+            "t.csv.gz",
+            bz2.compress(b"TILE_ID\n"),
+            "is not compressed by gzip, as its name says: it begins as bzip2",
+        ),
+        ("t.csv.xz", b"TILE_ID,NUMBER\n1,2\n", "is not compressed by xz"),
+        ("t.csv.gz", gzip.compress(b"TILE_ID\n" * 500)[:-10], "is truncated or damaged"),
+        (
+            "t.csv.gz",
+            gzip.compress(b"SIMPLE  =                    T"),
+            "is no text.*: it begins as FITS does",
+        ),
+        ("t.csv", b"PAR1" + bytes(90), "is no text, as the name of CSV says: it begins as Parquet does"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says(tmp_path, survey, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    refuse(tmp_path / name, survey, told)
