@@ -80,6 +80,12 @@ def snapshots(shared_folder: Path) -> Path:
 
 
 @pytest.fixture
+def trained_copy(snapshots: Path, tmp_path: Path) -> Path:
+    """Return an output folder with a catalogue and a committee, and nothing inferred yet."""
+    return Path(shutil.copytree(snapshots / "trained", tmp_path / "run"))
+
+
+@pytest.fixture
 def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw no figure in a test that is not about figures."""
     leave_figures_blank(monkeypatch)

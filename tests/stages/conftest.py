@@ -18,12 +18,6 @@ def finished(snapshots: Path) -> Path:
 
 
 @pytest.fixture
-def trained_copy(snapshots: Path, tmp_path: Path) -> Path:
-    """Return an output folder with a catalogue and a committee, and nothing inferred yet."""
-    return Path(shutil.copytree(snapshots / "trained", tmp_path / "run"))
-
-
-@pytest.fixture
 def finished_copy(snapshots: Path, tmp_path: Path) -> Path:
     """Return a finished output folder that the test may change."""
     return Path(shutil.copytree(snapshots / "finished", tmp_path / "run"))

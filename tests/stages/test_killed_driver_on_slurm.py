@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash.harness import Harness
+from tests.crash.judgement import data_files
 from tests.stages.test_on_slurm import CLUSTER
-from tests.stages.test_pipeline import data_files, predictions_of
+from tests.stages.test_pipeline import predictions_of
 
 pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue, of the extra 'slurm'")
 

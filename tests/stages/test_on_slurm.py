@@ -17,7 +17,8 @@ from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.run import commits
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.storage.stores.artefacts import committee_fingerprint
-from tests.stages.test_pipeline import data_files, predictions_of
+from tests.crash.judgement import data_files
+from tests.stages.test_pipeline import predictions_of
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue, of the extra 'slurm'")

@@ -2,9 +2,7 @@
 
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,9 +13,11 @@ from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.storage.stores.artefacts import committee_fingerprint
 from tests.compute.clusters.test_ssh import HOSTS, keys_and_port, remote_workers
+from tests.compute.events import when
 from tests.crash.harness import Harness
+from tests.crash.judgement import data_files
 from tests.stages.test_on_slurm import command
-from tests.stages.test_pipeline import data_files, predictions_of
+from tests.stages.test_pipeline import predictions_of
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 __all__ = ["keys_and_port"]
@@ -77,20 +77,6 @@ def test_inference_is_the_same_when_a_host_is_killed(cluster, trained_copy, fini
     assert "recomputed 8," in harness.output
     assert data_files(predictions_of(trained_copy).path) == data_files(predictions_of(finished).path)
     assert nothing_left(tmp_path / "shared")
-
-
-def when(reached: Callable[[], object], action: Callable[[], object]) -> threading.Thread:
-    """Do something as soon as something is reached, within a minute."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + 60
-        while not reached() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        action()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
 
 
 @pytest.mark.slow

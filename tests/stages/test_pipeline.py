@@ -21,7 +21,7 @@ from jpasbatch.products.report import Report
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partitions import read_partition
-from jpasbatch.storage.stores.files import sha256_file
+from tests.crash.judgement import data_files
 from tests.stages.tiny_run import serial, workspace_of, write_job
 
 PARTITIONS = 6  # at least
@@ -33,11 +33,6 @@ def infer(folder: Path, executor: Executor | None = None, job: Path | None = Non
 
 def predictions_of(folder: Path) -> Catalogue:
     return open_catalogue(current_extension(folder / "sky", "predictions"))
-
-
-def data_files(version: Path) -> dict[str, str]:
-    files = sorted((version / "dataset").rglob("*.parquet"))
-    return {path.relative_to(version).as_posix(): sha256_file(path) for path in files}
 
 
 def all_rows(catalogue: Catalogue) -> pa.Table:

@@ -12,8 +12,9 @@ import pytest
 import jpasbatch
 from jpasbatch.algorithms import load_algorithms
 from jpasbatch.stages.run.history import read_history
+from tests.crash.judgement import data_files
 from tests.stages.foretold import change_text
-from tests.stages.test_pipeline import data_files, predictions_of
+from tests.stages.test_pipeline import predictions_of
 
 PACKAGE = Path(jpasbatch.__file__).resolve().parent
 STAGES = ["mock", "ingest", "train", "infer", "correct", "summarise"]

@@ -3,7 +3,6 @@
 import os
 import stat
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from jpasbatch.compute.clusters.slurm import SlurmCluster, lifetime_of, seconds_
 from jpasbatch.compute.runner import Task, run_tasks
 from jpasbatch.errors import InputError, TryAgainError
 from tests.compute.clusters.test_security import NOBODY, addresses_of, attempts
+from tests.compute.events import when
 
 pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue, of the extra 'slurm'")
 
@@ -130,19 +130,6 @@ def wait_for(executor: Executor, workers: int) -> None:
     executor.client.wait_for_workers(workers, timeout=60)
 
 
-def when_begun(path: Path, action) -> threading.Thread:
-    """Do something as soon as a task runs."""
-
-    def wait() -> None:
-        while not path.exists():
-            time.sleep(0.1)
-        action()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
-
-
 @pytest.mark.slow
 def test_tasks_run_in_jobs_that_are_gone_after(slurm_site, tmp_path):
     shared = tmp_path / "shared"
@@ -176,7 +163,7 @@ def test_jobs_that_are_cancelled_harm_no_task_and_are_asked_for_again(slurm_site
             for job in first:
                 subprocess.run(["scancel", job], check=True)
 
-        thread = when_begun(trace, cancel_both)
+        thread = when(trace.exists, cancel_both)
         found = list(run_tasks(pause, pauses(trace, 6, 3.0), executor))
         thread.join()
         assert {outcome.status for outcome in found} == {"done"}
@@ -197,7 +184,7 @@ def test_a_node_that_is_drained_and_jobs_that_come_no_more(slurm_site, tmp_path,
             subprocess.run(["scontrol", "update", node, "State=DRAIN", "Reason=test"], check=True)
             subprocess.run(["scancel", jobs()[0]], check=True)
 
-        thread = when_begun(trace, drain)
+        thread = when(trace.exists, drain)
         try:
             found = list(run_tasks(pause, pauses(trace, 5, 2.0), executor))
         finally:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from jpasbatch.compute.runner import Task, run_tasks
 from jpasbatch.errors import InputError, TryAgainError
 from tests.compute.clusters.test_cluster import free_port
 from tests.compute.clusters.test_security import NOBODY, addresses_of, attempts
+from tests.compute.events import when
 
 pytest.importorskip("asyncssh", reason="needs asyncssh, of the extra 'ssh'")
 
@@ -152,13 +152,10 @@ def test_a_host_that_is_lost_harms_no_task_and_is_asked_again(keys_and_port, tmp
         executor.client.wait_for_workers(2, timeout=60)
 
         def kill() -> None:
-            while not trace.exists():
-                time.sleep(0.1)
             for process in remote_workers(HOSTS[1]):
                 process.send_signal(signal.SIGKILL)
 
-        thread = threading.Thread(target=kill)
-        thread.start()
+        thread = when(trace.exists, kill)
         found = list(run_tasks(pause, [Task(f"n-{n}", (str(trace), n, 2.0)) for n in range(10)], executor))
         thread.join()
         assert {outcome.status for outcome in found} == {"done"}

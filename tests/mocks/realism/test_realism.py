@@ -9,7 +9,6 @@ import pytest
 from jpasbatch.mocks.descendants.quasars import rest_spectrum_width
 from jpasbatch.mocks.options.templates import BalancedSamples, FieldCounts, SurveyPlan, TemplateSky
 from jpasbatch.mocks.packs.quasars import read_line_trends
-from jpasbatch.mocks.parents.packs.ingredients import gather
 from jpasbatch.mocks.realism.colours import SDSS_COLOURS, compare_loci
 from jpasbatch.mocks.realism.lines import MEASURED_LINES, absolute_magnitude, trend_width
 from jpasbatch.mocks.realism.objects import draw_objects
@@ -25,9 +24,8 @@ from jpasbatch.mocks.spectra.grids import observed_grid
 
 
 @pytest.fixture(scope="module")
-def workshop(data_folder, survey) -> Workshop:
-    given = gather(data_folder, ("star", "galaxy", "qso"), survey, True)
-    return Workshop(TemplateSky(templates="pack"), given, survey)
+def workshop(real_ingredients, survey) -> Workshop:
+    return Workshop(TemplateSky(templates="pack"), real_ingredients, survey)
 
 
 def as_json(content):

@@ -22,6 +22,7 @@ from jpasbatch.stages.pipeline import compare_jobs, needed_stages, open_workspac
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.train.stage import run_train
 from jpasbatch.storage.tables.tables import iterate_raw
+from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import serial
 
 SURVEY = load_survey("nepw14")
@@ -104,7 +105,9 @@ def run(path: Path, folder: Path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("folds")
-    return run(write_job(folder), folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        leave_figures_blank(patch)
+        return run(write_job(folder), folder / "run")
 
 
 def predictions(workspace, name="folds"):

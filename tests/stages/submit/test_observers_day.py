@@ -22,6 +22,7 @@ from jpasbatch.products.targets.published_list import with_photometry
 from jpasbatch.stages.pipeline import run_stage
 from jpasbatch.stages.summarise.versions import check_links, publish_version
 from jpasbatch.storage.catalogue.collection import open_catalogue
+from tests.blank_figures import leave_figures_blank
 from tests.stages.tiny_run import serial, workspace_of
 
 WHO = """
@@ -70,7 +71,9 @@ def out(capsys):
 def listed(snapshots, tmp_path_factory):
     """Return an output folder with a list of today; tests must not change it."""
     folder = shutil.copytree(snapshots / "finished", tmp_path_factory.mktemp("listed") / "run")
-    run_stage("summarise", asked(folder), serial())
+    with pytest.MonkeyPatch.context() as patch:
+        leave_figures_blank(patch)
+        run_stage("summarise", asked(folder), serial())
     return folder
 
 

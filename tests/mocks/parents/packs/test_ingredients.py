@@ -42,11 +42,6 @@ def few_bands(survey) -> Survey:
 
 
 @pytest.fixture(scope="module")
-def whole(data_folder, few_bands) -> Ingredients:
-    return gather(data_folder, CLASSES, few_bands, True)
-
-
-@pytest.fixture(scope="module")
 def poor(data_folder, few_bands, tmp_path_factory) -> Ingredients:
     """Return what a pack gives that holds no more than galaxies need, and a library that is not wanted."""
     pack = part_of(data_folder, tmp_path_factory.mktemp("poor"), FILTERS, ATLAS, *KCORRECT)
@@ -55,7 +50,7 @@ def poor(data_folder, few_bands, tmp_path_factory) -> Ingredients:
 
 @pytest.fixture(scope="module", params=["real", "small"])
 def ingredients(request) -> Ingredients:
-    return small_ingredients() if request.param == "small" else request.getfixturevalue("whole")
+    return small_ingredients() if request.param == "small" else request.getfixturevalue("real_ingredients")
 
 
 def test_every_kind_has_parents_in_every_split(ingredients):
@@ -114,11 +109,12 @@ def test_young_light_is_bluer_than_parents_are(ingredients):
     assert slope[0] > slope[1]
 
 
-def test_a_whole_pack_lacks_nothing(whole, few_bands):
+def test_a_whole_pack_lacks_nothing(real_ingredients, survey):
+    whole = real_ingredients
     assert whole.lacking == ()
     assert len(whole.troughs) > 50
     assert len(whole.mixture[0]) > 1
-    assert whole.weights.shape[1] == whole.real_tiles.depth.shape[1] == len(few_bands.bands)
+    assert whole.weights.shape[1] == whole.real_tiles.depth.shape[1] == len(survey.bands)
     assert not (whole.real_tiles.seeing == TYPICAL_SEEING).all()
 
 
