@@ -73,10 +73,6 @@ class Committee:
         InputError
             When the parts do not belong together, or the manifest is not complete.
         """
-        if not all(isinstance(name, str) for name in manifest.classes):
-            raise InputError(
-                "the manifest of the committee is not complete: classes must be names; train again"
-            )
         engine = InferenceEngine(graph, options)
         found = (engine.n_inputs, engine.n_members, engine.n_classes)
         if manifest.shape != found:
@@ -84,8 +80,7 @@ class Committee:
                 f"the manifest describes a committee of (features, members, classes) {manifest.shape}, "
                 f"its graph has {found}: they do not belong together"
             )
-        classes = tuple(manifest.classes)
-        bands = len(survey.bands)
+        bands, classes = len(survey.bands), manifest.classes
         known = None if ordinary is None else ordinary_from_bytes(ordinary, len(classes), bands)
         try:
             features, jury = manifest.make_features(survey), manifest.make_jury()

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import Manifest, ValidationScores
 from jpasbatch.learning.novelty.ordinary import Ordinary
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.scoring.calibration_scores import CLASSWISE, CONFIDENCE
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress_page import library_rows, signed_score, stress_rows
@@ -86,25 +87,30 @@ def _described(facts: CardFacts) -> list[str]:
     learnt = ", ".join(f"{name} {count:,}" for name, count in manifest.learnt.items())
     classes = "; ".join(f"{name}: {_definition(manifest.definitions[name])}" for name in manifest.classes)
     told = {
-        "survey": f"`{manifest.survey['name']}`, {len(manifest.survey['bands'])} bands",
-        "members": f"{len(manifest.members)} × `{options['model']['kind']}` on `{manifest.features['kind']}`",
-        "calibration, decision": f"`{manifest.calibration['kind']}`, `{manifest.decision['rule']}`",
+        "survey": f"`{manifest.survey.name}`, {len(manifest.survey.bands)} bands",
+        "members": f"{len(manifest.members)} × `{options['model']['kind']}` on `{manifest.features.kind}`",
+        "calibration, decision": f"`{manifest.calibration.kind}`, `{manifest.decision.rule}`",
         "learnt from": f"{ORIGINS.get(manifest.origin or '', 'it is not recorded what')}: {learnt}",
         "classes": classes,
         **({"fine-tuned from": f"`{begun['begin']}` ({begun['sha256'][:12]})"} if begun else {}),
         "augmentation": _table(options.get("augmentation", {})) or "not recorded",
-        "validation sample": f"weighted f1 {manifest.validation['weighted_f1']:.3f}; it decided when to stop, so that "
-        "test samples say more",
+        "validation sample": _validation(manifest.validation),
         "trained with": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     }
     rows = [f"| {key} | {value} |" for key, value in told.items()]
     return ["", "## What it is", "", "| | |", "|---|---|", *rows]
 
 
-def _definition(one: Mapping[str, Any]) -> str:
-    limits = one["redshift"]
+def _validation(found: ValidationScores | None) -> str:
+    if found is None:
+        return "not recorded"
+    return f"weighted f1 {found.weighted_f1:.3f}; it decided when to stop, so that test samples say more"
+
+
+def _definition(one: ClassDefinition) -> str:
+    limits = one.redshift
     between = "" if limits is None else f" at {limits[0]} ≤ z < {limits[1]}"
-    return f"{', '.join(one['truth'])}{between}"
+    return f"{', '.join(one.truth)}{between}"
 
 
 def _table(options: Mapping[str, Any]) -> str:
@@ -192,7 +198,7 @@ def _limits(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> Itera
     yield from facts.warnings
     if manifest.origin in ("templates", "broadband"):
         yield "It learnt from mocks: scores on mocks are no promise for the sky where mocks and sky differ."
-    truths = sorted({truth for one in manifest.definitions.values() for truth in one["truth"]})
+    truths = sorted({truth for one in manifest.definitions.values() for truth in one.truth})
     yield (
         f"Objects other than {', '.join(truths)}, and kinds of these that it never learnt: it calls whatever it is "
         f"shown one of {', '.join(manifest.classes)}. `subset` and `novelty` tell what is unlike all that it learnt."

@@ -5,32 +5,28 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import DescribedCalibration, DescribedMember, ValidationScores
 from jpasbatch.learning.novelty.ordinary import Ordinary
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.card import COSTLY, CardFacts, committee_card
 from jpasbatch.scoring.evaluation import Predictions, evaluate
 from jpasbatch.scoring.stress_findings import group_of
+from tests.manifests import manifest_with
 from tests.scoring.stressed import CLASSES, content_of, judgement_of
 
-MANIFEST = Manifest(
-    survey={"name": "jpas60", "fingerprint": "0", "bands": ["a"] * 60},
-    features={"kind": "fluxes_and_errors", "n_inputs": 118, "state": {}},
-    classes=list(CLASSES),
-    definitions={
-        "galaxy": {"truth": ["galaxy"], "redshift": None},
-        "qso_high": {"truth": ["qso"], "redshift": [2.1, "inf"]},
-        "qso_low": {"truth": ["qso"], "redshift": [0.0, 2.1]},
-        "star": {"truth": ["star"], "redshift": None},
-    },
-    combine="median",
-    members=[{}, {}],
+DEFINITIONS = {
+    "star": ClassDefinition(("star",)),
+    "galaxy": ClassDefinition(("galaxy",)),
+    "qso_low": ClassDefinition(("qso",), (0.0, 2.1)),
+    "qso_high": ClassDefinition(("qso",), (2.1, np.inf)),
+}
+MANIFEST = manifest_with(
+    {name: DEFINITIONS[name] for name in CLASSES},
+    members=(DescribedMember(1, 2, 2, None),) * 2,
     options={"model": {"kind": "residual"}, "augmentation": {"gaps": 0.5, "hybrid_factor": 0}},
-    validation={"weighted_f1": 0.9},
-    versions={"jpasbatch": "1"},
-    learnt=dict.fromkeys(CLASSES, 1000),
-    calibration={"kind": "magnitude", "state": {}},
-    decision={"rule": "most_probable"},
+    validation=ValidationScores(0.9, dict.fromkeys(CLASSES, 0.9), 0.01),
+    calibration=DescribedCalibration("magnitude", {}),
     origin="templates",
 )
 

@@ -237,7 +237,7 @@ def _cost(workspace: Workspace) -> int | None:
     """Return the multiplications that an object costs, or None for trees, which make none."""
     manifest, _, _ = find_committee(workspace)
     classifier = classifier_from_table(manifest.options["model"])
-    one = classifier.multiplications(manifest.features["n_inputs"], len(manifest.classes))
+    one = classifier.multiplications(manifest.features.n_inputs, len(manifest.classes))
     return None if one is None else one * len(manifest.members)
 
 

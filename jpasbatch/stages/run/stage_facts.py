@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from jpasbatch.facts import LEFT_OUT, Facts
+from jpasbatch.learning.manifest import ValidationScores
 from jpasbatch.products.registry import PRODUCTS
 
 
@@ -80,7 +81,7 @@ class TrainFacts(StageFacts):
         By sample; ``rows_by_class`` and ``quarantined`` (by reason) are too.
     epochs : tuple of int
         Of each member; ``seconds_per_member`` are too.
-    validation : dict
+    validation : ValidationScores
         Scores on the validation sample.
     machines : tuple of dict
         Machines that members were trained on, each once.
@@ -98,7 +99,7 @@ class TrainFacts(StageFacts):
     quarantined: dict[str, dict[str, int]]
     epochs: tuple[int, ...]
     seconds_per_member: tuple[float, ...]
-    validation: dict[str, Any]
+    validation: ValidationScores
     machines: tuple[dict[str, Any], ...] = ()
     ordinary: dict[str, Any] | None = None
     weighted_f1_by_members: tuple[float | None, ...] | None = field(default=None, metadata=LEFT_OUT)

@@ -17,10 +17,11 @@ from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commit
 from jpasbatch.stages.run.curves import FILE, PICTURE, Curves
-from jpasbatch.stages.run.samples import sample_origin
+from jpasbatch.stages.run.samples import describe_folds, sample_origin
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.beginning import begun_with
 from jpasbatch.stages.train.prepared import (
+    LABELLED,
     VALIDATION,
     SampleFacts,
     fitted_features,
@@ -32,6 +33,7 @@ from jpasbatch.storage.stores.files import sha256_file
 
 if TYPE_CHECKING:
     from jpasbatch.learning.committee import Committee
+    from jpasbatch.learning.manifest import ValidationScores
     from jpasbatch.learning.members import TrainedMember
 
 RECORDED = ("model", "training", "loss", "stop", "augmentation")
@@ -92,7 +94,7 @@ class Published(NamedTuple):
     """A committee that is saved: the folder of its version, its scores, its machines, and what is ordinary to it."""
 
     folder: Path
-    validation: dict[str, Any]
+    validation: ValidationScores
     machines: list[dict[str, Any]]
     ordinary: dict[str, Any] | None
 
@@ -127,7 +129,7 @@ def scores_by_size(trained: Trained) -> list[float]:
     judged = [
         committee.jury.judge(members[:, :size], magnitude) for size in range(1, len(trained.members) + 1)
     ]
-    return [validation_scores(sample.labels, one, committee.classes)["weighted_f1"] for one in judged]
+    return [validation_scores(sample.labels, one, committee.classes).weighted_f1 for one in judged]
 
 
 def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
@@ -136,12 +138,12 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
     With it goes how many objects of each class it learnt from (who borrows it is warned of a mix that no sky has), what
     it says of the validation sample (``correct`` finds the mix of a sky by it), what is ordinary, and how it learnt.
     """
+    from jpasbatch.learning.description import TrainingFacts, describe_committee
     from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import TrainingFacts, describe_committee
     from jpasbatch.priors.validation import Validation
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.ordinary import ordinary_objects
-    from jpasbatch.stages.train.validation import describe_folds, judged_variants, validated_sample
+    from jpasbatch.stages.train.validation import judged_variants, validated_sample
 
     job, survey = trained.workspace.job, trained.workspace.survey
     members, graph, committee = _untried_committee(trained)
@@ -162,7 +164,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
             options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
             validation=scores,
             learnt=trained.learnt.classes,
-            folds=None if job.samples.folds is None else describe_folds(job, samples),
+            folds=describe_folds(job, samples.get(LABELLED, ())),
             origin=sample_origin(trained.workspace, sample_parts(job)[0]),
         ),
     )
