@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.facts import Facts
-from jpasbatch.learning.curves import Curve
+from jpasbatch.learning.curves import Curve, StoredCurve
+from jpasbatch.learning.machine import Machine
 from jpasbatch.learning.novelty.file import ordinary_to_bytes
+from jpasbatch.learning.novelty.ordinary import OrdinaryFacts
 from jpasbatch.pages.style import to_png
 from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
@@ -66,9 +68,9 @@ class MemberFacts(Facts):
     epochs, best_epoch : int
     seconds : float
         Of the process that ended its training alone.
-    curve : dict or None
-        How it learnt (`jpasbatch.learning.curves.Curve`); None where it was trained before that was kept.
-    machine : dict or None
+    curve : StoredCurve or None
+        How it learnt; None where it was trained before that was kept.
+    machine : Machine or None
         On which; None as for the curve.
     """
 
@@ -77,8 +79,8 @@ class MemberFacts(Facts):
     epochs: int
     best_epoch: int
     seconds: float
-    curve: dict[str, Any] | None = None
-    machine: dict[str, Any] | None = None
+    curve: StoredCurve | None = None
+    machine: Machine | None = None
 
 
 class Trained(NamedTuple):
@@ -95,8 +97,8 @@ class Published(NamedTuple):
 
     folder: Path
     validation: ValidationScores
-    machines: list[dict[str, Any]]
-    ordinary: dict[str, Any] | None
+    machines: list[Machine]
+    ordinary: OrdinaryFacts | None
 
 
 def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Committee]:
@@ -184,7 +186,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
 def _curves(commits: list[Commit[MemberFacts]], members: list[TrainedMember]) -> Curves:
     """Return how the members learnt; of those that were trained before that was kept, what they tell themselves."""
     curves = [
-        Curve.from_dict(commit.facts.curve)
+        Curve.of(commit.facts.curve)
         if commit.facts.curve is not None
         else Curve.from_history(member.history, member.best_epoch)
         for commit, member in zip(commits, members, strict=True)
