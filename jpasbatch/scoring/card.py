@@ -14,6 +14,7 @@ from jpasbatch.learning.manifest import Manifest, ValidationScores
 from jpasbatch.learning.novelty.ordinary import Ordinary
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.scoring.calibration_scores import CLASSWISE, CONFIDENCE
+from jpasbatch.scoring.evaluation_record import EvaluatedSample
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress_page import library_rows, signed_score, stress_rows
 from jpasbatch.scoring.stress_scores import ECE
@@ -59,14 +60,14 @@ class CardFacts:
     made: str
 
 
-def committee_card(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> str:
+def committee_card(facts: CardFacts, content: Mapping[str, EvaluatedSample]) -> str:
     """Return the card as Markdown.
 
     Parameters
     ----------
     facts : CardFacts
-    content : mapping
-        Evaluations by test sample (`jpasbatch.scoring.evaluation_report.render_evaluation`).
+    content : mapping of str to EvaluatedSample
+        By test sample.
     """
     lines = [f"# Committee `{facts.name}`", "", f"Made by {facts.made}, from the evaluation beside it."]
     lines += _described(facts)
@@ -125,23 +126,21 @@ def _table(options: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _scores(name: str, part: Mapping[str, Any]) -> list[str]:
-    head = "| | objects | " + " | ".join(f"f1 {one}" for one in part["classes"]) + " | weighted f1 |"
-    lines = ["", f"### {name}", "", head, "|---|" + "---|" * (len(part["classes"]) + 2)]
-    for group in part["groups"]:
-        cells = [f"{sum(map(sum, group['confusion'])):,}"]
-        cells += [score_text(*pair) for pair in zip(*group["f1"], strict=True)]
-        lines.append(
-            f"| {group['group']} | " + " | ".join([*cells, score_text(*group["weighted_f1"])]) + " |"
-        )
-    few = part["few_bands"]
+def _scores(name: str, part: EvaluatedSample) -> list[str]:
+    head = "| | objects | " + " | ".join(f"f1 {one}" for one in part.classes) + " | weighted f1 |"
+    lines = ["", f"### {name}", "", head, "|---|" + "---|" * (len(part.classes) + 2)]
+    for group in part.groups:
+        cells = [f"{sum(map(sum, group.confusion)):,}"]
+        cells += [score_text(*pair) for pair in zip(*group.f1, strict=True)]
+        lines.append(f"| {group.group} | " + " | ".join([*cells, score_text(*group.weighted_f1)]) + " |")
+    few = part.few_bands
     lines += (
         [] if not few else ["", f"{few:,} objects have fewer bands than the committee was validated with."]
     )
     return lines
 
 
-def _calibration(content: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _calibration(content: Mapping[str, EvaluatedSample]) -> list[str]:
     lines = [
         "",
         "## Calibration",
@@ -154,24 +153,24 @@ def _calibration(content: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     for name, part in content.items():
         found = {
-            one["class_name"]: f"{score_text(one['value'], one['error'])} ({one['if_perfect']:.3f})"
-            for one in part["calibration"]
-            if one["group"] == "all" and one["score"] == ECE
+            one.class_name: f"{score_text(one.value, one.error)} ({one.if_perfect:.3f})"
+            for one in part.calibration
+            if one.group == "all" and one.score == ECE
         }
         lines.append(f"| {name} | {found[CLASSWISE]} | {found[CONFIDENCE]} |")
     return lines
 
 
-def _stress(name: str, part: Mapping[str, Any]) -> list[str]:
-    if "stress" not in part:
-        folds = part["by_fold"] is not None
+def _stress(name: str, part: EvaluatedSample) -> list[str]:
+    if part.stress is None:
+        folds = part.by_fold is not None
         why = (
             "each object is judged by the members of its fold"
             if folds
             else "`jpasbatch evaluate --stress` does"
         )
         return ["", f"### {name}", "", f"Not tried: {why}."]
-    classes, stress = part["classes"], part["stress"]
+    classes, stress = part.classes, part.stress
     lines = ["", f"### {name}, {stress['objects']:,} objects", ""]
     lines += [
         "| | weighted f1 | change | ECE, highest probability | confusion that grows most |",
@@ -192,7 +191,7 @@ def _stress(name: str, part: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _limits(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _limits(facts: CardFacts, content: Mapping[str, EvaluatedSample]) -> Iterator[str]:
     """Yield what the committee must not be used for, a sentence or two each."""
     manifest, ordinary = facts.manifest, facts.ordinary
     yield from facts.warnings
@@ -218,12 +217,12 @@ def _limits(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> Itera
         yield from _costly(name, part)
 
 
-def _costly(name: str, part: Mapping[str, Any]) -> Iterator[str]:
-    if "stress" not in part:
+def _costly(name: str, part: EvaluatedSample) -> Iterator[str]:
+    if part.stress is None:
         yield f"Skies with missing bands or wrong photometry: on {name} that was not tried."
         return
     found = []
-    for row in stress_rows(part["stress"], part["classes"]):
+    for row in stress_rows(part.stress, part.classes):
         change, error = (float(one) for one in row["all"]["change"])
         if change < -COSTLY and change + SURE * error < 0:
             found.append(f"{row['title']} ({change:+.3f})")
