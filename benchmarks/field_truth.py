@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from jpasbatch.photometry.normalisation import QualityCuts, normalise
 from jpasbatch.photometry.survey import Survey, load_survey
+from jpasbatch.scoring.comparison_record import FieldAgreement
 from jpasbatch.scoring.detection_figures import agreement_bars, agreement_circles
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
 
@@ -59,21 +60,21 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
     survey = load_survey(options.survey)
-    field = json.loads((options.run / "comparison.json").read_bytes())["field"]
+    field = FieldAgreement(**json.loads((options.run / "comparison.json").read_bytes())["field"])
     said = pa.concat_tables(
         [pq.read_table(path) for path in sorted((options.run / "field").glob("*.parquet"))]
     )
     truth = true_classes(options.tables, survey)
-    active = np.array([truth[one] == field["sought"] for one in said["object_id"].to_pylist()])
+    active = np.array([truth[one] == field.sought for one in said["object_id"].to_pylist()])
     marks = np.array([[mark == "1" for mark in one] for one in said["pattern"].to_pylist()])
     votes, committees = marks.sum(axis=1), marks.shape[1]
-    if len(active) != field["objects"]:
-        raise SystemExit(f"field/ has {len(active):,} objects, comparison.json {field['objects']:,}")
-    probabilities = [name for name in said.column_names if name.startswith(f"probability_{field['sought']}:")]
-    print(f"{len(active):,} objects, {active.sum():,} truly {field['sought']}: {100 * active.mean():.1f} %\n")
-    header = f"| {{}} | {field['sought']} | per cent | truly | completeness | purity | ROC AUC |"
+    if len(active) != field.objects:
+        raise SystemExit(f"field/ has {len(active):,} objects, comparison.json {field.objects:,}")
+    probabilities = [name for name in said.column_names if name.startswith(f"probability_{field.sought}:")]
+    print(f"{len(active):,} objects, {active.sum():,} truly {field.sought}: {100 * active.mean():.1f} %\n")
+    header = f"| {{}} | {field.sought} | per cent | truly | completeness | purity | ROC AUC |"
     print(header.format("who finds it"), "|---|---|---|---|---|---|---|", sep="\n")
-    for title, mark, column in zip(field["names"], marks.T, probabilities, strict=True):
+    for title, mark, column in zip(field.names, marks.T, probabilities, strict=True):
         probability = said[column].to_numpy()
         print(row(title, mark, active, f"{roc_auc_score(active, probability):.3f}"))
         print(row(f"{title}, probability above one half", probability > 0.5, active))
@@ -88,7 +89,7 @@ def main() -> None:
         name += f"{100 * active[inside].mean():.1f} % truly"
         print(row(name, (votes == committees)[inside], active[inside]))
     print()
-    for pattern in sorted(field["patterns"]):
+    for pattern in sorted(field.patterns):
         inside = (marks == [mark == "1" for mark in pattern]).all(axis=1)
         print(f"{pattern}: {inside.sum():,} objects, {active[inside].sum():,} truly")
     if options.figure is not None:

@@ -102,7 +102,7 @@ def write_job(folder: Path, kind: str, run: Path) -> Path:
             f'name = "{kind}"\nsurvey = "splus12"\nseed = {SEED}\n[classes]',
             *classes,
             f'[samples]\ntraining = "{folder / f"{kind}-training"}"\nvalidation = "{folder / f"{kind}-validation"}"',
-            f'[features]\nkind = "{manifest.features["kind"]}"\n[model]\nkind = "{manifest.options["model"]["kind"]}"',
+            f'[features]\nkind = "{manifest.features.kind}"\n[model]\nkind = "{manifest.options["model"]["kind"]}"',
             *lines,
             "[training]\nepochs = 12\nbatch_size = 256\nlearning_rate = 1e-4\nschedule = 'cosine'",
             '[calibration]\nkind = "magnitude"',

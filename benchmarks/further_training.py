@@ -124,7 +124,7 @@ def main() -> None:
     limit_threads_once(options.threads)
     text, graph = load_committee(options.committee)[:2]
     manifest = Manifest.from_json(text)
-    job = load_job(JOBS / f"{manifest.survey['name']}.toml", options.data or Path())
+    job = load_job(JOBS / f"{manifest.survey.name}.toml", options.data or Path())
     survey = load_survey(job.survey)
     members = networks_of(manifest, graph, MODEL)[: options.members]
     tests = test_sets(options.run, job, survey, options.data)

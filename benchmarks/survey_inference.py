@@ -122,9 +122,9 @@ def _columns(cells: np.ndarray, number: int, rng: np.random.Generator, schema: p
 def make_committee(folder: Path) -> Path:
     """Save a committee of the paper's shape with random weights."""
     from jpasbatch.job.job import load_job
+    from jpasbatch.learning.description import TrainingFacts, describe_committee
     from jpasbatch.learning.graph import committee_graph
     from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import TrainingFacts, describe_committee
     from jpasbatch.photometry.features.registry import make_features
     from jpasbatch.photometry.survey import load_survey
     from jpasbatch.storage.stores.artefacts import save_committee

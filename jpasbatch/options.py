@@ -243,9 +243,11 @@ def _number(value: Any) -> str:
 
 
 def _from_toml(declared: Any, value: Any, where: str) -> Any:
-    """Return a value of a TOML file as a field takes it: lists as tuples, tables as dataclasses."""
+    """Return a value of TOML or JSON as a field takes it: lists as tuples, tables as dataclasses."""
     plain, _ = _parts(declared)
     origin = get_origin(plain) or plain
+    if plain is Any or (value is None and NoneType in get_args(plain)):  # JSON has None, TOML has not
+        return value
     if origin in (Union, UnionType):
         members = [one for one in get_args(plain) if one is not NoneType]
         tables = [one for one in members if is_dataclass(one)]

@@ -107,7 +107,7 @@ def test_two_jobs_of_one_committee_have_the_same_classes(tmp_path):
     assert len(named) >= 2
     for job in named:
         manifest = load_version(str(job.committee.artefact)).manifest
-        assert (job.survey, list(job.classes)) == (manifest.survey["name"], manifest.classes)
+        assert (job.survey, list(job.classes)) == (manifest.survey.name, list(manifest.classes))
 
 
 @pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.name)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any
 
 import numpy as np
 
 from jpasbatch.errors import InputError
-from jpasbatch.learning.manifest import Manifest, incomplete
+from jpasbatch.learning.manifest import DescribedScaling, Manifest
 from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.network import Network, Weights
 from jpasbatch.learning.scaling import InputScaling
@@ -39,7 +38,7 @@ def networks_of(manifest: Manifest, graph: bytes, model: Network) -> list[Traine
     constants = _constants(graph)
     return [
         TrainedNetwork(
-            _weights(constants, number), _scaling(member), int(member["seed"]), 1, layout=model.layout
+            _weights(constants, number), _scaling(member.input_scaling), member.seed, 1, layout=model.layout
         )
         for number, member in enumerate(manifest.members)
     ]
@@ -87,11 +86,7 @@ def _weights(constants: Mapping[str, np.ndarray], number: int) -> Weights:
     return layers
 
 
-def _scaling(member: Mapping[str, Any]) -> InputScaling | None:
-    try:
-        kept = member["input_scaling"]
-        if kept is None:
-            return None
-        return InputScaling(np.array(kept["centre"], np.float32), np.array(kept["scale"], np.float32))
-    except (KeyError, TypeError, ValueError) as error:
-        raise incomplete(error) from None
+def _scaling(kept: DescribedScaling | None) -> InputScaling | None:
+    if kept is None:
+        return None
+    return InputScaling(np.array(kept.centre, np.float32), np.array(kept.scale, np.float32))

@@ -81,8 +81,7 @@ class Committee:
                 f"the manifest describes a committee of (features, members, classes) {manifest.shape}, "
                 f"its graph has {found}: they do not belong together"
             )
-        classes = tuple(manifest.classes)
-        bands = len(survey.bands)
+        bands, classes = len(survey.bands), manifest.classes
         known = None if ordinary is None else ordinary_from_bytes(ordinary, len(classes), bands)
         try:
             features, jury = manifest.make_features(survey), manifest.make_jury()

@@ -5,9 +5,7 @@ A curve decides nothing. It is kept beside the committee, and no fingerprint kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +17,19 @@ MOST_ROWS = 500
 
 DIGITS = 6
 """Significant digits that are kept."""
+
+
+@dataclass(frozen=True)
+class StoredCurve:
+    """A `Curve` as it is kept: its columns, rounded to `DIGITS`; None, as JSON has it, is NaN."""
+
+    best_epoch: int
+    epoch: tuple[float | None, ...]
+    training_loss: tuple[float | None, ...]
+    validation_loss: tuple[float | None, ...]
+    validation_f1: tuple[float | None, ...]
+    learning_rate: tuple[float | None, ...]
+    seconds: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +71,15 @@ class Curve:
         best = np.flatnonzero(self.column("epoch") == self.best_epoch)
         return Curve(self.rows[np.union1d(chosen, best)], self.best_epoch)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able form, rounded to `DIGITS`; NaN stays NaN."""
-        columns = {
-            name: [float(f"{value:.{DIGITS}g}") for value in self.column(name).tolist()] for name in COLUMNS
-        }
-        return {"best_epoch": self.best_epoch, **columns}
+    def stored(self) -> StoredCurve:
+        """Return the curve as it is kept; NaN stays NaN."""
+        columns = (
+            tuple(float(f"{value:.{DIGITS}g}") for value in self.column(name).tolist()) for name in COLUMNS
+        )
+        return StoredCurve(self.best_epoch, *columns)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Curve:
-        """Return the curve that `to_dict` described; None, as JSON has it, becomes NaN."""
-        columns = [np.array(content[name], dtype=np.float64) for name in COLUMNS]
-        return cls(np.stack(columns, axis=1), int(content["best_epoch"]))
+    def of(cls, stored: StoredCurve) -> Curve:
+        """Return the curve that was kept."""
+        columns = [np.array(getattr(stored, name), dtype=np.float64) for name in COLUMNS]
+        return cls(np.stack(columns, axis=1), stored.best_epoch)

@@ -7,7 +7,7 @@ framework. They are compared in ``benchmarks/forward_pass.py``; why there are tw
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal, Protocol
 
@@ -240,11 +240,29 @@ def runtime_of(graph: bytes, options: InferenceOptions) -> str:
     return "onnxruntime"
 
 
-def describe_engine(graph: bytes, options: InferenceOptions) -> dict[str, Any]:
-    """Return what computes the forward pass of a graph: options, runtime and the versions that decide its bits."""
+@dataclass(frozen=True)
+class EngineFacts:
+    """What computes the forward pass of a graph.
+
+    Attributes
+    ----------
+    runtime, precision, device : str
+        As in `InferenceOptions`; the runtime is the one that it is computed with.
+    versions : dict of str to str
+        Of the packages that decide its bits.
+    """
+
+    runtime: str
+    precision: str
+    device: str
+    versions: dict[str, str]
+
+
+def describe_engine(graph: bytes, options: InferenceOptions) -> EngineFacts:
+    """Return what computes the forward pass of a graph."""
     runtime = runtime_of(graph, options)
     versions = {package: metadata.version(package) for package in ("numpy", runtime)}
-    return {**asdict(options), "runtime": runtime, "versions": versions}
+    return EngineFacts(runtime, options.precision, options.device, versions)
 
 
 def open_session(graph: bytes, options: InferenceOptions, threads: int, chunk_rows: int) -> Session:

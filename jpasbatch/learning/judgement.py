@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
@@ -284,20 +283,33 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return np.maximum(-(values * np.log2(values + 1e-14)).sum(axis=1), 0.0)
 
 
-def compare_judgements(reference: Judgement, found: Judgement) -> dict[str, Any]:
-    """Measure how far a judgement is from another of the same objects, such as one in another precision.
+@dataclass(frozen=True)
+class JudgementDifference:
+    """How far one judgement is from another of the same objects.
 
-    Returns
-    -------
-    dict
-        ``rows`` that both could classify; ``flips``, rows whose decided class differs; ``largest_difference`` and
-        ``mean_difference`` of a probability.
+    Attributes
+    ----------
+    rows : int
+        Objects that both could classify.
+    flips : int
+        Those of another decided class.
+    largest_difference, mean_difference : float
+        Of a probability.
     """
+
+    rows: int
+    flips: int
+    largest_difference: float
+    mean_difference: float
+
+
+def compare_judgements(reference: Judgement, found: Judgement) -> JudgementDifference:
+    """Measure how far a judgement is from another of the same objects, such as one in another precision."""
     both = reference.usable & found.usable
     difference = np.abs(found.probabilities[both] - reference.probabilities[both])
-    return {
-        "rows": int(both.sum()),
-        "flips": int(np.count_nonzero(found.decided[both] != reference.decided[both])),
-        "largest_difference": float(difference.max(initial=0.0)),
-        "mean_difference": float(difference.mean()) if difference.size else 0.0,
-    }
+    return JudgementDifference(
+        rows=int(both.sum()),
+        flips=int(np.count_nonzero(found.decided[both] != reference.decided[both])),
+        largest_difference=float(difference.max(initial=0.0)),
+        mean_difference=float(difference.mean()) if difference.size else 0.0,
+    )

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from jpasbatch.version import __version__
 
@@ -29,29 +28,48 @@ SWITCHES = ("KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "OMP
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def describe_machine(threads: int | None = None) -> dict[str, Any]:
-    """Return what of this machine decides the last bits of a training, JSON-able.
+@dataclass(frozen=True)
+class Machine:
+    """What of a machine decides the last bits of a training.
+
+    Attributes
+    ----------
+    processor, system : str
+    instruction_sets : tuple of str
+        Those of `INSTRUCTION_SETS` that it has; empty where the system does not tell.
+    threads : int or None
+        That the training framework uses; None where that is not known.
+    switches : dict of str to str
+        Those of `SWITCHES` that are set.
+    versions : dict of str to str
+        Of the packages that shape weights.
+    """
+
+    processor: str
+    instruction_sets: tuple[str, ...]
+    system: str
+    threads: int | None
+    switches: dict[str, str]
+    versions: dict[str, str]
+
+
+def describe_machine(threads: int | None = None) -> Machine:
+    """Return what of this machine decides the last bits of a training.
 
     Parameters
     ----------
     threads : int, optional
         That the training framework uses; None where that is not known.
-
-    Returns
-    -------
-    dict
-        ``processor``, ``instruction_sets`` (those of `INSTRUCTION_SETS` that it has; empty where the system does not
-        tell), ``system``, ``threads``, ``switches`` (those of `SWITCHES` that are set) and ``versions``.
     """
     processor, found = _processor()
-    return {
-        "processor": processor,
-        "instruction_sets": found,
-        "system": f"{platform.system()} {platform.machine()}",
-        "threads": threads,
-        "switches": {name: os.environ[name] for name in SWITCHES if name in os.environ},
-        "versions": installed_versions(),
-    }
+    return Machine(
+        processor=processor,
+        instruction_sets=tuple(found),
+        system=f"{platform.system()} {platform.machine()}",
+        threads=threads,
+        switches={name: os.environ[name] for name in SWITCHES if name in os.environ},
+        versions=installed_versions(),
+    )
 
 
 def installed_versions() -> dict[str, str]:
@@ -65,13 +83,13 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def machine_line(machine: Mapping[str, Any]) -> str:
+def machine_line(machine: Machine) -> str:
     """Return a machine in one line, for a page."""
-    widest = [name for name in machine["instruction_sets"] if name in ("avx2", "avx512f", "amx_tile", "sve")]
-    parts = [machine["processor"], *widest[-1:]]
-    if machine["threads"]:
-        parts.append(f"{machine['threads']} {'thread' if machine['threads'] == 1 else 'threads'}")
-    parts += [f"{name}={value}" for name, value in machine["switches"].items()]
+    widest = [name for name in machine.instruction_sets if name in ("avx2", "avx512f", "amx_tile", "sve")]
+    parts = [machine.processor, *widest[-1:]]
+    if machine.threads:
+        parts.append(f"{machine.threads} {'thread' if machine.threads == 1 else 'threads'}")
+    parts += [f"{name}={value}" for name, value in machine.switches.items()]
     return ", ".join(parts)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +14,11 @@ from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import MagnitudeCalibration, make_calibration
 from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.machine import installed_versions
 from jpasbatch.learning.samples import ClassDefinition
+from jpasbatch.options import from_table
 from jpasbatch.photometry.features.protocol import Features
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import Survey
-
-if TYPE_CHECKING:
-    from jpasbatch.learning.members import TrainedMember
 
 COMBINE = "median"
 """How the members of a graph vote."""
@@ -32,70 +29,138 @@ OPTIONAL = {"folds", "origin"}
 """Keys that a manifest may lack."""
 
 
-KINDS: dict[str, type] = {
-    **dict.fromkeys(
-        ("survey", "features", "definitions", "options", "validation", "versions", "learnt"), dict
-    ),
-    **dict.fromkeys(("calibration", "decision"), dict),
-    **dict.fromkeys(("classes", "members"), list),
-    "combine": str,
-}
-"""What JSON must hold for each key."""
+@dataclass(frozen=True)
+class DescribedSurvey:
+    """The survey that a committee was trained on; bands by name, in the order of the inputs."""
+
+    name: str
+    fingerprint: str
+    bands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DescribedFeatures:
+    """The fitted features; ``state`` is what their kind keeps, JSON-able (`Features.state`)."""
+
+    kind: str
+    n_inputs: int
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DescribedScaling:
+    """How a member scales its inputs; ``centre`` and ``scale`` in the unit of the features, one an input."""
+
+    kind: str
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DescribedMember:
+    """A member; ``input_scaling`` is None where it takes features as they are."""
+
+    seed: int
+    epochs: int
+    best_epoch: int
+    input_scaling: DescribedScaling | None
+
+
+@dataclass(frozen=True)
+class DescribedCalibration:
+    """The calibration; ``state`` is what its kind keeps, JSON-able (`Calibration.state`)."""
+
+    kind: str
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DescribedDecision:
+    """The table ``[decision]`` of the job, with what `FittedDecision` adds: it says what the fields are."""
+
+    rule: str
+    of: str
+    at_least: float
+    position: int
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class DescribedFolds:
+    """Which member of a committee of folds saw which object.
+
+    Attributes
+    ----------
+    folds, seed, members : int
+        Number of folds, by what they were dealt, and members of each.
+    nested : bool
+    sample : tuple
+        What identifies the labelled sample: for each file its hash, or a list for a catalogue.
+    """
+
+    folds: int
+    seed: int
+    nested: bool
+    members: int
+    sample: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """Scores on the validation sample; ``f1`` by class, the expected calibration error of all objects."""
+
+    weighted_f1: float
+    f1: dict[str, float]
+    expected_calibration_error: float
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What a committee is: enough to check it before it is used, and to repeat its training.
 
-    All values are what JSON gives back: lists for tuples, text for infinity.
-
     Attributes
     ----------
-    survey : dict
-        ``name``, ``fingerprint`` and ``bands`` of the survey that it was trained on.
-    features : dict
-        ``kind``, ``n_inputs`` and ``state`` of the fitted features.
-    classes : list of str
+    survey : DescribedSurvey
+    features : DescribedFeatures
+    classes : tuple of str
         In the order of the outputs.
-    definitions : dict
-        By class: ``truth``, the values of ``true_class``, and ``redshift``, its range or None.
+    definitions : dict of str to ClassDefinition
+        By class.
     combine : str
         How the members vote.
-    members : list of dict
-        In the order of the graph: seed, epochs, best epoch, input scaling.
-    options : dict
-        By table of the job file: the options of model and training.
-    validation : dict
-        Scores on the validation sample.
-    versions : dict
+    members : tuple of DescribedMember
+        In the order of the graph.
+    options : dict of str to dict
+        By table of the job file: the options of model and training, as JSON gives them back.
+    validation : ValidationScores or None
+        None where it was not scored.
+    versions : dict of str to str
         Of the packages that shaped the weights.
     learnt : dict of str to int
         Objects of each class in the training sample.
-    calibration : dict
-        ``kind`` and ``state``.
-    decision : dict
-        The table ``[decision]`` with the ``position`` of the class that is sought and the ``threshold``.
-    folds : dict or None
-        Which member saw which object, for a committee of folds.
+    calibration : DescribedCalibration
+    decision : DescribedDecision
+    folds : DescribedFolds or None
+        For a committee of folds.
     origin : str or None
         Which kind of mock the training sample is from (``"builtin"``, ``"templates"``, ...), or ``"given"`` for tables
         that a job names and no run of this software made. None in manifests of committees that were trained before
         this was kept.
     """
 
-    survey: dict[str, Any]
-    features: dict[str, Any]
-    classes: list[str]
-    definitions: dict[str, Any]
+    survey: DescribedSurvey
+    features: DescribedFeatures
+    classes: tuple[str, ...]
+    definitions: dict[str, ClassDefinition]
     combine: str
-    members: list[dict[str, Any]]
-    options: dict[str, Any]
-    validation: dict[str, Any]
+    members: tuple[DescribedMember, ...]
+    options: dict[str, dict[str, Any]]
+    validation: ValidationScores | None
     versions: dict[str, str]
     learnt: dict[str, int]
-    calibration: dict[str, Any]
-    decision: dict[str, Any]
-    folds: dict[str, Any] | None = None
+    calibration: DescribedCalibration
+    decision: DescribedDecision
+    folds: DescribedFolds | None = None
     origin: str | None = None
 
     @classmethod
@@ -105,7 +170,7 @@ class Manifest:
         Raises
         ------
         InputError
-            When a key is missing or unknown, or members vote in a way that is not known.
+            When a key is missing or unknown, or holds what it cannot, or members vote in a way that is not known.
         """
         known = {item.name for item in fields(cls)}
         missing, unknown = sorted(known - OPTIONAL - content.keys()), sorted(content.keys() - known)
@@ -114,23 +179,27 @@ class Manifest:
                 [*(f"'{key}' is missing" for key in missing), *(f"'{key}' is unknown" for key in unknown)]
             )
             raise InputError(f"the manifest of the committee is not complete: {found}; train again")
-        for key, kind in KINDS.items():
-            if not isinstance(content[key], kind):
-                raise InputError(
-                    f"the manifest of the committee is not complete: {key!r} must be a {kind.__name__}, found "
-                    f"{type(content[key]).__name__}; train again"
-                )
         if content["combine"] != COMBINE:
             raise InputError(
                 f"the manifest of the committee has combine = {content['combine']!r}; allowed is {COMBINE!r}: another "
                 "program or version wrote it"
             )
-        return cls(**content)
+        definitions = _with_numbers(content["definitions"])
+        validation = content["validation"] or None
+        try:
+            return from_table(
+                cls, {**content, "definitions": definitions, "validation": validation}, "manifest"
+            )
+        except (ValueError, TypeError) as error:
+            raise InputError(f"the manifest of the committee is not complete: {error}; train again") from None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the manifest as JSON-able values."""
-        content = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {key: value for key, value in content.items() if key not in OPTIONAL or value is not None}
+        """Return the manifest as JSON gives it back: lists for tuples, text for infinity (JSON has none)."""
+        content = asdict(self)
+        content["definitions"] = {name: _plain(one) for name, one in self.definitions.items()}
+        content["validation"] = content["validation"] or {}
+        kept = {key: value for key, value in content.items() if key not in OPTIONAL or value is not None}
+        return json.loads(json.dumps(kept))
 
     def check_classes(self) -> None:
         """Refuse classes that no columns can be named after.
@@ -148,17 +217,8 @@ class Manifest:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Number of features, of members and of classes.
-
-        Raises
-        ------
-        InputError
-            When the manifest does not say.
-        """
-        try:
-            return int(self.features["n_inputs"]), len(self.members), len(self.classes)
-        except (KeyError, TypeError, ValueError) as error:
-            raise incomplete(error) from None
+        """Number of features, of members and of classes."""
+        return self.features.n_inputs, len(self.members), len(self.classes)
 
     def make_features(self, survey: Survey) -> Features:
         """Return the features that the committee was trained on.
@@ -166,13 +226,9 @@ class Manifest:
         Raises
         ------
         InputError
-            When the manifest does not describe them.
+            When the manifest describes none that there are.
         """
-        try:
-            kind, state = self.features["kind"], self.features["state"]
-        except (KeyError, TypeError) as error:
-            raise incomplete(error) from None
-        return make_features(kind, survey, state)
+        return make_features(self.features.kind, survey, self.features.state)
 
     def make_jury(self) -> Jury:
         """Return what makes judgements of the members' probabilities.
@@ -180,18 +236,15 @@ class Manifest:
         Raises
         ------
         InputError
-            When the manifest does not describe it, or describes what is not allowed.
+            When the manifest describes what is not allowed.
         """
+        options = {item.name: getattr(self.decision, item.name) for item in fields(Decision)}
         try:
-            kind, state = self.calibration["kind"], self.calibration["state"]
-            options = {item.name: self.decision[item.name] for item in fields(Decision)}
-            decision = FittedDecision(
-                Decision(**options), self.decision["position"], self.decision["threshold"]
-            )
+            decision = FittedDecision(Decision(**options), self.decision.position, self.decision.threshold)
             _check_decision(decision, len(self.classes))
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise incomplete(error) from None
-        calibration = make_calibration(kind, state)
+        calibration = make_calibration(self.calibration.kind, self.calibration.state)
         bias = calibration.bias if isinstance(calibration, MagnitudeCalibration) else None
         if bias is not None and len(bias) != len(self.classes):
             raise incomplete(ValueError(f"calibration: bias of {len(bias)} of {len(self.classes)} classes"))
@@ -207,82 +260,6 @@ def _check_decision(decision: FittedDecision, classes: int) -> None:
         raise ValueError(f"decision: threshold {threshold!r} is no number")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"decision: threshold {threshold!r} is not from 0 to 1")
-
-
-@dataclass(frozen=True)
-class TrainingFacts:
-    """What a manifest tells of the training of its committee.
-
-    Attributes
-    ----------
-    options : mapping
-        ``model``, ``training`` and other tables of the job file, as dicts.
-    validation : mapping
-        Scores on the validation set.
-    learnt : mapping of str to int
-        Objects of each class in the training sample.
-    folds : mapping, optional
-        Which member saw which object.
-    origin : str, optional
-        See `Manifest`.
-    """
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    validation: Mapping[str, Any] = field(default_factory=dict)
-    learnt: Mapping[str, int] = field(default_factory=dict)
-    folds: Mapping[str, Any] | None = None
-    origin: str | None = None
-
-
-def describe_committee(
-    survey: Survey,
-    features: Features,
-    classes: Mapping[str, ClassDefinition],
-    members: Sequence[TrainedMember],
-    jury: Jury,
-    training: TrainingFacts,
-) -> Manifest:
-    """Return the manifest of a committee.
-
-    Parameters
-    ----------
-    survey, features : Survey, Features
-        What the members were trained on; the features fitted.
-    classes : mapping of name to ClassDefinition
-        In the order of the outputs.
-    members : sequence of TrainedMember
-        In the order of the graph.
-    jury : Jury
-        Fitted to the validation sample.
-    training : TrainingFacts
-    """
-    decision = jury.decision
-    content = {
-        "survey": {
-            "name": survey.name,
-            "fingerprint": survey.fingerprint,
-            "bands": list(survey.band_names),
-        },
-        "features": {"kind": features.name, "n_inputs": features.n_inputs, "state": features.state()},
-        "classes": list(classes),
-        "definitions": {name: _plain(definition) for name, definition in classes.items()},
-        "combine": COMBINE,
-        "members": [_describe(member) for member in members],
-        "options": training.options,
-        "validation": training.validation,
-        "versions": installed_versions(),
-        "learnt": training.learnt,
-        "calibration": {"kind": jury.calibration.name, "state": jury.calibration.state()},
-        "decision": {
-            **asdict(decision.rule),
-            "position": decision.position,
-            "threshold": decision.threshold,
-        },
-        "folds": training.folds,
-        "origin": training.origin,
-    }
-    # what JSON makes of it, so that a manifest that is read back equals the one that was written
-    return Manifest.from_json(json.loads(json.dumps(content)))
 
 
 def check_manifest(
@@ -308,12 +285,8 @@ def check_manifest(
     InputError
         Naming what differs.
     """
-    try:
-        trained, kind = manifest.survey, manifest.features["kind"]
-        bands, digest, learnt = list(trained["bands"]), str(trained["fingerprint"]), trained["name"]
-        names, definitions = list(manifest.classes), manifest.definitions
-    except (KeyError, TypeError) as error:
-        raise incomplete(error) from None
+    bands, digest, learnt = list(manifest.survey.bands), manifest.survey.fingerprint, manifest.survey.name
+    names, kind = list(manifest.classes), manifest.features.kind
     retrain = "use the committee of this survey, or train one"
     if bands != list(survey.band_names):
         raise InputError(
@@ -329,10 +302,11 @@ def check_manifest(
     if classes is not None and names != list(classes):
         raise InputError(f"classes: the committee has {names}, the job {list(classes)}; the order counts")
     for name, definition in classes.items() if isinstance(classes, Mapping) else ():
-        if definitions.get(name) != _plain(definition):
+        known = manifest.definitions.get(name)
+        if known != definition:
             raise InputError(
                 f"class {name!r} is {_plain(definition)} in the job, but the committee learnt it "
-                f"as {definitions.get(name)}"
+                f"as {None if known is None else _plain(known)}"
             )
     if features is not None and features != kind:
         raise InputError(f"features.kind: the job has {features!r}, the committee was trained on {kind!r}")
@@ -360,10 +334,17 @@ def _limit(value: float) -> float | str:
     return float(value) if np.isfinite(value) else str(float(value))
 
 
-def _describe(member: TrainedMember) -> dict[str, Any]:
+def _with_numbers(definitions: Any) -> Any:
+    """Return definitions as JSON has them with numbers for open ends; what is no definition stays, to be refused."""
+    if not isinstance(definitions, dict):
+        return definitions
     return {
-        "seed": member.seed,
-        "epochs": len(member.history.get("loss", ())),
-        "best_epoch": member.best_epoch,
-        "input_scaling": None if member.scaling is None else member.scaling.to_dict(),
+        name: {**one, "redshift": [_number(limit) for limit in one["redshift"]]}
+        if isinstance(one, dict) and isinstance(one.get("redshift"), list)
+        else one
+        for name, one in definitions.items()
     }
+
+
+def _number(limit: Any) -> Any:
+    return float(limit) if limit in ("inf", "-inf") else limit

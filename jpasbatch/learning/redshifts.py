@@ -10,7 +10,6 @@ probability by the ratio of the shares, and divide by the sum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -20,6 +19,7 @@ from annotated_types import Interval, MinLen
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.options import Options
 
 CENTRAL = 0.68
@@ -87,17 +87,17 @@ class RedshiftRanges:
         definitions = [manifest.definitions[name] for name in manifest.classes]
         limits: list[tuple[float, float]] = []
         for name, definition in zip(manifest.classes, definitions, strict=True):
-            if definition["redshift"] is None or definition["truth"] != definitions[0]["truth"]:
+            if definition.redshift is None or definition.truth != definitions[0].truth:
                 raise _no_ranges(
                     name, definition, "every class must be a range of redshift of the same objects"
                 )
-            limits.append((float(definition["redshift"][0]), float(definition["redshift"][1])))
+            limits.append(definition.redshift)
         for name, one, other in zip(manifest.classes[1:], limits[:-1], limits[1:], strict=True):
             if one[1] != other[0]:
                 raise _no_ranges(
                     name, manifest.definitions[name], f"it must begin at {one[1]:g}, without a gap"
                 )
-        return cls((limits[0][0], *(high for _, high in limits)), tuple(definitions[0]["truth"]))
+        return cls((limits[0][0], *(high for _, high in limits)), definitions[0].truth)
 
     def __len__(self) -> int:
         return len(self.limits) - 1
@@ -243,8 +243,9 @@ def _spread(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return spread
 
 
-def _no_ranges(name: str, definition: Mapping[str, Any], reason: str) -> InputError:
+def _no_ranges(name: str, definition: ClassDefinition, reason: str) -> InputError:
     return InputError(
-        f"[redshifts] artefact: class {name!r} of this committee is {dict(definition)}; {reason}. Name a committee "
-        "that a job such as jobs/redshifts.toml trained"
+        f"[redshifts] artefact: class {name!r} of this committee has truth {list(definition.truth)} and redshift "
+        f"{definition.redshift}; {reason}. Name a committee that a job such as jobs/redshifts.toml "
+        "trained"
     )

@@ -17,7 +17,7 @@ the one here                              0.34   0.34
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -64,10 +64,6 @@ class InputScaling:
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Return the scaled features, shape (n, n_inputs), float32."""
         return np.arcsinh((np.asarray(features, dtype=np.float32) - self.centre) / self.scale)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able form."""
-        return {"kind": "arcsinh", "centre": self.centre.tolist(), "scale": self.scale.tolist()}
 
 
 def fit_scaling(kind: str, features: np.ndarray) -> InputScaling | None:

@@ -46,9 +46,9 @@ class CalibrationScore:
         ``ece_equal_width``, ``ece_equal_mass``, ``mce``, ``brier`` or ``log_loss``.
     objects : int
         Of known class.
-    value, error : float
-        With its standard error; NaN without objects.
-    if_perfect : float
+    value, error : float or None
+        With its standard error; NaN, and None where it was read from JSON, without objects.
+    if_perfect : float or None
         Mean of a committee that is calibrated perfectly, on as many objects; NaN for scores that tell more than
         calibration.
     """
@@ -57,9 +57,9 @@ class CalibrationScore:
     class_name: str
     score: str
     objects: int
-    value: float
-    error: float
-    if_perfect: float
+    value: float | None
+    error: float | None
+    if_perfect: float | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import Manifest, ValidationScores
 from jpasbatch.learning.novelty.ordinary import Ordinary
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.scoring.calibration_scores import CLASSWISE, CONFIDENCE
+from jpasbatch.scoring.evaluation_record import EvaluatedSample
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.stress_page import library_rows, signed_score, stress_rows
 from jpasbatch.scoring.stress_scores import ECE
@@ -58,14 +60,14 @@ class CardFacts:
     made: str
 
 
-def committee_card(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> str:
+def committee_card(facts: CardFacts, content: Mapping[str, EvaluatedSample]) -> str:
     """Return the card as Markdown.
 
     Parameters
     ----------
     facts : CardFacts
-    content : mapping
-        Evaluations by test sample (`jpasbatch.scoring.evaluation_report.render_evaluation`).
+    content : mapping of str to EvaluatedSample
+        By test sample.
     """
     lines = [f"# Committee `{facts.name}`", "", f"Made by {facts.made}, from the evaluation beside it."]
     lines += _described(facts)
@@ -86,25 +88,30 @@ def _described(facts: CardFacts) -> list[str]:
     learnt = ", ".join(f"{name} {count:,}" for name, count in manifest.learnt.items())
     classes = "; ".join(f"{name}: {_definition(manifest.definitions[name])}" for name in manifest.classes)
     told = {
-        "survey": f"`{manifest.survey['name']}`, {len(manifest.survey['bands'])} bands",
-        "members": f"{len(manifest.members)} × `{options['model']['kind']}` on `{manifest.features['kind']}`",
-        "calibration, decision": f"`{manifest.calibration['kind']}`, `{manifest.decision['rule']}`",
+        "survey": f"`{manifest.survey.name}`, {len(manifest.survey.bands)} bands",
+        "members": f"{len(manifest.members)} × `{options['model']['kind']}` on `{manifest.features.kind}`",
+        "calibration, decision": f"`{manifest.calibration.kind}`, `{manifest.decision.rule}`",
         "learnt from": f"{ORIGINS.get(manifest.origin or '', 'it is not recorded what')}: {learnt}",
         "classes": classes,
         **({"fine-tuned from": f"`{begun['begin']}` ({begun['sha256'][:12]})"} if begun else {}),
         "augmentation": _table(options.get("augmentation", {})) or "not recorded",
-        "validation sample": f"weighted f1 {manifest.validation['weighted_f1']:.3f}; it decided when to stop, so that "
-        "test samples say more",
+        "validation sample": _validation(manifest.validation),
         "trained with": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     }
     rows = [f"| {key} | {value} |" for key, value in told.items()]
     return ["", "## What it is", "", "| | |", "|---|---|", *rows]
 
 
-def _definition(one: Mapping[str, Any]) -> str:
-    limits = one["redshift"]
+def _validation(found: ValidationScores | None) -> str:
+    if found is None:
+        return "not recorded"
+    return f"weighted f1 {found.weighted_f1:.3f}; it decided when to stop, so that test samples say more"
+
+
+def _definition(one: ClassDefinition) -> str:
+    limits = one.redshift
     between = "" if limits is None else f" at {limits[0]} ≤ z < {limits[1]}"
-    return f"{', '.join(one['truth'])}{between}"
+    return f"{', '.join(one.truth)}{between}"
 
 
 def _table(options: Mapping[str, Any]) -> str:
@@ -119,23 +126,21 @@ def _table(options: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _scores(name: str, part: Mapping[str, Any]) -> list[str]:
-    head = "| | objects | " + " | ".join(f"f1 {one}" for one in part["classes"]) + " | weighted f1 |"
-    lines = ["", f"### {name}", "", head, "|---|" + "---|" * (len(part["classes"]) + 2)]
-    for group in part["groups"]:
-        cells = [f"{sum(map(sum, group['confusion'])):,}"]
-        cells += [score_text(*pair) for pair in zip(*group["f1"], strict=True)]
-        lines.append(
-            f"| {group['group']} | " + " | ".join([*cells, score_text(*group["weighted_f1"])]) + " |"
-        )
-    few = part["few_bands"]
+def _scores(name: str, part: EvaluatedSample) -> list[str]:
+    head = "| | objects | " + " | ".join(f"f1 {one}" for one in part.classes) + " | weighted f1 |"
+    lines = ["", f"### {name}", "", head, "|---|" + "---|" * (len(part.classes) + 2)]
+    for group in part.groups:
+        cells = [f"{sum(map(sum, group.confusion)):,}"]
+        cells += [score_text(*pair) for pair in zip(*group.f1, strict=True)]
+        lines.append(f"| {group.group} | " + " | ".join([*cells, score_text(*group.weighted_f1)]) + " |")
+    few = part.few_bands
     lines += (
         [] if not few else ["", f"{few:,} objects have fewer bands than the committee was validated with."]
     )
     return lines
 
 
-def _calibration(content: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _calibration(content: Mapping[str, EvaluatedSample]) -> list[str]:
     lines = [
         "",
         "## Calibration",
@@ -148,24 +153,24 @@ def _calibration(content: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     for name, part in content.items():
         found = {
-            one["class_name"]: f"{score_text(one['value'], one['error'])} ({one['if_perfect']:.3f})"
-            for one in part["calibration"]
-            if one["group"] == "all" and one["score"] == ECE
+            one.class_name: f"{score_text(one.value, one.error)} ({one.if_perfect:.3f})"
+            for one in part.calibration
+            if one.group == "all" and one.score == ECE
         }
         lines.append(f"| {name} | {found[CLASSWISE]} | {found[CONFIDENCE]} |")
     return lines
 
 
-def _stress(name: str, part: Mapping[str, Any]) -> list[str]:
-    if "stress" not in part:
-        folds = part["by_fold"] is not None
+def _stress(name: str, part: EvaluatedSample) -> list[str]:
+    if part.stress is None:
+        folds = part.by_fold is not None
         why = (
             "each object is judged by the members of its fold"
             if folds
             else "`jpasbatch evaluate --stress` does"
         )
         return ["", f"### {name}", "", f"Not tried: {why}."]
-    classes, stress = part["classes"], part["stress"]
+    classes, stress = part.classes, part.stress
     lines = ["", f"### {name}, {stress['objects']:,} objects", ""]
     lines += [
         "| | weighted f1 | change | ECE, highest probability | confusion that grows most |",
@@ -186,13 +191,13 @@ def _stress(name: str, part: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _limits(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _limits(facts: CardFacts, content: Mapping[str, EvaluatedSample]) -> Iterator[str]:
     """Yield what the committee must not be used for, a sentence or two each."""
     manifest, ordinary = facts.manifest, facts.ordinary
     yield from facts.warnings
     if manifest.origin in ("templates", "broadband"):
         yield "It learnt from mocks: scores on mocks are no promise for the sky where mocks and sky differ."
-    truths = sorted({truth for one in manifest.definitions.values() for truth in one["truth"]})
+    truths = sorted({truth for one in manifest.definitions.values() for truth in one.truth})
     yield (
         f"Objects other than {', '.join(truths)}, and kinds of these that it never learnt: it calls whatever it is "
         f"shown one of {', '.join(manifest.classes)}. `subset` and `novelty` tell what is unlike all that it learnt."
@@ -212,12 +217,12 @@ def _limits(facts: CardFacts, content: Mapping[str, Mapping[str, Any]]) -> Itera
         yield from _costly(name, part)
 
 
-def _costly(name: str, part: Mapping[str, Any]) -> Iterator[str]:
-    if "stress" not in part:
+def _costly(name: str, part: EvaluatedSample) -> Iterator[str]:
+    if part.stress is None:
         yield f"Skies with missing bands or wrong photometry: on {name} that was not tried."
         return
     found = []
-    for row in stress_rows(part["stress"], part["classes"]):
+    for row in stress_rows(part.stress, part.classes):
         change, error = (float(one) for one in row["all"]["change"])
         if change < -COSTLY and change + SURE * error < 0:
             found.append(f"{row['title']} ({change:+.3f})")

@@ -232,17 +232,35 @@ def score_group(predictions: Predictions, seed: int, draws: int) -> GroupScores:
     )
 
 
-def score_confusion(confusion: np.ndarray) -> dict[str, Any]:
-    """Return the scores of a confusion matrix alone (predicted by true class), JSON-able.
+@dataclass(frozen=True)
+class ConfusionScores:
+    """Scores of a confusion matrix alone, predicted by true class, as plain numbers; None where one is not defined.
 
-    Returns
-    -------
-    dict
-        ``confusion``, ``purity``, ``completeness``, ``f1`` (by class) and ``weighted_f1``.
+    Attributes
+    ----------
+    confusion : tuple of tuple of int
+    weighted_f1 : float
+    purity, completeness, f1 : tuple of float
+        By class.
     """
+
+    confusion: tuple[tuple[int, ...], ...]
+    weighted_f1: float | None
+    purity: tuple[float | None, ...]
+    completeness: tuple[float | None, ...]
+    f1: tuple[float | None, ...]
+
+
+def score_confusion(confusion: np.ndarray) -> ConfusionScores:
+    """Return the scores of a confusion matrix alone (predicted by true class); NaN where one is not defined."""
     found = scores(confusion)
-    by_class = {name: getattr(found, name).tolist() for name in ("purity", "completeness", "f1")}
-    return {"confusion": confusion.tolist(), "weighted_f1": found.weighted_f1, **by_class}
+    return ConfusionScores(
+        confusion=tuple(map(tuple, confusion.tolist())),
+        weighted_f1=found.weighted_f1,
+        purity=tuple(found.purity.tolist()),
+        completeness=tuple(found.completeness.tolist()),
+        f1=tuple(found.f1.tolist()),
+    )
 
 
 def confusion_of(predictions: Predictions) -> np.ndarray:

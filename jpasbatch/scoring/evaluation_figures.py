@@ -9,9 +9,10 @@ import numpy as np
 
 from jpasbatch.pages.drawing import PANEL, SINGLE, Drawing, Key, Panel
 from jpasbatch.pages.style import LINES, MARKERS, OTHER_COLOURS, house_style, new_figure
+from jpasbatch.scoring.evaluation_record import Pair, Row, StoredSignalCurve
 
-Curves = Mapping[str, Mapping[str, Sequence[float]]]
-"""By name of a classifier: ``signal``, ``weighted_f1``, ``weighted_f1_error`` and ``entropy``, a value each bin."""
+Curves = Mapping[str, StoredSignalCurve]
+"""By name of a classifier."""
 
 
 def classifier_key(number: int, label: str) -> Key:
@@ -31,9 +32,9 @@ def _signal_axis(axes: Any) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
 
 
-def _values(curve: Mapping[str, Sequence[float]], *names: str) -> list[np.ndarray]:
+def _values(*columns: Row) -> list[np.ndarray]:
     """Return columns of a curve; None, as JSON has it, becomes NaN."""
-    return [np.array(curve[name], dtype=float) for name in names]
+    return [np.array(column, dtype=float) for column in columns]
 
 
 def signal_curves(curves: Curves) -> Drawing:
@@ -46,7 +47,7 @@ def signal_curves(curves: Curves) -> Drawing:
             axes = figure.subplots()
             for key, curve in zip(keys, curves.values(), strict=True):
                 signal, f1, error, entropy = _values(
-                    curve, "signal", "weighted_f1", "weighted_f1_error", "entropy"
+                    curve.signal, curve.weighted_f1, curve.weighted_f1_error, curve.entropy
                 )
                 axes.plot(signal, entropy if unit else f1, ms=3.5, linewidth=1.2, **key.look)
                 if not unit:
@@ -61,14 +62,15 @@ def signal_curves(curves: Curves) -> Drawing:
 
 def signal_differences(curves: Curves, reference: str) -> Drawing:
     """Draw the difference of weighted f1 to one classifier against S/N (paper A, figure 7)."""
-    base = np.array(curves[reference]["weighted_f1"], dtype=float)
+    [base] = _values(curves[reference].weighted_f1)
     keys = {name: classifier_key(number, name) for number, name in enumerate(curves) if name != reference}
     with house_style():
         figure = new_figure(SINGLE, 3.4)
         axes = figure.subplots()
         axes.axhline(0.0, color="#999999", linewidth=1)
         for name, key in keys.items():
-            signal, f1, error = _values(curves[name], "signal", "weighted_f1", "weighted_f1_error")
+            curve = curves[name]
+            signal, f1, error = _values(curve.signal, curve.weighted_f1, curve.weighted_f1_error)
             axes.errorbar(signal, f1 - base, error, elinewidth=0.6, ms=3.5, linewidth=1.2, **key.look)
         axes.set(ylabel="difference of weighted f1")
         _signal_axis(axes)
@@ -76,7 +78,7 @@ def signal_differences(curves: Curves, reference: str) -> Drawing:
 
 
 def score_dots(
-    scores: Mapping[str, Sequence[tuple[float, float]]],
+    scores: Mapping[str, Sequence[Pair]],
     groups: Sequence[str],
     title: str,
     marked: Sequence[float | None],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,16 +24,53 @@ from jpasbatch.pages.spectra import Spectrum, example_spectra, spectrum_numbers
 from jpasbatch.pages.style import bin_label, class_colours
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring import evaluation_figures
+from jpasbatch.scoring.calibration_scores import CalibrationScore
+from jpasbatch.scoring.evaluation_record import EvaluatedSample, ScoredSample
 from jpasbatch.scoring.evaluation_tables import score_text
 from jpasbatch.scoring.figure_numbers import signal_numbers, training_numbers
 from jpasbatch.scoring.stress_page import stress_drawings, stress_section
 from jpasbatch.scoring.training_figures import training_panels
 
 
+@dataclass(frozen=True)
+class PageFacts:
+    """What a page of an evaluation says of the committee.
+
+    Attributes
+    ----------
+    job, title, survey, committee : str
+        Names; the committee is the version.
+    model : mapping
+        The table of the job.
+    features, calibration : str
+        Their kinds.
+    members : int
+    warnings : tuple of str
+        That stand at the top of the page.
+    machines : tuple of str
+        That trained it, in words.
+    version, date : str
+        Of the software, and of today.
+    """
+
+    job: str
+    title: str
+    survey: str
+    committee: str
+    model: Mapping[str, Any]
+    features: str
+    members: int
+    calibration: str
+    warnings: tuple[str, ...]
+    machines: tuple[str, ...]
+    version: str
+    date: str
+
+
 def render_evaluation(
-    content: Mapping[str, Mapping[str, Any]],
+    content: Mapping[str, EvaluatedSample],
     examples: Mapping[str, tuple[Spectrum, ...]],
-    facts: Mapping[str, Any],
+    facts: PageFacts,
     survey: Survey,
     curves: Sequence[Curve] = (),
 ) -> Report:
@@ -40,14 +78,11 @@ def render_evaluation(
 
     Parameters
     ----------
-    content : mapping
-        By sample: ``classes``, ``rows``, ``rejected``, ``few_bands``, ``groups``, ``reliability``, ``by_signal`` and
-        ``calibration``; ``stress`` where the sample was stressed (`jpasbatch.scoring.stress_tables.Content`).
+    content : mapping of str to EvaluatedSample
+        By sample.
     examples : mapping
         By sample: objects of the commonest confusions.
-    facts : mapping
-        ``job``, ``title``, ``survey``, ``features``, ``model``, ``members``, ``calibration``, ``version``, ``date``,
-        ``warnings`` that stand at the top of the page, and ``machines`` that trained it.
+    facts : PageFacts
     survey : Survey
     curves : sequence of Curve
         How the members learnt, where that is known.
@@ -61,8 +96,8 @@ def render_evaluation(
         text = "Losses and f1 of each member after its epochs"
         drawn["training"] = PageFigure(training_panels(curves), text, training_numbers(curves))
     figures = {name: figure_html(name, figure, NUMBERS) for name, figure in drawn.items()}
-    classes = tuple(next(iter(content.values()))["classes"])
-    stressed = {name: part["stress"] for name, part in content.items() if "stress" in part}
+    classes = next(iter(content.values())).classes
+    stressed = {name: part.stress for name, part in content.items() if part.stress is not None}
     of_stress = {name: dict(stress_drawings(name, one, classes)) for name, one in stressed.items()}
     stress = {
         name: stress_section(stressed[name], one, classes, bool(survey.gaps), NUMBERS)
@@ -89,19 +124,26 @@ NUMBERS = "figures"
 SHOWN = ("ece_equal_width", "ece_equal_mass", "mce", "brier", "log_loss")
 
 
-def calibration_cells(part: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the numbers of calibration of all objects: a row a class, with one of each of `SHOWN` or None."""
-    found = {(one["class_name"], one["score"]): one for one in part["calibration"] if one["group"] == "all"}
+class CalibrationRow(NamedTuple):
+    """The numbers of calibration of one class: one of each of `SHOWN`, or None."""
+
+    name: str
+    cells: list[CalibrationScore | None]
+
+
+def calibration_cells(part: EvaluatedSample) -> list[CalibrationRow]:
+    """Return the numbers of calibration of all objects, a row a class."""
+    found = {(one.class_name, one.score): one for one in part.calibration if one.group == "all"}
     names = dict.fromkeys(name for name, _ in found)
-    return [{"name": name, "cells": [found.get((name, score)) for score in SHOWN]} for name in names]
+    return [CalibrationRow(name, [found.get((name, score)) for score in SHOWN]) for name in names]
 
 
 def _figures(
-    sample: str, part: Mapping[str, Any], examples: tuple[Spectrum, ...], survey: Survey
+    sample: str, part: EvaluatedSample, examples: tuple[Spectrum, ...], survey: Survey
 ) -> Iterator[tuple[str, PageFigure]]:
-    classes, bins, band = tuple(part["classes"]), survey.magnitude_bins, survey.reference_band
+    classes, bins, band = part.classes, survey.magnitude_bins, survey.reference_band
     titles = tuple(bin_label(band, limits) for limits in bins)
-    confusion = np.array([np.transpose(group["confusion"]) for group in part["groups"][:-1]])
+    confusion = np.array([np.transpose(group.confusion) for group in part.groups[:-1]])
     yield (
         f"{sample}-confusion",
         PageFigure(
@@ -120,8 +162,8 @@ def _figures(
     )
     text = f"True fraction of {sample} against mean predicted probability for each class"
     yield f"{sample}-reliability", reliability_figure(part, classes, text)
-    if len(part["by_signal"]["signal"]) > 1:
-        curves = {sample: part["by_signal"]}
+    if len(part.by_signal.signal) > 1:
+        curves = {sample: part.by_signal}
         text = f"Weighted f1 and entropy of {sample} against the median signal-to-noise ratio"
         yield (
             f"{sample}-signal",
@@ -139,26 +181,26 @@ def _figures(
         )
 
 
-def reliability_figure(part: Mapping[str, Any], classes: tuple[str, ...], text: str) -> PageFigure:
+def reliability_figure(part: ScoredSample, classes: tuple[str, ...], text: str) -> PageFigure:
     """Return the reliability diagram of a sample, under these words."""
     curves = reliability_curves(part)
     return PageFigure(reliability({"": curves}, classes), text, curve_numbers({"committee": curves}))
 
 
-def reliability_curves(part: Mapping[str, Any]) -> tuple[ReliabilityCurve, ...]:
+def reliability_curves(part: ScoredSample) -> tuple[ReliabilityCurve, ...]:
     """Return the reliability curves of a sample as arrays."""
-    stored = part["reliability"]
-
-    def row(key: str, k: int) -> np.ndarray:
-        return np.array(stored[key][k], dtype=np.float64)  # None, as JSON has it, becomes NaN
-
+    kept = part.reliability
+    confidence, accuracy, errors = (
+        np.array(values, dtype=np.float64)  # None, as JSON has it, becomes NaN
+        for values in (kept.confidence, kept.accuracy, kept.ece_by_class)
+    )
     return tuple(
         ReliabilityCurve(
             name,
-            row("confidence", k),
-            row("accuracy", k),
-            np.array(stored["count"][k]),
-            stored["ece_by_class"][k],
+            confidence[k],
+            accuracy[k],
+            np.array(kept.count[k]),
+            float(errors[k]),
         )
-        for k, name in enumerate(part["classes"])
+        for k, name in enumerate(part.classes)
     )

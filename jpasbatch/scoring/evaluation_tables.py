@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
+
+from jpasbatch.scoring.evaluation_record import EvaluatedSample, ScoredGroup, ScoredSample
 
 SCHEMA = pa.schema(
     [
@@ -24,58 +26,47 @@ BY_CLASS = ("purity", "completeness", "f1")
 OVERALL = ("weighted_f1", "ece")
 
 
-def score_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each score of a sample.
+@dataclass(frozen=True)
+class ScoreRow:
+    """A row of the table of scores: its columns are those of `SCHEMA`, but for the classifier."""
 
-    Parameters
-    ----------
-    content : mapping
-        ``name``, ``classes``, ``groups`` and, if there are any, numbers of ``calibration``
-        (`jpasbatch.scoring.calibration_scores.CalibrationScore`). Each group has ``group`` (its name), ``confusion``
-        (predicted by true class), and value and error of each score.
-    """
-    rows = []
-    for group in content["groups"]:
-        sizes = [sum(column) for column in zip(*group["confusion"], strict=True)]
-        common = {"sample": content["name"], "group": group["group"]}
-        for score in BY_CLASS:
-            for k, name in enumerate(content["classes"]):
-                value, error = group[score][0][k], group[score][1][k]
-                rows.append(
-                    {
-                        **common,
-                        "class": name,
-                        "objects": sizes[k],
-                        "score": score,
-                        "value": value,
-                        "error": error,
-                    }
-                )
-        for score in OVERALL:
-            value, error = group[score]
-            rows.append(
-                {
-                    **common,
-                    "class": EVERY_CLASS,
-                    "objects": sum(sizes),
-                    "score": score,
-                    "value": value,
-                    "error": error,
-                }
-            )
-    rows += _calibration_rows(content)
+    sample: str
+    group: str
+    class_name: str
+    objects: int
+    score: str
+    value: float | None
+    error: float | None
+
+
+def score_rows(sample: ScoredSample) -> list[ScoreRow]:
+    """Return a row for each score of a sample, and for each of its numbers of calibration if there are any."""
+    rows = [row for group in sample.groups for row in _group_rows(sample, group)]
+    for one in sample.calibration if isinstance(sample, EvaluatedSample) else ():
+        rows.append(
+            ScoreRow(sample.name, one.group, one.class_name, one.objects, one.score, one.value, one.error)
+        )
     return rows
 
 
-def _calibration_rows(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for one in content.get("calibration", ()):
-        kept = {key: one[key] for key in ("group", "objects", "score", "value", "error")}
-        yield {"sample": content["name"], "class": one["class_name"], **kept}
+def _group_rows(sample: ScoredSample, group: ScoredGroup) -> Iterator[ScoreRow]:
+    sizes = [sum(column) for column in zip(*group.confusion, strict=True)]
+    for score in BY_CLASS:
+        for name, objects, value, error in zip(sample.classes, sizes, *getattr(group, score), strict=True):
+            yield ScoreRow(sample.name, group.group, name, objects, score, value, error)
+    for score in OVERALL:
+        yield ScoreRow(sample.name, group.group, EVERY_CLASS, sum(sizes), score, *getattr(group, score))
 
 
-def to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Return rows as a table of `SCHEMA`."""
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+def to_table(rows: Iterable[ScoreRow], classifiers: Sequence[str] | None = None) -> pa.Table:
+    """Return rows as a table of `SCHEMA`; ``classifiers`` names that of each row."""
+    kept = list(rows)
+    names = [None] * len(kept) if classifiers is None else classifiers
+    content = [
+        {**asdict(row), "class": row.class_name, "classifier": name}
+        for row, name in zip(kept, names, strict=True)
+    ]
+    return pa.Table.from_pylist(content, schema=SCHEMA)
 
 
 def score_text(value: float | None, error: float | None, digits: int = 3) -> str:
@@ -85,28 +76,27 @@ def score_text(value: float | None, error: float | None, digits: int = 3) -> str
     return f"{value:.{digits}f} ± {error:.{digits}f}" if error is not None else f"{value:.{digits}f}"
 
 
-def to_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
+def to_markdown(rows: Iterable[ScoreRow]) -> str:
     """Return a Markdown table for each sample: f1 by class and group, weighted f1 and calibration error."""
     rows = list(rows)
     lines = ["# Scores", "", "Value ± bootstrap error; the number of objects in brackets.", ""]
-    for sample in dict.fromkeys(row["sample"] for row in rows):
-        own = [row for row in rows if row["sample"] == sample]
-        classes = list(dict.fromkeys(row["class"] for row in own if row["score"] == "f1"))
+    for sample in dict.fromkeys(row.sample for row in rows):
+        own = [row for row in rows if row.sample == sample]
+        classes = list(dict.fromkeys(row.class_name for row in own if row.score == "f1"))
         lines += [f"## {sample}", "", "| | " + " | ".join(f"f1 {name}" for name in classes)]
         lines[-1] += " | weighted f1 | ECE |"
         lines.append("|---|" + "---|" * (len(classes) + 2))
-        for group in dict.fromkeys(row["group"] for row in own):
-            cells = {(row["class"], row["score"]): row for row in own if row["group"] == group}
+        for group in dict.fromkeys(row.group for row in own):
+            cells = {(row.class_name, row.score): row for row in own if row.group == group}
             texts = [_counted(cells[name, "f1"]) for name in classes]
             texts += [
-                score_text(cells[EVERY_CLASS, key]["value"], cells[EVERY_CLASS, key]["error"])
-                for key in OVERALL
+                score_text(cells[EVERY_CLASS, key].value, cells[EVERY_CLASS, key].error) for key in OVERALL
             ]
             lines.append(f"| {group} | " + " | ".join(texts) + " |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _counted(row: Mapping[str, Any]) -> str:
-    text = score_text(row["value"], row["error"])
-    return text if text == "–" else f"{text} ({row['objects']:,})"
+def _counted(row: ScoreRow) -> str:
+    text = score_text(row.value, row.error)
+    return text if text == "–" else f"{text} ({row.objects:,})"

@@ -8,6 +8,8 @@ from typing import Any
 
 from jpasbatch.learning.curves import Curve
 from jpasbatch.pages.numbers import Numbers, numbers_of
+from jpasbatch.scoring.comparison_record import FieldAgreement, StoredCurve
+from jpasbatch.scoring.evaluation_record import StoredSignalCurve
 from jpasbatch.scoring.stress import NEIGHBOURS, RANDOM, TRIPLE, UNSPOILT
 from jpasbatch.scoring.stress_findings import bin_names, group_of
 from jpasbatch.scoring.stress_scores import ALL
@@ -26,24 +28,26 @@ LEARNT = {
 }
 
 
-def signal_numbers(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Numbers:
+def signal_numbers(curves: Mapping[str, StoredSignalCurve]) -> Numbers:
     """Return scores against the signal-to-noise ratio: a row a classifier and bin."""
     rows = (
         (title, *row)
         for title, curve in curves.items()
-        for row in zip(*(curve[name] for name in SIGNAL), strict=True)
+        for row in zip(*(getattr(curve, name) for name in SIGNAL), strict=True)
     )
     return numbers_of(["classifier", *SIGNAL.values()], rows)
 
 
-def difference_numbers(curves: Mapping[str, Mapping[str, Sequence[float | None]]], reference: str) -> Numbers:
+def difference_numbers(curves: Mapping[str, StoredSignalCurve], reference: str) -> Numbers:
     """Return weighted f1 less that of one classifier: a row a bin of each other one."""
-    base, keys = curves[reference]["weighted_f1"], ("signal", "weighted_f1", "weighted_f1_error")
+    base = curves[reference].weighted_f1
     rows = (
-        (title, signal, None if None in (f1, other) else f1 - other, error)
+        (title, signal, None if f1 is None or other is None else f1 - other, error)
         for title, curve in curves.items()
         if title != reference
-        for signal, f1, error, other in zip(*(curve[key] for key in keys), base, strict=True)
+        for signal, f1, error, other in zip(
+            curve.signal, curve.weighted_f1, curve.weighted_f1_error, base, strict=True
+        )
     )
     difference = f"weighted f1 less that of {reference} (share)"
     return numbers_of(["classifier", SIGNAL["signal"], difference, SIGNAL["weighted_f1_error"]], rows)
@@ -65,19 +69,19 @@ def dot_numbers(
     return numbers_of(["row (number)", "classifier", "group", *score], rows)
 
 
-def roc_numbers(curves: Mapping[str, Mapping[str, Any]]) -> Numbers:
+def roc_numbers(curves: Mapping[str, StoredCurve]) -> Numbers:
     """Return receiver operating characteristics: a row a point."""
     rows = (
         (name, *point)
         for name, curve in curves.items()
-        for point in zip(curve["false_positive"], curve["true_positive"], strict=True)
+        for point in zip(curve.false_positive, curve.true_positive, strict=True)
     )
     return numbers_of(["classifier", "false positive rate (share)", "true positive rate (share)"], rows)
 
 
-def agreement_numbers(field: Mapping[str, Any]) -> Numbers:
+def agreement_numbers(field: FieldAgreement) -> Numbers:
     """Return how many objects each set of committees finds: a row a set, of all that are possible."""
-    names, patterns = field["names"], field["patterns"]
+    names, patterns = field.names, field.patterns
     rows = []
     for marks in product("01", repeat=len(names)):
         found = [name for name, mark in zip(names, marks, strict=True) if mark == "1"]

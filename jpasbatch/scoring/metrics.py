@@ -14,6 +14,7 @@ import numpy as np
 from jpasbatch.learning.exact_sums import exact, inexact
 from jpasbatch.learning.f1 import f1_scores
 from jpasbatch.learning.judgement import Judgement
+from jpasbatch.learning.manifest import ValidationScores
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,8 @@ class ReliabilityTally:
         return cls(*(np.array(content[key], dtype=np.int64) for key in ("count", "n_true", "probability")))
 
 
-def validation_scores(labels: np.ndarray, judgement: Judgement, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the scores that a manifest holds, JSON-able.
+def validation_scores(labels: np.ndarray, judgement: Judgement, classes: tuple[str, ...]) -> ValidationScores:
+    """Return the scores that a manifest holds.
 
     Parameters
     ----------
@@ -231,21 +232,16 @@ def validation_scores(labels: np.ndarray, judgement: Judgement, classes: tuple[s
     judgement : Judgement
         Of the same objects, all of them usable.
     classes : tuple of str
-
-    Returns
-    -------
-    dict
-        ``weighted_f1``, ``f1`` by class and ``expected_calibration_error``.
     """
     everywhere = np.zeros(len(labels), dtype=int)
     confusion = ConfusionTally.create(len(classes), 1).add(labels, judgement.decided, everywhere)
     result = scores(confusion.total())
     calibration = ReliabilityTally.create(len(classes)).add(labels, judgement.probabilities).extract()
-    return {
-        "weighted_f1": result.weighted_f1,
-        "f1": dict(zip(classes, result.f1.tolist(), strict=True)),
-        "expected_calibration_error": calibration.ece,
-    }
+    return ValidationScores(
+        weighted_f1=result.weighted_f1,
+        f1=dict(zip(classes, result.f1.tolist(), strict=True)),
+        expected_calibration_error=calibration.ece,
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

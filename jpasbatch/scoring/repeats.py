@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jpasbatch.scoring.evaluation import DRAWS, Predictions, confusion_of, score_confusion
+from jpasbatch.scoring.evaluation import DRAWS, Predictions, confusion_of
+from jpasbatch.scoring.metrics import scores
 from jpasbatch.scoring.ranking import area, areas_by_fold, completeness_at
 
 
@@ -59,7 +60,7 @@ def scores_of(sought: int | None, others_completeness: float) -> dict[str, Score
     """
 
     def weighted_f1(one: Predictions) -> float:
-        return score_confusion(confusion_of(one))["weighted_f1"]
+        return scores(confusion_of(one)).weighted_f1
 
     if sought is None:
         return {"weighted_f1": weighted_f1}

@@ -145,7 +145,7 @@ def count_stress(
 
 def _calibration(
     sample: StressSample, judgement: Judgement, rows: np.ndarray, classes: tuple[str, ...], seed: int
-) -> dict[str, list[float]]:
+) -> dict[str, list[float | None]]:
     """Return calibration errors of some objects: value, error, and mean of a perfect committee."""
     unused = np.zeros(len(rows))
     said = Predictions(sample.labels[rows], judgement.probabilities[rows], sample.magnitude[rows], unused)

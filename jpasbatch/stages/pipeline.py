@@ -319,9 +319,9 @@ def compare_jobs(
     [(pool, _)] = stages_by_cluster(cluster, ["train" if train else "evaluate"])
     with open_cluster(pool) as executor:
         result = run_compare(comparison, workspaces, folder, executor, run_train if train else None)
-    for title, score in result["scores"].items():
+    for title, score in result.scores.items():
         print(f"{title:<32} weighted f1 {score:.4f} on {comparison.sample}", flush=True)
-    print(f"report: {result['page']}")
+    print(f"report: {result.page}")
     return 0
 
 

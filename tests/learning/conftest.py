@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron
+from jpasbatch.learning.description import TrainingFacts, describe_committee
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import Manifest, TrainingFacts, describe_committee
+from jpasbatch.learning.manifest import Manifest, ValidationScores
 from jpasbatch.learning.members import TrainedNetwork
 from jpasbatch.learning.plan import TrainingOptions
 from jpasbatch.learning.samples import ClassDefinition, LabelledFeatures
@@ -84,7 +85,7 @@ def manifest(survey, features, members) -> Manifest:
         Jury.plain(),
         TrainingFacts(
             options={"model": asdict(MultilayerPerceptron()), "training": asdict(TrainingOptions())},
-            validation={"weighted_f1": 0.9},
+            validation=ValidationScores(0.9, {"star": 0.9, "qso_low": 0.9, "qso_high": 0.9}, 0.01),
             learnt={"star": 10, "qso_low": 9, "qso_high": 8},
         ),
     )

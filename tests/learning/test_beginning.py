@@ -10,9 +10,11 @@ from jpasbatch.learning.beginning import networks_of
 from jpasbatch.learning.classifiers.convolution import ConvolutionalNetwork
 from jpasbatch.learning.classifiers.networks import MultilayerPerceptron, ResidualNetwork
 from jpasbatch.learning.graph import committee_graph
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import DescribedMember, DescribedScaling
 from jpasbatch.learning.plan import TrainingPlan
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.learning.training import Monitor
+from tests.manifests import manifest_with
 
 PLAN = TrainingPlan(epochs=3, batch_size=60)
 MODELS = [MultilayerPerceptron(hidden=(12, 8)), ResidualNetwork(width=12, blocks=2)]
@@ -20,13 +22,18 @@ BOTH = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.kind)
 
 
 def manifest_of(model, members):
-    described = [{"seed": one.seed, "input_scaling": one.scaling.to_dict()} for one in members]
     options = {
         key: list(value) if isinstance(value, tuple) else value for key, value in asdict(model).items()
     }
-    content = {key: {} for key in ("survey", "features", "definitions", "validation", "versions", "learnt")}
-    rest = {"calibration": {}, "decision": {}, "classes": ["a", "b", "c"], "combine": "median"}
-    return Manifest(**content, **rest, members=described, options={"model": options})
+    described = tuple(
+        DescribedMember(
+            one.seed, 1, 1, DescribedScaling("arcsinh", tuple(one.scaling.centre), tuple(one.scaling.scale))
+        )
+        for one in members
+    )
+    return manifest_with(
+        {name: ClassDefinition((name,)) for name in "abc"}, members=described, options={"model": options}
+    )
 
 
 @BOTH

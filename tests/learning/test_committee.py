@@ -11,6 +11,7 @@ from jpasbatch.learning.decision import Decision, FittedDecision
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.inference import InferenceEngine
 from jpasbatch.learning.judgement import NO_FEATURES, UNDECIDED, Jury, disagreement, vote
+from jpasbatch.learning.manifest import DescribedCalibration, DescribedDecision
 from jpasbatch.learning.novelty.file import ordinary_to_bytes
 from jpasbatch.learning.novelty.fitting import learn_ordinary
 from jpasbatch.learning.novelty.novelty import UNKNOWN
@@ -84,14 +85,14 @@ def test_a_graph_of_another_committee_is_refused(manifest, members, features, su
 
 def test_a_calibrated_committee_gives_calibrated_probabilities(manifest, graph, survey, photometry):
     plain = Committee.of(manifest, graph, survey).judge(photometry).probabilities
-    calibrated = replace(manifest, calibration={"kind": "temperature", "state": {"temperature": 2.0}})
+    calibrated = replace(manifest, calibration=DescribedCalibration("temperature", {"temperature": 2.0}))
     softer = Committee.of(calibrated, graph, survey).judge(photometry).probabilities
     expected = np.sqrt(np.maximum(plain, 1e-7))
     np.testing.assert_allclose(softer, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
 
 
 def test_the_rule_of_the_committee_decides(manifest, graph, survey, photometry):
-    rule = {"rule": "balanced", "of": "qso_high", "at_least": 0.85, "position": 2, "threshold": 0.05}
+    rule = DescribedDecision("balanced", "qso_high", 0.85, position=2, threshold=0.05)
     committee = Committee.of(replace(manifest, decision=rule), graph, survey)
     judgement = committee.judge(photometry)
     expected = FittedDecision(Decision("balanced", "qso_high"), 2, 0.05)(judgement.probabilities)

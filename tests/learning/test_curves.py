@@ -1,13 +1,14 @@
 """Curves of trainings: small, whole again after JSON, and with the f1 of the paper."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jpasbatch.learning.curves import COLUMNS, DIGITS, Curve
+from jpasbatch.learning.curves import COLUMNS, DIGITS, Curve, StoredCurve
 from jpasbatch.learning.f1 import weighted_f1
 from jpasbatch.scoring.metrics import scores
 from jpasbatch.storage.stores.ledger import without_undefined
@@ -33,7 +34,7 @@ def test_thinned_curves_keep_their_ends_and_the_epoch_that_counts(epochs, best, 
 def test_curves_come_back_from_json():
     curve = curve_of(7, 3)
     curve.rows[2, 3] = np.nan
-    back = Curve.from_dict(json.loads(json.dumps(without_undefined(curve.to_dict()))))
+    back = Curve.of(StoredCurve(**json.loads(json.dumps(without_undefined(asdict(curve.stored()))))))
     assert back.best_epoch == 3
     np.testing.assert_allclose(back.rows, curve.rows, rtol=10.0 ** (1 - DIGITS))
 

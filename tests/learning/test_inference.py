@@ -14,7 +14,7 @@ from jpasbatch.learning.inference import (
     import_openvino,
     runtime_of,
 )
-from jpasbatch.learning.judgement import Jury, compare_judgements
+from jpasbatch.learning.judgement import JudgementDifference, Jury, compare_judgements
 
 RUNTIMES = {
     "openvino": InferenceOptions(),
@@ -93,7 +93,9 @@ def test_the_runtimes_agree(graph, features):
     np.testing.assert_allclose(one, other, atol=2e-6)
 
 
-def compare_engines(reference: InferenceEngine, engine: InferenceEngine, features: np.ndarray) -> dict:
+def compare_engines(
+    reference: InferenceEngine, engine: InferenceEngine, features: np.ndarray
+) -> JudgementDifference:
     """Compare the judgements that follow from two engines of one graph."""
     magnitude, jury = np.full(len(features), 21.0), Jury.plain()
     return compare_judgements(
@@ -106,8 +108,8 @@ def test_what_bfloat16_costs_is_measured(graph, features):
         pytest.skip("needs a processor with bfloat16")
     options = InferenceOptions(precision="bfloat16")
     found = compare_engines(InferenceEngine(graph), InferenceEngine(graph, options), features)
-    assert found["rows"] == len(features)
-    assert 0 < found["mean_difference"] < found["largest_difference"] < 0.1
+    assert found.rows == len(features)
+    assert 0 < found.mean_difference < found.largest_difference < 0.1
     exact, rounded = (
         InferenceEngine(graph, each).members(features) for each in (InferenceOptions(), options)
     )
@@ -118,7 +120,9 @@ def test_what_bfloat16_costs_is_measured(graph, features):
 
 def test_float32_compared_with_itself_differs_nowhere(graph, features):
     found = compare_engines(InferenceEngine(graph), InferenceEngine(graph), features)
-    assert found == {"rows": len(features), "flips": 0, "largest_difference": 0.0, "mean_difference": 0.0}
+    assert found == JudgementDifference(
+        rows=len(features), flips=0, largest_difference=0.0, mean_difference=0.0
+    )
 
 
 def test_a_processor_without_bfloat16_is_refused(graph, monkeypatch):

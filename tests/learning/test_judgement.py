@@ -10,6 +10,7 @@ from jpasbatch.learning.judgement import (
     NO_DISTRIBUTION,
     NO_PROBABILITIES,
     UNDECIDED,
+    JudgementDifference,
     Jury,
     compare_judgements,
     vote,
@@ -97,9 +98,9 @@ def test_comparisons_leave_out_what_one_could_not_classify(votes):
         Jury.plain().judge_votes(votes[::-1], magnitude),
     )
     broken = Jury(Broken(), Jury.plain().decision).judge_votes(votes, magnitude)
-    same = {"rows": 39, "flips": 0, "largest_difference": 0.0, "mean_difference": 0.0}
+    same = JudgementDifference(rows=39, flips=0, largest_difference=0.0, mean_difference=0.0)
     assert compare_judgements(whole, broken) == same
     found = compare_judgements(whole, other)
-    assert found["rows"] == 40
-    assert found["flips"] == np.count_nonzero(whole.decided != other.decided)
-    assert 0 < found["mean_difference"] < found["largest_difference"] <= 1
+    assert found.rows == 40
+    assert found.flips == np.count_nonzero(whole.decided != other.decided)
+    assert 0 < found.mean_difference < found.largest_difference <= 1

@@ -8,8 +8,9 @@ import pytest
 from jpasbatch.errors import InputError
 from jpasbatch.learning.calibration import TemperatureCalibration
 from jpasbatch.learning.decision import Decision, FittedDecision
+from jpasbatch.learning.description import TrainingFacts, describe_committee
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import Manifest, TrainingFacts, check_manifest, describe_committee
+from jpasbatch.learning.manifest import DescribedCalibration, DescribedFolds, Manifest, check_manifest
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.survey import load_survey
 from tests.learning.conftest import DEFINITIONS as CLASSES
@@ -27,10 +28,10 @@ def test_the_manifest_is_json_and_says_what_counts(manifest, survey):
     again = json.loads(json.dumps(manifest.to_json(), allow_nan=False))
     assert Manifest.from_json(again) == manifest
     assert "folds" not in again
-    assert manifest.classes == list(CLASSES)
-    assert manifest.survey["bands"] == list(survey.band_names)
-    assert [member["seed"] for member in manifest.members] == [0, 1, 2, 3]
-    assert manifest.members[0]["input_scaling"]["kind"] == "arcsinh"
+    assert manifest.classes == tuple(CLASSES)
+    assert manifest.survey.bands == survey.band_names
+    assert [member.seed for member in manifest.members] == [0, 1, 2, 3]
+    assert manifest.members[0].input_scaling.kind == "arcsinh"
     assert manifest.options["model"]["dropout"] == 0.15
     assert manifest.versions["keras"][0].isdigit()
 
@@ -91,30 +92,38 @@ def test_a_manifest_with_more_than_is_known_is_refused(manifest):
 
 
 @pytest.mark.parametrize("part", ["survey", "features"])
-def test_a_part_that_is_not_complete_is_refused(manifest, survey, part):
-    with pytest.raises(InputError, match="not complete"):
-        check_manifest(replace(manifest, **{part: {}}), survey)
+def test_a_part_that_is_not_complete_is_refused(manifest, part):
+    with pytest.raises(InputError, match=rf"not complete: manifest: {part}: the key '\w+' is missing"):
+        Manifest.from_json(manifest.to_json() | {part: {}})
+
+
+def test_an_open_range_of_redshifts_comes_back_from_json(survey, features, members):
+    classes = CLASSES | {"qso_high": ClassDefinition(("qso",), (2.1, float("inf")))}
+    described = describe_committee(survey, features, classes, members, Jury.plain(), TrainingFacts())
+    content = json.loads(json.dumps(described.to_json(), allow_nan=False))
+    assert content["definitions"]["qso_high"] == {"truth": ["qso"], "redshift": [2.1, "inf"]}
+    assert Manifest.from_json(content) == described
+    assert described.definitions == classes
 
 
 def test_the_jury_is_what_was_described(manifest, survey, features, members):
     decision = FittedDecision(Decision("balanced", "qso_high"), 2, 0.174)
     jury = Jury(TemperatureCalibration(1.5), decision)
-    described = describe_committee(
-        survey, features, CLASSES, members, jury, TrainingFacts(folds={"folds": 4})
-    )
+    folds = DescribedFolds(4, 1, True, 2, ("0" * 64,))
+    described = describe_committee(survey, features, CLASSES, members, jury, TrainingFacts(folds=folds))
     again = Manifest.from_json(json.loads(json.dumps(described.to_json())))
     assert again.make_jury().decision == decision
     assert again.make_jury().calibration.state() == {"temperature": 1.5}
-    assert again.folds == {"folds": 4}
+    assert again.folds == folds
 
 
 def test_a_jury_that_is_not_described_is_refused(manifest):
     with pytest.raises(InputError, match="manifest of the committee is not complete"):
-        replace(manifest, calibration={"kind": "temperature"}).make_jury()
+        Manifest.from_json(manifest.to_json() | {"calibration": {"kind": "temperature"}})
     with pytest.raises(InputError, match="stored state is not valid"):
-        replace(manifest, calibration={"kind": "none", "state": {"x": 1}}).make_jury()
+        replace(manifest, calibration=DescribedCalibration("none", {"x": 1})).make_jury()
     with pytest.raises(InputError, match="manifest of the committee is not complete"):
-        replace(manifest, decision={**manifest.decision, "rule": "best"}).make_jury()
+        replace(manifest, decision=replace(manifest.decision, rule="best")).make_jury()
 
 
 @pytest.mark.parametrize(
@@ -149,11 +158,11 @@ def test_members_that_vote_in_another_way_are_refused(manifest):
 def test_a_decision_of_no_class_is_refused(manifest, change, told):
     manifest.make_jury()
     with pytest.raises(InputError, match=told):
-        replace(manifest, decision=manifest.decision | change).make_jury()
+        replace(manifest, decision=replace(manifest.decision, **change)).make_jury()
 
 
 def test_a_calibration_of_other_classes_is_refused(manifest):
     """One line of bias would be that of every class."""
     state = {"sharpness": [1.0, 0.0, 0.0], "bias": [[0.1, 0.0]], "limits": [17.0, 23.0]}
     with pytest.raises(InputError, match=r"bias of 1 of \d classes"):
-        replace(manifest, calibration={"kind": "magnitude", "state": state}).make_jury()
+        replace(manifest, calibration=DescribedCalibration("magnitude", state)).make_jury()

@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from jpasbatch.errors import InputError
 from jpasbatch.learning.manifest import Manifest
 from jpasbatch.learning.redshifts import CENTRAL, RedshiftOptions, RedshiftRanges, Redshifts
+from jpasbatch.learning.samples import ClassDefinition
+from tests.manifests import manifest_with
 
 RANGES = RedshiftRanges((0.0, 0.5, 1.2, 2.1, 3.0, 5.0))
 K = len(RANGES)
@@ -122,33 +124,28 @@ def test_limits_are_checked(limits):
 
 
 def manifest(*classes) -> Manifest:
-    names = [f"z_{number}" for number in range(len(classes))]
-    definitions = {
-        name: {"truth": list(truth), "redshift": limits}
-        for name, (truth, limits) in zip(names, classes, strict=True)
-    }
-    empty: dict = {key: {} for key in ("survey", "features", "options", "validation", "versions", "learnt")}
-    rest = {"combine": "median", "members": [], "calibration": {}, "decision": {}}
-    return Manifest(classes=names, definitions=definitions, **empty, **rest)
+    return manifest_with({f"z_{number}": ClassDefinition(*one) for number, one in enumerate(classes)})
 
 
 def test_ranges_of_a_committee():
-    found = RedshiftRanges.of(manifest((["qso"], [0.0, 1.0]), (["qso"], [1.0, 2.0]), (["qso"], [2.0, 5.0])))
+    found = RedshiftRanges.of(
+        manifest((("qso",), (0.0, 1.0)), (("qso",), (1.0, 2.0)), (("qso",), (2.0, 5.0)))
+    )
     assert found == RedshiftRanges((0.0, 1.0, 2.0, 5.0), ("qso",))
 
 
 @pytest.mark.parametrize(
     ("last", "message"),
     [
-        ((["qso"], None), "'z_2'.*every class must be a range"),
-        ((["agn"], [2.0, 5.0]), "'z_2'.*the same objects"),
-        ((["qso"], [2.1, 5.0]), "'z_2'.*it must begin at 2"),
-        ((["qso"], [2.0, "inf"]), "finite limits"),
+        ((("qso",), None), "'z_2'.*every class must be a range"),
+        ((("agn",), (2.0, 5.0)), "'z_2'.*the same objects"),
+        ((("qso",), (2.1, 5.0)), "'z_2'.*it must begin at 2"),
+        ((("qso",), (2.0, np.inf)), "finite limits"),
     ],
 )
 def test_a_committee_of_other_classes_is_refused(last, message):
     with pytest.raises(InputError, match=message):
-        RedshiftRanges.of(manifest((["qso"], [0.0, 1.0]), (["qso"], [1.0, 2.0]), last))
+        RedshiftRanges.of(manifest((("qso",), (0.0, 1.0)), (("qso",), (1.0, 2.0)), last))
 
 
 def test_options_are_checked():

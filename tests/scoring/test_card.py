@@ -1,36 +1,33 @@
 """The card of a committee: what it must say, and that it claims nothing that was not tried."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import DescribedCalibration, DescribedMember, ValidationScores
 from jpasbatch.learning.novelty.ordinary import Ordinary
+from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.card import COSTLY, CardFacts, committee_card
 from jpasbatch.scoring.evaluation import Predictions, evaluate
+from jpasbatch.scoring.evaluation_record import EvaluatedSample, StoredFolds, score_parts
 from jpasbatch.scoring.stress_findings import group_of
+from tests.manifests import manifest_with
 from tests.scoring.stressed import CLASSES, content_of, judgement_of
 
-MANIFEST = Manifest(
-    survey={"name": "jpas60", "fingerprint": "0", "bands": ["a"] * 60},
-    features={"kind": "fluxes_and_errors", "n_inputs": 118, "state": {}},
-    classes=list(CLASSES),
-    definitions={
-        "galaxy": {"truth": ["galaxy"], "redshift": None},
-        "qso_high": {"truth": ["qso"], "redshift": [2.1, "inf"]},
-        "qso_low": {"truth": ["qso"], "redshift": [0.0, 2.1]},
-        "star": {"truth": ["star"], "redshift": None},
-    },
-    combine="median",
-    members=[{}, {}],
+DEFINITIONS = {
+    "star": ClassDefinition(("star",)),
+    "galaxy": ClassDefinition(("galaxy",)),
+    "qso_low": ClassDefinition(("qso",), (0.0, 2.1)),
+    "qso_high": ClassDefinition(("qso",), (2.1, np.inf)),
+}
+MANIFEST = manifest_with(
+    {name: DEFINITIONS[name] for name in CLASSES},
+    members=(DescribedMember(1, 2, 2, None),) * 2,
     options={"model": {"kind": "residual"}, "augmentation": {"gaps": 0.5, "hybrid_factor": 0}},
-    validation={"weighted_f1": 0.9},
-    versions={"jpasbatch": "1"},
-    learnt=dict.fromkeys(CLASSES, 1000),
-    calibration={"kind": "magnitude", "state": {}},
-    decision={"rule": "most_probable"},
+    validation=ValidationScores(0.9, dict.fromkeys(CLASSES, 0.9), 0.01),
+    calibration=DescribedCalibration("magnitude", {}),
     origin="templates",
 )
 
@@ -41,18 +38,15 @@ def part_of(survey, rows=400, few_bands=0):
     labels, magnitude = rng.integers(4, size=rows), rng.uniform(17, 23.6, rows)
     predictions = Predictions(labels, judgement_of(labels, 3.0).probabilities, magnitude, np.ones(rows))
     found = evaluate(predictions, survey.magnitude_bins, draws=3)
-    groups = [
-        {"group": str(number), **{key: value.tolist() for key, value in asdict(group).items()}}
-        for number, group in enumerate(found.groups)
-    ]
-    calibration = [asdict(one) for one in sample_scores(predictions, {}, CLASSES)]
-    return {
-        "classes": CLASSES,
-        "groups": groups,
-        "calibration": calibration,
-        "few_bands": few_bands,
-        "by_fold": None,
-    }
+    return EvaluatedSample(
+        name="mocks",
+        rows=rows,
+        rejected={},
+        few_bands=few_bands,
+        examples=(),
+        calibration=tuple(sample_scores(predictions, {}, CLASSES)),
+        **score_parts(found, survey, CLASSES),
+    )
 
 
 def facts_of(**changed):
@@ -69,7 +63,7 @@ def part(survey):
 
 @pytest.fixture(scope="module")
 def stressed(survey, part):
-    return {**part, "stress": content_of(survey, 300)}
+    return replace(part, stress=content_of(survey, 300))
 
 
 def test_the_card_says_what_the_committee_is_and_what_it_is_not_for(stressed):
@@ -91,7 +85,7 @@ def test_the_card_says_what_the_committee_is_and_what_it_is_not_for(stressed):
 def test_a_stress_that_costs_much_is_warned_of_and_no_other(stressed):
     card = committee_card(facts_of(), {"mocks": stressed})
     [line] = [line for line in card.splitlines() if line.startswith("- Skies like these")]
-    for one in stressed["stress"]["stresses"]:
+    for one in stressed.stress["stresses"]:
         if one["stress"].startswith("three given"):
             continue
         change, error = group_of(one, "all")["change"]
@@ -104,7 +98,7 @@ def test_what_was_not_tried_is_said_not_to_be(survey, part):
     assert "on mocks that was not tried" in card
     assert "7 objects have fewer bands" in card
     assert "Not tried: `jpasbatch evaluate --stress` does." in card
-    folds = committee_card(facts_of(), {"folds": part | {"by_fold": {}}})
+    folds = committee_card(facts_of(), {"folds": replace(part, by_fold=StoredFolds(((0.5,) * 4,), (0.5,)))})
     assert "Not tried: each object is judged by the members of its fold." in folds
     assert "Skies like these" not in card
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,15 @@ from jpasbatch.scoring import comparison_report, evaluation_report
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.comparison_report import render_comparison
 from jpasbatch.scoring.evaluation import evaluate
-from jpasbatch.scoring.evaluation_report import render_evaluation
-from jpasbatch.stages.evaluate.stage import evaluation_content
+from jpasbatch.scoring.evaluation_record import EvaluatedSample, score_parts
+from jpasbatch.scoring.evaluation_report import PageFacts, render_evaluation
 from tests.chromium import Browser, browser
 from tests.learning.test_curves import curve_of
 from tests.mocks.realism.test_report import FACTS as MOCK_FACTS
 from tests.mocks.realism.test_report import content_of as mock_content
 from tests.page_rules import WIDTHS, broken_links, captured_figures, check_letters, check_width
 from tests.products.page_rules import lost_values
+from tests.scoring.comparisons import read_comparison
 from tests.scoring.stressed import CLASSES, content_of
 from tests.scoring.test_evaluation import BINS, sample
 from tests.stages.evaluate.test_compare import compared
@@ -32,34 +32,43 @@ __all__ = ["compared"]
 
 pytestmark = pytest.mark.slow
 
-FACTS = {
-    "job": "a-job",
-    "title": "A committee",
-    "survey": "jpas60",
-    "model": {"kind": "mlp"},
-    "features": "relative_flux",
-    "members": 2,
-    "calibration": "magnitude",
-    "warnings": [],
-    "machines": ["a processor"],
-    "version": "1.0",
-    "date": "2027-01-15",
-}
+FACTS = PageFacts(
+    job="a-job",
+    title="A committee",
+    survey="jpas60",
+    committee="committee-0",
+    model={"kind": "mlp"},
+    features="relative_flux",
+    members=2,
+    calibration="magnitude",
+    warnings=(),
+    machines=("a processor",),
+    version="1.0",
+    date="2027-01-15",
+)
 
 
 def evaluation_page(survey) -> Report:
     """Return the page of a synthetic sample, under stress too, with the curves of two members."""
     predictions = sample()
-    part = {
-        "rows": len(predictions),
-        "rejected": {},
-        "few_bands": 0,
-        "calibration": [asdict(one) for one in sample_scores(predictions, {"all r": BINS[0]}, CLASSES, 1)],
-        "stress": content_of(survey, 300),
-        **evaluation_content(evaluate(predictions, survey.magnitude_bins, draws=20), survey, CLASSES),
-    }
+    part = EvaluatedSample(
+        name="mocks",
+        rows=len(predictions),
+        rejected={},
+        few_bands=0,
+        examples=(),
+        calibration=tuple(sample_scores(predictions, {"all r": BINS[0]}, CLASSES, 1)),
+        stress=content_of(survey, 300),
+        **score_parts(evaluate(predictions, survey.magnitude_bins, draws=20), survey, CLASSES),
+    )
     curves: list[Curve] = [curve_of(9, 4), curve_of(7, 7, seed=1)]
     return render_evaluation({"mocks": part}, {"mocks": ()}, FACTS, survey, curves)
+
+
+def comparison_page(folder: Path, survey) -> Report:
+    """Return the page of a comparison that was made, as it is written again."""
+    stored = json.loads((folder / "result" / "comparison.json").read_bytes())
+    return render_comparison(read_comparison(stored), survey)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +85,7 @@ def page(request, survey, tmp_path_factory) -> Path:
         report = render_realism(mock_content(), MOCK_FACTS)
     else:
         folder = request.getfixturevalue("compared")[0]
-        stored = json.loads((folder / "result" / "comparison.json").read_bytes())
-        report = render_comparison(stored, survey)
+        report = comparison_page(folder, survey)
     path = tmp_path_factory.mktemp("pages") / f"{request.param}.html"
     path.write_text(report.page, encoding="utf-8")
     return path
@@ -93,8 +101,7 @@ def test_the_numbers_of_an_evaluation_are_those_that_are_drawn(survey, monkeypat
 
 def test_the_numbers_of_a_comparison_are_those_that_are_drawn(compared, survey, monkeypatch):
     drawn = captured_figures(monkeypatch, comparison_report)
-    stored = json.loads((compared[0] / "result" / "comparison.json").read_bytes())
-    assert broken_links(render_comparison(stored, survey)) == []
+    assert broken_links(comparison_page(compared[0], survey)) == []
     assert {name: lost_values(one) for name, one in drawn} == {name: [] for name, _ in drawn}
 
 

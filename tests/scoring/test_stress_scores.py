@@ -1,5 +1,7 @@
 """Scores under stress: against scikit-learn, against the comparison of classifiers, and what is said in words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from jpasbatch.scoring.comparison_tables import stress_comparison
-from jpasbatch.scoring.evaluation import Predictions, compare
+from jpasbatch.scoring.evaluation import Predictions, compare, evaluate
+from jpasbatch.scoring.evaluation_record import ScoredSample, score_parts
 from jpasbatch.scoring.stress_findings import (
     WORST,
     bin_names,
@@ -32,6 +35,14 @@ from tests.scoring.stressed import CLASSES, content_of, judgement_of, sample_of
 @pytest.fixture(scope="module")
 def content(survey):
     return content_of(survey, 300)
+
+
+def scored_sample(survey):
+    """Return what is said of a few objects, not stressed."""
+    labels = np.arange(40) % 4
+    said = Predictions(labels, judgement_of(labels, 4.0).probabilities, np.full(40, 21.0), np.ones(40))
+    parts = score_parts(evaluate(said, survey.magnitude_bins, draws=2), survey, CLASSES)
+    return ScoredSample(name="mocks", rows=40, **parts)
 
 
 def scored(sample, judgement):
@@ -200,17 +211,18 @@ def test_shares_of_a_class_sum_to_one_and_are_never_certain(content):
     assert share_error(0.5, 10_000) == pytest.approx(0.005, rel=1e-3)
 
 
-def test_a_comparison_keeps_one_row_of_each_stress_and_the_worst_triple(content):
+def test_a_comparison_keeps_one_row_of_each_stress_and_the_worst_triple(content, survey):
     kept = stress_summary(content)
     shown = [one for one in content["stresses"] if not one["stress"].startswith("three given")]
     assert len(kept["scores"]) == len(shown) + 1
     assert kept["scores"][WORST][1] == group_of(worst_triple(content), "all")["change"][0]
-    tried, untried = {"stress": kept}, {}
-    fewer = {"stress": {"objects": 7, "scores": {"unspoilt": [0.9, 0.0], WORST: [None, None]}}}
-    stored = {"samples": {"mocks": {"One": tried, "Other": untried, "Third": fewer}}}
-    header, *rows = stress_comparison(stored, "mocks")
+    untried = scored_sample(survey)
+    tried = replace(untried, stress=kept)
+    fewer = {"objects": 7, "scores": {"unspoilt": [0.9, 0.0], WORST: [None, None]}}
+    parts = {"One": tried, "Other": untried, "Third": replace(untried, stress=fewer)}
+    header, *rows = stress_comparison(parts)
     assert header == ["", "One (300 objects)", "Third (7 objects)"]
     assert rows[0][0] == "unspoilt"
     assert rows[0][2] == "0.900 (+0.000)"
     assert {row[2] for row in rows[1:]} == {"–"}
-    assert stress_comparison({"samples": {"mocks": {"Other": untried}}}, "mocks") == []
+    assert stress_comparison({"Other": untried}) == []

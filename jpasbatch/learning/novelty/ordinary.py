@@ -9,7 +9,6 @@ level counts, and its own level among ordinary objects is the score.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -129,6 +128,30 @@ class Levels:
         )
 
 
+@dataclass(frozen=True)
+class OrdinaryFacts:
+    """What a record says of an `Ordinary`.
+
+    Attributes
+    ----------
+    spectra, magnitude_bins : int
+        Spectra of a class, and bins of its levels.
+    signs : tuple of str
+        Those of `SIGNS` that it judges by.
+    fewest_bands : int
+        Bands of the validation sample.
+    unsafe_above, extrapolation_above : float
+        Levels from which on an object is.
+    """
+
+    spectra: int
+    magnitude_bins: int
+    signs: tuple[str, ...]
+    fewest_bands: int
+    unsafe_above: float
+    extrapolation_above: float
+
+
 @dataclass(frozen=True, eq=False)
 class Ordinary:
     """What a committee knows of ordinary objects; k classes.
@@ -209,16 +232,16 @@ class Ordinary:
             levels.append(self.levels["disagreement"](disagreement, np.zeros_like(voted), magnitude))
         return np.maximum.reduce(levels)
 
-    def describe(self) -> dict[str, Any]:
-        """Return what a record says of it: JSON-able."""
-        return {
-            "spectra": self.basis.shape[2],
-            "magnitude_bins": self.levels[HIGHEST].centre.shape[1],
-            "signs": [name for name in self.levels if name != HIGHEST],
-            "fewest_bands": self.fewest_bands,
-            "unsafe_above": UNSAFE_LEVEL,
-            "extrapolation_above": EXTRAPOLATION_LEVEL,
-        }
+    def describe(self) -> OrdinaryFacts:
+        """Return what a record says of it."""
+        return OrdinaryFacts(
+            spectra=self.basis.shape[2],
+            magnitude_bins=self.levels[HIGHEST].centre.shape[1],
+            signs=tuple(name for name in self.levels if name != HIGHEST),
+            fewest_bands=self.fewest_bands,
+            unsafe_above=UNSAFE_LEVEL,
+            extrapolation_above=EXTRAPOLATION_LEVEL,
+        )
 
 
 def known_magnitude(magnitude: np.ndarray) -> np.ndarray:

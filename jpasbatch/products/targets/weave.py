@@ -12,34 +12,51 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from jpasbatch.errors import InputError
+from jpasbatch.options import Matches, Options
 from jpasbatch.products.record import magnitude_column, magnitude_error_column
 from jpasbatch.products.targets.fits_table import write_binary_table
 from jpasbatch.products.targets.options import TargetProgramme
 from jpasbatch.products.targets.weave_template import TemplateColumn, WeaveTemplate, builtin_template
 
-TARGET_CLASSES = (
-    *("UNKNOWN", "SKY", "GALAXY", "NEBULA", "QSO", "STAR", "STAR_BHB", "STAR_CEP", "STAR_EM", "STAR_EMP"),
-    *(
-        "STAR_FGK",
-        "STAR_IB",
-        "STAR_MLT",
-        "STAR_MLUM",
-        "STAR_OB",
-        "STAR_BA",
-        "STAR_RRL",
-        "STAR_VAR",
-        "STAR_WD",
-    ),
+TargetClass = Literal[
+    "UNKNOWN",
+    "SKY",
+    "GALAXY",
+    "NEBULA",
+    "QSO",
+    "STAR",
+    "STAR_BHB",
+    "STAR_CEP",
+    "STAR_EM",
+    "STAR_EMP",
+    "STAR_FGK",
+    "STAR_IB",
+    "STAR_MLT",
+    "STAR_MLUM",
+    "STAR_OB",
+    "STAR_BA",
+    "STAR_RRL",
+    "STAR_VAR",
+    "STAR_WD",
     "STAR_YSO",
-)
+]
+TARGET_CLASSES = get_args(TargetClass)
 GAIA_DR3_EPOCH = 2016.0
 CARD_LENGTH = 68
+PROGRAMME = r"[0-9]{5}(\.[0-9]+\+?)?"
+CONSTRAINTS = r"[A-Z]{5}"
+
+Card = Annotated[
+    str, Matches(f"[ -~]{{0,{CARD_LENGTH}}}", f"text of at most {CARD_LENGTH} printable ASCII characters")
+]
+"""A text of a header."""
+
 SUBMITTER_CARDS = {
     "leader_name_1": "STL_NME1",
     "leader_name_2": "STL_NME2",
@@ -52,7 +69,7 @@ SUBMITTER_CARDS = {
 
 
 @dataclass(frozen=True)
-class Submission:
+class Submission(Options):
     """What WEAVE wants to know and the catalogue cannot tell. Nothing is made up: what is blank stays blank.
 
     Attributes
@@ -81,41 +98,30 @@ class Submission:
         Proper motion and parallax of objects without a Gaia match: NaN, or 0 where a checker wants a number.
     """
 
-    leader_name_1: str = ""
-    leader_name_2: str = ""
-    leader_email: str = ""
-    contact_name_1: str = ""
-    contact_name_2: str = ""
-    contact_email: str = ""
-    copies_to: str = ""
-    magnitude_comments: dict[str, str] = field(default_factory=dict)
-    observing_programme: str = ""
-    observing_constraints: str = ""
-    target_class: str = "QSO"
+    leader_name_1: Card = ""
+    leader_name_2: Card = ""
+    leader_email: Card = ""
+    contact_name_1: Card = ""
+    contact_name_2: Card = ""
+    contact_email: Card = ""
+    copies_to: Card = ""
+    magnitude_comments: dict[str, Card] = field(default_factory=dict)
+    observing_programme: Annotated[
+        str, Matches(rf"({PROGRAMME})?", "five digits, like 11331, or nothing")
+    ] = ""
+    observing_constraints: Annotated[
+        str, Matches(rf"({CONSTRAINTS})?", "five capital letters, like DACEB, or nothing")
+    ] = ""
+    target_class: TargetClass = "QSO"
     reference_epoch: float | None = None
     template: str = ""
     unknown_proper_motion: float = float("nan")
 
-    def __post_init__(self) -> None:
-        texts = {name: getattr(self, name) for name in SUBMITTER_CARDS}
-        texts |= {f"magnitude_comments.{role}": text for role, text in self.magnitude_comments.items()}
-        for name, text in texts.items():
-            if len(text) > CARD_LENGTH or not ((text.isascii() and text.isprintable()) or not text):
-                raise ValueError(
-                    f"{name} = {text!r}: must be at most {CARD_LENGTH} printable ASCII characters"
-                )
+    def check_relations(self) -> None:
+        """Refuse comments on magnitudes that no catalogue has."""
         unknown = set(self.magnitude_comments) - {"g", "r", "i"}
         if unknown:
             raise ValueError(f"magnitude_comments: {', '.join(sorted(unknown))} is not one of g, r, i")
-        if self.target_class not in TARGET_CLASSES:
-            raise ValueError(
-                f"target_class = {self.target_class!r}: must be one of {', '.join(TARGET_CLASSES)}"
-            )
-        programme = self.observing_programme
-        if programme and not is_programme(programme):
-            raise ValueError(f"observing_programme = {programme!r}: must be five digits, like 11331")
-        if self.observing_constraints and not is_constraints(self.observing_constraints):
-            raise ValueError(f"observing_constraints = {self.observing_constraints!r}: must be like DACEB")
 
     def warnings(self) -> tuple[str, ...]:
         """Return what is blank and must be filled in before a submission, one sentence each."""
@@ -130,12 +136,12 @@ class Submission:
 
 def is_programme(text: str) -> bool:
     """Return whether a text is an observing programme (PROGTEMP): ``11331``, or ``11331.1+`` in a chain."""
-    return re.fullmatch(r"[0-9]{5}(\.[0-9]+\+?)?", text) is not None
+    return re.fullmatch(PROGRAMME, text) is not None
 
 
 def is_constraints(text: str) -> bool:
     """Return whether a text has the form of observing constraints (OBSTEMP): ``DACEB``."""
-    return re.fullmatch(r"[A-Z]{5}", text) is not None
+    return re.fullmatch(CONSTRAINTS, text) is not None
 
 
 def weave_file_name(programme: TargetProgramme) -> str:

@@ -106,7 +106,7 @@ def name_committee(
 
 
 def _survey_of(manifest: Manifest) -> Survey:
-    name = str(manifest.survey.get("name"))
+    name = manifest.survey.name
     if name not in survey_names():
         raise InputError(
             f"the committee learnt from survey {name!r}, which does not come with the package; name its survey file "

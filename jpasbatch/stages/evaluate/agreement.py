@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from jpasbatch.photometry.normalisation import normalise
 from jpasbatch.photometry.photometry import ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.photometry.table import photometry_from_table
+from jpasbatch.scoring.comparison_record import FieldAgreement
 from jpasbatch.stages.evaluate.foreign import foreign_rows
 from jpasbatch.stages.run.committees import find_committee, open_committee
 from jpasbatch.stages.run.mapping import map_tasks, require_all
@@ -37,17 +38,10 @@ NO_FEATURES = "no features"
 
 def agreement(
     comparison: Comparison, workspaces: Mapping[str, Workspace], folder: Path, executor: Executor
-) -> dict[str, Any]:
-    """Classify the field of a comparison by each of its committees, and count who agrees with whom.
+) -> FieldAgreement | None:
+    """Classify the field of a comparison by each of its committees, and count who agrees with whom; None without one.
 
     The objects with all probabilities and classes are written to ``field/``, a table for each of the field's.
-
-    Returns
-    -------
-    dict
-        ``names``, ``sought``, ``objects``, ``rejected`` (rows by reason), ``patterns`` (objects by a string of 0 and
-        1, which says for each committee in order whether it finds the class) and ``fractions`` (of the objects that
-        are of the class, by name); empty without a field.
 
     Raises
     ------
@@ -56,7 +50,7 @@ def agreement(
     """
     field = comparison.field
     if field is None:
-        return {}
+        return None
     if comparison.detection is None:
         raise InputError(
             f"comparison {comparison.name!r}: [field] needs [detection], which says what is sought"
@@ -74,31 +68,46 @@ def agreement(
     patterns: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     for result in results.values():
-        patterns.update(result["patterns"])
-        rejected.update(result["rejected"])
+        patterns.update(result.patterns)
+        rejected.update(result.rejected)
     others = [one.name for one in comparison.foreign]
     if others and not patterns.total():
         raise InputError(
             f"[field]: none of its objects is in all of {', '.join(others)}; are their ids ours?"
         )
-    facts = _facts_of([*field.of, *others], patterns)
-    return {"sought": comparison.detection.of, "rejected": dict(sorted(rejected.items())), **facts}
+    return _agreement_of((*field.of, *others), patterns, comparison.detection.of, rejected)
 
 
-def _facts_of(names: list[str], patterns: Counter[str]) -> dict[str, Any]:
+def _agreement_of(
+    names: tuple[str, ...], patterns: Counter[str], sought: str, rejected: Counter[str]
+) -> FieldAgreement:
     """Return what patterns of agreement say of each committee."""
     objects = patterns.total()
     found = {
         title: sum(count for pattern, count in patterns.items() if pattern[number] == "1")
         for number, title in enumerate(names)
     }
-    return {
-        "names": names,
-        "objects": objects,
-        "patterns": dict(sorted(patterns.items())),
-        "found": found,
-        "fractions": {title: count / objects if objects else None for title, count in found.items()},
-    }
+    return FieldAgreement(
+        sought=sought,
+        rejected=dict(sorted(rejected.items())),
+        names=names,
+        objects=objects,
+        patterns=dict(sorted(patterns.items())),
+        found=found,
+        fractions={title: count / objects if objects else None for title, count in found.items()},
+    )
+
+
+class ClassifiedTable(NamedTuple):
+    """What came of one table of the field: objects by pattern, and rejected rows by reason."""
+
+    patterns: Counter[str]
+    rejected: Counter[str]
+
+    @property
+    def rows(self) -> int:
+        """Objects that were classified."""
+        return self.patterns.total()
 
 
 def classify_field(
@@ -107,15 +116,10 @@ def classify_field(
     foreign: tuple[ForeignTable, ...],
     sought: str,
     target: str,
-) -> dict[str, Any]:
+) -> ClassifiedTable:
     """Classify one table by several committees, chunk by chunk, and write what they say, and what others say.
 
     Objects of which one of the tables of others does not speak are left out, and counted among the rejected.
-
-    Returns
-    -------
-    dict
-        ``rows``, ``patterns`` and ``rejected``.
     """
     first = committees[0][0]
     survey = load_survey(first.survey, first.catalogue.aperture)
@@ -142,7 +146,7 @@ def classify_field(
         if writer is not None:
             writer.close()
     rejected = Counter({reason: count for reason, count in rejected.items() if count})
-    return {"rows": sum(patterns.values()), "patterns": dict(patterns), "rejected": dict(rejected)}
+    return ClassifiedTable(patterns, rejected)
 
 
 def _with_others(
@@ -170,7 +174,7 @@ def _say(
     photometry = photometry_from_table(accepted, survey)
     judgements = [committee.judge(photometry) for _, committee in loaded]
     usable = np.logical_and.reduce([judgement.usable for judgement in judgements])
-    columns: dict[str, Any] = {
+    columns: dict[str, pa.ChunkedArray | np.ndarray | list[str]] = {
         name: accepted[name].filter(pa.array(usable)) for name in ("object_id", "ra", "dec")
     }
     columns["magnitude"] = ab_magnitude(photometry.flux[usable, survey.reference_index])

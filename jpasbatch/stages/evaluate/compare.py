@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,9 +19,23 @@ from jpasbatch.job.comparison import Comparison, PublishedSection
 from jpasbatch.learning.classifiers.registry import classifier_from_table
 from jpasbatch.pages.style import bin_label
 from jpasbatch.photometry.survey import Survey
+from jpasbatch.scoring.comparison_record import (
+    ComparisonRecord,
+    MadeBy,
+    PublishedScores,
+    StoredDifference,
+    TrainingCost,
+)
 from jpasbatch.scoring.comparison_report import render_comparison
 from jpasbatch.scoring.comparison_tables import comparison_markdown
-from jpasbatch.scoring.evaluation import Predictions, compare, evaluate, score_confusion
+from jpasbatch.scoring.evaluation import PairedDifference, Predictions, compare, evaluate, score_confusion
+from jpasbatch.scoring.evaluation_record import (
+    EvaluatedSample,
+    ScoredSample,
+    defined,
+    listed,
+    score_parts,
+)
 from jpasbatch.scoring.evaluation_tables import score_rows, to_table
 from jpasbatch.scoring.stress_findings import stress_summary
 from jpasbatch.stages.evaluate.agreement import agreement
@@ -32,23 +46,25 @@ from jpasbatch.stages.evaluate.foreign import beside_ours, check_comparable
 from jpasbatch.stages.evaluate.repeats import run_repeats
 from jpasbatch.stages.evaluate.request import VALIDATION, evaluated_samples
 from jpasbatch.stages.evaluate.several import Train, evaluate_all, read_all
-from jpasbatch.stages.evaluate.stage import (
-    EVALUATION,
-    FOLDER,
-    evaluation_content,
-)
+from jpasbatch.stages.evaluate.stage import EVALUATION, FOLDER
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.pages import publish_page
 from jpasbatch.stages.run.records import StageRecord, required
 from jpasbatch.stages.run.stage_facts import EvaluateFacts, TrainFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.files import write_atomically, written_aside
-from jpasbatch.storage.stores.ledger import without_undefined
 from jpasbatch.version import __version__
 
 log = logging.getLogger(__name__)
 
 PAGE = "comparison.html"
+
+
+class Compared(NamedTuple):
+    """What is told of a comparison: weighted f1 of each classifier on its sample, and the path of the page."""
+
+    scores: dict[str, float | None]
+    page: str
 
 
 def run_compare(
@@ -57,7 +73,7 @@ def run_compare(
     folder: Path,
     executor: Executor,
     train: Train | None,
-) -> dict[str, Any]:
+) -> Compared:
     """Evaluate what is not evaluated yet, and write the comparison.
 
     Parameters
@@ -71,11 +87,6 @@ def run_compare(
     train : callable, optional
         Trains the committee of a workspace where it is missing or no longer what the job says.
 
-    Returns
-    -------
-    dict
-        ``scores`` (weighted f1 of each classifier on the sample), ``page``.
-
     Raises
     ------
     InputError
@@ -88,26 +99,26 @@ def run_compare(
     predictions, choices = _predictions(comparison, workspaces, records)
     content, further = _contents(comparison, workspaces, predictions)
     shown = comparison.model_dump(mode="json")
-    result = {
-        "comparison": shown | {"further": [*shown["further"], *further]},
-        "classes": list(classes),
-        "samples": content,
-        "published": [_published(one, survey) for one in comparison.published],
-        "costs": {title: _cost(workspace) for title, workspace in workspaces.items()},
-        "training": {title: _training(workspace) for title, workspace in workspaces.items()},
-        "differences": _differences(comparison, predictions[comparison.sample], survey),
-        "detection": compare_detection(comparison, predictions[comparison.sample], classes),
-        "field": agreement(comparison, workspaces, folder, executor),
-        "choices": choices,
-        "repeats": run_repeats(comparison, workspaces, folder, executor, train),
-        "findings": check_findings(comparison, content[comparison.sample], predictions[comparison.sample]),
-        "made": {"version": __version__, "date": datetime.now(UTC).date().isoformat()},
-    }
+    result = ComparisonRecord(
+        comparison=shown | {"further": [*shown["further"], *further]},
+        classes=classes,
+        samples=content,
+        published=tuple(_published(one, survey) for one in comparison.published),
+        costs={title: _cost(workspace) for title, workspace in workspaces.items()},
+        training={title: _training(workspace) for title, workspace in workspaces.items()},
+        differences=_differences(comparison, predictions[comparison.sample], survey),
+        detection=compare_detection(comparison, predictions[comparison.sample], classes),
+        field=agreement(comparison, workspaces, folder, executor),
+        choices=choices,
+        repeats=run_repeats(comparison, workspaces, folder, executor, train),
+        findings=tuple(
+            check_findings(comparison, content[comparison.sample], predictions[comparison.sample])
+        ),
+        made=MadeBy(__version__, datetime.now(UTC).date().isoformat()),
+    )
     _write(result, survey, folder)
-    scores = {
-        title: part["groups"][-1]["weighted_f1"][0] for title, part in content[comparison.sample].items()
-    }
-    return {"scores": scores, "page": str(folder / PAGE)}
+    scores = {title: part.weighted_f1 for title, part in content[comparison.sample].items()}
+    return Compared(scores, str(folder / PAGE))
 
 
 def _predictions(
@@ -134,11 +145,11 @@ def _contents(
     comparison: Comparison,
     workspaces: Mapping[str, Workspace],
     predictions: Mapping[str, dict[str, Predictions]],
-) -> tuple[dict[str, dict[str, Any]], list[str]]:
+) -> tuple[dict[str, dict[str, ScoredSample]], list[str]]:
     """Return scores by sample and title, and the names of the samples in which others have spoken too."""
     first = next(iter(workspaces.values()))
     samples = (comparison.sample, *comparison.further)
-    content = {
+    content: dict[str, dict[str, ScoredSample]] = {
         name: {title: _content(title, name, found, workspaces) for title, found in predictions[name].items()}
         for name in samples
     }
@@ -195,70 +206,80 @@ def _check(comparison: Comparison, workspaces: Mapping[str, Workspace]) -> None:
 
 def _content(
     title: str, name: str, predictions: Predictions, workspaces: Mapping[str, Workspace]
-) -> dict[str, Any]:
+) -> ScoredSample:
     """Return a classifier's scores on a sample: those that its job stored, or those of what was derived here."""
     if title in workspaces:
-        stored = json.loads((workspaces[title].folder / FOLDER / EVALUATION).read_bytes())
-        content = {**stored[name], "name": title}
+        found = _evaluated(workspaces[title].folder / FOLDER / EVALUATION, name)
         # the whole table stays with the committee
-        return content | ({"stress": stress_summary(content["stress"])} if "stress" in content else {})
+        stress = None if found.stress is None else stress_summary(found.stress)
+        return replace(found, name=title, stress=stress)
     return _scores(title, predictions, workspaces)
 
 
-def _scores(title: str, predictions: Predictions, workspaces: Mapping[str, Workspace]) -> dict[str, Any]:
+def _evaluated(path: Path, name: str) -> EvaluatedSample:
+    """Return what an evaluation that is kept says of a sample."""
+    try:
+        return EvaluatedSample.from_record(json.loads(path.read_bytes())[name], name)
+    except (ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is damaged, or of another version ({error}); delete it and run `jpasbatch evaluate` again"
+        ) from None
+
+
+def _scores(title: str, predictions: Predictions, workspaces: Mapping[str, Workspace]) -> ScoredSample:
     """Return the scores of predictions that were derived here, or are of others."""
     workspace = next(iter(workspaces.values()))
     job, survey = workspace.job, workspace.survey
     found = evaluate(predictions, survey.magnitude_bins, seed=job.seed)
-    return {"name": title, "rows": len(predictions), **evaluation_content(found, survey, tuple(job.classes))}
+    parts = score_parts(found, survey, tuple(job.classes))
+    return ScoredSample(name=title, rows=len(predictions), **parts)
 
 
-def _published(section: PublishedSection, survey: Survey) -> dict[str, Any]:
+def _published(section: PublishedSection, survey: Survey) -> PublishedScores:
     """Return published scores, a group for each bin and one for all objects, without errors."""
-    rates = {key: getattr(section, key) for key in ("name", "source", "completeness", "accuracy", "roc_auc")}
-    if not section.confusion:
-        return {**rates, "groups": {}}
     matrices = [np.array(one, dtype=np.int64).T for one in section.confusion]
     groups = [bin_label(survey.reference_band, limits) for limits in survey.magnitude_bins]
-    if len(matrices) != len(groups):
+    if matrices and len(matrices) != len(groups):
         raise InputError(
             f"published {section.name!r}: {len(matrices)} confusion matrices for {len(groups)} bins of magnitude"
         )
-    return {
-        **rates,
-        "groups": {
-            name: score_confusion(matrix)
-            for name, matrix in zip([*groups, "all"], [*matrices, np.sum(matrices, axis=0)], strict=True)
-        },
-    }
+    named = zip([*groups, "all"], [*matrices, np.sum(matrices, axis=0)], strict=True) if matrices else ()
+    return PublishedScores(
+        name=section.name,
+        source=section.source,
+        completeness=section.completeness,
+        accuracy=section.accuracy,
+        roc_auc=section.roc_auc,
+        groups={name: score_confusion(matrix) for name, matrix in named},
+    )
 
 
 def _cost(workspace: Workspace) -> int | None:
     """Return the multiplications that an object costs, or None for trees, which make none."""
     manifest, _, _ = find_committee(workspace)
     classifier = classifier_from_table(manifest.options["model"])
-    one = classifier.multiplications(manifest.features["n_inputs"], len(manifest.classes))
+    one = classifier.multiplications(manifest.features.n_inputs, len(manifest.classes))
     return None if one is None else one * len(manifest.members)
 
 
-def _training(workspace: Workspace) -> dict[str, Any]:
+def _training(workspace: Workspace) -> TrainingCost:
     record = required(workspace, TrainFacts)
-    return {
-        "members": record.facts.members,
-        "rows": record.facts.rows,
-        "epochs": list(record.facts.epochs),
-        "seconds": record.seconds,
-        "seconds_per_member": list(record.facts.seconds_per_member),
-        "fingerprint": record.fingerprint,
-        "finished": record.content["finished"],
-        "seed": workspace.job.seed,
-        "job": workspace.job.name,
-    }
+    return TrainingCost(
+        members=record.facts.members,
+        rows=record.facts.rows,
+        epochs=record.facts.epochs,
+        seconds=record.seconds,
+        seconds_per_member=record.facts.seconds_per_member,
+        fingerprint=record.fingerprint,
+        finished=record.content["finished"],
+        seed=workspace.job.seed,
+        job=workspace.job.name,
+    )
 
 
 def _differences(
     comparison: Comparison, predictions: Mapping[str, Predictions], survey: Survey
-) -> dict[str, Any]:
+) -> dict[str, dict[str, StoredDifference]]:
     """Return how much better each classifier is than the reference, in each bin and in all."""
     base = predictions[comparison.reference]
     groups = [
@@ -269,10 +290,7 @@ def _differences(
     names = [*(bin_label(survey.reference_band, limits) for limits in survey.magnitude_bins), "all"]
     return {
         title: {
-            name: {
-                key: value.tolist()
-                for key, value in asdict(compare(found.take(rows), base.take(rows))).items()
-            }
+            name: _difference(compare(found.take(rows), base.take(rows)))
             for name, rows in zip(names, groups, strict=True)
         }
         for title, found in predictions.items()
@@ -280,17 +298,22 @@ def _differences(
     }
 
 
-def _write(result: dict[str, Any], survey: Survey, folder: Path) -> None:
+def _difference(found: PairedDifference) -> StoredDifference:
+    return StoredDifference(listed(found.weighted_f1), listed(found.f1), listed(found.fewer_errors))
+
+
+def _write(result: ComparisonRecord, survey: Survey, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    stored = without_undefined(result)
     rows = [
-        {"classifier": title, **row}
-        for name, parts in result["samples"].items()
+        (title, row)
+        for name, parts in result.samples.items()
         for title, part in parts.items()
-        for row in score_rows({**part, "name": name})
+        for row in score_rows(replace(part, name=name))
     ]
     with written_aside(folder / "comparison.parquet") as aside:
-        pq.write_table(to_table(rows), aside)
-    write_atomically(folder / "comparison.json", json.dumps(stored, sort_keys=True).encode())
+        pq.write_table(to_table([row for _, row in rows], [title for title, _ in rows]), aside)
+    stored = defined(result)
+    text = json.dumps(stored.to_record(), sort_keys=True)
+    write_atomically(folder / "comparison.json", text.encode())
     write_atomically(folder / "comparison.md", comparison_markdown(stored).encode())
     publish_page(folder / PAGE, render_comparison(stored, survey))

@@ -8,6 +8,7 @@ so that no object that is tested has a say. Without nesting those are the tested
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import Manifest
+from jpasbatch.learning.manifest import DescribedFolds, Manifest
 from jpasbatch.learning.novelty.novelty import Novelty
 from jpasbatch.learning.samples import UNLABELLED
 from jpasbatch.photometry.photometry import Photometry, ab_magnitude
@@ -25,7 +26,7 @@ from jpasbatch.scoring.evaluation import Predictions
 from jpasbatch.scoring.folds import member_folds, stratified_folds, validation_votes
 from jpasbatch.stages.evaluate.predictions import signal_to_noise
 from jpasbatch.stages.run.committees import open_committee
-from jpasbatch.stages.run.samples import identify_sample, labels_of, read_sample, sample_photometry
+from jpasbatch.stages.run.samples import describe_folds, labels_of, read_sample, sample_photometry
 from jpasbatch.storage.stores.artefacts import load_committee
 
 FOLDS = "folds"
@@ -42,16 +43,10 @@ def check_folds(manifest: Manifest, job: Job, files: list[Path]) -> None:
     InputError
         When its folds, or the sample that they were made of, are others than the job's.
     """
-    wanted = {
-        "folds": job.samples.folds,
-        "seed": job.samples.fold_seed,
-        "nested": job.samples.nested,
-        "members": job.committee.members,
-        "sample": identify_sample(files),
-    }
-    found = manifest.folds
+    wanted, found = describe_folds(job, files), manifest.folds
     if found != wanted:
-        differs = [key for key in wanted if (found or {}).get(key) != wanted[key]]
+        names = [item.name for item in fields(DescribedFolds)]
+        differs = [key for key in names if found is None or getattr(found, key) != getattr(wanted, key, None)]
         raise InputError(
             f"the committee was not trained in the folds of this job ({', '.join(differs)} differ), so that its "
             "members may have seen what they would be tested on; run `jpasbatch train` again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,23 @@ from pyarrow import csv
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison, DetectionSection, ExternalSection
-from jpasbatch.scoring.detection import detect, detection_difference
+from jpasbatch.scoring.comparison_record import (
+    ExternalScores,
+    FoundClass,
+    StoredCurve,
+    StoredDetection,
+    StoredDetectionDifference,
+)
+from jpasbatch.scoring.detection import Detection, DetectionDifference, detect, detection_difference
 from jpasbatch.scoring.evaluation import Predictions
+from jpasbatch.scoring.evaluation_record import listed
 from jpasbatch.scoring.ranking import rank_class
 
 
 def compare_detection(
     comparison: Comparison, predictions: Mapping[str, Predictions], classes: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return how well each classifier finds the class that is sought, JSON-able but for NaN.
-
-    Returns
-    -------
-    dict
-        ``sought``, ``others_completeness``, ``classifiers`` (scores by title), ``differences`` (reference less each),
-        ``external`` (foreign scores beside the reference on the common objects); empty where nothing is sought.
+) -> FoundClass | None:
+    """Return how well each classifier finds the class that is sought; None where nothing is.
 
     Raises
     ------
@@ -35,25 +37,28 @@ def compare_detection(
         When the class is unknown, or a foreign table cannot be used.
     """
     if comparison.detection is None:
-        return {}
+        return None
     options = comparison.detection
     sought, share = sought_class(options, classes), options.others_completeness
     reference = predictions[comparison.reference]
-    return {
-        "sought": options.of,
-        "others_completeness": share,
-        "classifiers": {
-            title: _plain(asdict(detect(found, sought, share))) for title, found in predictions.items()
+    return FoundClass(
+        sought=options.of,
+        others_completeness=share,
+        classifiers={
+            title: StoredDetection(**_columns(detect(found, sought, share)))
+            for title, found in predictions.items()
         },
-        "differences": {
-            title: _plain(asdict(detection_difference(reference, found, sought, share)))
+        differences={
+            title: StoredDetectionDifference(
+                **_columns(detection_difference(reference, found, sought, share))
+            )
             for title, found in predictions.items()
             if title != comparison.reference
         },
-        "external": [
+        external=tuple(
             external_score(one, reference, sought, comparison.reference) for one in comparison.external
-        ],
-    }
+        ),
+    )
 
 
 def sought_class(options: DetectionSection, classes: Sequence[str]) -> int:
@@ -71,13 +76,14 @@ def sought_class(options: DetectionSection, classes: Sequence[str]) -> int:
     return classes.index(options.of)
 
 
-def _plain(content: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in content.items()}
+def _columns(found: Detection | DetectionDifference) -> dict[str, Any]:
+    """Return the fields of scores by name, as plain numbers."""
+    return {one.name: listed(getattr(found, one.name)) for one in fields(found)}
 
 
 def external_score(
     section: ExternalSection, reference: Predictions, sought: int, title: str
-) -> dict[str, Any]:
+) -> ExternalScores:
     """Return the ranking by a column of a foreign table, and by a classifier on the same objects.
 
     Raises
@@ -101,12 +107,12 @@ def external_score(
     curves = {}
     for name, scores in ((section.name, score), (title, reference.probabilities[:, sought])):
         found = rank_class(scores[common], belongs[common])
-        curves[name] = {
-            "pooled": [found.pooled.value, found.pooled.error],
-            "false_positive": found.false_positive.tolist(),
-            "true_positive": found.true_positive.tolist(),
-        }
-    return {"name": section.name, "objects": int(common.sum()), "curves": curves}
+        curves[name] = StoredCurve(
+            pooled=(found.pooled.value, found.pooled.error),
+            false_positive=listed(found.false_positive),
+            true_positive=listed(found.true_positive),
+        )
+    return ExternalScores(section.name, int(common.sum()), curves)
 
 
 def _read_score(section: ExternalSection) -> tuple[list[str], np.ndarray]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from jpasbatch.pages.spectra import Spectrum
@@ -11,6 +9,7 @@ from jpasbatch.pages.style import class_label
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import Survey
 from jpasbatch.scoring.evaluation import Predictions
+from jpasbatch.scoring.evaluation_record import ExampleObject, Row, listed
 
 CONFUSIONS = 4
 """Kinds of confusion in the gallery: the commonest (paper A, figure 4)."""
@@ -22,7 +21,7 @@ def confusion_examples(
     redshift: np.ndarray,
     classes: tuple[str, ...],
     survey: Survey,
-) -> list[dict[str, Any]]:
+) -> list[ExampleObject]:
     """Return an object of each of the commonest confusions and each bin of magnitude: the typical one.
 
     Typical is the one whose confidence in the wrong class is the median of its like.
@@ -44,37 +43,37 @@ def confusion_examples(
             sure = predictions.probabilities[rows, wrong]
             row = int(rows[np.argsort(sure, kind="stable")[rows.size // 2]])
             examples.append(
-                {
-                    "kind": f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
-                    "magnitude_bin": number,
-                    "rank": row,
-                    "object_id": f"{survey.reference_band} = {magnitude[row]:.2f}",
-                    "ra": 0.0,
-                    "dec": 0.0,
-                    "probabilities": predictions.probabilities[row].tolist(),
-                    "flux": photometry.flux[row].tolist(),
-                    "flux_err": photometry.flux_err[row].tolist(),
-                    "true_class": classes[true],
-                    "true_redshift": float(redshift[row]),
-                }
+                ExampleObject(
+                    kind=f"{class_label(classes[true])} taken for {class_label(classes[wrong])}",
+                    magnitude_bin=number,
+                    rank=row,
+                    object_id=f"{survey.reference_band} = {magnitude[row]:.2f}",
+                    ra=0.0,
+                    dec=0.0,
+                    probabilities=listed(predictions.probabilities[row]),
+                    flux=listed(photometry.flux[row]),
+                    flux_err=listed(photometry.flux_err[row]),
+                    true_class=classes[true],
+                    true_redshift=float(redshift[row]),
+                )
             )
     return examples
 
 
-def to_spectrum(stored: dict[str, Any]) -> Spectrum:
+def to_spectrum(stored: ExampleObject) -> Spectrum:
     """Return an example as the page draws it."""
 
-    def floats(values: list[float | None]) -> tuple[float, ...]:
+    def floats(values: Row) -> tuple[float, ...]:
         return tuple(float("nan") if value is None else value for value in values)
 
-    redshift = stored["true_redshift"]
+    redshift = stored.true_redshift
     return Spectrum(
-        kind=stored["kind"],
-        magnitude_bin=stored["magnitude_bin"],
-        title=stored["object_id"],
-        probabilities=floats(stored["probabilities"]),
-        flux=floats(stored["flux"]),
-        flux_err=floats(stored["flux_err"]),
-        true_class=stored["true_class"],
+        kind=stored.kind,
+        magnitude_bin=stored.magnitude_bin,
+        title=stored.object_id,
+        probabilities=floats(stored.probabilities),
+        flux=floats(stored.flux),
+        flux_err=floats(stored.flux_err),
+        true_class=stored.true_class,
         true_redshift=float("nan") if redshift is None else redshift,
     )

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from jpasbatch.job.comparison import Comparison, FindingsSection
+from jpasbatch.scoring.comparison_record import Finding
 from jpasbatch.scoring.evaluation import Predictions, compare
+from jpasbatch.scoring.evaluation_record import ScoredSample
 
 SIGNIFICANT = 2.0
 """Bootstrap errors."""
 
-Finding = dict[str, str]
-
 
 def check_findings(
-    comparison: Comparison, content: Mapping[str, Any], predictions: Mapping[str, Predictions]
+    comparison: Comparison, content: Mapping[str, ScoredSample], predictions: Mapping[str, Predictions]
 ) -> list[Finding]:
     """Return each finding of Martinez-Solaeche et al. 2023, section 4.1, with what holds of it here.
 
@@ -26,15 +25,10 @@ def check_findings(
     ----------
     comparison : Comparison
         Its ``findings`` name the classifiers; without them nothing is asked.
-    content : mapping
-        Evaluations by classifier.
+    content : mapping of str to ScoredSample
+        By classifier.
     predictions : mapping of str to Predictions
         By classifier.
-
-    Returns
-    -------
-    list of dict
-        ``paper``, ``here`` and ``holds`` ("yes", "in part" or "no").
     """
     names = comparison.findings
     if names is None:
@@ -52,13 +46,12 @@ def check_findings(
 
 
 def _finding(paper: str, here: str, holds: bool, partly: bool = False) -> Finding:
-    return {"paper": paper, "here": here, "holds": "yes" if holds else "in part" if partly else "no"}
+    return Finding(paper, here, "yes" if holds else "in part" if partly else "no")
 
 
-def _networks_against_forests(names: FindingsSection, content: Mapping[str, Any]) -> Finding:
+def _networks_against_forests(names: FindingsSection, content: Mapping[str, ScoredSample]) -> Finding:
     one, other = (
-        np.array(content[name]["by_signal"]["weighted_f1"], dtype=float)
-        for name in (names.network, names.forest)
+        np.array(content[name].by_signal.weighted_f1, dtype=float) for name in (names.network, names.forest)
     )
     mean = float(np.nanmean(one - other))
     return _finding(
@@ -70,11 +63,14 @@ def _networks_against_forests(names: FindingsSection, content: Mapping[str, Any]
 
 
 def _hybrids(
-    names: FindingsSection, content: Mapping[str, Any], predictions: Mapping[str, Predictions]
+    names: FindingsSection, content: Mapping[str, ScoredSample], predictions: Mapping[str, Predictions]
 ) -> Finding:
     found = compare(predictions[names.network_hybrid], predictions[names.network])
     value, error = found.weighted_f1
-    before, after = (content[name]["groups"][-1]["ece"][0] for name in (names.network, names.network_hybrid))
+    before, after = (
+        float("nan") if (ece := content[name].groups[-1].ece[0]) is None else ece
+        for name in (names.network, names.network_hybrid)
+    )
     no_gain, worse = value < SIGNIFICANT * error, after > before
     return _finding(
         "hybridisation brings no gain in f1 and a worse calibration",
@@ -95,10 +91,10 @@ def _confidence_of_forests(names: FindingsSection, predictions: Mapping[str, Pre
     )
 
 
-def _commonest_confusion(names: FindingsSection, content: Mapping[str, Any]) -> Finding:
+def _commonest_confusion(names: FindingsSection, content: Mapping[str, ScoredSample]) -> Finding:
     confusion, classes = (
-        np.array(content[names.network]["groups"][-1]["confusion"]),
-        content[names.network]["classes"],
+        np.array(content[names.network].groups[-1].confusion),
+        content[names.network].classes,
     )
     pairs = {
         (classes[i], classes[j]): int(confusion[i, j] + confusion[j, i])
@@ -112,9 +108,9 @@ def _commonest_confusion(names: FindingsSection, content: Mapping[str, Any]) -> 
     )
 
 
-def _at_signal_5(names: FindingsSection, content: Mapping[str, Any]) -> Finding:
-    curve = content[names.network]["by_signal"]
-    signal, f1 = (np.array(curve[key], dtype=float) for key in ("signal", "weighted_f1"))
+def _at_signal_5(names: FindingsSection, content: Mapping[str, ScoredSample]) -> Finding:
+    curve = content[names.network].by_signal
+    signal, f1 = np.array(curve.signal, dtype=float), np.array(curve.weighted_f1, dtype=float)
     value = float(np.interp(5.0, signal, f1)) if signal.size else float("nan")
     return _finding(
         "weighted f1 reaches 0.9 at a median S/N of 5",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.job.comparison import Comparison
+from jpasbatch.job.job import Job
+from jpasbatch.scoring.comparison_record import RepeatedScores, StoredRepeats
 from jpasbatch.scoring.evaluation import Predictions
+from jpasbatch.scoring.evaluation_record import Pair, listed
 from jpasbatch.scoring.repeats import (
-    Repeated,
+    Score,
     luck_of_choice,
     repeated_difference,
     repeated_folds,
@@ -42,7 +44,7 @@ def run_repeats(
     folder: Path,
     executor: Executor,
     train: Train | None,
-) -> dict[str, Any]:
+) -> RepeatedScores | None:
     """Train and test the jobs of a comparison with each of its seeds, and return what came of it.
 
     What is trained already is not trained again. The folder of a job and a seed is
@@ -50,11 +52,8 @@ def run_repeats(
 
     Returns
     -------
-    dict
-        ``seeds``, ``folds`` (whether they were dealt anew), ``classifiers`` and ``differences`` (the reference less
-        each; by title, then by score: see `jpasbatch.scoring.repeats.Repeated`), ``choices`` (by name of the choice,
-        how often each classifier was chosen in all repeats), ``luck`` (by name of the choice and score, what the best
-        owes to being chosen on the tests, and its scatter). JSON-able but for NaN; empty without ``[repeats]``.
+    RepeatedScores or None
+        None without ``[repeats]``.
 
     Raises
     ------
@@ -63,7 +62,7 @@ def run_repeats(
     """
     options = comparison.repeats
     if options is None:
-        return {}
+        return None
     titles = options.of or tuple(workspaces)
     chosen = {title: workspaces[title] for title in titles}
     tested: dict[str, list[Predictions]] = {}
@@ -85,8 +84,19 @@ def run_repeats(
             total = choices.setdefault(name, dict.fromkeys(counts, 0))
             choices[name] = {title: total[title] + count for title, count in counts.items()}
     _check_same_objects(tested)
-    scores = _scores(comparison, tested, next(iter(chosen.values())))
-    return {"seeds": list(options.seeds), "folds": options.folds, "choices": choices, **scores}
+    scored = _Scored.of(comparison, tested, next(iter(chosen.values())).job)
+    return RepeatedScores(
+        seeds=options.seeds,
+        folds=options.folds,
+        classifiers={title: scored.measured(ones, None) for title, ones in tested.items()},
+        differences=scored.differences(comparison.reference, tested),
+        choices=choices,
+        luck={
+            one.name: scored.luck([tested[title] for title in one.of])
+            for one in comparison.chosen
+            if one.name in tested
+        },
+    )
 
 
 def repeated_workspace(workspace: Workspace, seed: int, folds: bool, folder: Path) -> Workspace:
@@ -136,44 +146,57 @@ def _check_same_objects(tested: Mapping[str, Sequence[Predictions]]) -> None:
                 )
 
 
-def _scores(
-    comparison: Comparison, tested: Mapping[str, Sequence[Predictions]], workspace: Workspace
-) -> dict[str, Any]:
-    """Return scores by title, and differences to the reference where that was repeated."""
-    job, detection = workspace.job, comparison.detection
-    sought = None if detection is None else sought_class(detection, tuple(job.classes))
-    share = OTHERS_COMPLETENESS if detection is None else detection.others_completeness
-    scores = scores_of(sought, share)
-    with_folds = sought is not None and all(one.fold is not None for one in tested[next(iter(tested))])
+@dataclass(frozen=True)
+class _Scored:
+    """Which scores of repeats are measured.
 
-    def measured(ones: Sequence[Predictions], others: Sequence[Predictions] | None) -> dict[str, Any]:
+    Attributes
+    ----------
+    scores : dict of str to Score
+        By name.
+    folds_of : int or None
+        Class whose area is measured in folds; None where nothing is sought, or there are no folds.
+    nested : bool
+        Whether another fold than the tested one is left out of what is learnt from.
+    """
+
+    scores: dict[str, Score]
+    folds_of: int | None
+    nested: bool
+
+    @classmethod
+    def of(cls, comparison: Comparison, tested: Mapping[str, Sequence[Predictions]], job: Job) -> _Scored:
+        """Return what a comparison measures of its repeats."""
+        detection = comparison.detection
+        sought = None if detection is None else sought_class(detection, tuple(job.classes))
+        share = OTHERS_COMPLETENESS if detection is None else detection.others_completeness
+        with_folds = all(one.fold is not None for one in tested[next(iter(tested))])
+        return cls(scores_of(sought, share), sought if with_folds else None, job.samples.nested)
+
+    def measured(
+        self, ones: Sequence[Predictions], others: Sequence[Predictions] | None
+    ) -> dict[str, StoredRepeats]:
+        """Return all scores of a classifier, or its differences to another, by name."""
         found = {
             name: repeated_score(ones, score) if others is None else repeated_difference(ones, others, score)
-            for name, score in scores.items()
+            for name, score in self.scores.items()
         }
-        if with_folds and sought is not None:
-            found["folds"] = repeated_folds(ones, others, sought, job.samples.nested)
-        return {name: _plain(one) for name, one in found.items()}
-
-    reference = tested.get(comparison.reference)
-    luck = {
-        one.name: {
-            name: list(luck_of_choice([tested[title] for title in one.of], score))
-            for name, score in scores.items()
+        if self.folds_of is not None:
+            found["folds"] = repeated_folds(ones, others, self.folds_of, self.nested)
+        return {
+            name: StoredRepeats(listed(one.values), one.mean, one.deviation, one.error)
+            for name, one in found.items()
         }
-        for one in comparison.chosen
-        if one.name in tested
-    }
-    return {
-        "luck": luck,
-        "classifiers": {title: measured(ones, None) for title, ones in tested.items()},
-        "differences": {
-            title: measured(reference, ones)
-            for title, ones in tested.items()
-            if reference is not None and title != comparison.reference
-        },
-    }
 
+    def differences(
+        self, reference: str, tested: Mapping[str, Sequence[Predictions]]
+    ) -> dict[str, dict[str, StoredRepeats]]:
+        """Return the scores of the reference less those of each other, by title; none if it was not repeated."""
+        if reference not in tested:
+            return {}
+        first = tested[reference]
+        return {title: self.measured(first, ones) for title, ones in tested.items() if title != reference}
 
-def _plain(found: Repeated) -> dict[str, Any]:
-    return asdict(found) | {"values": found.values.tolist()}
+    def luck(self, ones: Sequence[Sequence[Predictions]]) -> dict[str, Pair]:
+        """Return what the best of several owes to being chosen on the tests, by score."""
+        return {name: luck_of_choice(ones, score) for name, score in self.scores.items()}

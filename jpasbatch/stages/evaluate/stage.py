@@ -10,10 +10,9 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,10 +33,10 @@ from jpasbatch.photometry.photometry import Photometry, ab_magnitude
 from jpasbatch.photometry.survey import Survey, load_survey
 from jpasbatch.scoring.calibration_scores import sample_scores
 from jpasbatch.scoring.card import CardFacts, committee_card
-from jpasbatch.scoring.evaluation import Evaluation, Predictions, evaluate
-from jpasbatch.scoring.evaluation_report import render_evaluation
+from jpasbatch.scoring.evaluation import Predictions, evaluate
+from jpasbatch.scoring.evaluation_record import EvaluatedSample, ExampleObject, score_parts
+from jpasbatch.scoring.evaluation_report import PageFacts, render_evaluation
 from jpasbatch.scoring.evaluation_tables import score_rows, to_markdown, to_table
-from jpasbatch.scoring.ranking import Ranking
 from jpasbatch.scoring.stress_findings import worst_stress
 from jpasbatch.stages.evaluate.cross_validation import FOLDS, TESTED, VALIDATED, predict_folds
 from jpasbatch.stages.evaluate.examples import confusion_examples, to_spectrum
@@ -83,13 +82,13 @@ class JudgedSample(Facts):
         Rows by the reason why they were refused.
     few_bands : int or None
         Rows with fewer bands than the committee was validated with; None where that is not known.
-    examples : tuple of dict
-        Spectra of the commonest confusions (`jpasbatch.stages.evaluate.examples`).
+    examples : tuple of ExampleObject
+        Of the commonest confusions.
     """
 
     rejected: dict[str, int]
     few_bands: int | None
-    examples: tuple[dict[str, Any], ...]
+    examples: tuple[ExampleObject, ...]
 
 
 def run_evaluate(workspace: Workspace, executor: Executor) -> StageRecord[EvaluateFacts]:
@@ -117,16 +116,16 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> StageRecord[Evalua
         }
         stressed = {} if plan is None else run_stress(plan, version, workspace, executor)
         for name, one in stressed.items():
-            content[name]["stress"] = one
+            content[name] = replace(content[name], stress=one)
         files = _write(content, samples, workspace, run.path, manifest, version)
     for text in _few_bands(content):
         log.warning("evaluate: %s", text)
     facts = EvaluateFacts(
         committee=version.name,
-        rows={name: part["rows"] for name, part in content.items()},
-        weighted_f1={name: part["groups"][-1]["weighted_f1"][0] for name, part in content.items()},
-        roc_auc={name: part["rankings"][-1]["pooled"][0] for name, part in content.items()},
-        few_bands={name: part["few_bands"] for name, part in content.items()},
+        rows={name: part.rows for name, part in content.items()},
+        weighted_f1={name: part.weighted_f1 for name, part in content.items()},
+        roc_auc={name: part.rankings[-1].pooled[0] for name, part in content.items()},
+        few_bands={name: part.few_bands for name, part in content.items()},
         warnings=tuple(_warnings(content, manifest)),
         stress=None if plan is None else Stressed(plan.identity, tuple(plan.files)),
         worst_stress={name: worst_stress(one) for name, one in stressed.items()} or None,
@@ -136,15 +135,15 @@ def run_evaluate(workspace: Workspace, executor: Executor) -> StageRecord[Evalua
     return finish(workspace, facts, identity, elapsed[0], parts, algorithm_numbers("evaluate"))
 
 
-def _warnings(content: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> list[str]:
+def _warnings(content: Mapping[str, EvaluatedSample], manifest: Manifest) -> list[str]:
     """Return what page and record warn of."""
     return [*origin_warning(manifest.origin), *_few_bands(content)]
 
 
-def _few_bands(content: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _few_bands(content: Mapping[str, EvaluatedSample]) -> Iterator[str]:
     """Yield what to say of samples of which many objects have few bands."""
     for name, part in content.items():
-        yield from (f"{name}: {text}" for text in few_bands_warning(part["few_bands"], part["rows"]))
+        yield from (f"{name}: {text}" for text in few_bands_warning(part.few_bands, part.rows))
 
 
 def predict_sample(committee_folder: str, job: Job, run: Run, name: str, files: list[str]) -> Made:
@@ -207,62 +206,25 @@ def _predict_all(
     return predictions, photometry, redshift, rejected, judgement.novelty
 
 
-def _score(name: str, judged: Commit[JudgedSample], workspace: Workspace, folder: Path) -> dict[str, Any]:
-    """Return all that is said of one sample, JSON-able but for NaN."""
+def _score(name: str, judged: Commit[JudgedSample], workspace: Workspace, folder: Path) -> EvaluatedSample:
+    """Return all that is said of one sample."""
     survey, classes = workspace.survey, tuple(workspace.job.classes)
     predictions = read_predictions(folder / f"{name}.parquet", classes)
     found = evaluate(predictions, survey.magnitude_bins, seed=workspace.job.seed)
-    return {
-        "name": name,
-        "rows": judged.rows,
-        "rejected": judged.facts.rejected,
-        "few_bands": judged.facts.few_bands,
-        "examples": list(judged.facts.examples),
-        "calibration": _calibration(predictions, workspace),
-        **evaluation_content(found, survey, classes),
-    }
-
-
-def _calibration(predictions: Predictions, workspace: Workspace) -> list[dict[str, Any]]:
-    """Return all numbers of calibration as rows."""
-    survey, job = workspace.survey, workspace.job
     bins = {bin_label(survey.reference_band, limits): limits for limits in survey.magnitude_bins}
-    return [asdict(one) for one in sample_scores(predictions, bins, tuple(job.classes), job.seed)]
-
-
-def evaluation_content(found: Evaluation, survey: Survey, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return an evaluation as plain lists; its keys are those of `Evaluation`, and ``classes``."""
-    return {
-        "classes": list(classes),
-        "groups": _groups(found, survey.reference_band, survey.magnitude_bins),
-        "reliability": {key: np.asarray(value).tolist() for key, value in asdict(found.reliability).items()},
-        "by_signal": {key: value.tolist() for key, value in asdict(found.by_signal).items()},
-        "rankings": [_ranking(one) for one in found.rankings],
-        "by_fold": (
-            None
-            if found.by_fold is None
-            else {key: value.tolist() for key, value in asdict(found.by_fold).items()}
-        ),
-    }
-
-
-def _ranking(found: Ranking) -> dict[str, Any]:
-    """Return a ranking as plain lists: areas as [value, error]."""
-    areas = {name: [getattr(found, name).value, getattr(found, name).error] for name in ("pooled", "mean")}
-    curve = {name: getattr(found, name).tolist() for name in ("folds", "false_positive", "true_positive")}
-    return areas | curve
-
-
-def _groups(found: Evaluation, band: str, bins: tuple[tuple[float, float], ...]) -> list[dict[str, Any]]:
-    names = [*(bin_label(band, limits) for limits in bins), "all"]
-    return [
-        {"group": name, **{key: value.tolist() for key, value in asdict(group).items()}}
-        for name, group in zip(names, found.groups, strict=True)
-    ]
+    return EvaluatedSample(
+        name=name,
+        rows=judged.rows,
+        rejected=judged.facts.rejected,
+        few_bands=judged.facts.few_bands,
+        examples=judged.facts.examples,
+        calibration=tuple(sample_scores(predictions, bins, classes, workspace.job.seed)),
+        **score_parts(found, survey, classes),
+    )
 
 
 def _write(
-    content: dict[str, dict[str, Any]],
+    content: Mapping[str, EvaluatedSample],
     samples: dict[str, list[Path]],
     workspace: Workspace,
     folder: Path,
@@ -274,43 +236,46 @@ def _write(
     curves = read_curves(committee)
     target.mkdir(parents=True, exist_ok=True)
     rows = [row for part in content.values() for row in score_rows(part)]
-    facts = {
-        "job": job.name,
-        "title": job.title or job.name,
-        "survey": workspace.survey.name,
-        "committee": committee.name,
-        "model": manifest.options["model"],
-        "features": manifest.features["kind"],
-        "members": len(manifest.members),
-        "calibration": manifest.calibration["kind"],
-        "warnings": _warnings(content, manifest),
-        "machines": [machine_line(one) for one in curves.machines] if curves else [],
-        "version": __version__,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    examples = {name: tuple(to_spectrum(one) for one in part["examples"]) for name, part in content.items()}
+    facts = PageFacts(
+        job=job.name,
+        title=job.title or job.name,
+        survey=workspace.survey.name,
+        committee=committee.name,
+        model=manifest.options["model"],
+        features=manifest.features.kind,
+        members=len(manifest.members),
+        calibration=manifest.calibration.kind,
+        warnings=tuple(_warnings(content, manifest)),
+        machines=tuple(machine_line(one) for one in curves.machines) if curves else (),
+        version=__version__,
+        date=datetime.now(UTC).date().isoformat(),
+    )
+    examples = {name: tuple(to_spectrum(one) for one in part.examples) for name, part in content.items()}
     members = curves.members if curves else ()
     page = render_evaluation(content, examples, facts, workspace.survey, members)
     with written_aside(target / "scores.parquet") as aside:
         pq.write_table(to_table(rows), aside)
     write_atomically(target / "scores.md", to_markdown(rows).encode())
-    write_atomically(target / EVALUATION, json.dumps(without_undefined(content), sort_keys=True).encode())
+    stored = without_undefined({name: part.to_record() for name, part in content.items()})
+    write_atomically(target / EVALUATION, json.dumps(stored, sort_keys=True).encode())
     for name in samples:
         with written_aside(target / f"predictions-{name}.parquet") as aside:
             pq.write_table(pq.read_table(folder / f"{name}.parquet"), aside)
     numbers = publish_page(workspace.folder / REPORT, page)
     write_atomically(target / CARD, _card(content, facts, workspace, manifest, committee).encode())
-    stressed = {name: part["stress"] for name, part in content.items() if "stress" in part}
+    stressed = {name: part.stress for name, part in content.items() if part.stress is not None}
     names = ["scores.parquet", "scores.md", EVALUATION, "evaluation.html", CARD]
-    names += write_stress(target, stressed, tuple(job.classes), {key: str(facts[key]) for key in TOLD})
+    names += write_stress(
+        target, stressed, tuple(job.classes), {key: str(getattr(facts, key)) for key in TOLD}
+    )
     names += [f"predictions-{name}.parquet" for name in samples]
     names += [path.relative_to(target).as_posix() for path in numbers]
     return {f"{FOLDER}/{name}": sha256_file(target / name) for name in names}
 
 
 def _card(
-    content: Mapping[str, Mapping[str, Any]],
-    facts: Mapping[str, Any],
+    content: Mapping[str, EvaluatedSample],
+    facts: PageFacts,
     workspace: Workspace,
     manifest: Manifest,
     committee: Path,
@@ -318,6 +283,6 @@ def _card(
     """Return the card of the committee."""
     survey, data = workspace.survey, load_ordinary(committee)
     ordinary = None if data is None else ordinary_from_bytes(data, len(manifest.classes), len(survey.bands))
-    made = f"jpasbatch {facts['version']}, {facts['date']}"
-    told = CardFacts(committee.name, manifest, ordinary, survey.reference_band, facts["warnings"], made)
+    made = f"jpasbatch {facts.version}, {facts.date}"
+    told = CardFacts(committee.name, manifest, ordinary, survey.reference_band, facts.warnings, made)
     return committee_card(told, content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from jpasbatch.compute.clusters.executor import Executor
@@ -74,4 +76,5 @@ def compare_partition(inference: Inference, order: int, pixel: int) -> Precision
     assert reference.novelty is not None
     assert found.novelty is not None
     subset_flips = np.count_nonzero(reference.novelty.subset != found.novelty.subset)
-    return PrecisionFacts(**compare_judgements(reference, found), subset_flips=int(subset_flips))
+    difference = compare_judgements(reference, found)
+    return PrecisionFacts(**asdict(difference), subset_flips=int(subset_flips))

@@ -68,7 +68,7 @@ def candidate_classes(manifest: Manifest, ranges: RedshiftRanges) -> tuple[int, 
     found = [
         number
         for number, name in enumerate(manifest.classes)
-        if set(manifest.definitions[name]["truth"]) <= set(ranges.truth)
+        if set(manifest.definitions[name].truth) <= set(ranges.truth)
     ]
     if not found:
         raise InputError(

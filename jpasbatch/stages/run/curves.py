@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jpasbatch.learning.curves import COLUMNS, MOST_ROWS, Curve
+from jpasbatch.learning.machine import Machine
 from jpasbatch.version import __version__
 
 FILE = "curves.ecsv"
@@ -42,25 +43,25 @@ class Curves:
     Attributes
     ----------
     members : tuple of Curve
-    machines : list of dict
-        Descriptions of the machines that they were trained on, each once.
+    machines : list of Machine
+        That they were trained on, each once.
     machine_of : list of int or None
         For each member the position of its machine, or None where that was not kept.
     """
 
     members: tuple[Curve, ...]
-    machines: list[dict[str, Any]]
+    machines: list[Machine]
     machine_of: list[int | None]
 
     @classmethod
-    def of(cls, members: Sequence[Curve], machines: Sequence[Mapping[str, Any] | None]) -> Curves:
+    def of(cls, members: Sequence[Curve], machines: Sequence[Machine | None]) -> Curves:
         """Return the curves of members and the machine of each, thinned so that all together stay small."""
         most = min(max(TABLE_ROWS // max(len(members), 1), FEWEST_ROWS), MOST_ROWS)
-        different: list[dict[str, Any]] = []
+        different: list[Machine] = []
         for one in machines:
-            if one is not None and dict(one) not in different:
-                different.append(dict(one))
-        places = [None if one is None else different.index(dict(one)) for one in machines]
+            if one is not None and one not in different:
+                different.append(one)
+        places = [None if one is None else different.index(one) for one in machines]
         return cls(tuple(curve.thinned(most) for curve in members), different, places)
 
     def to_ecsv(self) -> bytes:
@@ -76,7 +77,7 @@ class Curves:
         columns["kept"] = columns["epoch"] == best
         meta = {
             "software": f"jpasbatch {__version__}",
-            "machines": self.machines,
+            "machines": [_plain(one) for one in self.machines],
             "machine_of_member": self.machine_of,
         }
         table = Table(columns, units={"seconds": "s"}, descriptions=DESCRIPTIONS, meta=meta)
@@ -97,7 +98,20 @@ class Curves:
             own = rows[member == number]
             best = own[kept[member == number], 0]
             members.append(Curve(own, int(best[0]) if len(best) else 0))
-        return cls(tuple(members), list(table.meta["machines"]), list(table.meta["machine_of_member"]))
+        return cls(
+            tuple(members),
+            [_machine(one) for one in table.meta["machines"]],
+            list(table.meta["machine_of_member"]),
+        )
+
+
+def _plain(machine: Machine) -> Mapping[str, Any]:
+    """Return a machine as YAML has it: a list for the tuple, which would be written with a type of Python."""
+    return asdict(machine) | {"instruction_sets": list(machine.instruction_sets)}
+
+
+def _machine(kept: Mapping[str, Any]) -> Machine:
+    return Machine(**{**kept, "instruction_sets": tuple(kept["instruction_sets"])})
 
 
 def read_curves(version: Path) -> Curves | None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from jpasbatch.errors import InputError
 from jpasbatch.job.job import Job
+from jpasbatch.learning.manifest import DescribedFolds
 from jpasbatch.learning.samples import label
 from jpasbatch.photometry.carried.types import agree
 from jpasbatch.photometry.carried.values import with_carried
@@ -102,6 +103,27 @@ def identify_sample(files: Sequence[Path]) -> list[str | list[str]]:
     return [
         catalogue_identity(open_catalogue(path)) if path.is_dir() else sha256_file(path) for path in files
     ]
+
+
+def describe_folds(job: Job, files: Sequence[Path]) -> DescribedFolds | None:
+    """Return what a manifest says of the folds of a job: enough to find again which member saw which object.
+
+    Parameters
+    ----------
+    job : Job
+    files : sequence of Path
+        Of the labelled sample.
+
+    Returns
+    -------
+    DescribedFolds or None
+        None for a job without folds.
+    """
+    options = job.samples
+    if options.folds is None:
+        return None
+    sample = tuple(identify_sample(files))
+    return DescribedFolds(options.folds, options.fold_seed, options.nested, job.committee.members, sample)
 
 
 def read_sample(

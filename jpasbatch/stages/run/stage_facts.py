@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from jpasbatch.facts import LEFT_OUT, Facts
+from jpasbatch.learning.inference import EngineFacts
+from jpasbatch.learning.machine import Machine
+from jpasbatch.learning.manifest import ValidationScores
+from jpasbatch.learning.novelty.ordinary import OrdinaryFacts
 from jpasbatch.products.registry import PRODUCTS
 
 
@@ -80,11 +84,11 @@ class TrainFacts(StageFacts):
         By sample; ``rows_by_class`` and ``quarantined`` (by reason) are too.
     epochs : tuple of int
         Of each member; ``seconds_per_member`` are too.
-    validation : dict
+    validation : ValidationScores
         Scores on the validation sample.
-    machines : tuple of dict
+    machines : tuple of Machine
         Machines that members were trained on, each once.
-    ordinary : dict or None
+    ordinary : OrdinaryFacts or None
         What is known of ordinary objects; None where there are too few.
     weighted_f1_by_members : tuple of float or None
         Where the committee grew: the score of the first 1, 2, ... members.
@@ -98,9 +102,9 @@ class TrainFacts(StageFacts):
     quarantined: dict[str, dict[str, int]]
     epochs: tuple[int, ...]
     seconds_per_member: tuple[float, ...]
-    validation: dict[str, Any]
-    machines: tuple[dict[str, Any], ...] = ()
-    ordinary: dict[str, Any] | None = None
+    validation: ValidationScores
+    machines: tuple[Machine, ...] = ()
+    ordinary: OrdinaryFacts | None = None
     weighted_f1_by_members: tuple[float | None, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
@@ -183,7 +187,7 @@ class InferFacts(StageFacts):
         Objects of each class that the committee learnt from.
     origin : str or None
         What it learnt from; see `jpasbatch.learning.manifest.Manifest`.
-    engine : object
+    engine : EngineFacts or None
         What computes its probabilities.
     precision : PrecisionFacts or None
         None in single precision.
@@ -204,7 +208,7 @@ class InferFacts(StageFacts):
     classes: tuple[str, ...] = ()
     learnt: dict[str, int] = field(default_factory=dict)
     origin: str | None = None
-    engine: Any = None
+    engine: EngineFacts | None = None
     precision: PrecisionFacts | None = None
     partitions: int = 0
     recomputed: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
@@ -186,7 +186,7 @@ def summary_values(outcome: Outcome, seconds: float) -> dict[str, Any]:
             "reasons": {line.reason: line.rows for line in earlier.reasons()},
         },
         # of the sample that also decided when to stop: better than on a test set
-        "validation": earlier.train and earlier.train.validation,
+        "validation": None if earlier.train is None else asdict(earlier.train.validation),
         "seconds": {
             **{stage: record.seconds for stage, record in earlier.records.items()},
             "summarise": round(seconds, 2),

@@ -30,7 +30,7 @@ class Beginning:
     @property
     def fitted(self) -> dict[str, Any]:
         """State of the features that its weights were learnt with."""
-        return dict(self.committee.manifest.features["state"])
+        return dict(self.committee.manifest.features.state)
 
     def member(self, index: int, job: Job) -> TrainedNetwork:
         """Return the network that a member of the job begins with."""

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jpasbatch.errors import InputError
 from jpasbatch.facts import Facts
-from jpasbatch.learning.curves import Curve
+from jpasbatch.learning.curves import Curve, StoredCurve
+from jpasbatch.learning.machine import Machine
 from jpasbatch.learning.novelty.file import ordinary_to_bytes
+from jpasbatch.learning.novelty.ordinary import OrdinaryFacts
 from jpasbatch.pages.style import to_png
 from jpasbatch.scoring.training_figures import training_curves
 from jpasbatch.stages.run.commits import Run
 from jpasbatch.stages.run.committed import Commit
 from jpasbatch.stages.run.curves import FILE, PICTURE, Curves
-from jpasbatch.stages.run.samples import sample_origin
+from jpasbatch.stages.run.samples import describe_folds, sample_origin
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.stages.train.beginning import begun_with
 from jpasbatch.stages.train.prepared import (
+    LABELLED,
     VALIDATION,
     SampleFacts,
     fitted_features,
@@ -32,6 +35,7 @@ from jpasbatch.storage.stores.files import sha256_file
 
 if TYPE_CHECKING:
     from jpasbatch.learning.committee import Committee
+    from jpasbatch.learning.manifest import ValidationScores
     from jpasbatch.learning.members import TrainedMember
 
 RECORDED = ("model", "training", "loss", "stop", "augmentation")
@@ -64,9 +68,9 @@ class MemberFacts(Facts):
     epochs, best_epoch : int
     seconds : float
         Of the process that ended its training alone.
-    curve : dict or None
-        How it learnt (`jpasbatch.learning.curves.Curve`); None where it was trained before that was kept.
-    machine : dict or None
+    curve : StoredCurve or None
+        How it learnt; None where it was trained before that was kept.
+    machine : Machine or None
         On which; None as for the curve.
     """
 
@@ -75,8 +79,8 @@ class MemberFacts(Facts):
     epochs: int
     best_epoch: int
     seconds: float
-    curve: dict[str, Any] | None = None
-    machine: dict[str, Any] | None = None
+    curve: StoredCurve | None = None
+    machine: Machine | None = None
 
 
 class Trained(NamedTuple):
@@ -92,9 +96,9 @@ class Published(NamedTuple):
     """A committee that is saved: the folder of its version, its scores, its machines, and what is ordinary to it."""
 
     folder: Path
-    validation: dict[str, Any]
-    machines: list[dict[str, Any]]
-    ordinary: dict[str, Any] | None
+    validation: ValidationScores
+    machines: list[Machine]
+    ordinary: OrdinaryFacts | None
 
 
 def _untried_committee(trained: Trained) -> tuple[list[TrainedMember], bytes, Committee]:
@@ -127,7 +131,7 @@ def scores_by_size(trained: Trained) -> list[float]:
     judged = [
         committee.jury.judge(members[:, :size], magnitude) for size in range(1, len(trained.members) + 1)
     ]
-    return [validation_scores(sample.labels, one, committee.classes)["weighted_f1"] for one in judged]
+    return [validation_scores(sample.labels, one, committee.classes).weighted_f1 for one in judged]
 
 
 def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
@@ -136,12 +140,12 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
     With it goes how many objects of each class it learnt from (who borrows it is warned of a mix that no sky has), what
     it says of the validation sample (``correct`` finds the mix of a sky by it), what is ordinary, and how it learnt.
     """
+    from jpasbatch.learning.description import TrainingFacts, describe_committee
     from jpasbatch.learning.judgement import Jury
-    from jpasbatch.learning.manifest import TrainingFacts, describe_committee
     from jpasbatch.priors.validation import Validation
     from jpasbatch.scoring.metrics import validation_scores
     from jpasbatch.stages.train.ordinary import ordinary_objects
-    from jpasbatch.stages.train.validation import describe_folds, judged_variants, validated_sample
+    from jpasbatch.stages.train.validation import judged_variants, validated_sample
 
     job, survey = trained.workspace.job, trained.workspace.survey
     members, graph, committee = _untried_committee(trained)
@@ -162,7 +166,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
             options={key: asdict(getattr(job, key)) for key in RECORDED} | begun_with(job),
             validation=scores,
             learnt=trained.learnt.classes,
-            folds=None if job.samples.folds is None else describe_folds(job, samples),
+            folds=describe_folds(job, samples.get(LABELLED, ())),
             origin=sample_origin(trained.workspace, sample_parts(job)[0]),
         ),
     )
@@ -182,7 +186,7 @@ def publish(trained: Trained, samples: dict[str, list[Path]]) -> Published:
 def _curves(commits: list[Commit[MemberFacts]], members: list[TrainedMember]) -> Curves:
     """Return how the members learnt; of those that were trained before that was kept, what they tell themselves."""
     curves = [
-        Curve.from_dict(commit.facts.curve)
+        Curve.of(commit.facts.curve)
         if commit.facts.curve is not None
         else Curve.from_history(member.history, member.best_epoch)
         for commit, member in zip(commits, members, strict=True)

@@ -278,7 +278,7 @@ def train_one_member(
         epochs=len(member.history["validation_loss"]),
         best_epoch=member.best_epoch,
         seconds=round(elapsed[0], 2),
-        curve=watch.curve(member).thinned().to_dict(),
+        curve=watch.curve(member).thinned().stored(),
         machine=describe_machine(framework_threads()),
     )
     return Made(0, facts, [target], spent=[state])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from jpasbatch.stages.run.samples import (
     SKY_WEIGHT,
     STELLARITY,
     groups_of,
-    identify_sample,
     labels_of,
     list_sample,
     read_sample,
@@ -153,15 +152,3 @@ def judged_variants(
         given = Validated.of(sample, vote(members), disagreement(members), survey)
         found[name] = given.judged(jury.judge_votes(given.probabilities, given.magnitude))
     return found
-
-
-def describe_folds(job: Job, samples: dict[str, list[Path]]) -> dict[str, Any]:
-    """Return what a manifest says of folds: enough to find again which member saw which object."""
-    options = job.samples
-    return {
-        "folds": options.folds,
-        "seed": options.fold_seed,
-        "nested": options.nested,
-        "members": job.committee.members,
-        "sample": identify_sample(samples[LABELLED]),
-    }

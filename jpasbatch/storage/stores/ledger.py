@@ -16,6 +16,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ _QUARANTINE = "quarantine"
 def canonical_json(value: Any) -> bytes:
     """Serialise a value to the one JSON text that all equal values share (sorted keys, no spaces, UTF-8).
 
-    Tuples become lists; paths become strings.
+    Tuples become lists, dataclasses tables; paths become strings.
 
     Raises
     ------
@@ -53,6 +54,8 @@ def _plain(value: Any) -> Any:
         return value.item()
     if hasattr(value, "tolist"):  # numpy arrays
         return value.tolist()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 

@@ -119,8 +119,8 @@ def workspaces(folder, survey):
 
 def test_every_classifier_has_a_score(compared):
     _, result = compared
-    assert list(result["scores"]) == ["Network", "Forest", "cooler", "together"]
-    assert all(0 < score < 1 for score in result["scores"].values())
+    assert list(result.scores) == ["Network", "Forest", "cooler", "together"]
+    assert all(0 < score < 1 for score in result.scores.values())
 
 
 def test_the_table_is_there_in_three_forms(compared):
@@ -132,7 +132,7 @@ def test_the_table_is_there_in_three_forms(compared):
         if (row["classifier"], row["sample"], row["group"], row["score"])
         == ("Forest", "labelled", "all", "weighted_f1")
     ]
-    assert one["value"] == pytest.approx(result["scores"]["Forest"])
+    assert one["value"] == pytest.approx(result.scores["Forest"])
     text = (folder / "result" / "comparison.md").read_text()
     assert f"{one['value']:.3f} ± {one['error']:.3f}" in text
     assert "*Others*" in text
@@ -208,7 +208,7 @@ def test_without_training_the_committees_as_they_are_are_compared(compared, surv
     monkeypatch.setattr("jpasbatch.learning.calibration.FEWEST", 5)
     both = load_comparison(folder / "both.toml").model_copy(update={"repeats": None})
     again = run_compare(both, workspaces(folder, survey), folder / "again", serial(), None)
-    assert again["scores"] == result["scores"]
+    assert again.scores == result.scores
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_what_does_not_fit_is_named(compared, survey, tmp_path, changed, message
 
 def test_a_temperature_changes_no_decision(compared):
     _, result = compared
-    assert result["scores"]["cooler"] == result["scores"]["Network"]
+    assert result.scores["cooler"] == result.scores["Network"]
 
 
 def test_an_unknown_calibration_is_named(tmp_path):

@@ -128,7 +128,7 @@ def test_an_object_is_judged_by_members_that_never_saw_it(finished):
     manifest, graph, _ = find_committee(workspace)
     (raw,) = iterate_raw(Path(workspace.job.samples.labelled), SURVEY)
     accepted = normalise(raw, SURVEY, QualityCuts(), positions=False).accepted
-    features = make_features("neighbour_colours", SURVEY, manifest.features["state"])
+    features = make_features("neighbour_colours", SURVEY, manifest.features.state)
     members = InferenceEngine(graph).members(features(photometry_from_table(accepted, SURVEY)))
     table = predictions(workspace)
     fold = table["fold"].to_numpy()
@@ -162,8 +162,8 @@ def test_scores_are_those_of_folds(finished):
 def test_the_committee_of_all_folds_is_ready_for_inference(finished):
     workspace, _, _ = finished
     manifest, _, _ = find_committee(workspace)
-    assert manifest.folds["folds"] == 4
-    assert 0.0 < manifest.decision["threshold"] < 1.0
+    assert manifest.folds.folds == 4
+    assert 0.0 < manifest.decision.threshold < 1.0
     assert len(manifest.members) == 8
 
 
@@ -179,7 +179,7 @@ def test_a_committee_of_other_folds_is_refused(finished, key, value):
     manifest, _, _ = find_committee(workspace)
     files = [Path(workspace.job.samples.labelled)]
     check_folds(manifest, workspace.job, files)
-    changed = replace(manifest, folds={**manifest.folds, key: value})
+    changed = replace(manifest, folds=replace(manifest.folds, **{key: value}))
     with pytest.raises(InputError, match=rf"\({key} differ\).*may have seen"):
         check_folds(changed, workspace.job, files)
     with pytest.raises(InputError, match="may have seen"):

@@ -22,6 +22,8 @@ from jpasbatch.stages.evaluate.stage import (
 from jpasbatch.stages.pipeline import needed_stages, run_stage
 from jpasbatch.stages.run.committees import find_committee
 from jpasbatch.stages.run.curves import read_curves
+from jpasbatch.stages.run.records import required
+from jpasbatch.stages.run.stage_facts import TrainFacts
 from tests.page_rules import broken_links
 from tests.stages.tiny_run import serial, workspace_of
 from tests.storage.small_sets import publish_set, set_rows
@@ -106,8 +108,8 @@ def test_the_page_shows_how_the_committee_learnt(evaluated):
     assert [curve.column("epoch").tolist() for curve in curves.members] == [[1, 2], [1, 2]]
     assert all(np.isfinite(curve.rows).all() for curve in curves.members)
     assert curves.machine_of == [0, 0]
-    assert workspace.require("train")["machines"] == curves.machines
-    assert curves.machines[0]["threads"] >= 1
+    assert required(workspace, TrainFacts).facts.machines == tuple(curves.machines)
+    assert curves.machines[0].threads >= 1
     assert (version / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

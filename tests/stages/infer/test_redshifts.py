@@ -11,9 +11,9 @@ import pytest
 
 from jpasbatch.errors import InputError
 from jpasbatch.learning.committee import Committee
+from jpasbatch.learning.description import TrainingFacts, describe_committee
 from jpasbatch.learning.graph import committee_graph
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import TrainingFacts, describe_committee
 from jpasbatch.learning.redshifts import RedshiftRanges
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features

@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 
 from jpasbatch.cli import main
+from jpasbatch.learning.description import TrainingFacts, describe_committee
 from jpasbatch.learning.judgement import Jury
-from jpasbatch.learning.manifest import TrainingFacts, describe_committee
 from jpasbatch.learning.samples import ClassDefinition
 from jpasbatch.photometry.features.registry import make_features
 from jpasbatch.photometry.survey import load_survey

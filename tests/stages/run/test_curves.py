@@ -1,15 +1,18 @@
 """The table of how members learnt: read by astropy, whole again, and of bounded size."""
 
+from dataclasses import replace
+
 import numpy as np
 from astropy.table import Table
 
 from jpasbatch.learning.curves import COLUMNS, Curve
+from jpasbatch.learning.machine import Machine
 from jpasbatch.stages.run import curves
 from jpasbatch.stages.run.curves import Curves, read_curves
 from tests.learning.test_curves import curve_of
 
-MACHINE = {"processor": "one", "instruction_sets": ["avx2"], "threads": 1, "switches": {}, "versions": {}}
-OTHER = MACHINE | {"processor": "another"}
+MACHINE = Machine("one", ("avx2",), "Linux x86_64", 1, {}, {})
+OTHER = replace(MACHINE, processor="another")
 
 
 def test_curves_come_back_from_the_table(tmp_path):

@@ -304,8 +304,8 @@ def test_hybrids_and_calibration_are_recorded(workspace, survey, monkeypatch):
     mixed = open_job(workspace.folder, survey, more)
     run_train(mixed, serial())
     manifest, _, _ = find_committee(mixed)
-    assert manifest.calibration["kind"] == "temperature"
-    assert manifest.calibration["state"]["temperature"] > 0
+    assert manifest.calibration.kind == "temperature"
+    assert manifest.calibration.state["temperature"] > 0
     assert manifest.options["augmentation"]["hybrid_factor"] == 2
 
 
@@ -392,4 +392,4 @@ def test_another_calibration_or_a_smaller_committee_trains_nothing(workspace, su
     second = run_train(calibrated, serial()).content
     assert second["members"] == 1
     assert second["committee"] != first["committee"]
-    assert find_committee(calibrated).manifest.calibration["kind"] == "temperature"
+    assert find_committee(calibrated).manifest.calibration.kind == "temperature"

@@ -10,6 +10,7 @@ from jpasbatch.learning.novelty.novelty import EXTRAPOLATION, SUBSETS, UNKNOWN, 
 from jpasbatch.photometry.photometry import Photometry
 from jpasbatch.photometry.survey import load_survey
 from jpasbatch.stages.run.committees import open_committee
+from jpasbatch.stages.run.stage_facts import TrainFacts
 from jpasbatch.stages.train.prepared import VALIDATION, read_prepared
 from jpasbatch.storage.catalogue.collection import current_extension, open_catalogue
 from jpasbatch.storage.stores.artefacts import (
@@ -36,7 +37,7 @@ def test_training_keeps_what_is_ordinary(finished, survey, validation):
     committee = open_committee(str(version), survey)
     assert committee.ordinary is not None
     record = json.loads((finished / "work" / "train.json").read_text())
-    assert record["ordinary"] == committee.ordinary.describe()
+    assert TrainFacts.from_record(record).ordinary == committee.ordinary.describe()
     subset = committee.judge(validation).novelty.subset
     assert not (subset == UNKNOWN).any()
     # 240 objects: 1 % are 2.4

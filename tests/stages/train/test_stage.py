@@ -113,9 +113,9 @@ def test_a_committee_that_goes_on_from_another_one(trained_copy):
         "begin": first.version.name,
         "sha256": committee_fingerprint(first.version),
     }
-    assert second.manifest.features["state"] == first.manifest.features["state"]
-    scalings = [one["input_scaling"] for one in second.manifest.members]
-    assert scalings == [one["input_scaling"] for one in first.manifest.members[: len(scalings)]]
+    assert second.manifest.features.state == first.manifest.features.state
+    scalings = [one.input_scaling for one in second.manifest.members]
+    assert scalings == [one.input_scaling for one in first.manifest.members[: len(scalings)]]
     assert run_train(workspace, serial()).content == record
 
 
