@@ -5,7 +5,8 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 # Processes that share the tests, one a core; each takes up to 2 GB. A file's tests stay in one process, and so do what
-# they share; files are taken in their order, the longest first.
+# they share; files are taken by name, but long ones that would be the
+# last come first (tests/conftest.py).
 WORKERS ?= 2
 
 # Compiled modules are kept, whatever the environment says: tests start hundreds of processes, and each would compile the

@@ -28,6 +28,14 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 # whole run, and is not looked at; young objects are looked at more rarely.
 gc.disable()
 
+LONG_FILES = ("test_extending.py", "test_packaging.py")
+"""Files that start processes, and that would come last by their names."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files of the end: whoever has one left then keeps the other processes waiting."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
 
 def pytest_collection_finish() -> None:
     """Look for garbage from now on, but not in what was there when the first test began."""

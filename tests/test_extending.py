@@ -63,9 +63,12 @@ def patched(text: str, diff: str) -> str:
 
 
 def extended(place: Path, text: str, module: str, registry: str) -> Path:
-    """Return a copy of the package with the module of a section and its changes of a registry."""
+    """Return a copy of the package with the module of a section and its changes of a registry.
+
+    Compiled modules come along, and are used where a module is as it was.
+    """
     copy = place / "copy"
-    shutil.copytree(PACKAGE, copy / "jpasbatch", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, copy / "jpasbatch")
     (code,) = blocks(text, "python")
     (copy / module).write_text(code, encoding="utf-8")
     path = copy / registry
@@ -110,7 +113,7 @@ def test_a_survey(tmp_path):
 def test_a_feature_set(tmp_path):
     features = "jpasbatch/photometry/features"
     copy = extended(tmp_path, section("A feature set"), f"{features}/signal.py", f"{features}/registry.py")
-    shutil.copytree(REPOSITORY / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REPOSITORY / "tests", copy / "tests")
     shutil.copy(REPOSITORY / "pyproject.toml", copy)
     contract = ["tests/photometry/features/test_registry.py", "-k", "signal_to_noise"]
     printed = run_in(copy, [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *contract])
