@@ -53,6 +53,9 @@ from jpasbatch.photometry.survey import Survey
 HEALPIX_COLUMN = "_healpix_29"
 REDSHIFT, REDSHIFT_LOW, REDSHIFT_HIGH = "redshift", "redshift_low", "redshift_high"
 REDSHIFT_PROBABILITIES = "redshift_probabilities"
+Columns = dict[str, np.ndarray | pa.Array | pa.ChunkedArray]
+"""Columns of records by name, of any type that Arrow takes."""
+
 RANGE_LIMITS, RANGE_TRUTH = b"jpasbatch.redshift_limits", b"jpasbatch.redshift_truth"
 
 
@@ -209,7 +212,7 @@ def make_record(
     probabilities = judgement.probabilities
     _check_probabilities(probabilities, table.num_rows, len(photometry.flux), classes)
     novelty = judgement.novelty or Novelty.unknown(table.num_rows)
-    columns: dict[str, Any] = {
+    columns: Columns = {
         **_object_columns(table),
         **_photometric_columns(photometry, survey),
         "entropy": judgement.entropy.astype(np.float32),
@@ -220,9 +223,9 @@ def make_record(
     }
     for number, name in enumerate(classes):
         columns[probability_column(name)] = probabilities[:, number].astype(np.float32)
-    columns["quality"] = _quality(photometry, probabilities, columns, survey)
+    columns["quality"] = quality = _quality(photometry, probabilities, columns, survey)
     if novelty.few_bands is not None:
-        columns["quality"][novelty.few_bands] |= Quality.FEW_BANDS
+        quality[novelty.few_bands] |= Quality.FEW_BANDS
     ranges, redshifts = found or (None, None)
     if redshifts is not None:
         columns |= _redshift_columns(redshifts)
@@ -231,17 +234,17 @@ def make_record(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _object_columns(table: pa.Table) -> dict[str, Any]:
+def _object_columns(table: pa.Table) -> Columns:
     """Return what a record takes over from the catalogue."""
-    columns: dict[str, Any] = {name: table[name] for name in ("object_id", "ra", "dec", "class_star")}
+    columns: Columns = {name: table[name] for name in ("object_id", "ra", "dec", "class_star")}
     if HEALPIX_COLUMN in table.column_names:
         return columns | {HEALPIX_COLUMN: table[HEALPIX_COLUMN]}
     return columns | {HEALPIX_COLUMN: healpix_29(table["ra"].to_numpy(), table["dec"].to_numpy())}
 
 
-def _photometric_columns(photometry: Photometry, survey: Survey) -> dict[str, Any]:
+def _photometric_columns(photometry: Photometry, survey: Survey) -> Columns:
     """Return what a record says of the fluxes."""
-    columns: dict[str, Any] = {}
+    columns: Columns = {}
     for role in survey.reported_bands:
         magnitude, error = reported_magnitudes(photometry, survey, role)
         columns[magnitude_column(role)], columns[magnitude_error_column(role)] = magnitude, error
@@ -253,7 +256,7 @@ def _photometric_columns(photometry: Photometry, survey: Survey) -> dict[str, An
     }
 
 
-def _redshift_columns(redshifts: Redshifts) -> dict[str, Any]:
+def _redshift_columns(redshifts: Redshifts) -> Columns:
     flat = redshifts.probabilities.astype(np.float32)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
     named = {REDSHIFT: redshifts.point, REDSHIFT_LOW: redshifts.low, REDSHIFT_HIGH: redshifts.high}
@@ -271,7 +274,7 @@ def _named(position: np.ndarray, names: tuple[str, ...]) -> pa.Array:
 
 
 def _quality(
-    photometry: Photometry, probabilities: np.ndarray, columns: dict[str, Any], survey: Survey
+    photometry: Photometry, probabilities: np.ndarray, columns: Columns, survey: Survey
 ) -> np.ndarray:
     observed = photometry.observed
     quality = np.zeros(len(observed), dtype=np.int32)

@@ -7,7 +7,7 @@ objects drawn again: most of the scatter of a sample is in both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -94,10 +94,36 @@ class StressSample:
     groups: Mapping[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class CountedGroup:
+    """What is counted of one group of spoilt objects.
+
+    Attributes
+    ----------
+    group : str
+    objects, unclassified : int
+    few_bands, not_safe : int or None
+        Of those with a class; None where the committee does not know.
+    cube : nested tuples of int, (k, k, k)
+        Objects by true class, class when unspoilt and class now.
+    ece, confidence_ece : tuple of float or None
+        Value, error, and mean of a perfect committee; NaN, and None where it was read from JSON, for libraries.
+    """
+
+    group: str
+    objects: int
+    unclassified: int
+    few_bands: int | None
+    not_safe: int | None
+    cube: tuple[tuple[tuple[int, ...], ...], ...]
+    ece: tuple[float | None, ...]
+    confidence_ece: tuple[float | None, ...]
+
+
 def count_stress(
     sample: StressSample, judgement: Judgement, classes: tuple[str, ...], seed: int = 0
-) -> list[dict[str, Any]]:
-    """Return what is counted of spoilt objects, by group; JSON-able but for NaN.
+) -> list[CountedGroup]:
+    """Return what is counted of spoilt objects, by group.
 
     Parameters
     ----------
@@ -107,19 +133,12 @@ def count_stress(
     classes : tuple of str
     seed : int
         Of the errors of calibration.
-
-    Returns
-    -------
-    list of dict
-        ``group``; ``objects`` and how many of them are ``unclassified``; ``few_bands`` and ``not_safe``, of those with
-        a class (None where the committee does not know); ``cube``, objects by true class, class when unspoilt and class
-        now; ``ece`` and ``confidence_ece``, each value, error, and mean of a perfect committee; NaN for libraries.
     """
     usable, count = judgement.usable, len(classes)
     novelty = judgement.novelty
-    marks = {"few_bands": None, "not_safe": None}
+    few_bands = not_safe = None
     if novelty is not None and novelty.few_bands is not None:
-        marks = {"few_bands": novelty.few_bands, "not_safe": novelty.subset != SAFE}
+        few_bands, not_safe = novelty.few_bands, novelty.subset != SAFE
     cell = (sample.labels.astype(np.int64) * count + sample.decided) * count + judgement.decided
     told = []
     for name, members in sample.groups.items():
@@ -128,41 +147,42 @@ def count_stress(
         part = rows[:0] if name.startswith(LIBRARY) else rows
         cube = np.bincount(cell[rows], minlength=count**3).reshape((count,) * 3)
         told.append(
-            {
-                "group": name,
-                "objects": int(np.count_nonzero(members)),
-                "unclassified": int(np.count_nonzero(members & ~usable)),
-                **{
-                    key: None if mask is None else int(np.count_nonzero(mask[rows]))
-                    for key, mask in marks.items()
-                },
-                "cube": cube.tolist(),
+            CountedGroup(
+                group=name,
+                objects=int(np.count_nonzero(members)),
+                unclassified=int(np.count_nonzero(members & ~usable)),
+                few_bands=_marked(few_bands, rows),
+                not_safe=_marked(not_safe, rows),
+                cube=tuple(tuple(map(tuple, plane)) for plane in cube.tolist()),
                 **_calibration(sample, judgement, part, classes, seed),
-            }
+            )
         )
     return told
 
 
+def _marked(mask: np.ndarray | None, rows: np.ndarray) -> int | None:
+    return None if mask is None else int(np.count_nonzero(mask[rows]))
+
+
 def _calibration(
     sample: StressSample, judgement: Judgement, rows: np.ndarray, classes: tuple[str, ...], seed: int
-) -> dict[str, list[float | None]]:
+) -> dict[str, tuple[float | None, ...]]:
     """Return calibration errors of some objects: value, error, and mean of a perfect committee."""
     unused = np.zeros(len(rows))
     said = Predictions(sample.labels[rows], judgement.probabilities[rows], sample.magnitude[rows], unused)
     found = {one.class_name: one for one in sample_scores(said, {}, classes, seed) if one.score == ECE}
     return {
-        key: [found[name].value, found[name].error, found[name].if_perfect]
+        key: (found[name].value, found[name].error, found[name].if_perfect)
         for key, name in CALIBRATIONS.items()
     }
 
 
-def stress_scores(counted: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+def stress_scores(counted: CountedGroup, seed: int = 0) -> dict[str, Any]:
     """Return the scores of one group of spoilt objects, JSON-able but for NaN; k classes.
 
     Parameters
     ----------
-    counted : mapping
-        One of those of `count_stress`.
+    counted : CountedGroup
     seed : int
         Of the bootstrap: objects are drawn with replacement, within their true class.
 
@@ -173,7 +193,7 @@ def stress_scores(counted: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
         objects when unspoilt); ``weighted_f1`` and its ``change``, value and error; ``f1`` and ``f1_change`` by class,
         values and errors; ``right``, the share of objects whose class is right.
     """
-    cube = np.array(counted["cube"], dtype=np.int64)
+    cube = np.array(counted.cube, dtype=np.int64)
     rng = np.random.default_rng([seed, 41])
     drawn = np.stack([_drawn(part, rng) for part in cube], axis=1)
     # a cube by true class, class before and class now: without one of the two, a confusion of true by predicted
@@ -190,7 +210,7 @@ def stress_scores(counted: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
     )
     total = int(cube.sum())
     right = int(np.einsum("tbt->", cube))
-    kept = {key: value for key, value in counted.items() if key != "cube"}
+    kept = {key: value for key, value in asdict(counted).items() if key != "cube"}
     return kept | {
         "confusion": cube.sum(axis=1).T.tolist(),
         "unspoilt": cube.sum(axis=2).T.tolist(),

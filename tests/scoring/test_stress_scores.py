@@ -46,7 +46,7 @@ def scored_sample(survey):
 
 
 def scored(sample, judgement):
-    return {one["group"]: stress_scores(one) for one in count_stress(sample, judgement, CLASSES)}
+    return {one.group: stress_scores(one) for one in count_stress(sample, judgement, CLASSES)}
 
 
 def test_scores_are_those_of_scikit_learn(survey):

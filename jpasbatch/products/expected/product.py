@@ -183,7 +183,7 @@ def threshold_table(
     """
     quantities = _quantities(found)
     thresholds = len(found.thresholds)
-    columns: dict[str, Any] = {
+    columns: dict[str, list[str] | np.ndarray] = {
         "class": _repeated(probabilities, len(groups) * thresholds, 1),
         "group": _repeated(groups, thresholds, len(probabilities)),
         "threshold": np.tile(found.thresholds, len(groups) * len(probabilities)),
@@ -191,7 +191,7 @@ def threshold_table(
     # rows are in the order class, group, threshold
     columns |= {name: one.transpose(1, 0, 2).ravel() for name, one in quantities.items()}
     for name in ("selected", "expected"):
-        columns[f"{name}_per_deg2"] = columns[name] / area_deg2
+        columns[f"{name}_per_deg2"] = np.asarray(columns[name]) / area_deg2
     return pa.table(columns)
 
 

@@ -22,6 +22,7 @@ from jpasbatch.compute.clusters.executor import Executor
 from jpasbatch.errors import InputError
 from jpasbatch.scoring.combination import combine, cross_fitted
 from jpasbatch.scoring.evaluation import DRAWS, Predictions, compare, score_group
+from jpasbatch.scoring.evaluation_record import Number, Pair, listed
 from jpasbatch.scoring.folds import stratified_folds
 from jpasbatch.scoring.options import CombinationOptions
 from jpasbatch.stages.evaluate.combined_partition import (
@@ -99,7 +100,7 @@ def run_combine(workspace: Workspace, executor: Executor) -> StageRecord[Combine
         sample = _shared(site, ours, job.combined, others, tuple(job.classes))
         scores = score_combination(sample, options.folds, job.seed)
         fitted = combine(sample.parts, sample.ours.magnitude.astype(np.float64), sample.ours.labels)
-        content = {**scores, "fitted": fitted.state(), "classifiers": [OURS, *sample.others]}
+        content = {**asdict(scores), "fitted": fitted.state(), "classifiers": [OURS, *sample.others]}
         text = json.dumps(without_undefined(content), sort_keys=True)
         write_atomically(workspace.folder / FOLDER / SCORES, text.encode())
         version, rows = _publish(site, predictions, others, fitted.state(), identity, executor)
@@ -107,8 +108,8 @@ def run_combine(workspace: Workspace, executor: Executor) -> StageRecord[Combine
         combined=site.place(version),
         objects=len(sample.ours),
         sample_rows=sample.of,
-        weighted_f1=scores["weighted_f1"],
-        log_loss=scores["log_loss"],
+        weighted_f1=scores.weighted_f1,
+        log_loss=scores.log_loss,
         rows_out=rows,
         rows_in=predictions.rows,
     )
@@ -198,15 +199,27 @@ def _said_of(
     return pa.concat_tables(parts, promote_options="permissive")
 
 
-def score_combination(sample: SharedSample, folds: int, seed: int) -> dict[str, Any]:
-    """Return how good each classifier and the combination are on the shared objects, each object judged unseen.
+@dataclass(frozen=True)
+class CombinationScores:
+    """How good classifiers and their combination are on the objects that all judge.
 
-    Returns
-    -------
-    dict
-        ``objects``; ``weighted_f1`` (value and error) and ``log_loss`` by classifier, ``combined`` among them; and
-        ``better``: weighted f1 of the combination less that of each, with its error.
+    Attributes
+    ----------
+    objects : int
+    weighted_f1 : dict of str to Pair
+        By classifier, the combination among them; ``log_loss`` is too.
+    better : dict of str to Pair
+        Weighted f1 of the combination less that of each.
     """
+
+    objects: int
+    weighted_f1: dict[str, tuple[Number, ...]]
+    log_loss: dict[str, Number]
+    better: dict[str, Pair]
+
+
+def score_combination(sample: SharedSample, folds: int, seed: int) -> CombinationScores:
+    """Return how good each classifier and the combination are on the shared objects, each object judged unseen."""
     ours = sample.ours
     assert ours.object_id is not None
     fold = stratified_folds(ours.object_id.tolist(), ours.labels, folds, seed)
@@ -218,12 +231,12 @@ def score_combination(sample: SharedSample, folds: int, seed: int) -> dict[str, 
     differences = {
         name: compare(found[COMBINED], one, seed) for name, one in found.items() if name != COMBINED
     }
-    return {
-        "objects": len(ours),
-        "weighted_f1": {name: one.weighted_f1.tolist() for name, one in groups.items()},
-        "log_loss": {name: _log_loss(one, ours.labels) for name, one in said.items()},
-        "better": {name: one.weighted_f1.tolist() for name, one in differences.items()},
-    }
+    return CombinationScores(
+        objects=len(ours),
+        weighted_f1={name: listed(one.weighted_f1) for name, one in groups.items()},
+        log_loss={name: _log_loss(one, ours.labels) for name, one in said.items()},
+        better={name: listed(one.weighted_f1) for name, one in differences.items()},
+    )
 
 
 def _log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -24,6 +24,7 @@ from jpasbatch.photometry.survey import Survey
 from jpasbatch.products.published import table_writers
 from jpasbatch.scoring.stress import Stress, spoil_sample, survey_stresses
 from jpasbatch.scoring.stress_scores import (
+    CountedGroup,
     StressSample,
     count_stress,
     library_groups,
@@ -95,9 +96,9 @@ class StressedSample(Facts):
 
 @dataclass(frozen=True)
 class StressCounts(Facts):
-    """What the commit of a stress tells: the groups of `jpasbatch.scoring.stress_scores.count_stress`."""
+    """What the commit of a stress tells: of each group of objects what was counted."""
 
-    groups: tuple[dict[str, Any], ...]
+    groups: tuple[CountedGroup, ...]
 
 
 def plan_stress(workspace: Workspace, samples: Mapping[str, list[Path]], base: str) -> StressPlan | None:

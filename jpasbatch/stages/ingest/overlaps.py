@@ -104,12 +104,19 @@ def resolve_overlaps(
     InputError
         If very many rows lie at one place.
     """
-    options = section.overlaps
-    assert options is not None  # or there is nothing to do
     if not any(record.accepted for record in records):
         return Resolved(records, [], 0)
     for part in ("keys", "zones", "dropped"):
         (run.path / part).mkdir(exist_ok=True)
+    return _leave_one(records, _link_rows(records, survey, section, run, executor), run, executor)
+
+
+def _link_rows(
+    records: list[CheckedTable], survey: str, section: CatalogueSection, run: Run, executor: Executor
+) -> tuple[str, ...]:
+    """Find the rows of one object in different tables; return the names of the files that say which."""
+    options = section.overlaps
+    assert options is not None  # or there is nothing to do
     shared = (survey, section, str(run.path))
     tasks = {
         f"keys-{record.name}": (number, record.name)
@@ -125,7 +132,11 @@ def resolve_overlaps(
     linked = committed(run, "ingest: overlapping tables", link_zone, zones, executor)
     linked.whole_of(LinkedZone, "zones of the sky")
     _settle_open(run.path, [f"{key}.parquet" for key in zones], options)
-    links = (*(f"{key}.parquet" for key in zones), "across.parquet")
+    return *(f"{key}.parquet" for key in zones), "across.parquet"
+
+
+def _leave_one(records: list[CheckedTable], links: tuple[str, ...], run: Run, executor: Executor) -> Resolved:
+    """Write the accepted tables again, with the row of each object that is kept."""
     tasks = {
         f"single-{record.name}": (number, record.name, record.source, links)
         for number, record in enumerate(records)
