@@ -246,7 +246,7 @@ def _from_toml(declared: Any, value: Any, where: str) -> Any:
     """Return a value of TOML or JSON as a field takes it: lists as tuples, tables as dataclasses."""
     plain, _ = _parts(declared)
     origin = get_origin(plain) or plain
-    if plain is Any or (value is None and NoneType in get_args(plain)):  # JSON has None, TOML has not
+    if _takes_as_it_is(plain, value):
         return value
     if origin in (Union, UnionType):
         members = [one for one in get_args(plain) if one is not NoneType]
@@ -263,6 +263,11 @@ def _from_toml(declared: Any, value: Any, where: str) -> Any:
     if origin is dict:
         return {key: _from_toml(get_args(plain)[1], one, f"{where}.{key}") for key, one in value.items()}
     return value
+
+
+def _takes_as_it_is(plain: Any, value: Any) -> bool:
+    """Whether a field takes any value, or this None, which JSON has and TOML has not."""
+    return plain is Any or (value is None and NoneType in get_args(plain))
 
 
 def _is_of(kind: Any, value: Any) -> bool:
