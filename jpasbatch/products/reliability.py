@@ -150,7 +150,8 @@ class Reliability(Product[ReliabilityTally, ReliabilitySummary]):
         curves = []
         for column, name in enumerate(self.setting.class_names):
             one = calibration_curve(tally, -1, column)
-            ece = _told(scores, name, ECE).value
+            value = _told(scores, name, ECE).value
+            ece = float("nan") if value is None else value
             curves.append(
                 ReliabilityCurve(
                     name, one.mean_probability, one.fraction, one.count, ece, one.lower, one.upper
