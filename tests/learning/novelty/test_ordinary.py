@@ -180,7 +180,7 @@ def test_members_that_cannot_be_asked_are_left_out():
         objects(1_000, 1), validation, voted, magnitude_of(validation), unasked, CLASSES, 1
     )
     assert isinstance(found, Ordinary)
-    assert found.describe()["signs"] == ["misfit", "band"]
+    assert list(found.describe().signs) == ["misfit", "band"]
     novelty = found.judge(validation, voted, magnitude_of(validation), unasked)
     assert (novelty.subset == UNSAFE).mean() == pytest.approx(0.01, abs=0.006)
 

@@ -45,7 +45,7 @@ def test_what_jumps_is_held_and_nothing_public_changes(gated, capsys):
     before = public(gated.folder)
     decision = decide(gated, 1.5)
     assert (decision.state, decision.version.number) == ("held", 2)
-    assert "star" in decision.why[0]
+    assert "are published, now" in decision.why[0]
     assert public(gated.folder) == before
     held = decision.version.folder
     assert (gated.folder / "versions" / "held").resolve() == held
