@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -56,7 +56,8 @@ def open_tables(path: Path, survey: Survey) -> Iterator[tuple[Any, tuple[str, ..
     with ExitStack() as stack:
         name = stack.enter_context(plain_file(path))
         check_headers(name, path)
-        hdus = stack.enter_context(_open(name, path))
+        file = stack.enter_context(name.open("rb"))  # astropy leaves it open where it refuses the content
+        hdus = stack.enter_context(_open(file, path))
         _check_whole(hdus, name, path)
         table, bands = _choose_tables(hdus, survey, path)
         try:
@@ -67,14 +68,14 @@ def open_tables(path: Path, survey: Survey) -> Iterator[tuple[Any, tuple[str, ..
                 del column.array
 
 
-def _open(name: Path, path: Path) -> Any:
+def _open(file: BinaryIO, path: Path) -> Any:
     from astropy.io import fits
 
     try:
         with warnings.catch_warnings():
             # truncation is checked below, on every file and not by a warning
             warnings.simplefilter("ignore")
-            hdus: Any = fits.open(name, memmap=True, lazy_load_hdus=False, disable_image_compression=True)
+            hdus: Any = fits.open(file, memmap=True, lazy_load_hdus=False, disable_image_compression=True)
             _ = [hdu.header.get("NAXIS2") for hdu in hdus]
     except Exception as error:  # astropy raises many kinds for damaged headers
         raise InputError(f"{path}: is not a readable FITS file ({error})") from None
