@@ -49,7 +49,7 @@ from jpasbatch.stages.run.partition_names import POSTERIORS, PREDICTIONS, Pixel,
 from jpasbatch.stages.run.priors import read_prior
 from jpasbatch.stages.run.records import StageRecord, finish, unchanged
 from jpasbatch.stages.run.site import Site, open_site
-from jpasbatch.stages.run.stage_facts import CorrectFacts, JudgedSample
+from jpasbatch.stages.run.stage_facts import CorrectFacts, ValidationFacts
 from jpasbatch.stages.run.workspace import Workspace, stopwatch
 from jpasbatch.storage.catalogue.collection import Catalogue, current_extension, open_catalogue
 from jpasbatch.storage.catalogue.partition_facts import PartitionFacts
@@ -133,7 +133,7 @@ def ask_correct(workspace: Workspace) -> Asked:
 
 def _judge_validation(
     site: Site, committee: str, validation: AskedValidation, executor: Executor
-) -> tuple[ValidationSource, JudgedSample | None]:
+) -> tuple[ValidationSource, ValidationFacts | None]:
     """Have the committee judge the labelled objects that the job names, if it does.
 
     Return where the validation sample lies, and what came of these objects.
@@ -145,7 +145,7 @@ def _judge_validation(
     tasks = {TASK: (site.workspace.job, committee, validation.files, source)}
     commits = committed(run, TITLE, judge_sample, tasks, executor)
     commits.measure(site.workspace, "correct")
-    return source, commits.whole_of(JudgedSample, "labelled objects")[TASK].facts
+    return source, commits.whole_of(ValidationFacts, "labelled objects")[TASK].facts
 
 
 def _find_prior(

@@ -36,7 +36,7 @@ from jpasbatch.stages.run.samples import (
     sky_weights_of,
     stellarity_of,
 )
-from jpasbatch.stages.run.stage_facts import JudgedSample
+from jpasbatch.stages.run.stage_facts import ValidationFacts
 from jpasbatch.stages.run.workspace import Workspace
 from jpasbatch.storage.stores.artefacts import committee_fingerprint, load_validation
 from jpasbatch.storage.stores.ledger import fingerprint
@@ -153,7 +153,7 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
     photometry = photometry_from_table(rows, survey, judge.auxiliary)
     judgement = judge.judge(photometry)
     usable = judgement.usable
-    told = JudgedSample(
+    told = ValidationFacts(
         objects=int(usable.sum()),
         rejected=dict(rejected),
         unlabelled=int((~labelled).sum()),

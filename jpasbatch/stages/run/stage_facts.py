@@ -249,7 +249,7 @@ class CombineFacts(StageFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedSample(Facts):
+class ValidationFacts(Facts):
     """What came of labelled objects by which a committee is validated for a sky.
 
     Attributes
@@ -288,7 +288,7 @@ class CorrectFacts(StageFacts):
     numbers : dict of str to float
         Objects of each class.
     partitions, rows_out : int
-    validation : JudgedSample, optional
+    validation : ValidationFacts, optional
         Of the labelled objects that the job names in place of the committee's validation sample.
     """
 
@@ -299,7 +299,7 @@ class CorrectFacts(StageFacts):
     numbers: dict[str, float | None]
     partitions: int
     rows_out: int
-    validation: JudgedSample | None = field(default=None, metadata=LEFT_OUT)
+    validation: ValidationFacts | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
