@@ -242,9 +242,10 @@ def whole_run(folder, committee, overlap: float, threshold: int):
     write_tiles(folder / "tiles", overlap)
     text = WHOLE_JOB.format(committee=committee).replace("highest_order   = 7", "highest_order   = 8")
     text = text.replace("pixel_threshold = 400", f"pixel_threshold = {threshold}")
+    # a committee this small tells none of them for sure: any of them is a target
     text = text.replace(
-        'classes         = ["qso_high"]', 'classes         = ["star", "galaxy"]'
-    )  # it has few quasars
+        'classes         = ["qso_high"]', 'classes         = ["star", "galaxy", "qso_low", "qso_high"]'
+    )
     text += "\n[catalogue.overlaps]\n"
     (folder / "job.toml").write_text(text)
     workspace = open_workspace(folder / "job.toml", folder / "run", folder)
