@@ -113,18 +113,35 @@ class ValidationSample:
         )
         return replace(kept, weights=counted / means[labels])
 
-    def described(self, weights: np.ndarray | None, class_star: np.ndarray | None) -> ValidationSample:
-        """Return the sample with weights and stellarities, both (n,); None where they are not known.
+    @classmethod
+    def judged(
+        cls,
+        probabilities: np.ndarray,
+        usable: np.ndarray,
+        known: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        weights: np.ndarray | None,
+        class_star: np.ndarray | None,
+    ) -> ValidationSample:
+        """Return the sample of those objects that a committee could judge; arrays are of all n objects.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n, classes)
+        usable : ndarray of bool, shape (n,)
+        known : tuple of ndarray
+            Magnitude, label, number of missing bands and group of each object, as `of` takes them.
+        weights, class_star : ndarray or None
+            None where they are not known.
 
         Raises
         ------
         InputError
             As `weighted`.
         """
-        sample = self
+        sample = cls.of(probabilities[usable], *(one[usable] for one in known))
         if class_star is not None:
-            sample = replace(sample, class_star=np.asarray(class_star, dtype=np.float32))
-        return sample if weights is None else sample.weighted(weights)
+            sample = replace(sample, class_star=np.asarray(class_star[usable], dtype=np.float32))
+        return sample if weights is None else sample.weighted(weights[usable])
 
     @property
     def is_weighted(self) -> bool:

@@ -142,7 +142,7 @@ def _judge_validation(
         return ValidationSource(committee), None
     run = site.run("correct", validation.digest)
     source = validation.judged(run)
-    tasks = {TASK: (site.workspace.job, committee, validation.files, source)}
+    tasks = {TASK: (site.workspace.job, committee, validation, source)}
     commits = committed(run, TITLE, judge_sample, tasks, executor)
     commits.measure(site.workspace, "correct")
     return source, commits.whole_of(ValidationFacts, "labelled objects")[TASK].facts

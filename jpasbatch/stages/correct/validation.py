@@ -6,6 +6,7 @@ are at hand, the committee judges them as it judged the sky, and they stand in f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -76,10 +77,13 @@ class AskedValidation(NamedTuple):
         Changes with all that the sample depends on.
     files : tuple of Path
         Of the labelled objects that a job names; none for the committee's own sample.
+    tables : mapping of str to str, optional
+        SHA-256 of each of these by its name, or the hash of a catalogue.
     """
 
     digest: str
     files: tuple[Path, ...] = ()
+    tables: Mapping[str, str] | None = None
 
     def judged(self, run: Run) -> ValidationSource:
         """Return where a run keeps what the committee says of labelled objects."""
@@ -102,15 +106,18 @@ def ask_validation(workspace: Workspace, committee: StoredCommittee) -> AskedVal
         committee.manifest, workspace.survey, job.classes
     )  # labels are positions of the job's classes
     files = list_sample(_sample_path(workspace))
+    identities = identify_sample(files)
     identity = fingerprint(
-        sample=identify_sample(files),
+        sample=identities,
         committee=committee_fingerprint(committee.version),
         classes={name: asdict(one) for name, one in job.classes.items()},
         cuts=asdict(job.catalogue.cuts),
         survey=workspace.survey_text("correct"),
         algorithms=algorithm_numbers("correct"),
     )
-    return AskedValidation(identity, tuple(files))
+    hashes = (one if isinstance(one, str) else one[-1] for one in identities)
+    tables = dict(zip((path.name for path in files), hashes, strict=True))
+    return AskedValidation(identity, tuple(files), tables)
 
 
 def _sample_path(workspace: Workspace) -> Path:
@@ -125,7 +132,7 @@ def _sample_path(workspace: Workspace) -> Path:
     return mock_part(workspace, workspace.require("mock"), "validation", asking)
 
 
-def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: ValidationSource) -> Made:
+def judge_sample(job: Job, committee: str, asked: AskedValidation, source: ValidationSource) -> Made:
     """Write what a committee says of labelled objects.
 
     Parameters
@@ -133,8 +140,8 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
     job : Job
     committee : str
         Location of its version.
-    files : tuple of Path
-        Of the objects.
+    asked : AskedValidation
+        With the files of the objects.
     source : ValidationSource
         Where it is written.
 
@@ -146,7 +153,7 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
     survey = load_survey(job.survey)
     judge = open_committee(committee, survey)
     _check_auxiliary(job, judge.auxiliary)
-    rows, rejected = read_sample(files, survey, job)
+    rows, rejected = read_sample(asked.files, survey, job)
     labels = labels_of(rows, job)
     labelled = labels != UNLABELLED
     rows, labels = rows.filter(pa.array(labelled)), labels[labelled]
@@ -158,24 +165,19 @@ def judge_sample(job: Job, committee: str, files: tuple[Path, ...], source: Vali
         rejected=dict(rejected),
         unlabelled=int((~labelled).sum()),
         unusable=int((~usable).sum()),
-        tables=_digests(files),
+        tables=dict(asked.tables or {}),
     )
     if not told.objects:
         raise InputError(
-            f"[prior] validation: {files[0]} leaves no object to validate with: {told.unlabelled} of no class of the "
-            f"job, {told.unusable} that the committee cannot judge, rejected rows {told.rejected or 0}; name others"
+            f"[prior] validation: {asked.files[0]} leaves no object to validate with: {told.unlabelled} of no class of "
+            f"the job, {told.unusable} that the committee cannot judge, rejected rows {told.rejected or 0}; name others"
         )
     magnitude = ab_magnitude(photometry.flux[:, survey.reference_index])
-    columns = (magnitude, labels, photometry.missing, groups_of(rows))
-    sample = ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in columns))
-    further = (None if one is None else one[usable] for one in (sky_weights_of(rows), stellarity_of(rows)))
-    open_store(source.place).put(source.key, Validation(sample.described(*further), {}).to_bytes())
+    known = (magnitude, labels, photometry.missing, groups_of(rows))
+    weights, class_star = sky_weights_of(rows), stellarity_of(rows)
+    sample = ValidationSample.judged(judgement.probabilities, usable, known, weights, class_star)
+    open_store(source.place).put(source.key, Validation(sample, {}).to_bytes())
     return Made(told.objects, told, files=[source.key])
-
-
-def _digests(files: tuple[Path, ...]) -> dict[str, str]:
-    identities = zip(files, identify_sample(files), strict=True)
-    return {path.name: one if isinstance(one, str) else one[-1] for path, one in identities}
 
 
 def _check_auxiliary(job: Job, needed: tuple[str, ...]) -> None:

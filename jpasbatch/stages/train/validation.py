@@ -75,11 +75,10 @@ class Validated(NamedTuple):
 
     def judged(self, judgement: Judgement) -> ValidationSample:
         """Return the objects that could be judged, with what the whole committee says of them."""
-        usable = judgement.usable
         known = (self.magnitude, self.labels, self.photometry.missing, self.group)
-        sample = ValidationSample.of(judgement.probabilities[usable], *(one[usable] for one in known))
-        further = (None if one is None else one[usable] for one in (self.weight, self.class_star))
-        return sample.described(*further)
+        return ValidationSample.judged(
+            judgement.probabilities, judgement.usable, known, self.weight, self.class_star
+        )
 
 
 def validated_sample(folder: Path, job: Job, survey: Survey, committee: Committee) -> Validated:
