@@ -21,6 +21,13 @@ BEGINNINGS = {
 """First bytes of files that are no text, and what they are."""
 
 
+PACKED_AS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
+"""How files with these endings are compressed, by the name that their first bytes have in `BEGINNINGS`."""
+
+BEGINNING = 64
+"""Bytes of a file that tell what it is."""
+
+
 def require_regular(path: Path) -> None:
     """Refuse what is no file of bytes.
 
@@ -51,6 +58,12 @@ def read_text(path: Path) -> str:
     return content.decode("utf-8-sig")  # some programs write a byte order mark before a text
 
 
+def first_bytes(path: Path) -> bytes:
+    """Return the first bytes of a file, `BEGINNING` at most."""
+    with path.open("rb") as file:
+        return file.read(BEGINNING)
+
+
 def known_as(begin: bytes) -> str | None:
     """Return what a file is whose first bytes are these; None for what may be text."""
     return next((name for first, name in BEGINNINGS.items() if begin.startswith(first)), None)
@@ -60,3 +73,14 @@ def what_begins(begin: bytes) -> str:
     """Return how a file begins, as a part of a sentence: ``begins as FITS does``."""
     found = known_as(begin)
     return f"begins as {found} does" if found else f"begins with {begin[:16]!r}"
+
+
+def packed_otherwise(path: Path, begin: bytes) -> str | None:
+    """Return what is wrong with a file that is not compressed as its name says, as a part of a sentence.
+
+    None where it is, where its name says nothing of that, and where it is empty.
+    """
+    wanted = PACKED_AS.get(path.suffix.lower())
+    if wanted is None or not begin or known_as(begin) == wanted:
+        return None
+    return f"is not compressed by {wanted}, as its name says: it {what_begins(begin)}; give it the name of what it is"

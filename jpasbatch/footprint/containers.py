@@ -13,7 +13,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from jpasbatch.regular_files import known_as, what_begins
+from jpasbatch.regular_files import (
+    BEGINNING,
+    PACKED_AS,
+    first_bytes,
+    known_as,
+    packed_otherwise,
+    what_begins,
+)
 
 FORMATS = {
     ".fits": "fits",
@@ -31,18 +38,12 @@ NAMED = {"fits": "FITS", "parquet": "Parquet"}
 """Forms whose first bytes are known."""
 
 
-class Packing(NamedTuple):
-    """A kind of compression: its name, and what opens the plain content of a packed file."""
-
-    name: str
-    kind: Callable[[IO[bytes]], Any]
-
-
-PACKINGS = {
-    ".gz": Packing("gzip", lambda file: gzip.GzipFile(fileobj=file)),
-    ".bz2": Packing("bzip2", bz2.BZ2File),
-    ".xz": Packing("xz", lzma.LZMAFile),
+OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
 }
+"""What opens the plain content of a compressed file, by the end of its name."""
 
 LARGEST = 1 << 30
 """Bytes that a compressed list may grow to."""
@@ -68,17 +69,21 @@ def open_content(path: Path) -> Content:
         When it is empty, its compression is damaged or another than its name says, or its first bytes are those of
         another form.
     """
-    packing = PACKINGS.get(path.suffix.lower())
-    if packing is None:
-        with path.open("rb") as file:
-            begin = file.read(64)
-        form = FORMATS.get(path.suffix.lower(), "ascii")
+    begin, ending = first_bytes(path), path.suffix.lower()
+    opener = OPENERS.get(ending)
+    if opener is None:
+        form = FORMATS.get(ending, "ascii")
         _check_form(begin, form, path.suffix)
         return Content(path, form)
-    data = _unpacked(path, packing)
+    if not begin:
+        raise ContentError("is empty (0 bytes)")
+    wrong = packed_otherwise(path, begin)
+    if wrong is not None:
+        raise ContentError(wrong)
+    data = _unpacked(path, opener, PACKED_AS[ending])
     ending = Path(path.stem).suffix.lower()
-    form = FORMATS.get(ending, "ascii") if ending else _guessed(data[:64])
-    _check_form(data[:64], form, ending)
+    form = FORMATS.get(ending, "ascii") if ending else _guessed(data[:BEGINNING])
+    _check_form(data[:BEGINNING], form, ending)
     return Content(io.BytesIO(data), form)
 
 
@@ -97,24 +102,14 @@ def whole_fits(source: Path | io.BytesIO, memmap: bool) -> Iterator[list[Any]]:
         yield list(stack.enter_context(fits.open(opened, checksum=True, memmap=memmap)))
 
 
-def _unpacked(path: Path, packing: Packing) -> bytes:
-    with path.open("rb") as file:
-        begin = file.read(64)
-        if not begin:
-            raise ContentError("is empty (0 bytes)")
-        if known_as(begin) != packing.name:
-            raise ContentError(
-                f"is not compressed by {packing.name}, as its name says: it {what_begins(begin)}; give it the name of "
-                "what it is"
-            )
-        file.seek(0)
-        try:
-            with packing.kind(file) as plain:
-                data = plain.read(LARGEST + 1)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-            raise ContentError(
-                f"its {packing.name} compression is cut off or damaged ({error}); copy or compress it again"
-            ) from None
+def _unpacked(path: Path, opener: Callable[[IO[bytes]], Any], name: str) -> bytes:
+    try:
+        with path.open("rb") as file, opener(file) as plain:
+            data = plain.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ContentError(
+            f"its {name} compression is cut off or damaged ({error}); copy or compress it again"
+        ) from None
     if len(data) > LARGEST:
         raise ContentError(f"grows beyond {LARGEST:,} bytes; decompress it first if it is genuine")
     return data

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from jpasbatch.errors import InputError
-from jpasbatch.regular_files import known_as, what_begins
+from jpasbatch.regular_files import first_bytes, packed_otherwise
 
 
 class Unpacked(Protocol):
@@ -74,9 +74,6 @@ OPENERS: dict[str, Callable[..., Any]] = {
 }
 """How a file is read, by the last ending of its name (compared without case)."""
 
-PACKED_AS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
-"""What files with these endings begin as."""
-
 WITHOUT_END = (".z",)
 """Compression that has neither checksum nor mark of its end: who is inside must know where it ends."""
 
@@ -100,7 +97,9 @@ def plain_file(path: Path) -> Iterator[Path]:
     if opener is None:
         yield path
         return
-    _check_beginning(path)
+    wrong = packed_otherwise(path, first_bytes(path))
+    if wrong is not None:
+        raise InputError(f"{path}: {wrong}")
     limit = max(ALWAYS_ALLOWED, EXPANSION_LIMIT * path.stat().st_size)
     with tempfile.NamedTemporaryFile(suffix=Path(path.stem).suffix) as plain:
         try:
@@ -113,18 +112,6 @@ def plain_file(path: Path) -> Iterator[Path]:
             yield Path(plain.name)
         except InputError as error:  # people know the file by its own name
             raise InputError(str(error).replace(plain.name, str(path))) from None
-
-
-def _check_beginning(path: Path) -> None:
-    """Refuse a file whose name says how it is compressed, and which is not."""
-    wanted = PACKED_AS.get(path.suffix.lower())
-    with path.open("rb") as file:
-        begin = file.read(64)
-    if wanted is not None and begin and known_as(begin) != wanted:
-        raise InputError(
-            f"{path}: is not compressed by {wanted}, as its name says: it {what_begins(begin)}; give it the name of "
-            "what it is"
-        )
 
 
 def _copy(packed: Unpacked, plain: IO[bytes], limit: int, path: Path) -> None:

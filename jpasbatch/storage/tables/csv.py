@@ -15,7 +15,7 @@ from pyarrow import csv as arrow_csv
 from jpasbatch.errors import InputError
 from jpasbatch.photometry.raw_table import RawTable
 from jpasbatch.photometry.survey import Survey
-from jpasbatch.regular_files import known_as, read_text, what_begins
+from jpasbatch.regular_files import first_bytes, known_as, read_text, what_begins
 from jpasbatch.storage.tables.columns import band_names_by_id, wanted_columns
 from jpasbatch.storage.tables.compression import plain_file
 
@@ -86,8 +86,7 @@ def read_form(path: Path) -> Form:
     InputError
         When there is no header, it has no end, it names a column twice, or the file is no text.
     """
-    with path.open("rb") as file:
-        begin = file.read(64)
+    begin = first_bytes(path)
     if known_as(begin):
         raise InputError(f"{path}: is no text, as the name of CSV says: it {what_begins(begin)}; rename it")
     comments, line = [], ""
