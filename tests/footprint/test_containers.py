@@ -13,6 +13,7 @@ from astropy.table import Table
 from jpasbatch.errors import InputError
 from jpasbatch.footprint import containers
 from jpasbatch.footprint.tables import read_given
+from tests.parameters import texts_alone
 
 TEXT = b"ra,dec,radius\n214.5,52.5,0.1\n"
 
@@ -39,6 +40,7 @@ STARS = {"ra": [214.5, 215.0], "dec": [52.5, 52.0], "radius": [0.1, 0.2]}
         ("stars.csv", b"\xef\xbb\xbf" + TEXT.replace(b"\n", b"\r\n")),
         ("stars.csv", TEXT.replace(b"\n", b"\r")),
     ],
+    ids=texts_alone,
 )
 def test_a_list_is_read_as_it_is_packed(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
@@ -80,6 +82,7 @@ def damaged(data: bytes) -> bytes:
         ("stars.fits", damaged(fits_bytes(STARS, checksum=True)), "verification failed"),
         ("stars.fits", fits_bytes(STARS)[:-2800], "cannot be read as a table .*truncated"),
     ],
+    ids=texts_alone,
 )
 def test_a_list_that_is_not_what_its_name_says(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)

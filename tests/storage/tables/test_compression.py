@@ -19,6 +19,7 @@ from jpasbatch.storage.tables import compression
 from jpasbatch.storage.tables.carried import describe_carried
 from jpasbatch.storage.tables.complete.opening import open_complete
 from jpasbatch.storage.tables.tables import iterate_raw, list_tables
+from tests.parameters import texts_alone
 
 MIB = 1 << 20
 CLEAR, MOST_BITS = 256, 16
@@ -170,6 +171,7 @@ def test_types_of_csv_are_found_by_its_values_compressed_or_not(ending, good, tm
         ),
         ("t.csv", b"PAR1" + bytes(90), "is no text, as the name of CSV says: it begins as Parquet does"),
     ],
+    ids=texts_alone,
 )
 def test_a_file_that_is_not_what_its_name_says(tmp_path, survey, name, content, told):
     (tmp_path / name).write_bytes(content)
